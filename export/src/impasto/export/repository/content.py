@@ -1,0 +1,51 @@
+"""Writers: functions that fill a staging directory with the files of one version."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from impasto.export.manifest import FileRecord
+from impasto.export.repository import tree
+from impasto.export.repository.errors import CorruptVersionError, PublishError
+from impasto.export.repository.versions import Version
+
+Writer = Callable[[Path], object]
+"""Fills the directory it is given with the files of one version."""
+
+
+def directory_writer(source: Path) -> Writer:
+    """A writer that copies every file under the directory `source`; links are followed."""
+
+    def write(content: Path) -> None:
+        if not source.is_dir():
+            raise PublishError(f"{source} is not a directory: name the one that holds the version's files")
+        for name, path in tree.entries(source):
+            _copy(path, content / name)
+
+    return write
+
+
+def version_writer(version: Version, files: Mapping[str, FileRecord]) -> Writer:
+    """A writer that copies the files that `version`'s manifest lists and checks the copy against it."""
+
+    def write(content: Path) -> None:
+        try:
+            for name in files:
+                _copy(version.path / name, content / name)
+        except FileNotFoundError as error:
+            raise CorruptVersionError(f"{error.filename} is missing: roll back to another version") from error
+        # Checking the copy rather than the original leaves no moment in between.
+        if tree.records(content) != files:
+            raise CorruptVersionError(
+                f"{version.path} is not what its manifest says: roll back to another version "
+                "(`impasto-export repository verify` tells which are complete)"
+            )
+
+    return write
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)

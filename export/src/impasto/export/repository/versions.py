@@ -1,0 +1,63 @@
+"""The names in a repository: which can be a model's, and which are versions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from impasto.export.repository.errors import ModelNameError
+
+# What passes unquoted through TensorFlow Serving's REST paths, metric labels and text-format config.
+_MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A published version: the model's name, its number (1 or more) and its directory."""
+
+    name: str
+    number: int
+    path: Path
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model may have `name`."""
+    return _MODEL_NAME.fullmatch(name) is not None
+
+
+def check_model_name(name: str) -> str:
+    """Return `name` if a model may have it.
+
+    Raises:
+        ModelNameError: it may not.
+    """
+    if not is_model_name(name):
+        raise ModelNameError(
+            f"{name!r} cannot be a model's name: use 1 to 128 letters, digits, '.', '_' or '-', "
+            "beginning with a letter or digit"
+        )
+    return name
+
+
+def versions_in(model: Path) -> tuple[Version, ...]:
+    """The versions in a model's directory, ascending; none if the directory is not there."""
+    if not model.is_dir():
+        return ()
+    found = (
+        Version(model.name, int(path.name), path)
+        for path in model.iterdir()
+        if _is_number(path.name) and str(int(path.name)) == path.name and path.is_dir()
+    )
+    return tuple(sorted(found, key=lambda version: version.number))
+
+
+def next_number(model: Path) -> int:
+    """One more than any number in the model's directory, were it a file, empty or with leading zeros."""
+    return 1 + max((int(path.name) for path in model.iterdir() if _is_number(path.name)), default=0)
+
+
+def _is_number(name: str) -> bool:
+    # TensorFlow Serving takes ASCII digits only; str.isdigit alone would let others through.
+    return name.isascii() and name.isdigit()
