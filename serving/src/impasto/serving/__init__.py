@@ -1,0 +1,16 @@
+"""Serving: a local gRPC server that answers TensorFlow Serving's API from a model repository.
+
+    from impasto.serving import LocalServer
+
+    with LocalServer("models") as server:
+        print(server.address)
+
+Importing this package is light; TensorFlow is imported when a server starts.
+"""
+
+from __future__ import annotations
+
+from impasto.serving.errors import AddressError, LocalServerError, ModelLoadError, RepositoryError
+from impasto.serving.server import LocalServer
+
+__all__ = ["AddressError", "LocalServer", "LocalServerError", "ModelLoadError", "RepositoryError"]

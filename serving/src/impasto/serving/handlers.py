@@ -1,0 +1,105 @@
+"""The gRPC methods: bytes in, bytes or a status out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+
+from impasto.serving.errors import StatusError, invalid_argument
+from impasto.serving.manager import ModelManager
+from impasto.serving.metadata import get_model_metadata
+from impasto.serving.model_status import get_model_status
+from impasto.serving.predict import predict
+
+REQUEST_LOG: Final = logging.getLogger("impasto.serving.requests")
+
+_LONGEST_TIMEOUT_MS: Final = 2**31 - 1
+
+Answer = Callable[[Any, grpc.ServicerContext], Any]
+
+
+def generic_handlers(manager: ModelManager, *, as_content: bool) -> list[grpc.GenericRpcHandler]:
+    """PredictionService and ModelService over the manager's models.
+
+    Args:
+        manager: finds the loaded version for each request.
+        as_content: write predicted tensors into `tensor_content` rather than into typed fields.
+    """
+
+    def answer_predict(request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> Any:
+        if not request.HasField("model_spec"):
+            raise invalid_argument("Missing ModelSpec")
+        servable = manager.resolve(request.model_spec)
+        return predict(servable, request, timeout_ms=_timeout_ms(context), as_content=as_content)
+
+    return [
+        grpc.method_handlers_generic_handler(
+            "tensorflow.serving.PredictionService",
+            {
+                "Predict": _method("Predict", predict_pb2.PredictRequest, answer_predict),
+                "GetModelMetadata": _method(
+                    "GetModelMetadata",
+                    get_model_metadata_pb2.GetModelMetadataRequest,
+                    lambda request, _: get_model_metadata(manager, request),
+                ),
+            },
+        ),
+        grpc.method_handlers_generic_handler(
+            "tensorflow.serving.ModelService",
+            {
+                "GetModelStatus": _method(
+                    "GetModelStatus",
+                    get_model_status_pb2.GetModelStatusRequest,
+                    lambda request, _: get_model_status(manager, request),
+                )
+            },
+        ),
+    ]
+
+
+def _method(name: str, request_type: Any, answer: Answer) -> grpc.RpcMethodHandler:
+    """Wraps an answer. The bytes are parsed here, so that garbage gets the status of TensorFlow Serving's."""
+
+    def handle(raw: bytes, context: grpc.ServicerContext) -> bytes:
+        started = time.monotonic()
+        try:
+            request = request_type.FromString(raw)
+        except DecodeError:
+            _log(name, None, started, grpc.StatusCode.INTERNAL, "the request does not parse")
+            context.abort(grpc.StatusCode.INTERNAL, "")
+        try:
+            response: bytes = answer(request, context).SerializeToString()
+        except StatusError as error:
+            _log(name, request, started, error.code, error.message)
+            context.abort(error.code, error.wire_message)
+        _log(name, request, started, grpc.StatusCode.OK, "")
+        return response
+
+    return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def _timeout_ms(context: grpc.ServicerContext) -> int | None:
+    """What is left until the caller's deadline, in milliseconds; None if it set none.
+
+    Raises:
+        StatusError: the deadline has passed.
+    """
+    remaining = context.time_remaining()
+    if remaining is None:
+        return None
+    # TensorFlow takes a timeout of 0 for none.
+    if remaining <= 0:
+        raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+    return max(1, min(int(remaining * 1000), _LONGEST_TIMEOUT_MS))
+
+
+def _log(name: str, request: Any, started: float, code: grpc.StatusCode, message: str) -> None:
+    model = request.model_spec.name if request is not None else "?"
+    elapsed = (time.monotonic() - started) * 1000
+    REQUEST_LOG.info("%s %s %s %.1f ms %s", name, model, code.name, elapsed, message)

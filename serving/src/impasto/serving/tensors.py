@@ -1,0 +1,204 @@
+"""TensorProto to numpy and back, with the rules of TensorFlow's C++ `Tensor::FromProto` and `AsProtoField`.
+
+`tf.make_ndarray` is close, but it is stricter in one place (more values than elements) and laxer in another
+(shapes with unknown sizes), and it takes a Python object for each element of a typed field on the way back.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.framework import tensor_pb2, types_pb2
+
+from impasto.serving.varints import encode_varint, encode_varints
+
+_MAX_RANK: Final = 254
+_MAX_ELEMENTS: Final = 2**63 - 1
+
+
+class TensorParseError(ValueError):
+    """The message does not describe a tensor."""
+
+
+class _Field(NamedTuple):
+    """How the elements of a dtype are kept in a typed field."""
+
+    name: str
+    stored: Any
+    """numpy's type of the field's own elements."""
+    as_bits: Any = None
+    """Where the field holds bit patterns: numpy's unsigned type of the same width as the dtype."""
+
+
+_FIELDS: Final = {
+    types_pb2.DT_FLOAT: _Field("float_val", np.float32),
+    types_pb2.DT_DOUBLE: _Field("double_val", np.float64),
+    types_pb2.DT_COMPLEX64: _Field("scomplex_val", np.float32),
+    types_pb2.DT_COMPLEX128: _Field("dcomplex_val", np.float64),
+    types_pb2.DT_HALF: _Field("half_val", np.int32, np.uint16),
+    types_pb2.DT_BFLOAT16: _Field("half_val", np.int32, np.uint16),
+    types_pb2.DT_INT64: _Field("int64_val", np.int64),
+    types_pb2.DT_UINT32: _Field("uint32_val", np.uint32),
+    types_pb2.DT_UINT64: _Field("uint64_val", np.uint64),
+    types_pb2.DT_BOOL: _Field("bool_val", np.bool_),
+    types_pb2.DT_QINT8: _Field("int_val", np.int32, np.int8),
+    types_pb2.DT_QUINT8: _Field("int_val", np.int32, np.uint8),
+    types_pb2.DT_QINT16: _Field("int_val", np.int32, np.int16),
+    types_pb2.DT_QUINT16: _Field("int_val", np.int32, np.uint16),
+    types_pb2.DT_QINT32: _Field("int_val", np.int32, np.int32),
+    **dict.fromkeys(
+        (
+            types_pb2.DT_INT8,
+            types_pb2.DT_INT16,
+            types_pb2.DT_INT32,
+            types_pb2.DT_INT4,
+            types_pb2.DT_UINT8,
+            types_pb2.DT_UINT16,
+            types_pb2.DT_UINT4,
+        ),
+        _Field("int_val", np.int32),
+    ),
+}
+
+_FLOAT8: Final = frozenset(
+    getattr(types_pb2, name) for name in types_pb2.DataType.keys() if name.startswith("DT_FLOAT8") and "REF" not in name
+)
+
+
+def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
+    """The tensor that a message describes; strings are bytes in an array of objects.
+
+    As in TensorFlow, `tensor_content` goes before the typed fields and must have the exact size; a typed field
+    with too few values repeats the last one (zeros if it has none) and with too many is cut.
+
+    Raises:
+        TensorParseError: no such dtype, an incomplete shape, or content of the wrong size.
+    """
+    shape = _shape(proto)
+    count = math.prod(shape)
+    if count > _MAX_ELEMENTS:
+        raise TensorParseError("too many elements")
+    if proto.dtype == types_pb2.DT_STRING:
+        strings = _string_list(proto.tensor_content, count) if proto.tensor_content else list(proto.string_val)
+        return _string_array(strings, count).reshape(shape)
+    if proto.dtype not in _FIELDS and proto.dtype not in _FLOAT8:
+        raise TensorParseError(f"dtype {proto.dtype} cannot be sent")
+    dtype = np.dtype(tf.as_dtype(proto.dtype).as_numpy_dtype)
+    if count == 0:
+        return np.zeros(shape, dtype)
+    if proto.tensor_content:
+        if len(proto.tensor_content) != count * dtype.itemsize:
+            raise TensorParseError("tensor_content has the wrong size")
+        return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
+    return _filled(_typed_values(proto, dtype), count).reshape(shape)
+
+
+def fill_proto(proto: tensor_pb2.TensorProto, array: NDArray[Any], *, as_content: bool) -> None:
+    """Writes an array into an empty message.
+
+    Args:
+        proto: the message.
+        array: the tensor; bytes in an array of objects for strings.
+        as_content: into `tensor_content` rather than into the dtype's typed field.
+    """
+    data_type = tf.as_dtype(array.dtype).as_datatype_enum
+    proto.dtype = data_type
+    for size in array.shape:
+        proto.tensor_shape.dim.add().size = size
+    if array.size == 0:
+        return
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if data_type == types_pb2.DT_STRING:
+        strings = flat.tolist()
+        if as_content:
+            proto.tensor_content = b"".join([*map(encode_varint, map(len, strings)), *strings])
+        else:
+            proto.string_val.extend(strings)
+    elif as_content:
+        proto.tensor_content = flat.tobytes()
+    elif data_type in _FLOAT8:
+        proto.float8_val = flat.tobytes()
+    else:
+        _fill_typed(proto, flat, _FIELDS[data_type])
+
+
+def _shape(proto: tensor_pb2.TensorProto) -> tuple[int, ...]:
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    if proto.tensor_shape.unknown_rank or len(shape) > _MAX_RANK or any(size < 0 for size in shape):
+        raise TensorParseError("the shape is incomplete")
+    return shape
+
+
+def _typed_values(proto: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if proto.dtype in _FLOAT8:
+        return np.frombuffer(proto.float8_val, dtype)
+    field = _FIELDS[proto.dtype]
+    stored = getattr(proto, field.name)
+    values: NDArray[Any] = np.fromiter(stored, field.stored, len(stored))
+    if field.as_bits is not None:
+        return values.astype(field.as_bits).view(dtype)
+    if dtype.kind == "c":
+        return values[: len(values) // 2 * 2].view(dtype)
+    return values.astype(dtype, copy=False)
+
+
+def _filled(values: NDArray[Any], count: int) -> NDArray[Any]:
+    if len(values) >= count:
+        return values[:count]
+    try:
+        filled = np.zeros(count, values.dtype)
+    except (MemoryError, ValueError) as error:
+        raise TensorParseError("too many elements") from error
+    if len(values):
+        filled[: len(values)] = values
+        filled[len(values) :] = values[-1]
+    return filled
+
+
+def _string_array(strings: list[bytes], count: int) -> NDArray[Any]:
+    array = np.full(count, strings[-1] if strings else b"", dtype=object)
+    kept = strings[:count]
+    array[: len(kept)] = kept
+    return array
+
+
+def _string_list(content: bytes, count: int) -> list[bytes]:
+    """Reads TensorFlow's packed strings: `count` varint lengths, then the strings themselves."""
+    position, lengths = 0, []
+    for _ in range(count):
+        length, shift = 0, 0
+        while True:
+            if position >= len(content) or shift > 28:
+                raise TensorParseError("tensor_content is cut short")
+            octet = content[position]
+            position += 1
+            length |= (octet & 0x7F) << shift
+            shift += 7
+            if octet < 0x80:
+                break
+        lengths.append(length)
+    if position + sum(lengths) != len(content):
+        raise TensorParseError("tensor_content has the wrong size")
+    strings = []
+    for length in lengths:
+        strings.append(content[position : position + length])
+        position += length
+    return strings
+
+
+def _fill_typed(proto: tensor_pb2.TensorProto, flat: NDArray[Any], field: _Field) -> None:
+    """Merges the packed field as bytes: for a picture some hundred times faster than an object an element."""
+    if field.as_bits is not None:
+        flat = flat.view(field.as_bits)
+    elif flat.dtype.kind == "V" or flat.dtype.itemsize == 1 and flat.dtype.kind not in "biu":
+        flat = flat.astype(np.int8)
+    if flat.dtype.kind in "fc":
+        payload = flat.tobytes()
+    else:
+        payload = encode_varints(flat.view(np.uint8) if flat.dtype == np.bool_ else flat)
+    number = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[field.name].number
+    proto.MergeFromString(encode_varint(number << 3 | 2) + encode_varint(len(payload)) + payload)

@@ -1,0 +1,44 @@
+"""Packed varints from arrays: how protocol buffers write repeated integers, without a Python loop over elements."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK: Final = 1 << 16
+
+
+def encode_varint(value: int) -> bytes:
+    """One non-negative integer as a varint of seven bits a byte, lowest first."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def encode_varints(values: NDArray[Any]) -> bytes:
+    """A one-dimensional array of integers as varints, one after the other.
+
+    Negative numbers are written as 64-bit two's complement (ten bytes), as the int32 and int64 fields want them.
+    """
+    if values.dtype.kind == "i":
+        values = values.astype(np.int64).view(np.uint64)
+    # Blocks bound the memory: a block becomes a matrix of one row a number and one column a possible byte.
+    blocks = (values[start : start + _BLOCK] for start in range(0, values.size, _BLOCK))
+    return b"".join(map(_encode_block, blocks))
+
+
+def _encode_block(values: NDArray[Any]) -> bytes:
+    width = max(1, -(-int(values.max()).bit_length() // 7))
+    if width == 1:
+        return values.astype(np.uint8).tobytes()
+    groups = values[:, np.newaxis] >> np.arange(0, 7 * width, 7, dtype=values.dtype)
+    used = groups > 0
+    used[:, 0] = True
+    octets = (groups & values.dtype.type(0x7F)).astype(np.uint8)
+    octets[:, :-1] |= used[:, 1:].astype(np.uint8) << 7  # another byte follows
+    return octets[used].tobytes()
