@@ -9,6 +9,10 @@ from typing import Any, Final
 from impasto.export.contract import SavedModelError, read_meta_graph, signature_defs
 from tensorflow.core.framework import types_pb2
 
+# The list of ops that a SavedModel carries leaves out those in nested functions, such as a loop's body, and
+# the registry has no public name.
+from tensorflow.python.framework import op_def_registry
+
 # Ops that take a resource and only read it, or that manage the state of one run.
 _READS: Final = frozenset(
     {
@@ -37,13 +41,11 @@ def assert_stateless(directory: str | os.PathLike[str]) -> None:
         SavedModelError: one does; the message names the signature, the function and the op. Or no SavedModel.
     """
     meta_graph = read_meta_graph(directory)
-    # The SavedModel carries the definitions of the ops it uses, so no private registry is needed.
-    writing = {op.name for op in meta_graph.meta_info_def.stripped_op_list.op if _may_write(op)}
     found = [
         f"signature {name!r}: {place} runs {node.op} ({node.name})"
         for name, signature in signature_defs(directory).items()
         for place, node in _reached(meta_graph.graph_def, signature)
-        if node.op in writing
+        if _may_write(node.op)
     ]
     if found:
         raise SavedModelError(
@@ -52,9 +54,11 @@ def assert_stateless(directory: str | os.PathLike[str]) -> None:
         )
 
 
-def _may_write(op: Any) -> bool:
-    takes_state = any(arg.is_ref or arg.type == types_pb2.DT_RESOURCE for arg in op.input_arg)
-    return takes_state and op.name not in _READS and not op.name.startswith(_PER_RUN)
+def _may_write(name: str) -> bool:
+    op = op_def_registry.get(name)
+    if op is None or name in _READS or name.startswith(_PER_RUN):
+        return False
+    return any(argument.is_ref or argument.type == types_pb2.DT_RESOURCE for argument in op.input_arg)
 
 
 def _reached(graph: Any, signature: Any) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,179 @@
+"""`impasto-export repository`: list, verify, prune, rollback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from impasto.export.manifest import Manifest, ManifestError
+from impasto.export.repository import ModelRepository, Report, RepositoryError, Version
+from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.table import Table
+
+_MODELS = click.option(
+    "--models",
+    "root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("models"),
+    show_default=True,
+    help="The model repository.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@click.group()
+def repository() -> None:
+    """List, verify, prune and roll back exported versions."""
+
+
+@repository.command("list")
+@click.argument("models", nargs=-1)
+@_MODELS
+@_JSON
+def list_versions(models: tuple[str, ...], root: Path, as_json: bool) -> None:
+    """List the versions of MODELS, or of every model."""
+    with _opened(root) as store:
+        versions = [version for model in models or store.models() for version in _versions(store, model)]
+        rows = [_describe(version) for version in versions]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("model", "version", "created", "TensorFlow", "size", "signatures", "note", box=None)
+    for row in rows:
+        size = "" if row["size"] is None else decimal(row["size"])
+        texts = (
+            row["created"] or "",
+            row["tensorflow"] or "",
+            size,
+            " ".join(row["signatures"]),
+            row["note"],
+        )
+        table.add_row(row["model"], str(row["version"]), *map(escape, texts))
+    Console().print(table if rows else f"no models in {escape(str(root))}", highlight=False)
+
+
+@repository.command()
+@click.argument("models", nargs=-1)
+@click.option("--version", "number", type=click.IntRange(1), help="Default: all. Needs one MODEL.")
+@_MODELS
+@_JSON
+@click.pass_context
+def verify(
+    ctx: click.Context, models: tuple[str, ...], number: int | None, root: Path, as_json: bool
+) -> None:
+    """Compare the files of MODELS, or of every model, with their manifests; exit status 1 if any differs."""
+    if number is not None and len(models) != 1:
+        raise click.UsageError("--version needs exactly one MODEL")
+    with _opened(root) as store:
+        if number is not None:
+            reports = [store.verify(models[0], number)]
+        else:
+            chosen = models or store.models()
+            reports = [
+                store.verify(model, version.number) for model in chosen for version in _versions(store, model)
+            ]
+    if as_json:
+        click.echo(json.dumps([_report(report) for report in reports], indent=2))
+    else:
+        console = Console(soft_wrap=True, highlight=False)
+        for report in reports:
+            mark = "[green]ok[/]" if report.ok else "[bold red]FAILED[/]"
+            console.print(f"{mark} {escape(str(report))}")
+        if not reports:
+            console.print(f"no models in {escape(str(root))}")
+    if not all(report.ok for report in reports):
+        ctx.exit(1)
+
+
+@repository.command()
+@click.argument("model")
+@click.option("--keep", type=click.IntRange(1), required=True, help="How many of the newest stay.")
+@_MODELS
+@_JSON
+def prune(model: str, keep: int, root: Path, as_json: bool) -> None:
+    """Delete all but the newest versions of MODEL. The newest always stays."""
+    with _opened(root) as store:
+        deleted = [version.number for version in store.prune(model, keep=keep)]
+        kept = [version.number for version in store.versions(model)]
+    if as_json:
+        click.echo(json.dumps({"model": model, "deleted": deleted, "kept": kept}))
+        return
+    click.echo(f"{model}: deleted {_numbers(deleted)}, kept {_numbers(kept)}")
+
+
+@repository.command()
+@click.argument("model")
+@click.option("--to", type=click.IntRange(1), help="Default: the version before the newest.")
+@_MODELS
+@_JSON
+def rollback(model: str, to: int | None, root: Path, as_json: bool) -> None:
+    """Publish an earlier version of MODEL once more, as the newest; servers move to it by themselves."""
+    with _opened(root) as store:
+        version = store.roll_back(model, to=to)
+        manifest = store.manifest(model, version.number)
+    if as_json:
+        facts = {"copy_of": manifest.copy_of, "rolled_back_from": manifest.rolled_back_from}
+        click.echo(
+            json.dumps({"model": model, "version": version.number, **facts, "path": str(version.path)})
+        )
+        return
+    click.echo(f"{model}: version {version.number} holds the files of version {manifest.copy_of}")
+
+
+@contextmanager
+def _opened(root: Path) -> Iterator[ModelRepository]:
+    """The repository in `root`; what the system refuses becomes an error that a person can read."""
+    if not root.is_dir():
+        raise RepositoryError(
+            f"there is no model repository at {root}: name one with --models, or export a model"
+        )
+    try:
+        yield ModelRepository(root)
+    except OSError as error:
+        raise RepositoryError(f"{error.filename or root}: {error.strerror or error}") from error
+
+
+def _versions(store: ModelRepository, model: str) -> tuple[Version, ...]:
+    store.latest(model)  # says which models there are when this one is not
+    return store.versions(model)
+
+
+def _describe(version: Version) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": version.name, "version": version.number, "path": str(version.path)}
+    try:
+        manifest = Manifest.read(version.path)
+    except ManifestError as error:
+        return row | {"created": None, "tensorflow": None, "size": None, "signatures": [], "note": str(error)}
+    note = "" if manifest.copy_of is None else f"copy of {manifest.copy_of}"
+    if manifest.rolled_back_from is not None:
+        note += f", rolled back from {manifest.rolled_back_from}"
+    return row | {
+        "created": manifest.created,
+        "tensorflow": manifest.tensorflow,
+        "size": sum(record.size for record in manifest.files.values()),
+        "signatures": list(manifest.signatures),
+        "note": note,
+    }
+
+
+def _report(report: Report) -> dict[str, Any]:
+    return {
+        "model": report.version.name,
+        "version": report.version.number,
+        "ok": report.ok,
+        "missing": report.missing,
+        "extra": report.extra,
+        "changed": report.changed,
+        "unreadable": report.unreadable,
+        "problem": report.problem,
+    }
+
+
+def _numbers(versions: list[int]) -> str:
+    return ", ".join(map(str, versions)) or "none"
