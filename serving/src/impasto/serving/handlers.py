@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -16,8 +15,7 @@ from impasto.serving.manager import ModelManager
 from impasto.serving.metadata import get_model_metadata
 from impasto.serving.model_status import get_model_status
 from impasto.serving.predict import predict
-
-REQUEST_LOG: Final = logging.getLogger("impasto.serving.requests")
+from impasto.serving.request_log import log_request
 
 _LONGEST_TIMEOUT_MS: Final = 2**31 - 1
 
@@ -63,7 +61,7 @@ def generic_handlers(manager: ModelManager, *, as_content: bool) -> list[grpc.Ge
     ]
 
 
-def _method(name: str, request_type: Any, answer: Answer) -> grpc.RpcMethodHandler:
+def _method(name: str, request_type: Any, answer: Answer) -> grpc.RpcMethodHandler[bytes, bytes]:
     """Wraps an answer. The bytes are parsed here, so that garbage gets the status of TensorFlow Serving's."""
 
     def handle(raw: bytes, context: grpc.ServicerContext) -> bytes:
@@ -71,14 +69,14 @@ def _method(name: str, request_type: Any, answer: Answer) -> grpc.RpcMethodHandl
         try:
             request = request_type.FromString(raw)
         except DecodeError:
-            _log(name, None, started, grpc.StatusCode.INTERNAL, "the request does not parse")
+            log_request(name, None, started=started, code=grpc.StatusCode.INTERNAL, message="no such message")
             context.abort(grpc.StatusCode.INTERNAL, "")
         try:
             response: bytes = answer(request, context).SerializeToString()
         except StatusError as error:
-            _log(name, request, started, error.code, error.message)
+            log_request(name, request, started=started, code=error.code, message=error.message)
             context.abort(error.code, error.wire_message)
-        _log(name, request, started, grpc.StatusCode.OK, "")
+        log_request(name, request, started=started, code=grpc.StatusCode.OK)
         return response
 
     return grpc.unary_unary_rpc_method_handler(handle)
@@ -90,16 +88,11 @@ def _timeout_ms(context: grpc.ServicerContext) -> int | None:
     Raises:
         StatusError: the deadline has passed.
     """
-    remaining = context.time_remaining()
+    # grpc's type hints leave out that it is None where the caller set no deadline.
+    remaining = cast("float | None", context.time_remaining())
     if remaining is None:
         return None
     # TensorFlow takes a timeout of 0 for none.
     if remaining <= 0:
         raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
     return max(1, min(int(remaining * 1000), _LONGEST_TIMEOUT_MS))
-
-
-def _log(name: str, request: Any, started: float, code: grpc.StatusCode, message: str) -> None:
-    model = request.model_spec.name if request is not None else "?"
-    elapsed = (time.monotonic() - started) * 1000
-    REQUEST_LOG.info("%s %s %s %.1f ms %s", name, model, code.name, elapsed, message)

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 
-class ConcurrencyLimit(grpc.ServerInterceptor):  # type: ignore[misc]  # grpc's own base class is untyped
+class ConcurrencyLimit(grpc.ServerInterceptor):
     """Refuses unary calls beyond `calls` at once with RESOURCE_EXHAUSTED, `Server Threadpool Exhausted`.
 
     gRPC's own `maximum_concurrent_rpcs` would refuse with another message.
@@ -20,9 +20,9 @@ class ConcurrencyLimit(grpc.ServerInterceptor):  # type: ignore[misc]  # grpc's 
 
     def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler | None],
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Wraps the handler of a unary call; streams (health's Watch) hold no thread and are not counted."""
         handler = continuation(handler_call_details)
         if handler is None or handler.unary_unary is None:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
@@ -16,7 +16,7 @@ from impasto.serving.warmup import warm_up
 
 _LOG: Final = logging.getLogger("impasto.serving")
 
-State = get_model_status_pb2.ModelVersionStatus
+State: TypeAlias = get_model_status_pb2.ModelVersionStatus
 
 
 class ModelManager:
@@ -67,7 +67,10 @@ class ModelManager:
         with self._lock:
             versions = self._available.get(spec.name, {})
             if choice == "version":
-                wanted, servable = f"Specific({spec.name}, {spec.version.value})", versions.get(spec.version.value)
+                wanted, servable = (
+                    f"Specific({spec.name}, {spec.version.value})",
+                    versions.get(spec.version.value),
+                )
             else:
                 wanted, servable = f"Latest({spec.name})", versions[max(versions)] if versions else None
         if servable is None:
@@ -75,14 +78,16 @@ class ModelManager:
         return servable
 
     def states(self, name: str) -> list[State]:
-        """The state of every version of a model that was ever loaded, newest first; empty if there is none."""
+        """The state of every version of a model that was ever loaded, newest first; maybe none."""
         with self._lock:
             return [state for _, state in sorted(self._states.get(name, {}).items(), reverse=True)]
 
     def available(self) -> list[tuple[str, int]]:
         """Name and version of every loaded version, in order."""
         with self._lock:
-            return sorted((name, version) for name, versions in self._available.items() for version in versions)
+            return sorted(
+                (name, version) for name, versions in self._available.items() for version in versions
+            )
 
     def close(self) -> None:
         """Unloads everything; calls still running are aborted."""

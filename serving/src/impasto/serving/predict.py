@@ -75,9 +75,9 @@ def _feeds(
             proto = signature.defaults[alias]
         else:
             raise invalid_argument(
-                f"Signature input alias: {alias}(feed name: {feed_name}) not found in request and no default value "
-                f"provided. Inputs expected to be in the request {_braced(sent)}, or default input alias set: "
-                + ",".join(sorted(signature.defaults))
+                f"Signature input alias: {alias}(feed name: {feed_name}) not found in request and no default "
+                f"value provided. Inputs expected to be in the request {_braced(sent)}, or default input "
+                f"alias set: {','.join(sorted(signature.defaults))}"
             )
         try:
             feeds[feed_name] = tensors.from_proto(proto)

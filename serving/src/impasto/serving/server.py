@@ -18,12 +18,17 @@ from impasto.serving.limits import ConcurrencyLimit
 from impasto.serving.versions import newest, scan_repository
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from impasto.serving.health import Health
     from impasto.serving.manager import ModelManager
 
 _LOG: Final = logging.getLogger("impasto.serving")
 
 _LARGEST_MESSAGE: Final = 2**31 - 1
+
+_GRACE_ON_EXIT: Final = 30.0
+"""Seconds that leaving the context manager gives to running calls."""
 
 _SPARE_THREADS: Final = 8
 """Threads beyond the limit on calls, so that calls over the limit are refused rather than queued."""
@@ -32,7 +37,7 @@ _SPARE_THREADS: Final = 8
 class LocalServer:
     """Answers PredictionService and ModelService for the newest version of each model of a repository.
 
-    A context manager: entering loads every model and starts to listen; leaving lets running calls finish and stops.
+    A context manager: entering loads every model and starts to listen; leaving lets running calls finish.
 
         with LocalServer("models") as server:
             channel = grpc.insecure_channel(server.address)
@@ -42,7 +47,7 @@ class LocalServer:
         host: the name or address to listen on.
         port: the port; 0 takes a free one.
         only: names of the models to serve; all by default.
-        max_workers: calls answered at once, more are refused with RESOURCE_EXHAUSTED; 4 for each CPU by default.
+        max_workers: calls answered at once, 4 for each CPU by default; more are refused (RESOURCE_EXHAUSTED).
         warm_up: replay each version's warm-up records before listening.
         serialization_as_tensor_content: answer with `tensor_content` rather than with typed fields, as
             TensorFlow Serving's `--enable_serialization_as_tensor_content`.
@@ -109,7 +114,8 @@ class LocalServer:
         """
         if self._pool is not None:
             raise RuntimeError("this LocalServer was started before; make a new one")
-        versions = {name: newest(found) for name, found in self._scan().items()}
+        scanned = scan_repository(self._models, only=self._only)
+        versions = {name: newest(found) for name, found in scanned.items()}
         for name in (name for name, found in versions.items() if found is None):
             _LOG.warning("%s holds no version: a version is a folder named by a number", self._models / name)
 
@@ -138,7 +144,6 @@ class LocalServer:
         except BaseException:
             self.stop(grace=None)
             raise
-        _LOG.info("listening on %s", self.address)
 
     def stop(self, grace: float | None = None) -> None:
         """Stops: health turns NOT_SERVING, new calls are refused, running ones may finish.
@@ -162,7 +167,7 @@ class LocalServer:
         if self._server is not None:
             self._server.wait_for_termination()
 
-    def __enter__(self) -> LocalServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -170,9 +175,6 @@ class LocalServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop(grace=_GRACE_ON_EXIT if kind is None else None)
-
-    def _scan(self) -> dict[str, dict[int, Path]]:
-        return scan_repository(self._models, only=self._only)
 
     def _bind(self, server: grpc.Server) -> int:
         try:
@@ -182,9 +184,6 @@ class LocalServer:
                 f"cannot listen on {self.address}: {_reason(self._host, self._port) or error}. "
                 "Stop the program that listens there, or choose another port (0 takes a free one)."
             ) from error
-
-
-_GRACE_ON_EXIT: Final = 30.0
 
 
 def _join(host: str, port: int) -> str:

@@ -1,14 +1,17 @@
 """A SavedModel in TensorFlow's C++ session, run the way TensorFlow Serving runs it.
 
-The model is loaded with `tf.compat.v1.saved_model.load`. It is run one layer below `Session.run`, through the
-method that `Session.run` itself ends in, because `Session.run` does three things that TensorFlow Serving does not:
-it casts a fed array to the placeholder's dtype, refuses shapes that differ from the placeholder's, and appends
-Python's stack trace to error messages. Below that layer the C++ session's own checks and messages come through.
+The model is loaded with `tf.compat.v1.saved_model.load`. It is run one layer below `Session.run`, through
+the method that `Session.run` itself ends in, because `Session.run` does three things that TensorFlow Serving
+does not: it casts a fed array to the placeholder's dtype, refuses shapes that differ from the
+placeholder's, and adds Python's stack trace to error messages. Below that layer the checks and messages are
+the C++ session's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,8 +40,8 @@ class ServingSession:
     def __init__(self, directory: Path) -> None:
         if not any((directory / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
             raise not_found(
-                f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {directory}. Check "
-                "that the directory exists and that you have the right permissions for accessing it."
+                f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {directory}. "
+                "Check that the directory exists and that you have the right permissions for accessing it."
             )
         self._graph = tf.Graph()
         # TensorFlow otherwise takes a whole GPU's memory at the first session.
@@ -47,7 +50,7 @@ class ServingSession:
             graph=self._graph, config=tf.compat.v1.ConfigProto(gpu_options=options)
         )
         try:
-            with self._graph.as_default():
+            with self._graph.as_default(), _without_deprecation_notice():
                 self.meta_graph = tf.compat.v1.saved_model.load(self._session, [SERVE_TAG], str(directory))
             self._session._extend_graph()
         except tf.errors.OpError as error:
@@ -108,7 +111,8 @@ class ServingSession:
                 handle = self._graph.get_tensor_by_name(name)._as_tf_output()
             except (KeyError, ValueError) as error:
                 raise invalid_argument(
-                    f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"
+                    f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the "
+                    "Graph"
                 ) from error
             self._handles[name] = handle
         return handle
@@ -117,3 +121,18 @@ class ServingSession:
 def status_of(error: tf.errors.OpError) -> StatusError:
     """The gRPC status of a TensorFlow error: the numbers of the codes are the same."""
     return StatusError(_CODES.get(error.error_code, grpc.StatusCode.UNKNOWN), error.message)
+
+
+@contextlib.contextmanager
+def _without_deprecation_notice() -> Iterator[None]:
+    """Keeps TensorFlow from advising `tf.saved_model.load`: the old loader is TensorFlow Serving's path."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "is deprecated" not in record.getMessage()
+
+    logger = tf.get_logger()
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

@@ -65,15 +65,17 @@ _FIELDS: Final = {
 }
 
 _FLOAT8: Final = frozenset(
-    getattr(types_pb2, name) for name in types_pb2.DataType.keys() if name.startswith("DT_FLOAT8") and "REF" not in name
+    getattr(types_pb2, name)
+    for name, _ in types_pb2.DataType.items()
+    if name.startswith("DT_FLOAT8") and "REF" not in name
 )
 
 
 def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
     """The tensor that a message describes; strings are bytes in an array of objects.
 
-    As in TensorFlow, `tensor_content` goes before the typed fields and must have the exact size; a typed field
-    with too few values repeats the last one (zeros if it has none) and with too many is cut.
+    As in TensorFlow, `tensor_content` goes before the typed fields and must have the exact size; a typed
+    field with too few values repeats the last one (zeros if it has none) and with too many is cut.
 
     Raises:
         TensorParseError: no such dtype, an incomplete shape, or content of the wrong size.
@@ -83,7 +85,9 @@ def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
     if count > _MAX_ELEMENTS:
         raise TensorParseError("too many elements")
     if proto.dtype == types_pb2.DT_STRING:
-        strings = _string_list(proto.tensor_content, count) if proto.tensor_content else list(proto.string_val)
+        strings = (
+            _string_list(proto.tensor_content, count) if proto.tensor_content else list(proto.string_val)
+        )
         return _string_array(strings, count).reshape(shape)
     if proto.dtype not in _FIELDS and proto.dtype not in _FLOAT8:
         raise TensorParseError(f"dtype {proto.dtype} cannot be sent")
@@ -194,7 +198,7 @@ def _fill_typed(proto: tensor_pb2.TensorProto, flat: NDArray[Any], field: _Field
     """Merges the packed field as bytes: for a picture some hundred times faster than an object an element."""
     if field.as_bits is not None:
         flat = flat.view(field.as_bits)
-    elif flat.dtype.kind == "V" or flat.dtype.itemsize == 1 and flat.dtype.kind not in "biu":
+    elif flat.dtype.kind == "V" or (flat.dtype.itemsize == 1 and flat.dtype.kind not in "biu"):
         flat = flat.astype(np.int8)
     if flat.dtype.kind in "fc":
         payload = flat.tobytes()

@@ -1,4 +1,4 @@
-"""Packed varints from arrays: how protocol buffers write repeated integers, without a Python loop over elements."""
+"""Packed varints from arrays: how protocol buffers write repeated integers, without a Python loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def encode_varint(value: int) -> bytes:
 def encode_varints(values: NDArray[Any]) -> bytes:
     """A one-dimensional array of integers as varints, one after the other.
 
-    Negative numbers are written as 64-bit two's complement (ten bytes), as the int32 and int64 fields want them.
+    Negative numbers become 64-bit two's complement (ten bytes), as the int32 and int64 fields want it.
     """
     if values.dtype.kind == "i":
         values = values.astype(np.int64).view(np.uint64)
@@ -41,4 +41,5 @@ def _encode_block(values: NDArray[Any]) -> bytes:
     used[:, 0] = True
     octets = (groups & values.dtype.type(0x7F)).astype(np.uint8)
     octets[:, :-1] |= used[:, 1:].astype(np.uint8) << 7  # another byte follows
-    return octets[used].tobytes()
+    encoded: bytes = octets[used].tobytes()
+    return encoded

@@ -16,8 +16,8 @@ _LARGEST_VERSION: Final = 2**63 - 1
 def scan_repository(root: Path, *, only: Sequence[str] | None = None) -> dict[str, dict[int, Path]]:
     """The version directories of each model of a repository, by name and by version.
 
-    A model is a folder of `root` whose name does not start with a dot; a version is a folder in it whose name is
-    a whole number, as TensorFlow Serving reads it. A model without versions is listed with none.
+    A model is a folder of `root` whose name does not start with a dot; a version is a folder in it whose name
+    is a whole number, as TensorFlow Serving reads it. A model without versions is listed with none.
 
     Args:
         root: the repository.
@@ -39,7 +39,7 @@ def scan_repository(root: Path, *, only: Sequence[str] | None = None) -> dict[st
         found = {name: model_versions(root / name) for name in names if only is None or name in only}
     except OSError as error:
         raise RepositoryError(
-            f"models: {error.filename} cannot be read ({error.strerror}). Give this user the right to read it."
+            f"models: {error.filename} cannot be read ({error.strerror}). Give this user the right."
         ) from error
     missing = [name for name in only or () if name not in found]
     if missing:

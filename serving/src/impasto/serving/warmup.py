@@ -1,7 +1,7 @@
 """Warm-up: recorded requests that are run before a version answers its first call.
 
-The records lie in `<version>/assets.extra/tf_serving_warmup_requests`, a TFRecord file of `PredictionLog`. Any
-record that does not parse or does not run fails the loading of its version, as in TensorFlow Serving.
+The records lie in `<version>/assets.extra/tf_serving_warmup_requests`, a TFRecord file of `PredictionLog`.
+Any record that does not parse or does not run fails the loading of its version, as in TensorFlow Serving.
 """
 
 from __future__ import annotations

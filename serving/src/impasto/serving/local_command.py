@@ -1,0 +1,152 @@
+"""`impasto-serving local`: serve a model repository from this machine until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+
+from impasto.serving.errors import LocalServerError, ModelLoadError
+from impasto.serving.server import LocalServer
+
+USAGE_EXIT: Final = 2
+"""The command line or the machine must be changed: no such folder, port in use."""
+
+LOAD_EXIT: Final = 255
+"""A model is corrupt: tensorflow_model_server's exit code for it."""
+
+
+@click.command()
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="The repository: <models>/<name>/<version>/saved_model.pb.",
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8500,
+    show_default=True,
+    help="The gRPC port; 0 takes a free one.",
+)
+@click.option("--only", multiple=True, metavar="MODEL", help="Serve this model only; may be repeated.")
+@click.option(
+    "--grpc_max_threads",
+    "max_workers",
+    type=click.IntRange(min=1),
+    help="Calls answered at once; more are refused.  [default: 4 for each CPU]",
+)
+@click.option(
+    "--enable_model_warmup",
+    "warm_up",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    default=True,
+    show_default=True,
+    help="Replay each version's warm-up records before serving it.",
+)
+@click.option(
+    "--enable_serialization_as_tensor_content",
+    "as_content",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    default=False,
+    show_default=True,
+    help="Answer with tensor_content, which is smaller and faster for images, rather than with typed fields.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long running calls may go on after SIGTERM or SIGINT; a second signal aborts them.",
+)
+@click.option("--verbose", "-v", is_flag=True, help="Log every model loaded and every request.")
+def local(
+    *,
+    models: Path,
+    host: str,
+    port: int,
+    only: tuple[str, ...],
+    max_workers: int | None,
+    warm_up: bool,
+    as_content: bool,
+    grace: float,
+    verbose: bool,
+) -> None:
+    """Serve the newest version of each model until SIGINT or SIGTERM.
+
+    Exit code 0 after a stop, 2 if the models folder is not there or the port is taken, 255 if a model is
+    corrupt.
+    """
+    _set_up_logging(verbose=verbose)
+    server = LocalServer(
+        models,
+        host=host,
+        port=port,
+        only=only or None,
+        max_workers=max_workers,
+        warm_up=warm_up,
+        serialization_as_tensor_content=as_content,
+    )
+    click.echo(f"Loading the models of {models}")
+    try:
+        server.start()
+    except LocalServerError as error:
+        click.echo(str(error), err=True)
+        sys.exit(LOAD_EXIT if isinstance(error, ModelLoadError) else USAGE_EXIT)
+    _announce(server, models)
+    _serve_until_signalled(server, grace)
+
+
+def _set_up_logging(*, verbose: bool) -> None:
+    # TensorFlow reads this when it is imported; its start-up chatter is no news to the person who runs this.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("impasto.serving").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def _announce(server: LocalServer, models: Path) -> None:
+    for name, version in server.loaded:
+        click.echo(f"{name}  version {version}")
+    if not server.loaded:
+        click.echo(
+            f"No model in {models} yet: every call will be answered NOT_FOUND. Export one and start again."
+        )
+    click.echo(f"Listening on {server.address} (Ctrl-C to stop)")
+
+
+def _serve_until_signalled(server: LocalServer, grace: float) -> None:
+    signalled = threading.Event()
+    stopping: list[threading.Thread] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        # The first signal lets running calls finish, the second does not. The work is left to threads: a
+        # handler that waited would keep the second signal out.
+        thread = threading.Thread(target=server.stop, args=(None if stopping else grace,))
+        stopping.append(thread)
+        thread.start()
+        signalled.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    signalled.wait()
+    click.echo(f"Stopping; running calls have {grace:g} s to finish.")
+    for thread in stopping:
+        thread.join()
+    click.echo("Stopped.")
