@@ -149,7 +149,7 @@ class Manifest:
             created=reader.get("created", str),
             tensorflow=reader.get("tensorflow", str, type(None)),
             impasto=reader.get("impasto", str, type(None)),
-            signatures=tuple(reader.get("signatures", list)),
+            signatures=reader.strings("signatures"),
             source=reader.get("source", dict),
             figures=reader.get("figures", dict),
             files={path: _file_record(path, record, where) for path, record in records.items()},
@@ -191,6 +191,12 @@ class _Fields:
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
             raise ManifestError(f"{self._where}: field {name!r} must be {wanted}, not {type(value).__name__}")
         return value
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        values = self.get(name, list)
+        if not all(isinstance(value, str) for value in values):
+            raise ManifestError(f"{self._where}: field {name!r} must be a list of strings")
+        return tuple(values)
 
     def optional_int(self, name: str) -> int | None:
         return None if name not in self._data else int(self.get(name, int))

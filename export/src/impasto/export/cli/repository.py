@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from impasto.export.manifest import Manifest, ManifestError
-from impasto.export.repository import ModelRepository, Report, RepositoryError, Version
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
+
+from impasto.export.manifest import Manifest, ManifestError
+from impasto.export.repository import ModelRepository, Report, RepositoryError, Version
 
 _MODELS = click.option(
     "--models",
@@ -44,7 +45,11 @@ def list_versions(models: tuple[str, ...], root: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    table = Table("model", "version", "created", "TensorFlow", "size", "signatures", "note", box=None)
+    table = Table(box=None, pad_edge=False)
+    for title in ("model", "version", "created", "TensorFlow", "size"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("signatures", overflow="fold")
+    table.add_column("note", overflow="fold")
     for row in rows:
         size = "" if row["size"] is None else decimal(row["size"])
         texts = (

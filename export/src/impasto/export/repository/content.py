@@ -16,12 +16,14 @@ Writer = Callable[[Path], object]
 
 
 def directory_writer(source: Path) -> Writer:
-    """A writer that copies every file under the directory `source`; links are followed."""
+    """A writer that copies every file under the directory `source`, and the file that a link points to."""
 
     def write(content: Path) -> None:
         if not source.is_dir():
             raise PublishError(f"{source} is not a directory: name the one that holds the version's files")
         for name, path in tree.entries(source):
+            if not path.is_file():
+                raise PublishError(f"{path} is neither a file nor a link to one: leave it out")
             _copy(path, content / name)
 
     return write

@@ -94,9 +94,11 @@ class ModelRepository:
             ModelNotFoundError, VersionNotFoundError: see `version`.
             CorruptVersionError: the manifest is missing or broken.
         """
+        version = self.version(model, number)
         try:
-            return Manifest.read(self.version(model, number).path)
+            return Manifest.read(version.path)
         except ManifestError as error:
+            _still_there(version)
             raise CorruptVersionError(str(error)) from error
 
     def verify(self, model: str, number: int | None = None) -> Report:
@@ -105,7 +107,10 @@ class ModelRepository:
         Raises:
             ModelNotFoundError, VersionNotFoundError: see `version`.
         """
-        return verification.verify(self.version(model, number))
+        report = verification.verify(self.version(model, number))
+        if not report.ok:
+            _still_there(report.version)
+        return report
 
     def publish(self, model: str, content: Writer | str | os.PathLike[str], *, manifest: Manifest) -> Version:
         """Make a new version of `model`, numbered one above all that were there.
@@ -223,6 +228,12 @@ class ModelRepository:
                 f"model {newest.name!r} has no version before {origin} to roll back to"
             )
         return earlier[-1]
+
+
+def _still_there(version: Version) -> None:
+    """Tell damage from a version that was pruned while it was being read."""
+    if not version.path.exists():
+        raise VersionNotFoundError(f"version {version.number} of model {version.name!r} was pruned meanwhile")
 
 
 def _make_shared(directory: Path) -> None:

@@ -18,9 +18,17 @@ _BLOCK: Final = 1 << 20
 
 
 def entries(root: Path) -> Iterator[tuple[str, Path]]:
-    """Everything under `root` that is not a directory, as (path relative to it with `/`, path), sorted."""
+    """Everything under `root` that is not a directory, as (path relative to it with `/`, path), sorted.
+
+    Raises:
+        OSError: a directory cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error  # os.walk would leave the directory out
+
     found: list[Path] = []
-    for parent, directories, names in os.walk(root):
+    for parent, directories, names in os.walk(root, onerror=refuse):
         # A link to a directory is an entry to report, not a place to walk into.
         links = [name for name in directories if Path(parent, name).is_symlink()]
         found.extend(Path(parent, name) for name in (*names, *links))

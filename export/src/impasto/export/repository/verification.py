@@ -19,7 +19,7 @@ class Report:
         extra: files that the version holds and the manifest does not list.
         changed: files of another size or SHA-256, or no plain files any more.
         unreadable: files whose bytes the disk or the permissions do not give.
-        problem: why the manifest itself cannot be used; the files were not compared then.
+        problem: why the manifest or the directory cannot be read; the files were not compared then.
     """
 
     version: Version
@@ -45,9 +45,9 @@ def verify(version: Version) -> Report:
     """Read every byte of `version` and compare it with its manifest."""
     try:
         expected = Manifest.read(version.path).files
-    except ManifestError as error:
+        found = {name: path for name, path in tree.entries(version.path) if name != MANIFEST_NAME}
+    except (ManifestError, OSError) as error:
         return Report(version, problem=str(error))
-    found = {name: path for name, path in tree.entries(version.path) if name != MANIFEST_NAME}
     changed, unreadable = [], []
     for name in sorted(expected.keys() & found.keys()):
         try:
