@@ -3,39 +3,44 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint types unit bench-tiles clean
+.PHONY: help setup setup-dev demo test lint types unit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) ## make .venv and install everything into it
+setup: $(VENV)/.installed ## make .venv and install the three distributions into it
 
-$(STAMP): constraints.txt pyproject.toml client/pyproject.toml export/pyproject.toml serving/pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else f"Impasto needs Python 3.10 to 3.13, and $(PYTHON) is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12")'
+setup-dev: $(VENV)/.installed-dev ## the same with the tools of the tests
+
+$(VENV)/.installed: constraints.txt client/pyproject.toml export/pyproject.toml serving/pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \
+	    f"Impasto needs Python 3.10 to 3.13, and $(PYTHON) is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt \
-	    -e './client[cli]' -e ./export -e ./serving --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e './client[cli]' -e ./export -e ./serving
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
 	@touch $@
 
 demo: setup ## run the jobs on real pictures with the embedded server; results in demo/
-	$(BIN)/python -m impasto.serving demo --models models --examples examples --out demo
+	$(BIN)/python examples/demo --models models --out demo
 
 test: lint types unit ## lint, type checks and every test
 
-lint: setup
+lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup
+types: setup-dev
 	$(BIN)/mypy
 
-unit: setup
+unit: setup-dev
 	$(BIN)/pytest
 
 clean: ## remove what the targets made

@@ -1,0 +1,45 @@
+"""The demonstration behind `make demo`: real pictures through the command line and a local server.
+
+Starts the local server on the model repository, runs each job that the repository holds a model for, and writes
+the results and contact sheets to the output folder.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes are not the demonstration
+
+import click
+import upscale
+
+from impasto.serving import LocalServer
+
+PHOTOS = Path(__file__).resolve().parent.parent / "photos"
+
+JOBS: dict[str, Callable[[str, Path, Path], list[Path]]] = {"srcnn": upscale.run}
+"""What to show for each model: a function of the server's address, the photo folder and the output folder."""
+
+
+@click.command()
+@click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+def main(models: Path, out: Path) -> None:
+    """Show what the models in MODELS do to the photos of examples/photos."""
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with LocalServer(models) as server:
+        click.echo(
+            f"local server on {server.address} with {models}, {time.monotonic() - started:.1f} s to start"
+        )
+        for model, job in JOBS.items():
+            if (models / model).is_dir():
+                for path in job(server.address, PHOTOS, out):
+                    click.echo(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Trains and exports Impasto's models as SavedModels into a versioned repository."""

@@ -1,0 +1,53 @@
+"""The `impasto-export` command line."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+from rich.console import Console
+
+from impasto.export.errors import ExportError
+
+_COMMANDS = {
+    "srcnn": ("impasto.export.cli.srcnn", "Train, save and evaluate the super-resolution model."),
+    "repository": ("impasto.export.cli.repository", "List, verify, prune and roll back exported versions."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is called, so that `--help` answers without loading TensorFlow."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _ = _COMMANDS[cmd_name]
+        command = getattr(import_module(module), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by the table's own summaries, which needs no import."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="impasto-export")
+def cli() -> None:
+    """Train and export models into a versioned repository that TensorFlow Serving serves."""
+
+
+def main() -> None:
+    """Run the command line; an error that the user can act on is one line and exit status 1."""
+    try:
+        cli()
+    except ExportError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)

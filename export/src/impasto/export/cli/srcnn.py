@@ -1,0 +1,177 @@
+"""`impasto-export srcnn`: train, save, evaluate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from impasto.export.errors import ExportError
+from impasto.export.srcnn.presets import PRESETS
+
+# TensorFlow takes seconds to import, so the commands import what needs it.
+
+_CHECKPOINT = click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build/srcnn"),
+    show_default=True,
+    help="Folder of the training's checkpoints.",
+)
+_MODELS = click.option(
+    "--models",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("models"),
+    show_default=True,
+    help="The model repository.",
+)
+
+
+@click.group()
+def srcnn() -> None:
+    """Train, save and evaluate the super-resolution model."""
+
+
+@srcnn.command()
+@click.argument("photos", type=click.Path(path_type=Path))
+@_CHECKPOINT
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="residual",
+    show_default=True,
+    help="`seed`: the classic recipe, which ends near bicubic. `residual`: learns what bicubic lacks.",
+)
+@click.option("--epochs", type=click.IntRange(1), help="Instead of the preset's number of epochs.")
+@click.option("--patches", type=click.IntRange(1), help="Instead of the preset's number of patches.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, patches and their order.")
+@click.option(
+    "--held-out",
+    type=click.Path(path_type=Path),
+    help="Folder of photos to measure after each epoch. Default: six photos of scikit-image and scikit-learn.",
+)
+def train(
+    photos: Path,
+    checkpoint: Path,
+    preset: str,
+    epochs: int | None,
+    patches: int | None,
+    seed: int,
+    held_out: Path | None,
+) -> None:
+    """Train on a folder of PHOTOS; run it again to continue a training that was stopped.
+
+    A file licences.json in the folder ({"photo.jpg": {"author": ..., "licence": ...}}) is carried into the
+    model's manifest.
+    """
+    from dataclasses import replace
+
+    from impasto.export.srcnn.patches import collect
+    from impasto.export.srcnn.photos import (
+        describe_photos,
+        held_out_photos,
+        list_photos,
+        read_photo,
+        read_photos,
+    )
+    from impasto.export.srcnn.training import Epoch, Trainer
+
+    recipe = PRESETS[preset]
+    if patches is not None:
+        recipe = replace(recipe, patches=patches)
+    paths = list_photos(photos)
+    measured = held_out_photos() if held_out is None else list(read_photos(held_out))
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        cutting = progress.add_task("cutting patches", total=len(paths))
+        pairs = collect(
+            (read_photo(path, longest_side=recipe.longest_side) for path in paths),
+            recipe,
+            seed=seed,
+            on_photo=lambda: progress.advance(cutting),
+        )
+        training = progress.add_task("training", total=None)
+
+        def on_step(done: int, total: int, loss: float) -> None:
+            progress.update(training, completed=done, total=total, description=f"training, loss {loss:.6f}")
+
+        def on_epoch(epoch: Epoch) -> None:
+            worst = min(score.gain_rgb for score in epoch.scores)
+            progress.console.print(
+                f"epoch {epoch.number:>2}: loss {epoch.loss:.6f}, against bicubic on {len(epoch.scores)} held-out "
+                f"photos {epoch.gain:+.2f} dB in the mean, {worst:+.2f} dB at worst",
+                highlight=False,
+            )
+
+        trainer = Trainer(checkpoint, recipe, data=describe_photos(photos), epochs=epochs, seed=seed)
+        trainer.run(pairs, measured, on_step=on_step, on_epoch=on_epoch)
+    console.print(
+        f"trained; export it with: impasto-export srcnn save --checkpoint {checkpoint}", highlight=False
+    )
+
+
+@srcnn.command()
+@_CHECKPOINT
+@_MODELS
+def save(checkpoint: Path, models: Path) -> None:
+    """Export the trained network as the next version of `srcnn` in the model repository."""
+    from impasto.export.srcnn.publish import publish
+
+    version = publish(checkpoint, models)
+    click.echo(f"{version.path}")
+
+
+@srcnn.command()
+@_MODELS
+@click.option("--version", type=click.IntRange(1), help="Default: the newest.")
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Folder of photos that the training did not see. Default: six of scikit-image and scikit-learn.",
+)
+@click.option("--require-gain", type=float, help="Fail when the mean gain is below this many dB.")
+@click.option("--json", "as_json", is_flag=True, help="Print numbers for programs.")
+def evaluate(
+    models: Path, version: int | None, photos: Path | None, require_gain: float | None, as_json: bool
+) -> None:
+    """Measure an exported version against bicubic interpolation.
+
+    Each photo is halved with Pillow's antialiased bicubic filter and doubled again; PSNR is over all pixels.
+    """
+    from impasto.export.srcnn.evaluate import mean_gain, score_photos
+    from impasto.export.srcnn.photos import held_out_photos, read_photos
+    from impasto.export.srcnn.publish import exported_upscaler
+
+    measured = held_out_photos() if photos is None else read_photos(photos)
+    with exported_upscaler(models, version) as upscale:
+        scores = score_photos(measured, upscale)
+    if as_json:
+        click.echo(json.dumps([vars(score) for score in scores], indent=2))
+    else:
+        table = Table(title="PSNR in dB over all pixels")
+        table.add_column("photo")
+        for column in ("bicubic RGB", "SRCNN RGB", "gain", "bicubic Y", "SRCNN Y", "gain"):
+            table.add_column(column, justify="right")
+        for score in scores:
+            table.add_row(
+                score.name,
+                f"{score.bicubic_rgb:.2f}",
+                f"{score.srcnn_rgb:.2f}",
+                f"{score.gain_rgb:+.2f}",
+                f"{score.bicubic_y:.2f}",
+                f"{score.srcnn_y:.2f}",
+                f"{score.gain_y:+.2f}",
+            )
+        gain_y = sum(score.gain_y for score in scores) / len(scores)
+        table.add_section()
+        table.add_row("mean", "", "", f"{mean_gain(scores):+.2f}", "", "", f"{gain_y:+.2f}")
+        Console().print(table)
+    if require_gain is not None and mean_gain(scores) < require_gain:
+        raise ExportError(
+            f"the mean gain is {mean_gain(scores):+.2f} dB, below --require-gain {require_gain:+.2f} dB"
+        )

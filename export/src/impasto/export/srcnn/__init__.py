@@ -1,0 +1,1 @@
+"""SRCNN super-resolution: train it, measure it, export it."""

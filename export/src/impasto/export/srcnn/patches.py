@@ -1,0 +1,107 @@
+"""Training pairs: patches of the enlarged photo and what they should have been."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from impasto.export.errors import ExportError
+from impasto.export.srcnn.network import enlarge
+from impasto.export.srcnn.photos import Photo, shrink
+from impasto.export.srcnn.presets import INPUT_SIZE, MARGIN, TARGET_SIZE, Preset
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Aligned training pairs.
+
+    Attributes:
+        inputs: float32 [N, 33, 33, 3], the enlarged image, 0..255.
+        targets: uint8 [N, 21, 21, 3], the original under the centre of each input.
+    """
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def collect(photos: Iterable[Photo], preset: Preset, *, seed: int, on_photo: Callable[[], None]) -> Patches:
+    """Cut patches from photos as the preset says.
+
+    `preset.patches` are drawn evenly from the photos; `on_photo` is called after each photo.
+    """
+    rng = np.random.default_rng(seed)
+    inputs: list[NDArray[np.float32]] = []
+    targets: list[NDArray[np.uint8]] = []
+    for photo in photos:
+        found_inputs, found_targets = _cut(photo, preset.stride)
+        if preset.hard_patches and len(found_inputs):
+            centre = found_inputs[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+            errors = np.mean(np.square(centre - found_targets), axis=(1, 2, 3))
+            chosen = np.flatnonzero(errors > np.median(errors))
+            found_inputs, found_targets = found_inputs[chosen], found_targets[chosen]
+        inputs.append(found_inputs)
+        targets.append(found_targets)
+        on_photo()
+    if sum(map(len, inputs)) < preset.batch_size:
+        raise ExportError(
+            f"the photos give {sum(map(len, inputs))} patches of {INPUT_SIZE} pixels, fewer than one batch of "
+            f"{preset.batch_size}; add photos or larger ones"
+        )
+    if preset.patches is not None:
+        shares = _shares(inputs, preset.patches)
+        picks = [rng.permutation(len(part))[:share] for part, share in zip(inputs, shares, strict=True)]
+        inputs = [part[pick] for part, pick in zip(inputs, picks, strict=True)]
+        targets = [part[pick] for part, pick in zip(targets, picks, strict=True)]
+    return Patches(np.concatenate(inputs), np.concatenate(targets))
+
+
+def _cut(photo: Photo, stride: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    low = shrink(photo.pixels).astype(np.float32)
+    enlarged = enlarge(low[None])[0].numpy()
+    original = photo.pixels
+    if min(enlarged.shape[:2]) < INPUT_SIZE:
+        return np.empty((0, INPUT_SIZE, INPUT_SIZE, 3), np.float32), np.empty(
+            (0, TARGET_SIZE, TARGET_SIZE, 3), np.uint8
+        )
+    windows = np.lib.stride_tricks.sliding_window_view(enlarged, (INPUT_SIZE, INPUT_SIZE), axis=(0, 1))
+    inner = original[MARGIN : original.shape[0] - MARGIN, MARGIN : original.shape[1] - MARGIN]
+    centres = np.lib.stride_tricks.sliding_window_view(inner, (TARGET_SIZE, TARGET_SIZE), axis=(0, 1))
+    return _as_batch(windows[::stride, ::stride]), _as_batch(centres[::stride, ::stride])
+
+
+def _as_batch(windows: NDArray[np.generic]) -> NDArray[np.generic]:
+    """[rows, columns, 3, size, size] to a contiguous [N, size, size, 3]."""
+    rows, columns, channels, height, width = windows.shape
+    return np.ascontiguousarray(windows.transpose(0, 1, 3, 4, 2)).reshape(
+        rows * columns, height, width, channels
+    )
+
+
+def _shares(parts: list[NDArray[np.float32]], wanted: int) -> list[int]:
+    """How many patches to take from each photo, as evenly as their number allows."""
+    shares = [0] * len(parts)
+    remaining = min(wanted, sum(map(len, parts)))
+    # Smallest photos first: what they lack is spread over the larger ones.
+    for position, index in enumerate(sorted(range(len(parts)), key=lambda i: len(parts[i]))):
+        shares[index] = min(len(parts[index]), remaining // (len(parts) - position))
+        remaining -= shares[index]
+    return shares
+
+
+def flip_and_transpose(
+    inputs: tf.Tensor, targets: tf.Tensor, choice: NDArray[np.bool_]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mirror and transpose a whole batch alike; `choice` is three booleans: vertical, horizontal, transpose."""
+    axes = [axis for axis, chosen in zip((1, 2), choice, strict=False) if chosen]
+    if axes:
+        inputs, targets = np.flip(inputs, axes), np.flip(targets, axes)
+    if choice[2]:
+        inputs, targets = np.swapaxes(inputs, 1, 2), np.swapaxes(targets, 1, 2)
+    return inputs, targets

@@ -1,0 +1,75 @@
+"""From a training checkpoint to a version in the model repository, and back to a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.client.signatures import SERVING_DEFAULT, SRCNN
+from impasto.export.errors import ExportError
+from impasto.export.manifest import Manifest
+from impasto.export.repository import ModelRepository, Version
+from impasto.export.saved_model import load_as_server
+from impasto.export.saved_model import save as save_model
+from impasto.export.srcnn.evaluate import Pixels, mean_gain, score_photos
+from impasto.export.srcnn.photos import held_out_photos
+from impasto.export.srcnn.served import ServedSRCNN
+from impasto.export.srcnn.training import load_network
+from impasto.export.warmup import write_warmup
+
+
+def publish(checkpoint: Path, models: Path) -> Version:
+    """Export the network of a checkpoint folder as the next version of `srcnn`.
+
+    The manifest records the training (recipe, photos with licences), and the PSNR on the held-out photos.
+
+    Raises:
+        ExportError: no checkpoint there, or the held-out photos cannot be read.
+    """
+    network, training, epochs = load_network(checkpoint)
+    if epochs == 0:
+        raise ExportError(f"the training in {checkpoint} has not finished an epoch; continue it first")
+    served = ServedSRCNN(network)
+    scores = score_photos(held_out_photos(), served.upscale)
+    manifest = Manifest(
+        model=SRCNN.name,
+        signatures=tuple(SRCNN.signatures),
+        source={"training": {**training, "finished_epochs": epochs}},
+        figures={
+            "mean_gain_rgb_db": round(mean_gain(scores), 3),
+            "psnr_db": {
+                score.name: {name: round(value, 2) for name, value in vars(score).items() if name != "name"}
+                for score in scores
+            },
+        },
+    )
+
+    def write(directory: Path) -> None:
+        save_model(served, directory, {SERVING_DEFAULT: served.serving_default}, contract=SRCNN)
+        # One request of each rank of work: a lone picture as the client sends it, and a small batch.
+        requests = [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]
+        write_warmup(directory, SRCNN.name, requests)
+
+    return ModelRepository(models).publish(SRCNN.name, write, manifest=manifest)
+
+
+@contextmanager
+def exported_upscaler(models: Path, version: int | None = None) -> Iterator[Callable[[Pixels], Pixels]]:
+    """The exported `srcnn`, loaded the way TensorFlow Serving does: uint8 [H, W, 3] to uint8 [2H, 2W, 3].
+
+    Args:
+        models: the repository.
+        version: its number; `None` is the newest.
+    """
+    path = ModelRepository(models).version(SRCNN.name, version).path
+    with load_as_server(path) as served:
+
+        def upscale(image: Pixels) -> Pixels:
+            result: NDArray[np.uint8] = served.run(SERVING_DEFAULT, {"image": image[None]})["image"]
+            return result[0]
+
+        yield upscale

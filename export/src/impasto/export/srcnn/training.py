@@ -1,0 +1,189 @@
+"""Train SRCNN, epoch by epoch, so that a killed training goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from impasto.export.errors import ExportError
+from impasto.export.files import write_text
+from impasto.export.srcnn.evaluate import Score, mean_gain, score_photos
+from impasto.export.srcnn.network import SRCNN
+from impasto.export.srcnn.patches import Patches, flip_and_transpose
+from impasto.export.srcnn.photos import Photo
+from impasto.export.srcnn.presets import Preset
+from impasto.export.srcnn.served import ServedSRCNN
+
+_CONFIG = "training.json"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch brought.
+
+    Attributes:
+        number: counted from 1.
+        loss: mean squared error over the epoch, in units of `pixel_scale` squared.
+        scores: PSNR of every held-out photo after the epoch.
+    """
+
+    number: int
+    loss: float
+    scores: Sequence[Score]
+
+    @property
+    def gain(self) -> float:
+        """Mean gain over bicubic on the held-out photos in dB, RGB; NaN without such photos."""
+        return mean_gain(self.scores)
+
+
+class Trainer:
+    """One training run in a checkpoint folder.
+
+    Args:
+        folder: where checkpoints and the record of the run are kept; an unfinished run there is continued.
+        preset: the recipe.
+        data: what the patches were cut from, recorded for the manifest: see `describe_photos`.
+        epochs: overrides the recipe's number of epochs.
+        seed: of the weights and of the order of patches.
+
+    Raises:
+        ExportError: the folder holds a run with another recipe.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        preset: Preset,
+        *,
+        data: Sequence[Mapping[str, str]],
+        epochs: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.folder = folder
+        self.data = [dict(photo) for photo in data]
+        self.preset = preset if epochs is None else replace(preset, epochs=epochs)
+        self.seed = seed
+        self.network = make_network(preset, seed=seed)
+        self.finished_epochs = tf.Variable(0, trainable=False, dtype=tf.int64, name="finished_epochs")
+
+    def run(
+        self,
+        patches: Patches,
+        held_out: Sequence[Photo],
+        *,
+        on_step: Callable[[int, int, float], None],
+        on_epoch: Callable[[Epoch], None],
+    ) -> None:
+        """Train until the recipe's last epoch.
+
+        Args:
+            patches: the training pairs.
+            held_out: photos to measure after each epoch; none of them may be among the training photos.
+            on_step: called with the number of finished steps, of all steps and the running loss.
+            on_epoch: called after each epoch, once its checkpoint is on disk.
+        """
+        steps_per_epoch = len(patches) // self.preset.batch_size
+        total = steps_per_epoch * self.preset.epochs
+        self._open_folder(patches)
+        optimizer = self._make_optimizer(total)
+        checkpoint = tf.train.Checkpoint(
+            network=self.network, optimizer=optimizer, finished_epochs=self.finished_epochs
+        )
+        manager = tf.train.CheckpointManager(checkpoint, str(self.folder), max_to_keep=2)
+        if manager.latest_checkpoint is not None:
+            checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
+        step = self._make_step(optimizer)
+        for epoch in range(int(self.finished_epochs), self.preset.epochs):
+            # The order depends on the epoch alone, so a resumed run sees what an undisturbed one sees.
+            rng = np.random.default_rng((self.seed, epoch))
+            order = rng.permutation(len(patches))
+            loss_sum = 0.0
+            for index in range(steps_per_epoch):
+                chosen = order[index * self.preset.batch_size : (index + 1) * self.preset.batch_size]
+                inputs, targets = patches.inputs[chosen], patches.targets[chosen].astype(np.float32)
+                if self.preset.flips:
+                    inputs, targets = flip_and_transpose(inputs, targets, rng.random(3) < 0.5)
+                loss_sum += float(step(inputs, targets))
+                if not math.isfinite(loss_sum):
+                    raise ExportError(
+                        f"training diverged in epoch {epoch + 1}, step {index + 1}: the loss is not finite; "
+                        "use --preset residual or a smaller learning rate"
+                    )
+                on_step(epoch * steps_per_epoch + index + 1, total, loss_sum / (index + 1))
+            self.finished_epochs.assign(epoch + 1)
+            manager.save(checkpoint_number=epoch + 1)
+            scores = score_photos(held_out, ServedSRCNN(self.network).upscale)
+            on_epoch(Epoch(epoch + 1, loss_sum / steps_per_epoch, scores))
+
+    def _make_optimizer(self, total_steps: int) -> tf.keras.optimizers.Optimizer:
+        rate: object = self.preset.learning_rate
+        if self.preset.cosine_decay:
+            rate = tf.keras.optimizers.schedules.CosineDecay(self.preset.learning_rate, total_steps)
+        optimizer = tf.keras.optimizers.Adam(rate)
+        optimizer.build(self.network.trainable_variables)  # a restore fills only slots that exist
+        return optimizer
+
+    def _make_step(self, optimizer: tf.keras.optimizers.Optimizer) -> Callable[..., tf.Tensor]:
+        variables = self.network.trainable_variables
+
+        @tf.function(reduce_retracing=True)
+        def step(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                error = (self.network(inputs) - targets) / self.network.pixel_scale
+                loss = tf.reduce_mean(tf.square(error))
+            optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            return loss
+
+        return step
+
+    def _open_folder(self, patches: Patches) -> None:
+        digest = hashlib.sha256(patches.targets.tobytes()).hexdigest()
+        config = {
+            "preset": self.preset.as_dict(),
+            "seed": self.seed,
+            "patches": len(patches),
+            "patches_sha256": digest,
+            "photos": self.data,
+        }
+        path = self.folder / _CONFIG
+        if path.exists():
+            if json.loads(path.read_text()) != config:
+                raise ExportError(
+                    f"{self.folder} holds a training with another preset, seed, number of epochs or other photos; "
+                    "name an empty folder with --checkpoint, or repeat the first call to continue it"
+                )
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(config, indent=2) + "\n")
+
+
+def make_network(preset: Preset, *, seed: int = 0) -> SRCNN:
+    """The untrained network of a recipe."""
+    return SRCNN(
+        residual=preset.residual, pixel_scale=preset.pixel_scale, pixel_mean=preset.pixel_mean, seed=seed
+    )
+
+
+def load_network(folder: Path) -> tuple[SRCNN, dict[str, object], int]:
+    """The network of the latest checkpoint in `folder`, its training record and its number of finished epochs.
+
+    Raises:
+        ExportError: the folder holds no checkpoint.
+    """
+    path = folder / _CONFIG
+    latest = tf.train.latest_checkpoint(str(folder))
+    if latest is None or not path.exists():
+        raise ExportError(f"no training checkpoint in {folder}; run `impasto-export srcnn train` first")
+    record = json.loads(path.read_text())
+    network = make_network(Preset(**record["preset"]))
+    finished = tf.Variable(0, trainable=False, dtype=tf.int64, name="finished_epochs")
+    tf.train.Checkpoint(network=network, finished_epochs=finished).restore(latest).expect_partial()
+    return network, record, int(finished)
