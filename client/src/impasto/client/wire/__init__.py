@@ -1,0 +1,1 @@
+"""TensorFlow Serving's messages on the wire, generated from `serving.proto` (its header says how)."""
