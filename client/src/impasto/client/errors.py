@@ -1,0 +1,190 @@
+"""Everything that the client raises on purpose, in one tree.
+
+    ImpastoError
+    ├── AddressError                    the server's address cannot be used (also a ValueError)
+    ├── CallError                       a call failed; carries code, details, address and model
+    │   ├── InvalidInput                inputs, version label or outputs were refused (also a ValueError)
+    │   ├── ModelNotFound               no such model or version
+    │   ├── PreconditionFailed          the model cannot run this call
+    │   │   └── SignatureNotFound       it has no such signature
+    │   ├── ServerUnavailable           nobody answers at the address (also a ConnectionError)
+    │   ├── DeadlineExceeded            no answer in time (also a TimeoutError)
+    │   ├── ServerOverloaded            the server is out of threads, queue or memory
+    │   ├── Unauthenticated             the server wants credentials
+    │   ├── PermissionDenied            the credentials do not allow this
+    │   ├── CallUnsupported             a gRPC server, but not TensorFlow Serving
+    │   ├── CallAborted                 the call was cancelled or aborted
+    │   └── ServerFault                 the server failed
+    │       └── DecodeError             its answer is not what the API promises
+    ├── ImageError                      a picture cannot be used (also a ValueError)
+    │   ├── NotAnImage                  no image, or a format that is not read
+    │   ├── TruncatedImage              the data ends early or is damaged
+    │   ├── EmptyImage                  no bytes or no pixels
+    │   ├── ImageTooLarge               more pixels than the limit
+    │   └── UnsupportedImage            an array or a mode with no clear meaning as a picture
+    └── OutputError                     a result cannot be written
+        ├── UnknownFormat               no image format has this extension (also a ValueError)
+        ├── OutputExists                the file is there and may not be replaced (also a FileExistsError)
+        └── UnwritableOutput            the operating system says no (also an OSError)
+
+An input file that cannot be opened raises Python's own OSError (FileNotFoundError and its kin). A
+`grpc.RpcError` never reaches the caller; it is the `__cause__` of the CallError that stands for it.
+"""
+
+# ruff: noqa: N818 - the names say what happened (ModelNotFound), as in httpx and grpc; the base classes end in Error
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import grpc
+
+
+class ImpastoError(Exception):
+    """The root: catch this to catch everything that the client raises on purpose."""
+
+
+class AddressError(ImpastoError, ValueError):
+    """The server's address cannot be parsed or resolved."""
+
+
+class CallError(ImpastoError):
+    """A call failed.
+
+    Attributes:
+        code: the gRPC status; None where the client refused before sending or could not read the answer.
+        details: the server's own words, possibly empty.
+        address: the server's address as the client was given it; None if the call was never sent.
+        model: the model that was called; None if there was none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: grpc.StatusCode | None = None,
+        details: str = "",
+        address: str | None = None,
+        model: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details
+        self.address = address
+        self.model = model
+
+
+class InvalidInput(CallError, ValueError):
+    """The inputs, the version label or the wanted outputs do not fit the model."""
+
+
+class ModelNotFound(CallError):
+    """The server has no such model, or not this version of it."""
+
+
+class PreconditionFailed(CallError):
+    """The model is there but is not in a state, or not made, to run this call."""
+
+
+class SignatureNotFound(PreconditionFailed):
+    """The model has no signature of this name; the message lists those it has."""
+
+
+class ServerUnavailable(CallError, ConnectionError):
+    """Nobody answers at the address, or the server refuses work for now."""
+
+
+class DeadlineExceeded(CallError, TimeoutError):
+    """No answer came within the timeout."""
+
+
+class ServerOverloaded(CallError):
+    """The server is out of threads, queue places or memory."""
+
+
+class Unauthenticated(CallError):
+    """The server wants credentials that were not sent or not accepted."""
+
+
+class PermissionDenied(CallError):
+    """The credentials are known but do not allow this call."""
+
+
+class CallUnsupported(CallError):
+    """A gRPC server answers at the address, but it does not offer TensorFlow Serving's API."""
+
+
+class CallAborted(CallError):
+    """The call was cancelled or aborted before it finished."""
+
+
+class ServerFault(CallError):
+    """The server failed while it worked on the call."""
+
+
+class DecodeError(ServerFault):
+    """The server's answer is not what the API or the model's contract promises."""
+
+
+class ImageError(ImpastoError, ValueError):
+    """A picture cannot be used."""
+
+
+class NotAnImage(ImageError):
+    """The data is not an image, or of a format that is not read."""
+
+
+class TruncatedImage(ImageError):
+    """The image's data ends early or is damaged."""
+
+
+class EmptyImage(ImageError):
+    """The image has no bytes or no pixels."""
+
+
+class ImageTooLarge(ImageError):
+    """The image has more pixels than the limit allows."""
+
+
+class UnsupportedImage(ImageError):
+    """The array's or image's type has no clear 8-bit meaning; the message says how to convert it."""
+
+
+class OutputError(ImpastoError):
+    """A result cannot be written."""
+
+
+class UnknownFormat(OutputError, ValueError):
+    """No image format that can be written has this file extension."""
+
+
+class OutputExists(OutputError, FileExistsError):
+    """The output file exists and may not be replaced."""
+
+
+class UnwritableOutput(OutputError, OSError):
+    """The operating system refused to write the output."""
+
+
+STATUS_ERRORS: Final[Mapping[grpc.StatusCode, type[CallError]]] = MappingProxyType(
+    {
+        grpc.StatusCode.CANCELLED: CallAborted,
+        grpc.StatusCode.UNKNOWN: ServerFault,
+        grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
+        grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+        grpc.StatusCode.NOT_FOUND: ModelNotFound,
+        grpc.StatusCode.ALREADY_EXISTS: CallAborted,
+        grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+        grpc.StatusCode.RESOURCE_EXHAUSTED: ServerOverloaded,
+        grpc.StatusCode.FAILED_PRECONDITION: PreconditionFailed,
+        grpc.StatusCode.ABORTED: CallAborted,
+        grpc.StatusCode.OUT_OF_RANGE: InvalidInput,
+        grpc.StatusCode.UNIMPLEMENTED: CallUnsupported,
+        grpc.StatusCode.INTERNAL: ServerFault,
+        grpc.StatusCode.UNAVAILABLE: ServerUnavailable,
+        grpc.StatusCode.DATA_LOSS: ServerFault,
+        grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    }
+)
+"""Every gRPC status but OK, and the exception that stands for it."""
