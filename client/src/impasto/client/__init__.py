@@ -1,0 +1,34 @@
+"""Drive image models on TensorFlow Serving, without TensorFlow.
+
+    from impasto.client import Client
+
+    with Client("localhost:8500") as client:
+        client.upscale("photo.jpg").save("large.png")
+
+`errors` draws the tree of what can go wrong; `signatures` is the contract of the models.
+"""
+
+from __future__ import annotations
+
+from impasto.client._jobs import Progress
+from impasto.client.client import DEFAULT_TIMEOUT, Client
+from impasto.client.errors import ImpastoError
+from impasto.client.files import write_picture
+from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
+from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
+
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "MAX_PIXELS",
+    "Client",
+    "ImageSource",
+    "ImpastoError",
+    "ModelMetadata",
+    "Progress",
+    "SignatureInfo",
+    "State",
+    "TensorInfo",
+    "VersionStatus",
+    "read_picture",
+    "write_picture",
+]

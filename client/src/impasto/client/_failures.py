@@ -1,0 +1,43 @@
+"""A failed call's gRPC status as the exception that stands for it, in words that a person can act on."""
+
+from __future__ import annotations
+
+import grpc
+
+from impasto.client import errors
+from impasto.client._calls import Call
+
+
+def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, address: str) -> errors.CallError:
+    """The exception for a call that ended with `code`; raise it `from` the RpcError."""
+    kind = errors.STATUS_ERRORS[code]
+    # TensorFlow appends the graph's node on lines of its own; they stay in the exception's `details`.
+    first_line = details.partition("\n")[0] or "no details"
+    message = _SENTENCES[kind].format(address=address, model=call.model or "the model", details=first_line)
+    return kind(message, code=code, details=details, address=address, model=call.model or None)
+
+
+_SENTENCES: dict[type[errors.CallError], str] = {
+    errors.InvalidInput: "{model} refused the request: {details}",
+    errors.ModelNotFound: (
+        "{model} is not served at {address} ({details}); `impasto models --server {address}` lists what is"
+    ),
+    errors.PreconditionFailed: "{model} cannot run this call: {details}",
+    errors.ServerUnavailable: (
+        "no answer from a model server at {address} ({details}); to start one here: "
+        "impasto-serving local --models models --port 8500"
+    ),
+    errors.DeadlineExceeded: (
+        "{model} at {address} did not answer in time ({details}); allow a longer timeout or send less at once"
+    ),
+    errors.ServerOverloaded: (
+        "{address} is out of threads or memory ({details}); try again later, or send smaller pieces"
+    ),
+    errors.Unauthenticated: "{address} wants credentials: {details}",
+    errors.PermissionDenied: "{address} does not allow this call: {details}",
+    errors.CallUnsupported: (
+        "{address} answers, but not as TensorFlow Serving does ({details}); is it the gRPC port, usually 8500?"
+    ),
+    errors.CallAborted: "the call to {model} was aborted: {details}",
+    errors.ServerFault: "{model} at {address} failed: {details}",
+}

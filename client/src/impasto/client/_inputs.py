@@ -1,0 +1,58 @@
+"""Values that a caller gives as inputs, as the arrays that are sent."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.client.errors import InvalidInput
+from impasto.client.signatures import MODELS
+
+# Which of numpy's kinds a plain Python number may become, seen from the kind that numpy gives it.
+_WIDENS: Final = {"b": "b", "i": "iuf", "u": "iuf", "f": "f"}
+
+
+def as_array(model: str, signature: str, name: str, value: object) -> NDArray[Any]:
+    """The array to send for one input.
+
+    An array (or numpy scalar) is sent with the dtype it has: a wrong one is for the server to refuse, never
+    for the client to convert in silence. Plain Python numbers and lists have no dtype of their own, so they
+    take the contract's for this model, signature and input where that keeps their value (an int may become
+    any integer that holds it, or a float; a float never becomes an integer); otherwise, and for models
+    outside the contract, they are what numpy makes of them (int64, float64, strings).
+
+    Raises:
+        InvalidInput: numpy cannot make an array of the value (a ragged list, say).
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        return np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InvalidInput(f"input {name!r} is not an array: {error}", model=model) from error
+    if array.dtype.kind in "SU":
+        return np.asarray(value, dtype=object)  # numpy's own byte strings lose trailing zero bytes
+    wanted = _contract_dtype(model, signature, name)
+    if wanted is None or wanted == array.dtype:
+        return array
+    if array.size == 0:
+        return array.astype(wanted)
+    if wanted.kind not in _WIDENS.get(array.dtype.kind, ""):
+        return array
+    with np.errstate(over="ignore"):
+        converted = array.astype(wanted)
+    # A Python float is meant as the nearest float of the contract's type; an int is meant exactly.
+    holds = np.isfinite(converted) == np.isfinite(array) if array.dtype.kind == "f" else converted == array
+    return converted if holds.all() else array
+
+
+def _contract_dtype(model: str, signature: str, name: str) -> np.dtype[Any] | None:
+    known = MODELS.get(model)
+    if known is None or signature not in known.signatures:
+        return None
+    for spec in known.signatures[signature].inputs:
+        if spec.name == name and spec.dtype != "string":
+            return np.dtype(spec.dtype)
+    return None

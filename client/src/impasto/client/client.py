@@ -1,0 +1,206 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.client import _calls as calls
+from impasto.client import channel
+from impasto.client._jobs import Job, Pause, Progress, predict_job, wait_ready_job
+from impasto.client._transport import SyncTransport
+from impasto.client.errors import CallError
+from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
+from impasto.client.metadata import ModelMetadata, VersionStatus
+from impasto.client.signatures import SRCNN
+from impasto.client.upscale import TILE, upscale_job
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing from Python 3.11 on
+
+DEFAULT_TIMEOUT: Final = 60.0
+"""Seconds that one call may take unless told otherwise; a model without warm-up is slow at its first call."""
+
+ResultT = TypeVar("ResultT")
+OnProgress = Callable[[Progress], None]
+
+
+class Client:
+    """Calls the models of a TensorFlow Serving server.
+
+    Use it as a context manager, or close it. Threads may share one. Calls that find the server unavailable
+    are retried for a second or so; every call of this API can safely be sent twice.
+
+    Args:
+        address: `host:port`, several with commas between for replicas, or a gRPC target (`dns:///...`,
+            `unix:...`); the environment's IMPASTO_SERVER if None, else localhost:8500.
+        timeout: seconds that each call to the server may take; None for no limit. Every method can override
+            it.
+
+    Raises:
+        AddressError: the address cannot be used.
+        ValueError: the timeout is not positive.
+    """
+
+    def __init__(self, address: str | None = None, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+        self._timeout = _positive(timeout)
+        self._transport = SyncTransport(channel.server_address(address))
+
+    @property
+    def address(self) -> str:
+        """The server's address as it was given."""
+        return self._transport.address
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection. The client cannot be used afterwards."""
+        self._transport.close()
+
+    def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, object],
+        *,
+        signature: str | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        outputs: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """Run a signature of a model.
+
+        Args:
+            model: its name on the server.
+            inputs: an array for each input. Arrays are sent with the dtype they have; plain Python numbers
+                and lists take the contract's dtype (`impasto.client.signatures`) where that keeps their
+                value. Inputs with a default may be left out.
+            signature: `serving_default` if None.
+            version: the newest if neither this nor `label` is given.
+            label: such as `stable`.
+            outputs: names of the wanted outputs; all if empty.
+            timeout: seconds; the client's if None.
+
+        Returns:
+            An array for each output, perhaps a read-only view; copy one to change it. Strings are object
+            arrays of `bytes`.
+
+        Raises:
+            CallError: one of its kinds, see errors.
+        """
+        ref = calls.ModelRef(model, version, label)
+        return self._run(predict_job(ref, inputs, signature=signature, outputs=outputs), timeout)
+
+    def metadata(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> ModelMetadata:
+        """The signatures of a served model with their inputs, outputs and defaults. Raises CallError."""
+        return self._send(calls.metadata_call(calls.ModelRef(model, version, label)), timeout)
+
+    def status(
+        self, model: str, *, version: int | None = None, timeout: float | None = None
+    ) -> tuple[VersionStatus, ...]:
+        """The versions of a model that the server knows, newest first.
+
+        Raises:
+            CallError: ModelNotFound if there is none.
+        """
+        return self._send(calls.status_call(calls.ModelRef(model, version)), timeout)
+
+    def wait_ready(self, *, timeout: float = 60.0, models: Iterable[str] = ()) -> None:
+        """Wait until the server answers and each of `models` has a version that can be called.
+
+        Raises:
+            ServerUnavailable: nothing answered within `timeout` seconds.
+            DeadlineExceeded: the server answers, but a model is not available in time; the message says why.
+        """
+        job = wait_ready_job(models, timeout=timeout, address=self.address)
+        self._run(job, min(timeout, self._timeout or timeout))
+
+    def upscale(
+        self,
+        image: ImageSource,
+        *,
+        tile: int | None = TILE,
+        on_progress: OnProgress | None = None,
+        model: str = SRCNN.name,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Image.Image:
+        """Double a picture's width and height.
+
+        Args:
+            image: a path, an image file's bytes, a PIL image, or a uint8 array [H, W], [H, W, 1], [H, W, 2]
+                (gray and alpha), [H, W, 3] or [H, W, 4] (RGB and alpha). EXIF orientation is applied.
+            tile: the side, in pixels, of the pieces in which a larger picture is sent, at least 11; None
+                sends it whole. The result is the same.
+            on_progress: called with the tiles done and their number, before the first and after each.
+            model: the upscaler's name on the server.
+            version: the newest if neither this nor `label` is given.
+            label: such as `stable`.
+            timeout: seconds for each tile; the client's if None.
+            max_pixels: the largest width times height that is read.
+
+        Returns:
+            An image of mode RGB, or L if the input was gray; RGBA or LA if it had transparency, which is
+            resized bicubically. The colour profile and the resolution in dpi are kept in `info`.
+
+        Raises:
+            ImageError: the picture cannot be used.
+            OSError: the file cannot be opened.
+            CallError: a call failed.
+            ValueError: `tile` is too small.
+        """
+        picture = read_picture(image, max_pixels=max_pixels)
+        job = upscale_job(picture, calls.ModelRef(model, version, label), tile=tile)
+        return self._run(job, timeout, on_progress)
+
+    def _run(
+        self, job: Job[ResultT], timeout: float | None, on_progress: OnProgress | None = None
+    ) -> ResultT:
+        """Drive a job to its end with blocking calls."""
+        answer: Any = None
+        failure: CallError | None = None
+        while True:
+            try:
+                step = job.send(answer) if failure is None else job.throw(failure)
+            except StopIteration as end:
+                return cast(ResultT, end.value)
+            answer = failure = None
+            if isinstance(step, Progress):
+                if on_progress is not None:
+                    on_progress(step)
+            elif isinstance(step, Pause):
+                time.sleep(step.seconds)
+            else:
+                try:
+                    answer = self._send(step, timeout)
+                except CallError as error:
+                    failure = error
+
+    def _send(self, call: calls.Call[ResultT], timeout: float | None) -> ResultT:
+        return self._transport.send(call, timeout=_positive(timeout) or self._timeout)
+
+
+def _positive(timeout: float | None) -> float | None:
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout is {timeout}; it must be more than 0 seconds, or None")
+    return timeout
