@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+
 from impasto.client.signatures import Model
 from impasto.export import contract as contracts
 from impasto.export.contract import SERVE_TAG, SavedModelError, signature_defs
@@ -111,11 +112,16 @@ def load_as_server(directory: str | os.PathLike[str]) -> Iterator[ServedModel]:
         SavedModelError: no SavedModel is there, or it is damaged.
     """
     signatures = signature_defs(directory)
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        try:
+    graph = tf.Graph()
+    # Neither is entered for the caller: inside a default graph TensorFlow is no longer eager.
+    session = tf.compat.v1.Session(graph=graph)
+    try:
+        with graph.as_default():
             tf.compat.v1.saved_model.load(session, [SERVE_TAG], str(directory))
-        except (tf.errors.OpError, OSError, ValueError) as error:
-            raise SavedModelError(
-                f"{directory} cannot be loaded ({error}): export the model again"
-            ) from error
+    except (tf.errors.OpError, OSError, ValueError) as error:
+        session.close()
+        raise SavedModelError(f"{directory} cannot be loaded ({error}): export the model again") from error
+    try:
         yield ServedModel(session, signatures)
+    finally:
+        session.close()

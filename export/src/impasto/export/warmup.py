@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import prediction_log_pb2
+
 from impasto.export.contract import signature_defs
 from impasto.export.errors import ExportError
-from tensorflow_serving.apis import prediction_log_pb2
 
 WARMUP_FILE: Final = Path("assets.extra", "tf_serving_warmup_requests")
 """Where a server looks for the records, relative to a version."""
@@ -112,10 +113,21 @@ def _record(
 
 
 def _array(where: str, value: npt.ArrayLike, info: Any) -> npt.NDArray[Any]:
-    dtype = tf.as_dtype(info.dtype).as_numpy_dtype
-    array = value if isinstance(value, np.ndarray | np.generic) else np.asarray(value, dtype)
+    dtype = np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
+    array = value if isinstance(value, np.ndarray | np.generic) else _converted(where, value, dtype)
     if array.dtype != dtype:
-        raise WarmupError(f"{where} must be {np.dtype(dtype)}, not {array.dtype}")
+        raise WarmupError(f"{where} must be {dtype}, not {array.dtype}")
     if not tf.TensorShape(info.tensor_shape).is_compatible_with(array.shape):
         raise WarmupError(f"{where} has shape {array.shape}, not {tf.TensorShape(info.tensor_shape)}")
     return np.asarray(array)
+
+
+def _converted(where: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    try:
+        array = np.asarray(value, dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise WarmupError(f"{where} must be {dtype}: {error}") from error
+    # numpy cuts 1.5 to 1 without a word.
+    if np.issubdtype(dtype, np.integer) and not np.array_equal(array, np.asarray(value)):
+        raise WarmupError(f"{where} must be {dtype}, not {value!r}")
+    return array
