@@ -6,16 +6,14 @@ the results and contact sheets to the output folder.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes are not the demonstration
-
 import click
 import upscale
 
+from impasto.export.quiet import quiet_tensorflow
 from impasto.serving import LocalServer
 
 PHOTOS = Path(__file__).resolve().parent.parent / "photos"
@@ -29,6 +27,7 @@ JOBS: dict[str, Callable[[str, Path, Path], list[Path]]] = {"srcnn": upscale.run
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 def main(models: Path, out: Path) -> None:
     """Show what the models in MODELS do to the photos of examples/photos."""
+    quiet_tensorflow()
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with LocalServer(models) as server:

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from impasto.export.errors import ExportError
+from impasto.export.quiet import quiet_tensorflow
 
 _COMMANDS = {
     "srcnn": ("impasto.export.cli.srcnn", "Train, save and evaluate the super-resolution model."),
@@ -46,6 +47,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error that the user can act on is one line and exit status 1."""
+    quiet_tensorflow()
     try:
         cli()
     except ExportError as error:

@@ -1,0 +1,55 @@
+"""The srcnn version that is committed: complete, as good as it claims, and what the contract says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from impasto.client.signatures import SRCNN
+from impasto.export import contract
+from impasto.export.repository import ModelRepository
+from impasto.export.srcnn.evaluate import Score, mean_gain, score_photos
+from impasto.export.srcnn.photos import held_out_photos
+from impasto.export.srcnn.publish import exported_upscaler
+from impasto.export.stateless import assert_stateless
+from impasto.export.warmup import read_warmup
+
+
+@pytest.fixture(scope="module")
+def scores(committed_models: Path) -> list[Score]:
+    with exported_upscaler(committed_models) as upscale:
+        return score_photos(held_out_photos(), upscale)
+
+
+def test_every_byte_is_the_one_in_the_manifest(committed_models: Path) -> None:
+    assert ModelRepository(committed_models).verify("srcnn").ok
+
+
+def test_it_beats_bicubic_by_what_the_readme_says(scores: list[Score]) -> None:
+    assert mean_gain(scores) >= 1.2
+    assert min(score.gain_rgb for score in scores) >= 0.3
+
+
+def test_the_manifest_states_the_figures_that_are_measured(committed_models: Path, scores: list[Score]) -> None:
+    figures = ModelRepository(committed_models).manifest("srcnn").figures
+    assert figures["mean_gain_rgb_db"] == pytest.approx(mean_gain(scores), abs=0.01)
+    for score in scores:
+        assert figures["psnr_db"][score.name]["srcnn_rgb"] == pytest.approx(score.srcnn_rgb, abs=0.02)
+
+
+def test_the_manifest_states_a_licence_for_every_training_photo(committed_models: Path) -> None:
+    photos = ModelRepository(committed_models).manifest("srcnn").source["training"]["photos"]
+    assert len(photos) == 27
+    assert {photo["licence"] for photo in photos} == {"CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "GPL-2+"}
+
+
+def test_it_keeps_the_contract_and_no_state(committed_models: Path) -> None:
+    directory = ModelRepository(committed_models).latest("srcnn").path
+    contract.check(SRCNN, directory)
+    assert_stateless(directory)
+
+
+def test_it_carries_warm_up_requests(committed_models: Path) -> None:
+    requests = list(read_warmup(ModelRepository(committed_models).latest("srcnn").path))
+    assert [inputs["image"].shape for _, inputs in requests] == [(1, 32, 48, 3), (2, 32, 48, 3)]
