@@ -52,8 +52,8 @@ def test_list_tells_of_a_version_without_a_manifest(repository: ModelRepository)
     (repository.root / "toy" / "1" / "manifest.json").unlink()
     result = invoke(repository, "list")
     assert result.exit_code == 0
-    assert "is missing" in "".join(result.stdout.split("\n")).replace("  ", " ")
-    assert "is missing" in invoke_json(repository, "list", "toy")[0]["note"]
+    assert "no usable manifest, see verify" in result.stdout
+    assert invoke_json(repository, "list", "toy")[0]["size"] is None
 
 
 def test_verify_succeeds_when_all_is_complete(repository: ModelRepository) -> None:
@@ -123,6 +123,15 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     result = invoke(ModelRepository(tmp_path / "nowhere"), "list")
     assert isinstance(result.exception, RepositoryError)
     assert f"no model repository at {tmp_path / 'nowhere'}" in str(result.exception)
+
+
+def test_what_the_system_refuses_names_the_path(repository: ModelRepository) -> None:
+    lock = repository.root / "toy" / ".lock"
+    lock.unlink()
+    lock.mkdir()
+    result = invoke(repository, "prune", "toy", "--keep", "1")
+    assert isinstance(result.exception, RepositoryError)
+    assert str(result.exception) == f"{lock}: Is a directory"
 
 
 def test_an_empty_directory_says_that_it_has_no_models(tmp_path: Path) -> None:

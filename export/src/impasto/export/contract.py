@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+
 from impasto.client.signatures import Model, TensorSpec
 from impasto.export.errors import ExportError
-from tensorflow.core.protobuf import saved_model_pb2
 
 SERVE_TAG: Final = "serve"
 """The tag of the graph that TensorFlow Serving loads."""

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from typing import Any, Final
 
-from impasto.export.contract import SavedModelError, read_meta_graph, signature_defs
 from tensorflow.core.framework import types_pb2
 
 # The list of ops that a SavedModel carries leaves out those in nested functions, such as a loop's body, and
 # the registry has no public name.
 from tensorflow.python.framework import op_def_registry
+
+from impasto.export.contract import SavedModelError, read_meta_graph, signature_defs
 
 # Ops that take a resource and only read it, or that manage the state of one run.
 _READS: Final = frozenset(

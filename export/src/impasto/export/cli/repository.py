@@ -153,11 +153,12 @@ def _describe(version: Version) -> dict[str, Any]:
     row: dict[str, Any] = {"model": version.name, "version": version.number, "path": str(version.path)}
     try:
         manifest = Manifest.read(version.path)
-    except ManifestError as error:
-        return row | {"created": None, "tensorflow": None, "size": None, "signatures": [], "note": str(error)}
-    note = "" if manifest.copy_of is None else f"copy of {manifest.copy_of}"
-    if manifest.rolled_back_from is not None:
-        note += f", rolled back from {manifest.rolled_back_from}"
+    except ManifestError:
+        blank: dict[str, Any] = {"created": None, "tensorflow": None, "size": None, "signatures": []}
+        return row | blank | {"note": "no usable manifest, see verify"}
+    note = ""
+    if manifest.copy_of is not None:
+        note = f"copy of {manifest.copy_of}, rolled back from {manifest.rolled_back_from}"
     return row | {
         "created": manifest.created,
         "tensorflow": manifest.tensorflow,
