@@ -12,7 +12,7 @@ from sheet import Panel, contact_sheet
 from impasto.export.srcnn.evaluate import psnr
 
 # Where on each photo the eye sees the difference: left, top of a square of 96 pixels.
-DETAILS = {"astronaut": (176, 64), "chelsea": (130, 60), "coffee": (255, 110)}
+DETAILS = {"astronaut": (176, 64), "chelsea": (130, 60), "coffee": (345, 255)}
 DETAIL_SIDE = 96
 
 
@@ -39,15 +39,14 @@ def run(server: str, photos: Path, out: Path) -> list[Path]:
 def _sheet(name: str, original: Image.Image, low: Image.Image, srcnn: Image.Image) -> Image.Image:
     bicubic = low.resize(original.size, Image.Resampling.BICUBIC)
     truth = np.asarray(original)
-    panels = [
-        Panel(
-            f"low resolution, {low.width} x {low.height}", low.resize(original.size, Image.Resampling.NEAREST)
-        ),
-        Panel(f"bicubic, {psnr(truth, np.asarray(bicubic)):.2f} dB", bicubic),
-        Panel(f"SRCNN, {psnr(truth, np.asarray(srcnn)):.2f} dB", srcnn),
-        Panel("original", original),
-    ]
-    left, top = DETAILS[name]
+    rows = {
+        f"low resolution, {low.width} x {low.height}": low.resize(original.size, Image.Resampling.NEAREST),
+        f"bicubic, {psnr(truth, np.asarray(bicubic)):.2f} dB": bicubic,
+        f"SRCNN, {psnr(truth, np.asarray(srcnn)):.2f} dB": srcnn,
+        "original": original,
+    }
+    middle = ((original.width - DETAIL_SIDE) // 2, (original.height - DETAIL_SIDE) // 2)
+    left, top = DETAILS.get(name, middle)
     box = (left, top, left + DETAIL_SIDE, top + DETAIL_SIDE)
-    details = [Panel(f"detail: {panel.title}", panel.image.crop(box)) for panel in panels]
-    return contact_sheet([details, panels], width=384)
+    details = [Panel(f"detail, {title.split(',')[0]}", image.crop(box)) for title, image in rows.items()]
+    return contact_sheet([details, [Panel(title, image) for title, image in rows.items()]], width=384)
