@@ -149,4 +149,7 @@ def _serve_until_signalled(server: LocalServer, grace: float) -> None:
     click.echo(f"Stopping; running calls have {grace:g} s to finish.")
     for thread in stopping:
         thread.join()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Python's own shutdown would give a late signal back its deadly meaning.
+        signal.signal(number, signal.SIG_IGN)
     click.echo("Stopped.")

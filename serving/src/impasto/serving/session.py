@@ -13,9 +13,10 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.python.client import pywrap_tf_session
@@ -61,7 +62,7 @@ class ServingSession:
             self.close()
             raise StatusError(grpc.StatusCode.UNKNOWN, f"{directory}: {error}") from error
         self._graph.finalize()
-        self._handles: dict[str, Any] = {}
+        self._handles: dict[str, _Handle] = {}
 
     def run(
         self,
@@ -83,39 +84,57 @@ class ServingSession:
         Raises:
             StatusError: the C++ session's own code and message; DEADLINE_EXCEEDED at the timeout.
         """
-        feed_handles = {self._handle(name): array for name, array in feeds.items()}
+        feed_handles = {self._handle(name).output: array for name, array in feeds.items()}
         fetch_handles = [self._handle(name) for name in fetches]
         options = None
         if timeout_ms is not None:
             serialized = tf.compat.v1.RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
             options = pywrap_tf_session.TF_NewBufferFromString(serialized)
         try:
-            fetched: list[NDArray[Any]] = self._session._call_tf_sessionrun(
-                options, feed_handles, fetch_handles, [], None
+            fetched = self._session._call_tf_sessionrun(
+                options, feed_handles, [handle.output for handle in fetch_handles], [], None
             )
         except tf.errors.OpError as error:
             raise status_of(error) from error
         finally:
             if options is not None:
                 pywrap_tf_session.TF_DeleteBuffer(options)
-        return fetched
+        return [_array(value, handle.dtype) for value, handle in zip(fetched, fetch_handles, strict=True)]
 
     def close(self) -> None:
         """Frees the session; a run still going is aborted with CANCELLED."""
         self._session.close()
 
-    def _handle(self, name: str) -> Any:
+    def _handle(self, name: str) -> _Handle:
         handle = self._handles.get(name)
         if handle is None:
             try:
-                handle = self._graph.get_tensor_by_name(name)._as_tf_output()
+                tensor = self._graph.get_tensor_by_name(name)
             except (KeyError, ValueError) as error:
                 raise invalid_argument(
-                    f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the "
-                    "Graph"
+                    f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"
                 ) from error
+            handle = _Handle(tensor._as_tf_output(), np.dtype(tensor.dtype.as_numpy_dtype))
             self._handles[name] = handle
         return handle
+
+
+class _Handle(NamedTuple):
+    """A tensor of the graph."""
+
+    output: Any
+    """What the C++ session knows it by."""
+    dtype: np.dtype[Any]
+
+
+def _array(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A fetched value as an array of the tensor's dtype.
+
+    Scalars come as numpy's scalars, a scalar string as bytes, and quantised types as plain integers.
+    """
+    if dtype.hasobject:
+        return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
+    return np.asarray(value).view(dtype)
 
 
 def status_of(error: tf.errors.OpError) -> StatusError:

@@ -1,0 +1,70 @@
+"""Fixtures that every test may use: toy models, and real servers over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from impasto.serving import LocalServer
+
+if TYPE_CHECKING:
+    from official_stubs import OfficialClient
+
+# TensorFlow reads this when it is imported. The fixtures import it, so that tests of the client alone do without.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with every toy model; `constant` has versions 1, 2 and 10."""
+    import toy_models
+
+    root = tmp_path_factory.mktemp("toys")
+    for write in (
+        toy_models.add,
+        toy_models.asserting,
+        toy_models.defaults,
+        toy_models.echo,
+        toy_models.half_plus_two,
+        toy_models.slow,
+        toy_models.variable,
+    ):
+        write(root)
+    for version in (1, 2, 10):
+        toy_models.constant(root, version)
+    return root
+
+
+@pytest.fixture(scope="session")
+def toy_server(toy_repository: Path) -> Iterator[LocalServer]:
+    """A running server over the toy models; 32 calls at once."""
+    with LocalServer(toy_repository, max_workers=32) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def official(toy_server: LocalServer) -> Iterator[OfficialClient]:
+    """The official stubs, connected to the toy server."""
+    from official_stubs import official_client
+
+    with official_client(toy_server.address) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def committed_models() -> Path:
+    """The repository that is committed with the project."""
+    return REPOSITORY / "models"
+
+
+@pytest.fixture(scope="session")
+def committed_server(committed_models: Path) -> Iterator[LocalServer]:
+    """A running server over the committed srcnn."""
+    with LocalServer(committed_models, only=["srcnn"]) as server:
+        yield server

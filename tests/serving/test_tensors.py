@@ -1,0 +1,129 @@
+"""Tensors of every dtype go in and come out unchanged, whichever way they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from tensorflow.core.framework import tensor_pb2, types_pb2
+
+import toy_models
+from impasto.serving.tensors import TensorParseError, fill_proto, from_proto
+from impasto.serving.varints import encode_varint, encode_varints
+from official_stubs import OfficialClient
+
+SHAPES: tuple[tuple[int, ...], ...] = ((), (0,), (5,), (2, 3), (2, 0, 3))
+
+
+def example(dtype: str, shape: tuple[int, ...]) -> Any:
+    """An array with the extremes of the dtype among its values."""
+    count = int(np.prod(shape))
+    if dtype == "string":
+        strings = np.array([b"", b"\x00\xff\x00", "grün".encode(), b"x" * 300, b"a"], object)
+        return strings[np.arange(count) % 5].reshape(shape)
+    target = np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
+    if dtype.startswith("q"):
+        plain = example(dtype.removeprefix("q"), shape)
+        return plain.view(target).reshape(shape)
+    if dtype in ("int4", "uint4"):
+        extremes = np.array([0, 1, 7, 3, -8 if dtype == "int4" else 15])
+    elif target.kind in "iu":
+        info = np.iinfo(target)
+        extremes = np.array([info.min, info.max, 0, 1, info.max // 2], target)
+    elif dtype == "bool":
+        extremes = np.array([True, False, True, True, False])
+    elif target.kind == "c":
+        extremes = np.array([0, 1j, -1.5 + 2j, 1e30, -3])
+    else:
+        extremes = np.array([0, -0.5, 1, 1.75, -3])
+    return extremes.astype(target)[np.arange(count) % 5].reshape(shape)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether dtype, shape and every bit are the same."""
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    return bool(one.tolist() == other.tolist() if one.dtype == object else one.tobytes() == other.tobytes())
+
+
+@pytest.mark.parametrize("as_content", [False, True], ids=["typed", "content"])
+@pytest.mark.parametrize("dtype", toy_models.ECHO_DTYPES)
+def test_every_dtype_and_shape_survives_writing_and_reading(dtype: str, as_content: bool) -> None:
+    for shape in SHAPES:
+        array = example(dtype, shape)
+        proto = tensor_pb2.TensorProto()
+        fill_proto(proto, array, as_content=as_content)
+        assert proto.dtype == tf.as_dtype(dtype).as_datatype_enum
+        assert same(from_proto(tensor_pb2.TensorProto.FromString(proto.SerializeToString())), array)
+
+
+@pytest.mark.parametrize("dtype", toy_models.ECHO_DTYPES)
+def test_every_dtype_passes_through_a_model(dtype: str, official: OfficialClient) -> None:
+    for shape in SHAPES:
+        array = example(dtype, shape)
+        proto = tensor_pb2.TensorProto()
+        fill_proto(proto, array, as_content=dtype != "string")
+        response = official.predict({"name": "echo", "signature_name": dtype}, {"x": proto})
+        assert same(from_proto(response.outputs["y"]), array)
+
+
+READABLE = [dtype for dtype in toy_models.ECHO_DTYPES if not dtype.startswith("q") and dtype != "complex128"]
+
+
+@pytest.mark.parametrize("dtype", READABLE)
+def test_tensorflows_own_reader_reads_the_typed_fields(dtype: str) -> None:
+    for shape in SHAPES:
+        array = example(dtype, shape)
+        proto = tensor_pb2.TensorProto()
+        fill_proto(proto, array, as_content=False)
+        assert same(tf.make_ndarray(proto), array)
+
+
+def test_a_typed_field_with_too_few_values_repeats_the_last_and_with_too_many_is_cut() -> None:
+    def read(shape: list[int], values: list[float]) -> list[float]:
+        proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=values)
+        for size in shape:
+            proto.tensor_shape.dim.add().size = size
+        flat: list[float] = from_proto(proto).reshape(-1).tolist()
+        return flat
+
+    assert read([4], [1, 2]) == [1, 2, 2, 2]
+    assert read([2, 2], [7]) == [7, 7, 7, 7]
+    assert read([2], [1, 2, 3]) == [1, 2]
+    assert read([3], []) == [0, 0, 0]
+    assert read([], [5]) == [5]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x01", b"\x01\x01", b"\x01\x01ab!", b"\x80", b"\xff\xff\xff\xff\xff\xff\x01"],
+    ids=["empty means typed", "one length", "no bytes", "too many bytes", "open varint", "huge length"],
+)
+def test_packed_strings_of_the_wrong_size_do_not_parse(content: bytes) -> None:
+    proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, tensor_content=content)
+    proto.tensor_shape.dim.add().size = 2
+    if not content:
+        assert from_proto(proto).tolist() == [b"", b""]
+        return
+    with pytest.raises(TensorParseError):
+        from_proto(proto)
+
+
+@given(hnp.arrays(st.sampled_from([np.uint8, np.int32, np.int64, np.uint64]), st.integers(1, 40)))
+def test_varints_are_written_as_protocol_buffers_write_them(values: Any) -> None:
+    field = {"|u1": "int_val", "<i4": "int_val", "<i8": "int64_val", "<u8": "uint64_val"}[values.dtype.str]
+    tag = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[field].number << 3 | 2
+    packed = encode_varints(values)
+    expected = tensor_pb2.TensorProto(**{field: values.tolist()}).SerializeToString()
+    assert encode_varint(tag) + encode_varint(len(packed)) + packed == expected
+
+
+def test_varints_of_a_large_array_are_written_in_order_across_blocks() -> None:
+    values = np.arange(200_000, dtype=np.int32) - 70_000
+    expected = tensor_pb2.TensorProto(int_val=values.tolist()).SerializeToString()
+    assert expected.endswith(encode_varints(values))
