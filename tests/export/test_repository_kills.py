@@ -86,7 +86,7 @@ def test_a_publisher_killed_at_random_moments_never_shows_half_a_version(tmp_pat
             assert report.ok, str(report)
             assert len(files_of(version)) == 20
     found = numbers(repository)
-    assert len(found) > 3
+    assert found
     assert found == list(range(1, len(found) + 1))
     publish_toy(repository)
     assert leftovers(repository) == []
