@@ -31,7 +31,9 @@ def test_it_beats_bicubic_by_what_the_readme_says(scores: list[Score]) -> None:
     assert min(score.gain_rgb for score in scores) >= 0.3
 
 
-def test_the_manifest_states_the_figures_that_are_measured(committed_models: Path, scores: list[Score]) -> None:
+def test_the_manifest_states_the_figures_that_are_measured(
+    committed_models: Path, scores: list[Score]
+) -> None:
     figures = ModelRepository(committed_models).manifest("srcnn").figures
     assert figures["mean_gain_rgb_db"] == pytest.approx(mean_gain(scores), abs=0.01)
     for score in scores:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.network import enlarge
 from impasto.export.srcnn.photos import Photo, shrink
 from impasto.export.srcnn.presets import INPUT_SIZE, MARGIN, TARGET_SIZE, Preset
+
+PixelT = TypeVar("PixelT", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,19 @@ def _cut(photo: Photo, stride: int) -> tuple[NDArray[np.float32], NDArray[np.uin
         return np.empty((0, INPUT_SIZE, INPUT_SIZE, 3), np.float32), np.empty(
             (0, TARGET_SIZE, TARGET_SIZE, 3), np.uint8
         )
-    windows = np.lib.stride_tricks.sliding_window_view(enlarged, (INPUT_SIZE, INPUT_SIZE), axis=(0, 1))
     inner = original[MARGIN : original.shape[0] - MARGIN, MARGIN : original.shape[1] - MARGIN]
-    centres = np.lib.stride_tricks.sliding_window_view(inner, (TARGET_SIZE, TARGET_SIZE), axis=(0, 1))
-    return _as_batch(windows[::stride, ::stride]), _as_batch(centres[::stride, ::stride])
+    return _windows(enlarged, INPUT_SIZE, stride), _windows(inner, TARGET_SIZE, stride)
 
 
-def _as_batch(windows: NDArray[np.generic]) -> NDArray[np.generic]:
-    """[rows, columns, 3, size, size] to a contiguous [N, size, size, 3]."""
-    rows, columns, channels, height, width = windows.shape
-    return np.ascontiguousarray(windows.transpose(0, 1, 3, 4, 2)).reshape(
-        rows * columns, height, width, channels
-    )
+def _windows(image: NDArray[PixelT], size: int, stride: int) -> NDArray[PixelT]:
+    """Every `stride`-th square of [H, W, 3], row by row: a contiguous [N, size, size, 3]."""
+    rows, columns = ((side - size) // stride + 1 for side in image.shape[:2])
+    squares = [
+        image[y : y + size, x : x + size]
+        for y in range(0, rows * stride, stride)
+        for x in range(0, columns * stride, stride)
+    ]
+    return np.stack(squares)
 
 
 def _shares(parts: list[NDArray[np.float32]], wanted: int) -> list[int]:
@@ -96,8 +99,8 @@ def _shares(parts: list[NDArray[np.float32]], wanted: int) -> list[int]:
 
 
 def flip_and_transpose(
-    inputs: tf.Tensor, targets: tf.Tensor, choice: NDArray[np.bool_]
-) -> tuple[tf.Tensor, tf.Tensor]:
+    inputs: NDArray[np.float32], targets: NDArray[PixelT], choice: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[PixelT]]:
     """Mirror and transpose a whole batch alike; `choice` is three booleans: vertical, horizontal, transpose."""
     axes = [axis for axis, chosen in zip((1, 2), choice, strict=False) if chosen]
     if axes:

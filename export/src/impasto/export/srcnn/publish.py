@@ -69,7 +69,7 @@ def exported_upscaler(models: Path, version: int | None = None) -> Iterator[Call
     with load_as_server(path) as served:
 
         def upscale(image: Pixels) -> Pixels:
-            result: NDArray[np.uint8] = served.run(SERVING_DEFAULT, {"image": image[None]})["image"]
-            return result[0]
+            result: NDArray[np.uint8] = served.run(SERVING_DEFAULT, {"image": image[None]})["image"][0]
+            return result
 
         yield upscale

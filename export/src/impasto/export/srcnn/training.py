@@ -134,7 +134,6 @@ class Trainer:
     def _make_step(self, optimizer: tf.keras.optimizers.Optimizer) -> Callable[..., tf.Tensor]:
         variables = self.network.trainable_variables
 
-        @tf.function(reduce_retracing=True)
         def step(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 error = (self.network(inputs) - targets) / self.network.pixel_scale
@@ -142,7 +141,8 @@ class Trainer:
             optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
             return loss
 
-        return step
+        compiled: Callable[..., tf.Tensor] = tf.function(step, reduce_retracing=True)
+        return compiled
 
     def _open_folder(self, patches: Patches) -> None:
         digest = hashlib.sha256(patches.targets.tobytes()).hexdigest()
