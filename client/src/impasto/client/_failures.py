@@ -13,8 +13,16 @@ def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, addre
     kind = errors.STATUS_ERRORS[code]
     # TensorFlow appends the graph's node on lines of its own; they stay in the exception's `details`.
     first_line = details.partition("\n")[0] or "no details"
-    message = _SENTENCES[kind].format(address=address, model=call.model or "the model", details=first_line)
+    message = _SENTENCES[kind].format(
+        address=address, port=_port(address), model=call.model or "the model", details=first_line
+    )
     return kind(message, code=code, details=details, address=address, model=call.model or None)
+
+
+def _port(address: str) -> str:
+    """The port to suggest for a server: the one that was tried, if the address ends with one."""
+    port = address.rpartition(":")[2]
+    return port if port.isdigit() else "8500"
 
 
 _SENTENCES: dict[type[errors.CallError], str] = {
@@ -24,8 +32,8 @@ _SENTENCES: dict[type[errors.CallError], str] = {
     ),
     errors.PreconditionFailed: "{model} cannot run this call: {details}",
     errors.ServerUnavailable: (
-        "no answer from a model server at {address} ({details}); to start one here: "
-        "impasto-serving local --models models --port 8500"
+        "no model server answers at {address}. Start one: impasto-serving local --models models --port {port} "
+        "({details})"
     ),
     errors.DeadlineExceeded: (
         "{model} at {address} did not answer in time ({details}); allow a longer timeout or send less at once"

@@ -55,7 +55,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     if target.is_dir():
         raise UnwritableOutput(f"cannot write {path}: it is a folder")
     if target.exists() and not overwrite:
-        raise OutputExists(f"{path} exists; choose another name or allow overwriting")
+        raise OutputExists(f"{path} exists and may not be replaced without overwrite")
     return target
 
 
@@ -108,7 +108,7 @@ def write_bytes(
             aside.unlink(missing_ok=True)
         _sync_folder(target.parent)
     except FileExistsError as error:
-        raise OutputExists(f"{path} exists; choose another name or allow overwriting") from error
+        raise OutputExists(f"{path} exists and may not be replaced without overwrite") from error
     except OSError as error:
         raise UnwritableOutput(f"cannot write {path}: {error.strerror or error}") from error
 

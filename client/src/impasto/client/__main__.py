@@ -1,0 +1,22 @@
+"""The `impasto` command: `python -m impasto.client` or the console script."""
+
+from __future__ import annotations
+
+import sys
+
+_PACKAGES_OF_CLI = ("click", "rich")
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        from impasto.client.cli import run
+    except ModuleNotFoundError as error:
+        if error.name not in _PACKAGES_OF_CLI:
+            raise
+        sys.exit(f"impasto: the command line needs {error.name}: pip install 'impasto-client[cli]'")
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

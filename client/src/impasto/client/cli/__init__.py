@@ -1,0 +1,78 @@
+"""The `impasto` command line, one file a noun."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from impasto.client.cli import exit_codes
+from impasto.client.cli.models import models
+from impasto.client.cli.status import status
+from impasto.client.cli.upscale import upscale
+from impasto.client.errors import AddressError, CallError, ImpastoError, ServerUnavailable
+
+__all__ = ["impasto", "run"]
+
+EPILOG = """
+\b
+Exit codes:
+  0    everything was done
+  1    some pictures failed; the others are done
+  2    the command line is wrong, or there is nothing to do
+  3    the server cannot be reached
+  4    the model is not there, or the server refused the call
+  130  interrupted by Ctrl-C
+"""
+
+
+@click.group(
+    epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(version("impasto-client"), prog_name="impasto")
+def impasto() -> None:
+    """Drive image models on a TensorFlow Serving server.
+
+    The server's address comes from --server, else from the environment's IMPASTO_SERVER, else it is localhost:8500.
+    Results go to standard output, progress and messages to standard error.
+    """
+
+
+impasto.add_command(upscale)
+impasto.add_command(models)
+impasto.add_command(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; what went wrong is said on standard error."""
+    try:
+        code = impasto.main(list(arguments), prog_name="impasto", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()  # with the command's usage
+        return exit_codes.USAGE
+    except click.ClickException as error:
+        click.echo(f"impasto: {error.message}", err=True)
+        return exit_codes.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("impasto: interrupted", err=True)
+        return exit_codes.INTERRUPTED
+    except ImpastoError as error:
+        click.echo(f"impasto: {error}", err=True)
+        return _code_of(error)
+    except BrokenPipeError:  # the reader of standard output went away, as `head` does
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # so that Python's last flush finds a reader
+        return exit_codes.FAILED
+    return code if isinstance(code, int) else exit_codes.DONE
+
+
+def _code_of(error: ImpastoError) -> int:
+    if isinstance(error, ServerUnavailable):
+        return exit_codes.UNREACHABLE
+    if isinstance(error, CallError):
+        return exit_codes.REFUSED
+    return exit_codes.USAGE if isinstance(error, AddressError) else exit_codes.FAILED

@@ -1,0 +1,100 @@
+"""Words and progress on the terminal: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+
+from impasto.client._jobs import Progress
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+def print_json(value: Any) -> None:
+    """A result for a program: to standard output."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns aligned by spaces, the same on a terminal and in a pipe; trailing blanks are cut."""
+    lines = [tuple(header), *(tuple(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+class Display:
+    """Progress over some pictures, drawn only where standard error is a terminal, with messages above it.
+
+    Args:
+        quiet: draw nothing; messages and results are still written.
+        pictures: how many there will be; a bar counts them if there are several.
+    """
+
+    def __init__(self, *, quiet: bool, pictures: int) -> None:
+        console = Console(stderr=True)
+        columns: tuple[ProgressColumn, ...] = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TimeElapsedColumn(),
+        )
+        # Rich would send standard output through the console too, that is, results to standard error.
+        self._bar = ProgressBar(
+            *columns,
+            console=console,
+            disable=quiet or not console.is_terminal,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            transient=True,
+        )
+        self._all = self._bar.add_task("all", total=pictures, unit="pictures", visible=pictures > 1)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    @contextmanager
+    def picture(self, name: str, *, unit: str) -> Iterator[Callable[[Progress], None]]:
+        """A bar for one picture while the block runs; call what it gives with the job's progress."""
+        task = self._bar.add_task(name, total=None, unit=unit)
+
+        def show(progress: Progress) -> None:
+            self._bar.update(task, completed=progress.done, total=progress.total)
+
+        try:
+            yield show
+        finally:
+            self._bar.remove_task(task)
+
+    def next_picture(self) -> None:
+        """One more picture is behind us."""
+        self._bar.advance(self._all)
+
+    def message(self, text: str) -> None:
+        """A line for the person: to standard error, above the bars."""
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def result(self, text: str) -> None:
+        """A line of the result: to standard output, above the bars where that is the same terminal."""
+        if self._bar.disable or not sys.stdout.isatty():
+            click.echo(text)
+        else:
+            self.message(text)
