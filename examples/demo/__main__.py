@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 import upscale
 
-from impasto.export.quiet import quiet_tensorflow
 from impasto.serving import LocalServer
+from impasto.serving.quiet import quiet_tensorflow
 
 PHOTOS = Path(__file__).resolve().parent.parent / "photos"
 
@@ -25,19 +25,20 @@ JOBS: dict[str, Callable[[str, Path, Path], list[Path]]] = {"srcnn": upscale.run
 @click.command()
 @click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
-def main(models: Path, out: Path) -> None:
+@click.option("--only", type=click.Choice(list(JOBS)), help="Show this model only.")
+def main(models: Path, out: Path, only: str | None) -> None:
     """Show what the models in MODELS do to the photos of examples/photos."""
-    quiet_tensorflow()
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    with LocalServer(models) as server:
+    quiet_tensorflow()
+    jobs = {model: JOBS[model] for model in JOBS if only in (None, model) and (models / model).is_dir()}
+    with LocalServer(models, only=list(jobs)) as server:
         click.echo(
             f"local server on {server.address} with {models}, {time.monotonic() - started:.1f} s to start"
         )
-        for model, job in JOBS.items():
-            if (models / model).is_dir():
-                for path in job(server.address, PHOTOS, out):
-                    click.echo(f"wrote {path}")
+        for job in jobs.values():
+            for path in job(server.address, PHOTOS, out):
+                click.echo(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from impasto.export.stateless import assert_stateless
 X = tf.TensorSpec([None], tf.float32, name="x")
 
 
-class Stateful(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
+class Stateful(tf.Module):
     """Holds what a request could change."""
 
     def __init__(self) -> None:
