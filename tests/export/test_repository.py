@@ -177,6 +177,7 @@ def test_only_directories_with_plain_numbers_are_versions(repository: ModelRepos
     for name in ("latest", "٣", "-2", ".staging-1", "1.5"):
         (repository.root / "toy" / name).mkdir()
     (repository.root / "toy" / "7").write_text("a file")
+    (repository.root / "toy" / "8").symlink_to("nowhere")
     assert numbers(repository) == [1]
 
 

@@ -129,6 +129,22 @@ def test_whoever_lists_and_verifies_while_versions_come_and_go_meets_complete_on
     assert verified > 0
 
 
+def test_a_model_never_seems_to_have_no_version_while_its_only_one_is_replaced(tmp_path: Path) -> None:
+    repository = ModelRepository(tmp_path / "models")
+    publish_toy(repository)
+    with ThreadPoolExecutor(1) as thread:
+        work = thread.submit(replace_often, repository)
+        while not work.done():
+            assert repository.versions("toy")
+        work.result()
+
+
+def replace_often(repository: ModelRepository) -> None:
+    for _ in range(100):
+        publish_toy(repository)
+        repository.prune("toy", keep=1)
+
+
 @pytest.mark.parametrize("keep", [1, 3])
 def test_pruners_and_publishers_at_once_leave_the_newest_versions(tmp_path: Path, keep: int) -> None:
     repository = ModelRepository(tmp_path / "models")

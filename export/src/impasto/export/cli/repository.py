@@ -48,17 +48,10 @@ def list_versions(models: tuple[str, ...], root: Path, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("model", "version", "created", "TensorFlow", "size"):
         table.add_column(title, no_wrap=True)
-    table.add_column("signatures", overflow="fold")
     table.add_column("note", overflow="fold")
     for row in rows:
         size = "" if row["size"] is None else decimal(row["size"])
-        texts = (
-            row["created"] or "",
-            row["tensorflow"] or "",
-            size,
-            " ".join(row["signatures"]),
-            row["note"],
-        )
+        texts = (row["created"] or "", row["tensorflow"] or "", size, row["note"])
         table.add_row(row["model"], str(row["version"]), *map(escape, texts))
     Console().print(table if rows else f"no models in {escape(str(root))}", highlight=False)
 

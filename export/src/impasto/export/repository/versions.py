@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +46,14 @@ def versions_in(model: Path) -> tuple[Version, ...]:
     """The versions in a model's directory, ascending; none if the directory is not there."""
     if not model.is_dir():
         return ()
-    found = (
-        Version(model.name, int(path.name), path)
-        for path in model.iterdir()
-        if _is_number(path.name) and str(int(path.name)) == path.name and path.is_dir()
-    )
-    return tuple(sorted(found, key=lambda version: version.number))
+    while True:
+        paths = [
+            path for path in model.iterdir() if _is_number(path.name) and str(int(path.name)) == path.name
+        ]
+        found = [Version(model.name, int(path.name), path) for path in paths if path.is_dir()]
+        # A listing is no snapshot: it may hold a version that was pruned since and lack the one that replaced it.
+        if all(os.path.lexists(path) for path in paths):
+            return tuple(sorted(found, key=lambda version: version.number))
 
 
 def next_number(model: Path) -> int:
