@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 import toy_models
-from impasto.serving.tensors import TensorParseError, fill_proto, from_proto
-from impasto.serving.varints import encode_varint, encode_varints
+from impasto.serving.tensors import TensorParseError, from_proto, to_wire
+from impasto.serving.wire import encode_varints, length_delimited
 from official_stubs import OfficialClient
 
 SHAPES: tuple[tuple[int, ...], ...] = ((), (0,), (5,), (2, 3), (2, 0, 3))
@@ -56,18 +56,16 @@ def same(one: Any, other: Any) -> bool:
 def test_every_dtype_and_shape_survives_writing_and_reading(dtype: str, as_content: bool) -> None:
     for shape in SHAPES:
         array = example(dtype, shape)
-        proto = tensor_pb2.TensorProto()
-        fill_proto(proto, array, as_content=as_content)
+        proto = tensor_pb2.TensorProto.FromString(to_wire(array, as_content=as_content))
         assert proto.dtype == tf.as_dtype(dtype).as_datatype_enum
-        assert same(from_proto(tensor_pb2.TensorProto.FromString(proto.SerializeToString())), array)
+        assert same(from_proto(proto), array)
 
 
 @pytest.mark.parametrize("dtype", toy_models.ECHO_DTYPES)
 def test_every_dtype_passes_through_a_model(dtype: str, official: OfficialClient) -> None:
     for shape in SHAPES:
         array = example(dtype, shape)
-        proto = tensor_pb2.TensorProto()
-        fill_proto(proto, array, as_content=dtype != "string")
+        proto = tensor_pb2.TensorProto.FromString(to_wire(array, as_content=dtype != "string"))
         response = official.predict({"name": "echo", "signature_name": dtype}, {"x": proto})
         assert same(from_proto(response.outputs["y"]), array)
 
@@ -79,8 +77,7 @@ READABLE = [dtype for dtype in toy_models.ECHO_DTYPES if not dtype.startswith("q
 def test_tensorflows_own_reader_reads_the_typed_fields(dtype: str) -> None:
     for shape in SHAPES:
         array = example(dtype, shape)
-        proto = tensor_pb2.TensorProto()
-        fill_proto(proto, array, as_content=False)
+        proto = tensor_pb2.TensorProto.FromString(to_wire(array, as_content=False))
         assert same(tf.make_ndarray(proto), array)
 
 
@@ -117,10 +114,10 @@ def test_packed_strings_of_the_wrong_size_do_not_parse(content: bytes) -> None:
 @given(hnp.arrays(st.sampled_from([np.uint8, np.int32, np.int64, np.uint64]), st.integers(1, 40)))
 def test_varints_are_written_as_protocol_buffers_write_them(values: Any) -> None:
     field = {"|u1": "int_val", "<i4": "int_val", "<i8": "int64_val", "<u8": "uint64_val"}[values.dtype.str]
-    tag = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[field].number << 3 | 2
+    number = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[field].number
     packed = encode_varints(values)
     expected = tensor_pb2.TensorProto(**{field: values.tolist()}).SerializeToString()
-    assert encode_varint(tag) + encode_varint(len(packed)) + packed == expected
+    assert length_delimited(number, packed) == expected
 
 
 def test_varints_of_a_large_array_are_written_in_order_across_blocks() -> None:

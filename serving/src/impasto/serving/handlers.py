@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -19,7 +19,7 @@ from impasto.serving.request_log import log_request
 
 _LONGEST_TIMEOUT_MS: Final = 2**31 - 1
 
-Answer = Callable[[Any, grpc.ServicerContext], Any]
+Answer = Callable[[Any, grpc.ServicerContext], bytes]
 
 
 def generic_handlers(manager: ModelManager, *, as_content: bool) -> list[grpc.GenericRpcHandler]:
@@ -30,7 +30,7 @@ def generic_handlers(manager: ModelManager, *, as_content: bool) -> list[grpc.Ge
         as_content: write predicted tensors into `tensor_content` rather than into typed fields.
     """
 
-    def answer_predict(request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> Any:
+    def answer_predict(request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> bytes:
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
         servable = manager.resolve(request.model_spec)
@@ -44,7 +44,7 @@ def generic_handlers(manager: ModelManager, *, as_content: bool) -> list[grpc.Ge
                 "GetModelMetadata": _method(
                     "GetModelMetadata",
                     get_model_metadata_pb2.GetModelMetadataRequest,
-                    lambda request, _: get_model_metadata(manager, request),
+                    lambda request, _: get_model_metadata(manager, request).SerializeToString(),
                 ),
             },
         ),
@@ -54,7 +54,7 @@ def generic_handlers(manager: ModelManager, *, as_content: bool) -> list[grpc.Ge
                 "GetModelStatus": _method(
                     "GetModelStatus",
                     get_model_status_pb2.GetModelStatusRequest,
-                    lambda request, _: get_model_status(manager, request),
+                    lambda request, _: get_model_status(manager, request).SerializeToString(),
                 )
             },
         ),
@@ -72,7 +72,7 @@ def _method(name: str, request_type: Any, answer: Answer) -> grpc.RpcMethodHandl
             log_request(name, None, started=started, code=grpc.StatusCode.INTERNAL, message="no such message")
             context.abort(grpc.StatusCode.INTERNAL, "")
         try:
-            response: bytes = answer(request, context).SerializeToString()
+            response = answer(request, context)
         except StatusError as error:
             log_request(name, request, started=started, code=error.code, message=error.message)
             context.abort(error.code, error.wire_message)
@@ -88,11 +88,11 @@ def _timeout_ms(context: grpc.ServicerContext) -> int | None:
     Raises:
         StatusError: the deadline has passed.
     """
-    # grpc's type hints leave out that it is None where the caller set no deadline.
-    remaining = cast("float | None", context.time_remaining())
-    if remaining is None:
+    # Without a deadline gRPC says that the end of time remains.
+    remaining = context.time_remaining() * 1000
+    if remaining > _LONGEST_TIMEOUT_MS:
         return None
     # TensorFlow takes a timeout of 0 for none.
     if remaining <= 0:
         raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-    return max(1, min(int(remaining * 1000), _LONGEST_TIMEOUT_MS))
+    return max(1, int(remaining))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import click
 
@@ -21,6 +21,10 @@ USAGE_EXIT: Final = 2
 
 LOAD_EXIT: Final = 255
 """A model is corrupt: tensorflow_model_server's exit code for it."""
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+_Events: TypeAlias = "queue.SimpleQueue[Literal['signal', 'finished']]"
 
 
 @click.command()
@@ -110,8 +114,9 @@ def local(
     except LocalServerError as error:
         click.echo(str(error), err=True)
         sys.exit(LOAD_EXIT if isinstance(error, ModelLoadError) else USAGE_EXIT)
+    events = _catch_signals()
     _announce(server, models)
-    _serve_until_signalled(server, grace)
+    _serve_until_signalled(server, events, grace)
 
 
 def _set_up_logging(*, verbose: bool) -> None:
@@ -131,25 +136,29 @@ def _announce(server: LocalServer, models: Path) -> None:
     click.echo(f"Listening on {server.address} (Ctrl-C to stop)")
 
 
-def _serve_until_signalled(server: LocalServer, grace: float) -> None:
-    signalled = threading.Event()
-    stopping: list[threading.Thread] = []
+def _catch_signals() -> _Events:
+    # A SimpleQueue, for it alone may be filled by a handler that interrupts the thread that waits on it:
+    # an Event deadlocks now and then.
+    events: _Events = queue.SimpleQueue()
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda *_: events.put("signal"))
+    return events
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        # The first signal lets running calls finish, the second does not. The work is left to threads: a
-        # handler that waited would keep the second signal out.
-        thread = threading.Thread(target=server.stop, args=(None if stopping else grace,))
-        stopping.append(thread)
-        thread.start()
-        signalled.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
-    signalled.wait()
+def _serve_until_signalled(server: LocalServer, events: _Events, grace: float) -> None:
+    events.get()
     click.echo(f"Stopping; running calls have {grace:g} s to finish.")
-    for thread in stopping:
-        thread.join()
-    for number in (signal.SIGINT, signal.SIGTERM):
+
+    def finish() -> None:
+        server.stop(grace)
+        events.put("finished")
+
+    finishing = threading.Thread(target=finish)
+    finishing.start()
+    if events.get() == "signal":
+        server.stop()
+    finishing.join()
+    for number in _STOP_SIGNALS:
         # Python's own shutdown would give a late signal back its deadly meaning.
         signal.signal(number, signal.SIG_IGN)
     click.echo("Stopped.")

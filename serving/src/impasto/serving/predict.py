@@ -13,6 +13,7 @@ from tensorflow_serving.apis import predict_pb2
 from impasto.serving import tensors
 from impasto.serving.errors import StatusError, invalid_argument
 from impasto.serving.servable import Servable
+from impasto.serving.wire import length_delimited
 
 SERVING_DEFAULT: Final = "serving_default"
 
@@ -23,7 +24,7 @@ def predict(
     *,
     timeout_ms: int | None = None,
     as_content: bool = False,
-) -> predict_pb2.PredictResponse:
+) -> bytes:
     """Runs the request's signature on the servable.
 
     Args:
@@ -31,6 +32,9 @@ def predict(
         request: inputs by alias, and the aliases of the outputs wanted (all if none).
         timeout_ms: the run is aborted after this many milliseconds; None lets it run.
         as_content: write the outputs into `tensor_content` rather than into typed fields.
+
+    Returns:
+        The bytes of the PredictResponse.
 
     Raises:
         StatusError: with the code and message that TensorFlow Serving gives.
@@ -50,9 +54,10 @@ def predict(
     response.model_spec.name = request.model_spec.name
     response.model_spec.signature_name = signature_name
     response.model_spec.version.value = servable.version
-    for alias, output in zip(aliases, outputs, strict=True):
-        tensors.fill_proto(response.outputs[alias], output, as_content=as_content)
-    return response
+    return response.SerializeToString() + b"".join(
+        _output_entry(alias, tensors.to_wire(output, as_content=as_content))
+        for alias, output in zip(aliases, outputs, strict=True)
+    )
 
 
 def _feeds(
@@ -103,6 +108,12 @@ def _output_aliases(signature: meta_graph_pb2.SignatureDef, output_filter: Seque
             raise invalid_argument(f"duplicate output tensor alias: {alias}")
         seen.add(alias)
     return list(output_filter) or sorted(signature.outputs)
+
+
+def _output_entry(alias: str, tensor: bytes) -> bytes:
+    """One entry of the response's map of outputs: on the wire a message of a key and a value."""
+    number = predict_pb2.PredictResponse.DESCRIPTOR.fields_by_name["outputs"].number
+    return length_delimited(number, length_delimited(1, alias.encode()) + length_delimited(2, tensor))
 
 
 def _braced(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Packed varints from arrays: how protocol buffers write repeated integers, without a Python loop."""
+"""What protocol buffers look like on the wire: varints, and arrays of them without a Python loop."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def encode_varint(value: int) -> bytes:
     return bytes(out)
 
 
+def length_delimited(number: int, payload: bytes) -> bytes:
+    """A field of a message: bytes, a string, a message or packed numbers."""
+    return b"".join((encode_varint(number << 3 | 2), encode_varint(len(payload)), payload))
+
+
 def encode_varints(values: NDArray[Any]) -> bytes:
     """A one-dimensional array of integers as varints, one after the other.
 
@@ -36,10 +41,13 @@ def _encode_block(values: NDArray[Any]) -> bytes:
     width = max(1, -(-int(values.max()).bit_length() // 7))
     if width == 1:
         return values.astype(np.uint8).tobytes()
-    groups = values[:, np.newaxis] >> np.arange(0, 7 * width, 7, dtype=values.dtype)
-    used = groups > 0
+    octets = np.empty((values.size, width), np.uint8)
+    used = np.empty((values.size, width), np.bool_)
+    for column in range(width):
+        rest = values >> values.dtype.type(7 * column)
+        more = rest > 0x7F
+        octets[:, column] = (rest & 0x7F).astype(np.uint8) | more.astype(np.uint8) << 7
+        used[:, column] = rest > 0
     used[:, 0] = True
-    octets = (groups & values.dtype.type(0x7F)).astype(np.uint8)
-    octets[:, :-1] |= used[:, 1:].astype(np.uint8) << 7  # another byte follows
     encoded: bytes = octets[used].tobytes()
     return encoded
