@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import signal
 import sys
@@ -14,7 +13,9 @@ from typing import Final, Literal, TypeAlias
 import click
 
 from impasto.serving.errors import LocalServerError, ModelLoadError
+from impasto.serving.quiet import quiet_tensorflow
 from impasto.serving.server import LocalServer
+from impasto.serving.versions import scan_repository
 
 USAGE_EXIT: Final = 2
 """The command line or the machine must be changed: no such folder, port in use."""
@@ -80,7 +81,9 @@ _Events: TypeAlias = "queue.SimpleQueue[Literal['signal', 'finished']]"
     metavar="SECONDS",
     help="How long running calls may go on after SIGTERM or SIGINT; a second signal aborts them.",
 )
-@click.option("--verbose", "-v", is_flag=True, help="Log every model loaded and every request.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Log each model loaded, each request, and TensorFlow's notes."
+)
 def local(
     *,
     models: Path,
@@ -108,8 +111,11 @@ def local(
         warm_up=warm_up,
         serialization_as_tensor_content=as_content,
     )
-    click.echo(f"Loading the models of {models}")
     try:
+        scan_repository(models, only=only or None)  # before TensorFlow, whose import takes seconds
+        click.echo(f"Loading the models of {models}")
+        if not verbose:
+            quiet_tensorflow()
         server.start()
     except LocalServerError as error:
         click.echo(str(error), err=True)
@@ -120,8 +126,6 @@ def local(
 
 
 def _set_up_logging(*, verbose: bool) -> None:
-    # TensorFlow reads this when it is imported; its start-up chatter is no news to the person who runs this.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("impasto.serving").setLevel(logging.INFO if verbose else logging.WARNING)
 
