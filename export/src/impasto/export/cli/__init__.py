@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
-from rich.console import Console
 
 from impasto.export.errors import ExportError
 from impasto.export.quiet import quiet_tensorflow
@@ -51,5 +51,12 @@ def main() -> None:
     try:
         cli()
     except ExportError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        # A full disk, a folder that may not be written: the system's own words say what to do.
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    sys.exit(1)

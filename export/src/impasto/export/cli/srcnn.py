@@ -147,7 +147,7 @@ def evaluate(
     from impasto.export.srcnn.photos import held_out_photos, read_photos
     from impasto.export.srcnn.publish import exported_upscaler
 
-    measured = held_out_photos() if photos is None else read_photos(photos)
+    measured = held_out_photos() if photos is None else list(read_photos(photos))
     with exported_upscaler(models, version) as upscale:
         scores = score_photos(measured, upscale)
     if as_json:
