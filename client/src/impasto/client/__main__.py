@@ -12,9 +12,10 @@ def main() -> None:
     try:
         from impasto.client.cli import run
     except ModuleNotFoundError as error:
-        if error.name not in _PACKAGES_OF_CLI:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _PACKAGES_OF_CLI:
             raise
-        sys.exit(f"impasto: the command line needs {error.name}: pip install 'impasto-client[cli]'")
+        sys.exit(f"impasto: the command line needs {missing}: pip install 'impasto-client[cli]'")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -18,6 +18,8 @@ MAX_PIXELS: Final = 89_478_485
 # What nearly every picture is; Pillow imports only these readers at first, the rest costs a tenth of a
 # second.
 _COMMON: Final = ("JPEG", "PNG", "GIF", "BMP", "PPM")
+# Others whose first bytes leave no doubt. WebP and AVIF are decoded when they are opened, so damage shows there.
+_SIGNED: Final = ("WEBP", "AVIF", "TIFF", "JPEG2000")
 # EPS starts Ghostscript on the data; WMF needs the Windows renderer. Neither is for pictures of unknown
 # origin.
 _REFUSED: Final = frozenset({"EPS", "WMF"})
@@ -81,6 +83,16 @@ def _open(data: bytes, name: str) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:  # as above; UnidentifiedImageError is only the most usual
+        if _has_signature(data):
+            raise TruncatedImage(
+                f"{name} is incomplete or damaged: its format is known, the rest is not"
+            ) from error
         raise NotAnImage(
             f"{name} is not an image that can be read (PNG, JPEG, WebP, TIFF, BMP, ...)"
         ) from error
+
+
+def _has_signature(data: bytes) -> bool:
+    """Whether the data starts as a usual format does, though its reader refused it."""
+    acceptors = (Image.OPEN[kind][1] for kind in (*_COMMON, *_SIGNED) if kind in Image.OPEN)
+    return any(accepts is not None and accepts(data[:16]) is True for accepts in acceptors)

@@ -14,15 +14,15 @@ def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, addre
     # TensorFlow appends the graph's node on lines of its own; they stay in the exception's `details`.
     first_line = details.partition("\n")[0] or "no details"
     message = _SENTENCES[kind].format(
-        address=address, port=_port(address), model=call.model or "the model", details=first_line
+        address=address, remedy=how_to_start(address), model=call.model or "the model", details=first_line
     )
     return kind(message, code=code, details=details, address=address, model=call.model or None)
 
 
-def _port(address: str) -> str:
-    """The port to suggest for a server: the one that was tried, if the address ends with one."""
+def how_to_start(address: str) -> str:
+    """A sentence with the command that starts a server, on the port that was tried if the address ends with one."""
     port = address.rpartition(":")[2]
-    return port if port.isdigit() else "8500"
+    return f"Start one: impasto-serving local --models models --port {port if port.isdigit() else 8500}"
 
 
 _SENTENCES: dict[type[errors.CallError], str] = {
@@ -31,10 +31,7 @@ _SENTENCES: dict[type[errors.CallError], str] = {
         "{model} is not served at {address} ({details}); `impasto models --server {address}` lists what is"
     ),
     errors.PreconditionFailed: "{model} cannot run this call: {details}",
-    errors.ServerUnavailable: (
-        "no model server answers at {address}. Start one: impasto-serving local --models models --port {port} "
-        "({details})"
-    ),
+    errors.ServerUnavailable: ("no model server answers at {address}. {remedy} ({details})"),
     errors.DeadlineExceeded: (
         "{model} at {address} did not answer in time ({details}); allow a longer timeout or send less at once"
     ),

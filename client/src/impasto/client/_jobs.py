@@ -1,8 +1,8 @@
 """Long jobs, written once: generators that yield what to do next and receive its result.
 
 A job does no I/O. It yields a Call and receives the parsed answer (or has the CallError thrown in); it yields
-a Progress for the caller's callback, or a Pause to wait, and receives None. A sync driver runs it with
-blocking calls, an async one with awaits.
+a Progress for the caller's callback, a Pause to wait, or a Snapshot to keep, and receives None. A sync driver
+runs it with blocking calls, an async one with awaits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from numpy.typing import NDArray
+
 from impasto.client import _calls as calls
+from impasto.client._failures import how_to_start
 from impasto.client.errors import (
     CallError,
     DeadlineExceeded,
@@ -40,8 +43,23 @@ class Pause:
     seconds: float
 
 
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Where a job is, from which the same job can go on in another process.
+
+    Attributes:
+        job: what identifies the job: everything that its result depends on, as JSON values.
+        position: how far it is, by names of its own.
+        arrays: its state.
+    """
+
+    job: Mapping[str, Any]
+    position: Mapping[str, int]
+    arrays: Mapping[str, NDArray[Any]]
+
+
 ResultT = TypeVar("ResultT")
-Step: TypeAlias = "calls.Call[Any] | Progress | Pause"
+Step: TypeAlias = "calls.Call[Any] | Progress | Pause | Snapshot"
 Job: TypeAlias = Generator[Step, Any, ResultT]
 
 _POLL_SECONDS = 0.1
@@ -83,18 +101,23 @@ def wait_ready_job(models: Iterable[str], *, timeout: float, address: str) -> Jo
         DeadlineExceeded: the server answers, but a model is not available in time; says which and why.
     """
     deadline = time.monotonic() + timeout
-    yield from _until_answered(deadline)
+    yield from _until_answered(deadline, timeout, address)
     for model in models:
         yield from _until_available(model, deadline, timeout, address)
 
 
-def _until_answered(deadline: float) -> Job[None]:
+def _until_answered(deadline: float, timeout: float, address: str) -> Job[None]:
     while True:
         try:
             yield calls.ping_call()
-        except (ServerUnavailable, DeadlineExceeded):
+        except (ServerUnavailable, DeadlineExceeded) as error:
             if time.monotonic() >= deadline:
-                raise
+                raise ServerUnavailable(
+                    f"no model server answered at {address} within {timeout:g} seconds. {how_to_start(address)}",
+                    code=error.code,
+                    details=error.details,
+                    address=address,
+                ) from error
         except CallError:
             return  # it answers, with the refusal that a call for no model gets
         else:

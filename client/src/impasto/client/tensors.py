@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -97,18 +98,18 @@ def _shape(name: str, proto: wire.TensorShapeProto) -> tuple[int, ...]:
 def _content(name: str, proto: wire.TensorProto, kind: WireType, count: int) -> Array:
     """The tensor's values as a flat array, as many as the message carries."""
     if proto.tensor_content:
-        if kind.coding == "bytes" or len(proto.tensor_content) != count * kind.storage.itemsize:
+        if kind.coding == "bytes":
+            return _string_list(name, proto.tensor_content, count)
+        if len(proto.tensor_content) != count * kind.storage.itemsize:
             raise DecodeError(
                 f"output {name!r}: {len(proto.tensor_content)} bytes of content do not fit "
-                f"{count} elements of {type_name(kind.number)}"
+                f"{count} elements of {kind.name}"
             )
         return np.frombuffer(proto.tensor_content, kind.storage)
     field = getattr(proto, kind.field)
     blobs: Sequence[bytes] = [field] if isinstance(field, bytes) else field  # float8_val is one blob
     if kind.coding == "bytes":
-        strings = np.empty(len(blobs), object)
-        strings[:] = blobs
-        return strings
+        return _object_array(blobs)
     packed = blobs[0] if len(blobs) == 1 else b"".join(blobs)
     try:
         if kind.coding == "fixed":
@@ -116,6 +117,26 @@ def _content(name: str, proto: wire.TensorProto, kind: WireType, count: int) -> 
         return _from_varints(decode_varints(packed), kind)
     except ValueError as error:
         raise DecodeError(f"output {name!r}: {kind.field} is damaged: {error}") from error
+
+
+def _string_list(name: str, content: bytes, count: int) -> Array:
+    """TensorFlow's packed strings: the length of each as a varint, then all of them end to end."""
+    ends_of_lengths = np.flatnonzero(np.frombuffer(content, np.uint8) < 0x80)[:count]
+    start = int(ends_of_lengths[-1]) + 1 if ends_of_lengths.size else 0
+    try:
+        lengths = decode_varints(content[:start]).tolist()
+    except ValueError as error:
+        raise DecodeError(f"output {name!r}: its string lengths are damaged: {error}") from error
+    if len(lengths) != count or start + sum(lengths) != len(content):
+        raise DecodeError(f"output {name!r}: {len(content)} bytes of content do not fit {count} strings")
+    edges = [start, *(start + end for end in accumulate(lengths))]
+    return _object_array([content[begin:end] for begin, end in pairwise(edges)])
+
+
+def _object_array(strings: Sequence[bytes]) -> Array:
+    array = np.empty(len(strings), object)
+    array[:] = strings
+    return array
 
 
 def _from_varints(values: NDArray[np.unsignedinteger[Any]], kind: WireType) -> Array:
