@@ -1,0 +1,123 @@
+"""Every failure of a call arrives as one exception of the tree, with words to act on."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import grpc
+import numpy as np
+import pytest
+
+from client_servers import aborting, scripted
+from impasto.client import Client, errors
+from impasto.client.errors import STATUS_ERRORS, CallError, ImpastoError
+
+FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
+
+
+def test_the_table_has_every_status_but_ok() -> None:
+    assert set(STATUS_ERRORS) == set(FAILURES)
+
+
+@pytest.mark.parametrize("code", FAILURES, ids=lambda code: code.name)
+def test_every_status_becomes_its_exception_and_keeps_what_the_server_said(code: grpc.StatusCode) -> None:
+    with (
+        scripted(aborting(code, "the server's words")) as server,
+        Client(server.address) as client,
+        pytest.raises(CallError) as caught,
+    ):
+        client.predict("half", {"x": np.zeros(1, np.float32)})
+
+    error = caught.value
+    assert type(error) is STATUS_ERRORS[code]
+    assert (error.code, error.details, error.address, error.model) == (
+        code,
+        "the server's words",
+        server.address,
+        "half",
+    )
+    assert "the server's words" in str(error)
+    assert "half" in str(error) or server.address in str(error)
+    cause = error.__cause__
+    while isinstance(cause, ImpastoError):
+        cause = cause.__cause__
+    assert isinstance(cause, grpc.RpcError)
+
+
+def test_only_the_first_line_of_the_details_is_in_the_message() -> None:
+    answer = aborting(grpc.StatusCode.INVALID_ARGUMENT, "bad shape\n\t [[{{node resize}}]]")
+    with (
+        scripted(answer) as server,
+        Client(server.address) as client,
+        pytest.raises(errors.InvalidInput) as caught,
+    ):
+        client.predict("half", {})
+
+    assert str(caught.value) == "half refused the request: bad shape"
+    assert caught.value.details.endswith("[[{{node resize}}]]")
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (errors.ServerUnavailable, ConnectionError),
+        (errors.DeadlineExceeded, TimeoutError),
+        (errors.InvalidInput, ValueError),
+        (errors.AddressError, ValueError),
+        (errors.ImageError, ValueError),
+        (errors.OutputExists, FileExistsError),
+        (errors.UnwritableOutput, OSError),
+    ],
+)
+def test_errors_are_also_the_builtin_kind_that_people_catch(
+    kind: type[Exception], builtin: type[Exception]
+) -> None:
+    assert issubclass(kind, builtin)
+    assert issubclass(kind, ImpastoError)
+    assert str(kind("what happened")) == "what happened"
+
+
+def test_errors_survive_pickling_with_their_attributes() -> None:
+    error = errors.ServerUnavailable(
+        "nobody", code=grpc.StatusCode.UNAVAILABLE, details="refused", address="a:1", model="m"
+    )
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is errors.ServerUnavailable
+    assert str(again) == "nobody"
+    assert (again.code, again.details, again.address, again.model) == (error.code, "refused", "a:1", "m")
+
+
+def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
+    kinds = {
+        name: kind
+        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, ImpastoError)
+    }
+    drawn: dict[str, str] = {}
+    branch: list[str] = []
+    for line in (errors.__doc__ or "").splitlines():
+        found = re.match(r"    ([│├└─ ]*)([A-Z]\w+)\b", line)
+        if found is None:
+            continue
+        depth = len(found[1]) // 4
+        branch[depth:] = [found[2]]
+        drawn[found[2]] = branch[depth - 1] if depth else ""
+
+    assert set(drawn) == set(kinds)
+    for name, parent in drawn.items():
+        assert parent == "" or kinds[parent] in kinds[name].__bases__, name
+    for name, also in re.findall(r"(\w+) .*\(also an? (\w+)\)", errors.__doc__ or ""):
+        assert also in {base.__name__ for base in kinds[name].__bases__}, name
+
+
+def test_a_server_that_is_not_there_is_named_with_the_way_to_start_one() -> None:
+    with scripted(aborting(grpc.StatusCode.OK)) as server:
+        address = server.address
+    with Client(address) as client, pytest.raises(errors.ServerUnavailable) as caught:
+        client.status("srcnn")
+
+    port = address.rpartition(":")[2]
+    assert f"no model server answers at {address}" in str(caught.value)
+    assert f"impasto-serving local --models models --port {port}" in str(caught.value)

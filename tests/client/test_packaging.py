@@ -1,0 +1,104 @@
+"""What the client needs, what it may not need, and how the three distributions share one namespace."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def requirements(extra: str | None = None) -> set[str]:
+    """The names that impasto-client requires, with or without an extra."""
+    found = set()
+    for line in metadata.requires("impasto-client") or []:
+        requirement, _, marker = line.partition(";")
+        if ("extra" in marker) == (extra is not None) and (extra is None or extra in marker):
+            found.add(re.split(r"[^\w.-]", requirement.strip())[0].lower())
+    return found
+
+
+def test_the_client_requires_four_small_packages() -> None:
+    assert requirements() == {"grpcio", "protobuf", "numpy", "pillow"}
+
+
+def test_the_command_line_is_an_extra() -> None:
+    assert requirements("cli") == {"click", "rich"}
+
+
+def test_nothing_that_the_client_requires_leads_to_tensorflow() -> None:
+    seen: set[str] = set()
+    waiting = requirements() | requirements("cli")
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        for line in metadata.requires(name) or []:
+            if "extra" not in line.partition(";")[2]:
+                needed = re.split(r"[^\w.-]", line.strip())[0].lower()
+                if needed not in seen and is_installed(needed):
+                    waiting.add(needed)
+    assert not {name for name in seen if "tensorflow" in name or name in ("tf-keras", "keras")}
+
+
+def is_installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def run(script: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_client_imports_neither_tensorflow_nor_the_command_lines_packages() -> None:
+    loaded = set(run("import sys, impasto.client; print(*sys.modules)").split())
+    assert "grpc" in loaded
+    assert not loaded & {"tensorflow", "tensorflow_serving", "click", "rich", "ml_dtypes"}
+
+
+def test_the_command_line_imports_no_tensorflow() -> None:
+    loaded = set(run("import sys, impasto.client.cli; print(*sys.modules)").split())
+    assert "click" in loaded
+    assert "tensorflow" not in loaded
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_without_the_extra_the_command_says_what_to_install(missing: str) -> None:
+    script = f"import sys; sys.modules[{missing!r}] = None\nfrom impasto.client.__main__ import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"impasto: the command line needs {missing}: pip install 'impasto-client[cli]'\n"
+
+
+@pytest.mark.parametrize("folder", ["client", "export", "serving"])
+def test_the_namespace_package_has_no_init_file_that_would_hide_its_siblings(folder: str) -> None:
+    package = ROOT / folder / "src" / "impasto"
+    assert (package / folder / "__init__.py").is_file()
+    assert not (package / "__init__.py").exists()
+
+
+def test_the_client_ships_its_types_and_its_schema() -> None:
+    package = ROOT / "client" / "src" / "impasto" / "client"
+    for name in ("py.typed", "wire/serving.proto", "wire/serving_pb2.py", "wire/serving_pb2.pyi"):
+        assert (package / name).is_file()
+
+
+def test_the_schema_lives_in_one_process_with_tensorflows() -> None:
+    run(
+        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '2'\n"
+        "import impasto.client\n"
+        "from tensorflow_serving.apis import predict_pb2\n"
+    )

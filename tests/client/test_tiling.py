@@ -1,0 +1,84 @@
+"""Tiles cover a picture once, and joining their results gives the whole picture's result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from impasto.client.tiling import plan
+
+sizes = st.integers(1, 70)
+overlaps = st.integers(0, 6)
+quick = settings(max_examples=150, deadline=None)
+
+
+def enlarge(image: NDArray[Any], *, reach: int, scale: int) -> NDArray[Any]:
+    """A stand-in for a network: each output pixel depends on `reach` input pixels to each side, and on the borders.
+
+    Weights differ by direction and distance, so that a pixel from the wrong place or a missing neighbour shows.
+    """
+    padded = np.pad(image, reach, constant_values=-1)
+    height, width = image.shape
+    total = np.zeros_like(image)
+    weight = 1
+    for dy in range(2 * reach + 1):
+        for dx in range(2 * reach + 1):
+            weight = weight * 7 % 10_007
+            total += weight * padded[dy : dy + height, dx : dx + width]
+    phases = np.arange(scale * scale).reshape(scale, scale)
+    return np.kron(total, np.ones_like(phases)) * 16 + np.tile(phases, (height, width))
+
+
+@quick
+@given(sizes, sizes, overlaps, st.integers(1, 12), st.integers(1, 3))
+def test_joined_tiles_equal_the_whole_picture(
+    height: int, width: int, overlap: int, more: int, scale: int
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width))
+    result = np.full((height * scale, width * scale), -(2**60))
+    for tile in plan(height, width, tile=2 * overlap + more, overlap=overlap):
+        enlarged = enlarge(image[tile.source], reach=overlap, scale=scale)
+        result[tile.target(scale)] = enlarged[tile.kept(scale)]
+    assert np.array_equal(result, enlarge(image, reach=overlap, scale=scale))
+
+
+@quick
+@given(sizes, sizes, overlaps, st.integers(1, 40))
+def test_every_pixel_is_kept_exactly_once_and_every_tile_keeps_something(
+    height: int, width: int, overlap: int, more: int
+) -> None:
+    count = np.zeros((height, width), int)
+    for tile in plan(height, width, tile=2 * overlap + more, overlap=overlap):
+        count[tile.target(1)] += 1
+        assert count[tile.target(1)].size > 0
+    assert (count == 1).all()
+
+
+@quick
+@given(sizes, sizes, overlaps, st.integers(1, 40))
+def test_all_tiles_of_a_picture_have_one_shape_and_fit_the_limit(
+    height: int, width: int, overlap: int, more: int
+) -> None:
+    side = 2 * overlap + more
+    image = np.zeros((height, width))
+    shapes = {image[tile.source].shape for tile in plan(height, width, tile=side, overlap=overlap)}
+    assert shapes == {(min(height, side), min(width, side))}
+
+
+def test_a_picture_no_larger_than_a_tile_is_one_tile() -> None:
+    assert len(plan(512, 3, tile=512, overlap=5)) == 1
+
+
+def test_one_pixel_more_than_a_tile_is_no_sliver() -> None:
+    tiles = plan(513, 10, tile=512, overlap=5)
+    assert [(t.rows.start, t.rows.stop) for t in tiles] == [(0, 512), (1, 513)]
+
+
+def test_a_tile_that_could_keep_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="tile is 10; it must be at least 11 pixels"):
+        plan(100, 100, tile=10, overlap=5)

@@ -1,0 +1,82 @@
+"""Real gRPC servers that answer as a test tells them to, for what the local server cannot be made to answer."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from numpy.typing import NDArray
+
+from impasto.client import tensors
+from impasto.client.wire import serving_pb2 as wire
+
+Answer = Callable[[bytes, grpc.ServicerContext], bytes]
+
+
+@dataclass
+class ScriptedServer:
+    """A running server; every method is answered by `answer`.
+
+    Attributes:
+        address: where it listens.
+        methods: the method path of each call so far, retries included.
+    """
+
+    answer: Answer
+    address: str = ""
+    methods: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class _AnyMethod(grpc.GenericRpcHandler):
+    def __init__(self, server: ScriptedServer) -> None:
+        self._server = server
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+        def handle(request: bytes, context: grpc.ServicerContext) -> bytes:
+            with self._server.lock:
+                self._server.methods.append(details.method)
+            return self._server.answer(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(handle)
+
+
+@contextlib.contextmanager
+def scripted(answer: Answer, *, address: str = "127.0.0.1:0") -> Iterator[ScriptedServer]:
+    """A server on a free port, or at `address` (a `unix:` one too)."""
+    state = ScriptedServer(answer)
+    server = grpc.server(
+        futures.ThreadPoolExecutor(8),
+        handlers=[_AnyMethod(state)],
+        options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)],
+    )
+    port = server.add_insecure_port(address)
+    state.address = address if address.startswith("unix:") else f"127.0.0.1:{port}"
+    server.start()
+    try:
+        yield state
+    finally:
+        server.stop(grace=None).wait()
+
+
+def aborting(code: grpc.StatusCode, details: str = "as the test wants") -> Answer:
+    """Ends every call with this status."""
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        context.abort(code, details)
+        raise AssertionError("abort raises")
+
+    return answer
+
+
+def prediction(**outputs: NDArray[Any]) -> bytes:
+    """The bytes of a PredictResponse."""
+    response = wire.PredictResponse()
+    for name, array in outputs.items():
+        response.outputs[name].CopyFrom(tensors.encode(name, array))
+    return response.SerializeToString()
