@@ -106,13 +106,12 @@ def train(
                 f"epoch {epoch.number:>2}: loss {epoch.loss:.6f}, against bicubic on {len(epoch.scores)} held-out "
                 f"photos {epoch.gain:+.2f} dB in the mean, {worst:+.2f} dB at worst",
                 highlight=False,
+                soft_wrap=True,
             )
 
         trainer = Trainer(checkpoint, recipe, data=describe_photos(photos), epochs=epochs, seed=seed)
         trainer.run(pairs, measured, on_step=on_step, on_epoch=on_epoch)
-    console.print(
-        f"trained; export it with: impasto-export srcnn save --checkpoint {checkpoint}", highlight=False
-    )
+    click.echo(f"trained; export it with: impasto-export srcnn save --checkpoint {checkpoint}", err=True)
 
 
 @srcnn.command()
