@@ -8,8 +8,10 @@ from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
 from impasto.client.errors import ModelNotFound
-from impasto.client.metadata import State
+from impasto.client.metadata import State, VersionStatus
 from impasto.client.signatures import MODELS
+
+Found = tuple[str, tuple[VersionStatus, ...]]
 
 
 @click.command(short_help="Tell whether the server, or a model on it, is ready.")
@@ -23,7 +25,7 @@ def status(*, common: Common, model: str | None) -> int:
     """
     names = [model] if model else list(MODELS)
     with common.connect() as client:
-        found = []
+        found: list[Found] = []
         for name in names:
             try:
                 found.append((name, client.status(name)))
@@ -41,14 +43,19 @@ def status(*, common: Common, model: str | None) -> int:
                 },
             }
         )
-    elif model and not common.quiet and any(versions for _, versions in found):
-        print_table(
-            ("VERSION", "STATE", "ERROR"),
-            [(str(v.version), v.state.name, v.error) for _, versions in found for v in versions],
-        )
     elif not common.quiet:
-        click.echo(f"{client.address} answers; ready: {', '.join(ready) or 'none of ' + ', '.join(names)}")
+        _show(client.address, model, found, ready)
     if model and not ready:
         click.echo(f"impasto: {model} cannot be called at {client.address}", err=True)
         return exit_codes.REFUSED
     return exit_codes.DONE
+
+
+def _show(address: str, model: str | None, found: list[Found], ready: list[str]) -> None:
+    if model is None:
+        none = "none of " + ", ".join(name for name, _ in found)
+        click.echo(f"{address} answers; ready: {', '.join(ready) or none}")
+        return
+    rows = [(str(v.version), v.state.name, v.error) for _, versions in found for v in versions]
+    if rows:
+        print_table(("VERSION", "STATE", "ERROR"), rows)
