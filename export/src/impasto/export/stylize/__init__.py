@@ -1,0 +1,1 @@
+"""The arbitrary stylizer: paints a photo in the style of any painting."""

@@ -1,0 +1,117 @@
+"""A function of a loaded SavedModel as one flat graph of constants, and the narrow place in it that cuts it in two."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+# There is no public way to inline the functions of a SavedModel's graph.
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+
+class FrozenFunction:
+    """A concrete function of float32 pictures with its variables as constants and its inner functions inlined.
+
+    Args:
+        function: takes its inputs by name and gives one output.
+    """
+
+    def __init__(self, function: Any) -> None:
+        frozen = convert_variables_to_constants_v2(function)
+        self._graph = frozen.graph
+        self._definition = frozen.graph.as_graph_def()
+        self._inputs = {tensor.op.name: tensor for tensor in frozen.inputs}
+        (self._output,) = frozen.outputs
+
+    def between(self, inputs: Iterable[str], output: str | None = None) -> Callable[..., tf.Tensor]:
+        """The part of the graph from the tensors `inputs` to the tensor `output`; None is the function's own.
+
+        Returns:
+            A `tf.function` of the inputs' values, in order: however many signatures call it, an export holds its
+            constants once.
+        """
+        feeds, fetch = list(inputs), output or self._output.name
+        part = _between(self._definition, set(feeds), fetch)
+
+        def run(*values: tf.Tensor) -> tf.Tensor:
+            fed = dict(zip(feeds, values, strict=True))
+            return tf.graph_util.import_graph_def(part, fed, [fetch], name="part")[0]
+
+        specs = [tf.TensorSpec(self.shape(feed), tf.float32) for feed in feeds]
+        return tf.function(run, input_signature=specs, autograph=False)
+
+    def input(self, name: str) -> str:
+        """The tensor of the input `name`. KeyError if there is none."""
+        return str(self._inputs[name].name)
+
+    def shape(self, tensor: str) -> tf.TensorShape:
+        """What is known of a tensor's shape."""
+        return self._graph.get_tensor_by_name(tensor).shape
+
+    def waist(self, source: str, other: str) -> str | None:
+        """The smallest tensor [?, ..., N] that all of the output's dependence on `source` passes through.
+
+        Args:
+            source: the name of the input that the tensor must sum up.
+            other: the name of the input that it must not depend on.
+
+        Returns:
+            The tensor's name; of equally small ones the first. None if there is no such tensor.
+        """
+        start, avoid = self._inputs[source].op, self._inputs[other].op
+        from_other = _downstream(avoid)
+        found: list[tuple[int, str]] = []
+        for operation in _downstream(start).values():
+            if operation is start or operation.name in from_other or len(operation.outputs) != 1:
+                continue
+            size = _numbers_each(operation.outputs[0])
+            if size is not None and self._output.op.name not in _downstream(start, without=operation.name):
+                found.append((size, operation.outputs[0].name))
+        return min(found, key=lambda entry: entry[0])[1] if found else None
+
+
+def _downstream(start: Any, *, without: str | None = None) -> Mapping[str, Any]:
+    """The operations that depend on `start`, itself included, in the order they are reached."""
+    seen = {start.name: start}
+    waiting = [start]
+    while waiting:
+        operation = waiting.pop(0)
+        for tensor in operation.outputs:
+            for consumer in tensor.consumers():
+                if consumer.name not in seen and consumer.name != without:
+                    seen[consumer.name] = consumer
+                    waiting.append(consumer)
+    return seen
+
+
+def _numbers_each(tensor: tf.Tensor) -> int | None:
+    """How many float32 numbers a tensor has for each element of its first dimension, if that is all it leaves open."""
+    shape = tensor.shape
+    if tensor.dtype != tf.float32 or shape.rank is None or shape.rank < 2:
+        return None
+    if shape[0] is not None or not shape[1:].is_fully_defined():
+        return None
+    return math.prod(shape[1:].as_list())
+
+
+def _between(definition: Any, feeds: set[str], fetch: str) -> Any:
+    """The nodes that `fetch` needs once the tensors `feeds` are given; those that make the feeds are left out."""
+    nodes = {node.name: node for node in definition.node}
+    kept = {_node_name(feed) for feed in feeds}
+    waiting = [_node_name(fetch)]
+    pruned = tf.compat.v1.GraphDef(versions=definition.versions, library=definition.library)
+    while waiting:
+        name = waiting.pop()
+        if name not in kept:
+            kept.add(name)
+            pruned.node.append(nodes[name])
+            waiting.extend(map(_node_name, nodes[name].input))
+    return pruned
+
+
+def _node_name(tensor: str) -> str:
+    """`^a/b`, `a/b:1` and `a/b` all belong to node `a/b`."""
+    return tensor.removeprefix("^").split(":")[0]

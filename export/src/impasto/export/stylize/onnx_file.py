@@ -1,0 +1,90 @@
+"""Reading the convolutions of a quantised ONNX file.
+
+The file keeps each kernel as integers with a scale, and rounds every intermediate value to 8 bits as well. Only the
+kernels matter here: with them the network is computed in float32, closer to what was trained than the file itself is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.export.errors import ExportError
+from impasto.export.stylize.convolution import Kernel
+
+_ENDINGS: Final = ("/depthwise_weights", "/weights")
+
+
+class OnnxFileError(ExportError):
+    """A file that is no ONNX model, or not of the kind that is read here; or the package `onnx` is missing."""
+
+
+def read_kernels(content: bytes, *, where: str) -> dict[str, Kernel]:
+    """The convolutions of the ONNX model in `content`, dequantised, by name.
+
+    Args:
+        content: the file's bytes.
+        where: what to call the file in an error.
+
+    Raises:
+        OnnxFileError: see there.
+    """
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise OnnxFileError(
+            "reading the package's weights needs onnx: pip install 'impasto-export[package]'"
+        ) from error
+    try:
+        graph = onnx.load_model_from_string(content).graph
+    except DecodeError as error:
+        raise OnnxFileError(f"{where} is not an ONNX file ({error})") from error
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    dequantised = {node.output[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
+    kernels = {}
+    for node in graph.node:
+        if node.op_type != "Conv":
+            continue
+        try:
+            weights_node, bias_node = (dequantised[name] for name in node.input[1:3])
+            name = _name(weights_node.input[0])
+            kernels[name] = _kernel(
+                _floats(weights_node, constants), _floats(bias_node, constants), groups=_groups(node)
+            )
+        except (KeyError, ValueError) as error:
+            raise OnnxFileError(
+                f"{where}: convolution {node.name!r} has no quantised weights and bias ({error})"
+            ) from error
+    return kernels
+
+
+def _name(constant: str) -> str:
+    for ending in _ENDINGS:
+        if constant.endswith(ending):
+            return constant.removesuffix(ending)
+    raise ValueError(f"its weights are called {constant!r}")
+
+
+def _floats(node: Any, constants: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """What the DequantizeLinear `node` gives: (integers - zero point) times scale, both for each output channel."""
+    integers, scale, zero_point = (constants[name] for name in node.input)
+    shape = (-1,) + (1,) * (integers.ndim - 1)
+    offsets = integers.astype(np.int64) - zero_point.reshape(shape)
+    return offsets.astype(np.float32) * scale.reshape(shape)
+
+
+def _groups(node: Any) -> int:
+    return next((int(attribute.i) for attribute in node.attribute if attribute.name == "group"), 1)
+
+
+def _kernel(weights: NDArray[np.float32], bias: NDArray[np.float32], *, groups: int) -> Kernel:
+    """ONNX keeps [out, in / groups, height, width]; where every channel is a group, TensorFlow wants out before 1."""
+    if groups == 1:
+        return Kernel(np.ascontiguousarray(weights.transpose(2, 3, 1, 0)), bias)
+    if groups != weights.shape[0]:
+        raise ValueError(f"{groups} groups for {weights.shape[0]} channels")
+    return Kernel(np.ascontiguousarray(weights.transpose(2, 3, 0, 1)), bias, depthwise=True)
