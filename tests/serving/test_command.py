@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -64,6 +65,15 @@ def test_it_says_what_it_serves_answers_and_stops_on_a_signal(
     assert process.returncode == 0
     assert "Stopped." in out
     assert "Predict" not in err
+
+
+def test_a_signal_that_arrives_in_another_thread_stops_the_server(toy_repository: Path) -> None:
+    with _running("--models", str(toy_repository), "--only", "half") as (process, _, _):
+        threads = {int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir()}
+        os.kill(max(threads - {process.pid}), signal.SIGTERM)  # Linux hands it to that very thread
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Stopped." in out
 
 
 def test_a_running_call_is_answered_after_sigterm(toy_repository: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import queue
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import click
 
@@ -25,7 +25,8 @@ LOAD_EXIT: Final = 255
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
-_Events: TypeAlias = "queue.SimpleQueue[Literal['signal', 'finished']]"
+_FINISHED: Final = b"\0"
+"""What is sent when the server has finished; a signal sends its number."""
 
 
 @click.command()
@@ -120,9 +121,9 @@ def local(
     except LocalServerError as error:
         click.echo(str(error), err=True)
         sys.exit(LOAD_EXIT if isinstance(error, ModelLoadError) else USAGE_EXIT)
-    events = _catch_signals()
+    wakeups = _Wakeups()
     _announce(server, models)
-    _serve_until_signalled(server, events, grace)
+    _serve_until_signalled(server, wakeups, grace)
 
 
 def _set_up_logging(*, verbose: bool) -> None:
@@ -140,29 +141,50 @@ def _announce(server: LocalServer, models: Path) -> None:
     click.echo(f"Listening on {server.address} (Ctrl-C to stop)")
 
 
-def _catch_signals() -> _Events:
-    # A SimpleQueue, for it alone may be filled by a handler that interrupts the thread that waits on it:
-    # an Event deadlocks now and then.
-    events: _Events = queue.SimpleQueue()
-    for number in _STOP_SIGNALS:
-        signal.signal(number, lambda *_: events.put("signal"))
-    return events
+class _Wakeups:
+    """Wakes the main thread at a stop signal, and when the server has finished.
+
+    A signal may be delivered to any of TensorFlow's or gRPC's threads. The main thread would then sleep on in a
+    lock, a queue or an event, for Python runs handlers there only once it wakes. So it waits for a byte on a
+    socket, which Python writes in whichever thread the signal arrives.
+    """
+
+    def __init__(self) -> None:
+        self._receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        signal.set_wakeup_fd(self._sender.fileno())
+        for number in _STOP_SIGNALS:
+            signal.signal(number, lambda *_: None)
+
+    def wait(self) -> bool:
+        """Blocks until there is something to do: True for a signal, False for a finished server."""
+        return self._receiver.recv(1) != _FINISHED
+
+    def finished(self) -> None:
+        """Says that the server has finished."""
+        self._sender.send(_FINISHED)
+
+    def close(self) -> None:
+        """Ignores every further signal: Python's own shutdown would give a late one back its deadly meaning."""
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+        self._receiver.close()
+        self._sender.close()
 
 
-def _serve_until_signalled(server: LocalServer, events: _Events, grace: float) -> None:
-    events.get()
+def _serve_until_signalled(server: LocalServer, wakeups: _Wakeups, grace: float) -> None:
+    wakeups.wait()
     click.echo(f"Stopping; running calls have {grace:g} s to finish.")
 
     def finish() -> None:
         server.stop(grace)
-        events.put("finished")
+        wakeups.finished()
 
     finishing = threading.Thread(target=finish)
     finishing.start()
-    if events.get() == "signal":
+    if wakeups.wait():
         server.stop()
     finishing.join()
-    for number in _STOP_SIGNALS:
-        # Python's own shutdown would give a late signal back its deadly meaning.
-        signal.signal(number, signal.SIG_IGN)
+    wakeups.close()
     click.echo("Stopped.")
