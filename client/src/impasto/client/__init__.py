@@ -4,6 +4,7 @@
 
     with Client("localhost:8500") as client:
         client.upscale("photo.jpg").save("large.png")
+        client.dream("photo.jpg", layers=["mixed4"]).save("dream.png")
 
 `errors` draws the tree of what can go wrong; `signatures` is the contract of the models.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from impasto.client._jobs import Progress
 from impasto.client.client import DEFAULT_TIMEOUT, Client
+from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress
 from impasto.client.errors import ImpastoError
 from impasto.client.files import write_picture
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
@@ -21,6 +23,9 @@ __all__ = [
     "DEFAULT_TIMEOUT",
     "MAX_PIXELS",
     "Client",
+    "DreamDescription",
+    "DreamOptions",
+    "DreamProgress",
     "ImageSource",
     "ImpastoError",
     "ModelMetadata",

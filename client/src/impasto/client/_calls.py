@@ -82,11 +82,20 @@ def predict_call(
     outputs: Sequence[str] = (),
 ) -> Call[Outputs]:
     """A Predict call; `outputs` limits what the server sends back (all if empty)."""
-    request = wire.PredictRequest(model_spec=ref.spec(signature), output_filter=outputs)
-    for name, value in inputs.items():
-        array = as_array(ref.name, signature or SERVING_DEFAULT, name, value)
-        request.inputs[name].CopyFrom(tensors.encode(name, array))
-    return Call(PREDICT, ref.name, request.SerializeToString(), _parse_predict)
+    request = _predict_request(ref, inputs, signature, outputs)
+    return Call(PREDICT, ref.name, request, _parse_predict)
+
+
+def predict_with_version_call(
+    ref: ModelRef,
+    inputs: Mapping[str, object],
+    *,
+    signature: str | None = None,
+    outputs: Sequence[str] = (),
+) -> Call[tuple[int, Outputs]]:
+    """As `predict_call`; the answer is the version that answered and its outputs."""
+    request = _predict_request(ref, inputs, signature, outputs)
+    return Call(PREDICT, ref.name, request, _parse_predict_with_version)
 
 
 def metadata_call(ref: ModelRef) -> Call[ModelMetadata]:
@@ -108,6 +117,16 @@ def ping_call() -> Call[object]:
     )
 
 
+def _predict_request(
+    ref: ModelRef, inputs: Mapping[str, object], signature: str | None, outputs: Sequence[str]
+) -> bytes:
+    request = wire.PredictRequest(model_spec=ref.spec(signature), output_filter=outputs)
+    for name, value in inputs.items():
+        array = as_array(ref.name, signature or SERVING_DEFAULT, name, value)
+        request.inputs[name].CopyFrom(tensors.encode(name, array))
+    return request.SerializeToString()
+
+
 def _message(kind: type[MessageT], payload: bytes) -> MessageT:
     try:
         return kind.FromString(payload)
@@ -116,8 +135,13 @@ def _message(kind: type[MessageT], payload: bytes) -> MessageT:
 
 
 def _parse_predict(payload: bytes) -> Outputs:
+    return _parse_predict_with_version(payload)[1]
+
+
+def _parse_predict_with_version(payload: bytes) -> tuple[int, Outputs]:
     response = _message(wire.PredictResponse, payload)
-    return {name: tensors.decode(name, proto) for name, proto in response.outputs.items()}
+    outputs = {name: tensors.decode(name, proto) for name, proto in response.outputs.items()}
+    return response.model_spec.version.value, outputs
 
 
 def _parse_metadata(payload: bytes) -> ModelMetadata:

@@ -26,7 +26,7 @@ def decode_varints(data: bytes) -> NDArray[np.unsignedinteger[Any]]:
         return raw
     if goes_on[-1]:
         raise ValueError("the last varint is cut off")
-    if not (goes_on[1:] & goes_on[:-1]).any() and raw[1:][goes_on[:-1]].max() <= 1:
+    if not (goes_on[:-1] & (raw[1:] > 1)).any():  # every second byte is 0 or 1
         return _two_byte(raw, goes_on)
     return _any_length(raw, goes_on)
 

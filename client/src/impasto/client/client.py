@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import _calls as calls
 from impasto.client import channel
-from impasto.client._jobs import Job, Pause, Progress, predict_job, wait_ready_job
+from impasto.client._driver import OnProgress, drive
+from impasto.client._jobs import Job, Progress, predict_job, wait_ready_job
 from impasto.client._transport import SyncTransport
-from impasto.client.errors import CallError
+from impasto.client.checkpoint import CheckpointFile
+from impasto.client.dream.methods import DreamMethods
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.metadata import ModelMetadata, VersionStatus
 from impasto.client.signatures import SRCNN
@@ -27,10 +28,9 @@ DEFAULT_TIMEOUT: Final = 60.0
 """Seconds that one call may take unless told otherwise; a model without warm-up is slow at its first call."""
 
 ResultT = TypeVar("ResultT")
-OnProgress = Callable[[Progress], None]
 
 
-class Client:
+class Client(DreamMethods):
     """Calls the models of a TensorFlow Serving server.
 
     Use it as a context manager, or close it. Threads may share one. Calls that find the server unavailable
@@ -138,7 +138,7 @@ class Client:
         image: ImageSource,
         *,
         tile: int | None = TILE,
-        on_progress: OnProgress | None = None,
+        on_progress: OnProgress[Progress] | None = None,
         model: str = SRCNN.name,
         version: int | None = None,
         label: str | None = None,
@@ -173,28 +173,10 @@ class Client:
         job = upscale_job(picture, calls.ModelRef(model, version, label), tile=tile)
         return self._run(job, timeout, on_progress)
 
-    def _run(
-        self, job: Job[ResultT], timeout: float | None, on_progress: OnProgress | None = None
-    ) -> ResultT:
-        """Drive a job to its end with blocking calls."""
-        answer: Any = None
-        failure: CallError | None = None
-        while True:
-            try:
-                step = job.send(answer) if failure is None else job.throw(failure)
-            except StopIteration as end:
-                return cast(ResultT, end.value)
-            answer = failure = None
-            if isinstance(step, Progress):
-                if on_progress is not None:
-                    on_progress(step)
-            elif isinstance(step, Pause):
-                time.sleep(step.seconds)
-            else:
-                try:
-                    answer = self._send(step, timeout)
-                except CallError as error:
-                    failure = error
+    def _drive(
+        self, job: Job[ResultT], timeout: float | None, checkpoint: CheckpointFile | None = None
+    ) -> Generator[Progress, None, ResultT]:
+        return drive(job, lambda call: self._send(call, timeout), checkpoint=checkpoint)
 
     def _send(self, call: calls.Call[ResultT], timeout: float | None) -> ResultT:
         return self._transport.send(call, timeout=_positive(timeout) or self._timeout)

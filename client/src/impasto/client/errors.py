@@ -22,6 +22,7 @@
     │   ├── EmptyImage                  no bytes or no pixels
     │   ├── ImageTooLarge               more pixels than the limit
     │   └── UnsupportedImage            an array or a mode with no clear meaning as a picture
+    ├── CheckpointError                 a checkpoint is damaged, or of another job (also a ValueError)
     └── OutputError                     a result cannot be written
         ├── UnknownFormat               no image format has this extension (also a ValueError)
         ├── OutputExists                the file is there and may not be replaced (also a FileExistsError)
@@ -149,6 +150,10 @@ class ImageTooLarge(ImageError):
 
 class UnsupportedImage(ImageError):
     """The array's or image's type has no clear 8-bit meaning; the message says how to convert it."""
+
+
+class CheckpointError(ImpastoError, ValueError):
+    """A checkpoint cannot be read, or the job that it is of is not the one that should go on."""
 
 
 class OutputError(ImpastoError):

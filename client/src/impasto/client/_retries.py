@@ -1,0 +1,52 @@
+"""Outlast a server that is away for a while: what a long job does about each of its calls.
+
+The state is with the client and each call can be sent twice, so a job goes on where it was as soon as the server,
+or another one behind the same address, answers again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final, TypeVar
+
+from impasto.client._calls import Call
+from impasto.client._jobs import Job, Pause
+from impasto.client.errors import CallError, ServerOverloaded, ServerUnavailable
+
+PATIENCE: Final = 60.0
+"""Seconds that a server may be away, or refuse work, in the middle of a job."""
+
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 3.0
+
+ResultT = TypeVar("ResultT")
+
+
+def patiently(call: Call[ResultT], *, unavailable: bool = True, patience: float = PATIENCE) -> Job[ResultT]:
+    """Send `call`, again and again with growing pauses while the server is overloaded or away.
+
+    Args:
+        call: what to send.
+        unavailable: whether to outlast a server that does not answer as well as one that is overloaded.
+        patience: seconds after the first failure, beyond which no further attempt is made.
+
+    Raises:
+        CallError: the last failure, or at once one that waiting does not mend.
+    """
+    passing: tuple[type[CallError], ...] = (ServerOverloaded,)
+    if unavailable:
+        passing = (ServerOverloaded, ServerUnavailable)
+    deadline: float | None = None
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            answer: ResultT = yield call
+        except passing:
+            now = time.monotonic()
+            deadline = now + patience if deadline is None else deadline
+            if now + pause > deadline:
+                raise
+        else:
+            return answer
+        yield Pause(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)

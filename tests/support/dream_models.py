@@ -1,0 +1,54 @@
+"""A dream model that exports in seconds and steps in milliseconds: a random network of three small convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from impasto.client.signatures import DREAM
+from impasto.export.backbones import Architecture, Backbone
+from impasto.export.backbones.random import random_arrays
+from impasto.export.dream.limits import Limits
+from impasto.export.dream.served import DeepDream
+from impasto.export.dream.settings import Settings
+from impasto.export.saved_model import save
+from impasto.export.warmup import write_warmup
+
+LAYERS = ("shallow", "middle", "deep")
+WEIGHTS = "random, for tests"
+MINIMUM_SIDE = 8
+
+
+def _network(x: Any, conv: Any) -> Iterator[Any]:
+    x = conv(x, 4, (3, 3))
+    yield x
+    x = conv(x, 6, (3, 3), stride=2)
+    yield x
+    yield conv(x, 8, (3, 3))
+
+
+ARCHITECTURE = Architecture(
+    name="tiny",
+    layers=LAYERS,
+    minimum_side=MINIMUM_SIDE,
+    normalised=False,
+    network=_network,
+    from_signed=tf.identity,
+    convolutions=LAYERS,
+)
+SETTINGS = Settings(
+    layers={"middle": 1.0, "deep": 2.0}, steps=4, step_size=0.02, octave_scale=1.3, octaves=(-1, 0)
+)
+LIMITS = Limits(minimum_side=MINIMUM_SIDE, maximum_steps=50, maximum_pixels=40_000, maximum_tile_pixels=20_000)
+
+
+def write_dream(root: Path, version: int = 1, *, seed: int = 0) -> Path:
+    """Write `<root>/dream/<version>` with weights drawn from `seed`, warmed up."""
+    backbone = Backbone(ARCHITECTURE, random_arrays(ARCHITECTURE, seed=seed))
+    module = DeepDream(backbone, SETTINGS, weights=WEIGHTS, limits=LIMITS)
+    directory = root / DREAM.name / str(version)
+    save(module, directory, module.functions, contract=DREAM)
+    return directory
