@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,6 +152,26 @@ def test_the_installed_command_and_the_module_run_the_same(
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == exit_codes.REFUSED
     assert done.stderr == f"impasto: nope cannot be called at {committed_server.address}\n"
+
+
+def test_a_server_that_goes_away_is_one_line_without_the_logs_of_grpc() -> None:
+    gone = threading.Event()
+
+    def never(request: bytes, context: grpc.ServicerContext) -> bytes:
+        gone.wait(60)
+        return b""
+
+    with scripted(never) as server:
+        command = [sys.executable, "-m", "impasto.client", "status", "--server", server.address]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        while not server.methods:
+            time.sleep(0.01)
+    gone.set()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == exit_codes.UNREACHABLE
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith(f"impasto: no model server answers at {server.address}")
 
 
 def test_a_reader_that_goes_away_is_no_crash(toy_server: LocalServer) -> None:
