@@ -1,0 +1,1 @@
+"""DeepDream: a picture changed by gradient ascent so that chosen layers of a network respond more strongly."""

@@ -1,0 +1,49 @@
+"""From the contract to a `tf.function`: names, dtypes, shapes and defaults are written once, in the contract."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from impasto.client.signatures import Signature, TensorSpec
+
+Tensors = dict[str, tf.Tensor]
+
+
+def contract_function(signature: Signature, compute: Callable[[Tensors], Tensors]) -> Any:
+    """A `tf.function` that `impasto.export.saved_model.save` writes as `signature`, with its defaults.
+
+    A server feeds tensors of any shape, whatever the signature says, so each is checked when the graph runs.
+
+    Args:
+        signature: the contract's.
+        compute: inputs by name to outputs by name.
+    """
+    # Only a parameter whose default is a tensor becomes a default of the SignatureDef.
+    parameters = [
+        inspect.Parameter(spec.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=_default(spec))
+        for spec in signature.inputs
+    ]
+    bound = inspect.Signature(parameters)
+
+    def serve(*args: tf.Tensor, **kwargs: tf.Tensor) -> Tensors:
+        given = bound.bind(*args, **kwargs).arguments
+        inputs = {spec.name: tf.ensure_shape(given[spec.name], spec.shape) for spec in signature.inputs}
+        return compute(inputs)
+
+    serve.__signature__ = bound  # type: ignore[attr-defined]
+    serve.__name__ = signature.name
+    return tf.function(
+        serve,
+        input_signature=[tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in signature.inputs],
+    )
+
+
+def _default(spec: TensorSpec) -> Any:
+    if spec.default is None:
+        return inspect.Parameter.empty
+    return tf.constant(np.asarray(spec.default, spec.dtype))

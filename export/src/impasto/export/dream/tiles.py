@@ -1,0 +1,76 @@
+"""A picture's gradient taken tile by tile, so that memory follows the tile and not the picture.
+
+At a tile's edge the network sees padding instead of the picture, which would draw seams. So the picture is shifted by
+another random distance at each step (as a torus: what leaves on one side comes in on the other), and the seams never
+lie twice in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""A picture float32 [H, W, 3] to a loss [] and its gradient [H, W, 3]."""
+
+
+def tile_size(size: tf.Tensor, tile: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """How a picture is cut: as evenly as its sides allow.
+
+    Args:
+        size: int32 [..., 2], height and width.
+        tile: int32 [], the longest side of a tile; 0 leaves the picture whole.
+
+    Returns:
+        int32 [..., 2]: how many tiles are below and beside each other, and a tile's height and width. A tile's side is
+        at least half of `tile`, or the picture's.
+    """
+    longest = tf.where(tf.equal(tile, 0), size, tile)
+    counts = -(-size // longest)
+    return counts, -(-size // counts)
+
+
+def tiled_gradient(
+    picture: tf.Tensor, gradient: Gradient, *, tile: tf.Tensor, seed: tf.Tensor, step: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Loss and gradient of `picture`, float32 [H, W, 3]; a picture in one tile is not shifted.
+
+    Args:
+        picture: float32 [H, W, 3].
+        gradient: of one tile.
+        tile: see `tile_size`.
+        seed: int32 [], of the shifts.
+        step: int32 [], the step's number; each has its own shift.
+
+    Returns:
+        The mean of the tiles' losses, weighted by their pixels, and the gradient [H, W, 3].
+    """
+    size = tf.shape(picture)[:2]
+    counts, sides = tile_size(size, tile)
+    total = tf.reduce_prod(counts)
+    random = tf.random.stateless_uniform([2], tf.stack([seed, step]))
+    shift = tf.where(total > 1, tf.cast(random * tf.cast(sides, tf.float32), tf.int32), 0)
+    shifted = tf.roll(picture, shift, axis=[0, 1])
+    pixels = tf.cast(tf.reduce_prod(size), tf.float32)
+
+    def body(index: tf.Tensor, loss: tf.Tensor, whole: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        first = tf.stack([index // counts[1], index % counts[1]]) * sides
+        last = tf.minimum(first + sides, size)
+        # The last tiles reach back over their neighbours, so that all have one size; they give their own part.
+        start = last - sides
+        part_loss, part = gradient(tf.slice(shifted, [*tf.unstack(start), 0], [*tf.unstack(sides), 3]))
+        own = part[first[0] - start[0] :, first[1] - start[1] :]
+        share = tf.cast(tf.reduce_prod(last - first), tf.float32) / pixels
+        around = tf.stack([first, size - last], axis=1)
+        return index + 1, loss + share * part_loss, whole + tf.pad(own, tf.pad(around, [[0, 1], [0, 0]]))
+
+    # One tile at a time: TensorFlow would otherwise run several at once, with the memory of as many.
+    _, loss, whole = tf.while_loop(
+        lambda index, *_: index < total,
+        body,
+        (tf.constant(0), tf.constant(0.0), tf.zeros_like(picture)),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None, None, 3])),
+        parallel_iterations=1,
+    )
+    return loss, tf.roll(whole, -shift, axis=[0, 1])
