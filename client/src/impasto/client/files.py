@@ -78,7 +78,7 @@ def write_picture(path: str | os.PathLike[str], image: Image.Image, *, overwrite
     carried = {key: image.info[key] for key in ("icc_profile", "dpi") if key in image.info}
     buffer = io.BytesIO()
     try:
-        (_flattened(image) if kind in _OPAQUE else image).save(buffer, kind, **options, **carried)
+        (flattened(image) if kind in _OPAQUE else image).save(buffer, kind, **options, **carried)
     except (
         OSError,
         ValueError,
@@ -111,6 +111,15 @@ def write_bytes(
         raise OutputExists(f"{path} exists and may not be replaced without overwrite") from error
     except OSError as error:
         raise UnwritableOutput(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def flattened(image: Image.Image) -> Image.Image:
+    """The image without transparency, over white: of mode L or RGB, or as it is if it has none."""
+    if image.mode not in ("LA", "RGBA"):
+        return image
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image.convert("RGBA"))
+    return white.convert("L" if image.mode == "LA" else "RGB")
 
 
 def _resolved(path: str | os.PathLike[str]) -> Path:
@@ -154,11 +163,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _flattened(image: Image.Image) -> Image.Image:
-    if image.mode not in ("LA", "RGBA"):
-        return image
-    white = Image.new("RGBA", image.size, "white")
-    white.alpha_composite(image.convert("RGBA"))
-    return white.convert("L" if image.mode == "LA" else "RGB")

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import click
 
 from impasto.client.cli import exit_codes
+from impasto.client.cli.dream import dream
 from impasto.client.cli.models import models
 from impasto.client.cli.status import status
 from impasto.client.cli.upscale import upscale
@@ -42,6 +43,7 @@ def impasto() -> None:
 
 
 impasto.add_command(upscale)
+impasto.add_command(dream)
 impasto.add_command(models)
 impasto.add_command(status)
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from impasto.client.cli import exit_codes
+from impasto.client.cli.descriptions import Description, description, show_description, show_headline
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
 from impasto.client.client import Client
@@ -20,7 +21,7 @@ from impasto.client.signatures import MODELS
 @click.option("-s", "--signatures", is_flag=True, help="Show each signature's inputs and outputs too.")
 @common_options
 def models(*, common: Common, names: tuple[str, ...], signatures: bool) -> int:
-    """List the models that the server serves: their versions, states and signatures.
+    """List the models that the server serves: their versions, states and signatures, and their networks' weights.
 
     TensorFlow Serving answers for a model only by name, so this asks for Impasto's models and for each MODEL named.
     """
@@ -33,28 +34,34 @@ def models(*, common: Common, names: tuple[str, ...], signatures: bool) -> int:
     else:
         rows = [row for name, entry in found.items() for row in _rows(name, *entry)]
         print_table(("MODEL", "VERSION", "STATE", "SIGNATURES"), rows)
+        _show_descriptions(found, everything=signatures)
         if signatures:
-            for metadata in (entry[1] for entry in found.values()):
+            for _, metadata, _ in found.values():
                 if metadata is not None:
                     _show_signatures(metadata)
     missing = [name for name in names if not found[name][0]]
     return exit_codes.REFUSED if missing else exit_codes.DONE
 
 
-Found = tuple[tuple[VersionStatus, ...], ModelMetadata | None]
+Found = tuple[tuple[VersionStatus, ...], ModelMetadata | None, Description | None]
 
 
 def _ask(client: Client, name: str) -> Found:
     try:
         versions = client.status(name)
     except ModelNotFound:
-        return (), None
-    available = any(version.state is State.AVAILABLE for version in versions)
-    return versions, client.metadata(name) if available else None
+        return (), None, None
+    if not any(version.state is State.AVAILABLE for version in versions):
+        return versions, None, None
+    metadata = client.metadata(name)
+    return versions, metadata, description(client, metadata)
 
 
 def _rows(
-    name: str, versions: tuple[VersionStatus, ...], metadata: ModelMetadata | None
+    name: str,
+    versions: tuple[VersionStatus, ...],
+    metadata: ModelMetadata | None,
+    _description: Description | None,
 ) -> list[tuple[str, ...]]:
     if not versions:
         return [(name, "-", "not served", "")]
@@ -64,6 +71,15 @@ def _rows(
         listed = " ".join(metadata.signatures) if newest and metadata is not None else ""
         rows.append((name, str(status.version), status.state.name, status.error or listed))
     return rows
+
+
+def _show_descriptions(found: dict[str, Found], *, everything: bool) -> None:
+    described = {name: entry[2] for name, entry in found.items() if entry[2] is not None}
+    for name, told in described.items():
+        show_headline(name, told)
+    if everything:
+        for name, told in described.items():
+            show_description(name, told)
 
 
 def _show_signatures(metadata: ModelMetadata) -> None:
@@ -82,11 +98,15 @@ def _shape(info: TensorInfo) -> str:
 
 
 def _as_json(
-    name: str, versions: tuple[VersionStatus, ...], metadata: ModelMetadata | None
+    name: str,
+    versions: tuple[VersionStatus, ...],
+    metadata: ModelMetadata | None,
+    described: Description | None,
 ) -> dict[str, Any]:
     return {
         "model": name,
         "versions": [{"version": v.version, "state": v.state.name, "error": v.error} for v in versions],
+        "description": described,
         "signatures": {}
         if metadata is None
         else {

@@ -40,6 +40,12 @@ class DreamProgress(Progress):
     _canvas: Canvas = field(repr=False)
     _pixels: NDArray[Any] = field(repr=False)
 
+    def __str__(self) -> str:
+        parts = [f"octave {self.octave}/{self.octaves}", f"step {self.step}/{self.steps}"]
+        parts += [] if self.loss is None else [f"loss {self.loss:.4g}"]
+        parts += [] if self.seconds_left is None else [f"{_clock(self.seconds_left)} left"]
+        return "  ".join(parts)
+
     def preview(self) -> Image.Image:
         """The picture so far, at its own size and mode; of the last progress it is the result. Made when called."""
         return self._canvas.image(self._pixels)
@@ -72,3 +78,10 @@ class Canvas:
         if self.preserve_color:
             pixels = keep_colours(self.picture.rgb, pixels)
         return self.picture.rebuild(pixels)
+
+
+def _clock(seconds: float) -> str:
+    """A duration as minutes and seconds, or hours too: `0:07`, `1:02:30`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

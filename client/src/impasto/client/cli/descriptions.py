@@ -1,0 +1,53 @@
+"""What a served model says about itself, for models that have the signature `describe`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from impasto.client.client import Client
+from impasto.client.metadata import ModelMetadata
+
+Description = dict[str, Any]
+"""The outputs of `describe` as JSON values."""
+
+_SIGNATURE: Final = "describe"
+_HEADLINE: Final = ("backbone", "weights")
+_ANSWERS: Final = ("size", "sizes")
+"""Outputs that answer a question about a picture, and none is asked here."""
+
+
+def description(client: Client, metadata: ModelMetadata) -> Description | None:
+    """What the version says that the metadata is of; None where it has nothing to say. Raises CallError."""
+    signature = metadata.signatures.get(_SIGNATURE)
+    if signature is None or any(info.default is None for info in signature.inputs.values()):
+        return None
+    outputs = client.predict(metadata.model, {}, signature=_SIGNATURE, version=metadata.version)
+    return {name: _plain(array.tolist()) for name, array in sorted(outputs.items()) if name not in _ANSWERS}
+
+
+def show_headline(model: str, found: Description) -> None:
+    """A line with the network and its weights, as far as the model tells."""
+    told = [_shown(found[name]) for name in _HEADLINE if name in found]
+    if told:
+        click.echo(f"{model}: {', '.join(told)}")
+
+
+def show_description(model: str, found: Description) -> None:
+    """All that the model tells, a line each."""
+    click.echo(f"\n{model} describes itself")
+    for name, value in found.items():
+        click.echo(f"  {name} {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float):
+        return float(f"{value:.7g}")  # what a float32 holds: 0.02 rather than 0.01999999955
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -1,0 +1,93 @@
+"""The options that say how to dream."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from impasto.client.dream import DreamKeywords
+
+
+def _layers(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> list[tuple[str, float]] | None:
+    """`mixed3,mixed5=0.5` as pairs of name and weight."""
+    if value is None:
+        return None
+    pairs = []
+    for entry in value.split(","):
+        name, equals, weight = (part.strip() for part in entry.partition("="))
+        if not name:
+            raise click.BadParameter(f"{value!r} is not a list such as mixed3,mixed5=0.5")
+        try:
+            pairs.append((name, float(weight) if equals else 1.0))
+        except ValueError:
+            raise click.BadParameter(f"{weight!r}, the weight of {name}, is not a number") from None
+    return pairs
+
+
+def _octaves(_context: click.Context, _option: click.Parameter, value: str | None) -> list[int] | None:
+    """`-2,-1,0` as numbers."""
+    try:
+        return None if value is None else [int(entry) for entry in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as -2,-1,0") from None
+
+
+_OPTIONS = (
+    click.option(
+        "--layers",
+        callback=_layers,
+        metavar="NAME[=WEIGHT],...",
+        help="The layers to excite, such as mixed3,mixed5=0.5. `impasto models -s` lists them.",
+    ),
+    click.option(
+        "--octaves",
+        callback=_octaves,
+        metavar="N,...",
+        help="The sizes to work at, in this order, as powers of the octave scale; 0 is the picture's own.",
+    ),
+    click.option(
+        "--octave-scale", type=float, metavar="RATIO", help="How much larger each octave is, 0.1 to 10."
+    ),
+    click.option("--steps", type=int, metavar="N", help="Gradient steps at each octave."),
+    click.option("--step-size", type=float, metavar="SIZE", help="How far each step goes, 0 to 1."),
+    click.option(
+        "--preserve-color",
+        is_flag=True,
+        help="Keep the picture's colours; take only brightness from the dream.",
+    ),
+    click.option(
+        "--guide",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="PICTURE",
+        help="Dream towards the features of another picture.",
+    ),
+    click.option(
+        "--tile",
+        type=int,
+        metavar="PIXELS",
+        help="Take gradients in pieces of this size, which needs less memory on the server; 0 for none.  "
+        "[default: 512 for pictures above a megapixel]",
+    ),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, metavar="N", help="Of the tiles' random places."
+    ),
+)
+
+
+def dream_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a dream; it receives them as `options`."""
+
+    @functools.wraps(command)
+    def wrapped(**values: Any) -> Any:
+        options = {name: values.pop(name) for name in DreamKeywords.__optional_keys__}
+        return command(options=options, **values)
+
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped

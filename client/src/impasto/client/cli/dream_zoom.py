@@ -1,0 +1,124 @@
+"""`impasto dream --zoom`: a sequence that dreams its way into a picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from PIL import Image
+
+from impasto.client.animation import to_frame, write_animation
+from impasto.client.cli import exit_codes
+from impasto.client.cli.job_bar import JobBar
+from impasto.client.cli.options import Common
+from impasto.client.cli.output import print_json
+from impasto.client.client import Client
+from impasto.client.dream import DreamKeywords, zoom_in
+from impasto.client.errors import OutputExists, UnwritableOutput
+from impasto.client.files import write_picture
+from impasto.client.images import ImageSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zoom:
+    """What `--zoom` makes.
+
+    Attributes:
+        source: the picture to begin with.
+        output: a .gif, or a folder for numbered PNG files.
+        frames: how many.
+        factor: how far to go in from frame to frame.
+        overwrite: replace what is there.
+    """
+
+    source: Path
+    output: Path
+    frames: int
+    factor: float
+    overwrite: bool
+
+    def frame_path(self, number: int) -> Path:
+        """Where frame `number`, from 1, goes."""
+        return self.output / f"frame-{number:05}.png"
+
+
+def run_zoom(
+    client: Client,
+    zoom: Zoom,
+    options: DreamKeywords,
+    *,
+    common: Common,
+    model: str,
+    version: int | None,
+    label: str | None,
+) -> int:
+    """Make and write the frames; returns the exit code. Ctrl-C keeps the frames that are done."""
+    started = time.monotonic()
+    animated = _check(zoom)
+    # One version for all frames, whatever is published meanwhile.
+    version = client.describe_dream(model=model, version=version, label=label).version
+    frames: list[Image.Image] = []
+    done = 0
+    with JobBar(quiet=common.quiet) as bar:
+        try:
+            for number, frame in _frames(client, zoom, options, bar, model=model, version=version):
+                if animated:
+                    frames.append(to_frame(frame))
+                else:
+                    write_picture(zoom.frame_path(number), frame, overwrite=zoom.overwrite)
+                done = number
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            bar.message(f"impasto: stopped after {done} of {zoom.frames} frames; they are in {zoom.output}")
+    if animated:
+        write_animation(zoom.output, frames, overwrite=zoom.overwrite)
+    if common.as_json:
+        print_json(
+            {
+                "input": str(zoom.source),
+                "output": str(zoom.output),
+                "frames": done,
+                "finished": done == zoom.frames,
+                "seconds": round(time.monotonic() - started, 3),
+            }
+        )
+    else:
+        click.echo(str(zoom.output))
+    return exit_codes.DONE if done == zoom.frames else exit_codes.INTERRUPTED
+
+
+def _check(zoom: Zoom) -> bool:
+    """Whether the output is a GIF; find out before the work whether it, or the folder, can be written."""
+    if zoom.output.suffix.lower() == ".gif" and not zoom.output.is_dir():
+        if zoom.output.exists() and not zoom.overwrite:
+            raise OutputExists(f"{zoom.output} exists and may not be replaced without overwrite")
+        if not zoom.output.absolute().parent.is_dir():
+            raise UnwritableOutput(f"cannot write {zoom.output}: its folder is not there")
+        return True
+    if zoom.output.suffix and not zoom.output.is_dir():
+        raise click.UsageError(f"-o {zoom.output}: --zoom writes a .gif, or numbered pictures into a folder")
+    try:
+        zoom.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutput(f"cannot make the folder {zoom.output}: {error.strerror}") from error
+    there = [path for number in range(1, zoom.frames + 1) if (path := zoom.frame_path(number)).exists()]
+    if there and not zoom.overwrite:
+        raise OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
+    return False
+
+
+def _frames(
+    client: Client, zoom: Zoom, options: DreamKeywords, bar: JobBar, *, model: str, version: int
+) -> Iterator[tuple[int, Image.Image]]:
+    picture: ImageSource = zoom.source
+    for number in range(1, zoom.frames + 1):
+        for progress in client.dreaming(picture, model=model, version=version, **options):
+            fraction = (number - 1 + progress.fraction) / zoom.frames
+            bar.show(fraction, f"frame {number}/{zoom.frames}  {progress}")
+        frame = progress.preview()
+        yield number, frame
+        picture = zoom_in(frame, factor=zoom.factor)
