@@ -59,7 +59,7 @@ class FrozenFunction:
             other: the name of the input that it must not depend on.
 
         Returns:
-            The tensor's name; of equally small ones the first. None if there is no such tensor.
+            The tensor's name; of equally small ones the last, so that a bias is in. None if there is no such tensor.
         """
         start, avoid = self._inputs[source].op, self._inputs[other].op
         from_other = _downstream(avoid)
@@ -70,7 +70,7 @@ class FrozenFunction:
             size = _numbers_each(operation.outputs[0])
             if size is not None and self._output.op.name not in _downstream(start, without=operation.name):
                 found.append((size, operation.outputs[0].name))
-        return min(found, key=lambda entry: entry[0])[1] if found else None
+        return min(reversed(found), key=lambda entry: entry[0])[1] if found else None
 
 
 def _downstream(start: Any, *, without: str | None = None) -> Mapping[str, Any]:
@@ -98,7 +98,10 @@ def _numbers_each(tensor: tf.Tensor) -> int | None:
 
 
 def _between(definition: Any, feeds: set[str], fetch: str) -> Any:
-    """The nodes that `fetch` needs once the tensors `feeds` are given; those that make the feeds are left out."""
+    """The nodes that `fetch` needs once the tensors `feeds` are given; those that make the feeds are left out.
+
+    The order that control inputs ask for is dropped with them: a frozen graph has no state that it could matter to.
+    """
     nodes = {node.name: node for node in definition.node}
     kept = {_node_name(feed) for feed in feeds}
     waiting = [_node_name(fetch)]
@@ -107,11 +110,14 @@ def _between(definition: Any, feeds: set[str], fetch: str) -> Any:
         name = waiting.pop()
         if name not in kept:
             kept.add(name)
-            pruned.node.append(nodes[name])
-            waiting.extend(map(_node_name, nodes[name].input))
+            node = pruned.node.add()
+            node.CopyFrom(nodes[name])
+            values = [source for source in node.input if not source.startswith("^")]
+            node.input[:] = values
+            waiting.extend(map(_node_name, values))
     return pruned
 
 
 def _node_name(tensor: str) -> str:
-    """`^a/b`, `a/b:1` and `a/b` all belong to node `a/b`."""
-    return tensor.removeprefix("^").split(":")[0]
+    """`a/b:1` and `a/b` both belong to node `a/b`."""
+    return tensor.split(":")[0]
