@@ -1,0 +1,1 @@
+"""Style transfer by optimisation: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks" (2016)."""
