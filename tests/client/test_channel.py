@@ -10,7 +10,7 @@ import pytest
 
 from client_servers import aborting, prediction, scripted
 from impasto.client import Client, errors
-from impasto.client.channel import server_address, target
+from impasto.client.channel import channel_options, server_address, target
 
 ONE = np.zeros(1, np.float32)
 
@@ -131,6 +131,13 @@ def test_other_failures_are_not_asked_again(code: grpc.StatusCode) -> None:
     ):
         client.predict("m", {})
         assert len(server.methods) == 1
+
+
+def test_a_long_call_is_not_pinged_more_often_than_servers_allow() -> None:
+    # With a ping a minute, a server with gRPC's default settings ended a call of ten minutes after five: "Too many
+    # pings". Waiting for that here would take as long.
+    allowed_by_default = 300_000
+    assert dict(channel_options())["grpc.keepalive_time_ms"] > allowed_by_default
 
 
 def test_messages_beyond_grpcs_default_limit_pass_both_ways() -> None:

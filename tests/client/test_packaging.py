@@ -67,6 +67,12 @@ def test_importing_the_client_imports_neither_tensorflow_nor_the_command_lines_p
     assert not loaded & {"tensorflow", "tensorflow_serving", "click", "rich", "ml_dtypes"}
 
 
+def test_importing_the_client_quiets_grpcs_own_log_unless_someone_wants_it() -> None:
+    show = "import os, impasto.client; print(os.environ['GRPC_VERBOSITY'])"
+    assert run(show) == "ERROR\n"
+    assert run("import os; os.environ['GRPC_VERBOSITY'] = 'DEBUG'; " + show) == "DEBUG\n"
+
+
 def test_the_command_line_imports_no_tensorflow() -> None:
     loaded = set(run("import sys, impasto.client.cli; print(*sys.modules)").split())
     assert "click" in loaded

@@ -4,6 +4,7 @@
 
     with Client("localhost:8500") as client:
         client.upscale("photo.jpg").save("large.png")
+        client.stylize("photo.jpg", "painting.jpg").save("painted.png")
         client.dream("photo.jpg", layers=["mixed4"]).save("dream.png")
 
 `errors` draws the tree of what can go wrong; `signatures` is the contract of the models.
@@ -11,6 +12,7 @@
 
 from __future__ import annotations
 
+from impasto.client import _grpc_log  # noqa: F401 - first, because importing grpc reads what it sets
 from impasto.client._jobs import Progress
 from impasto.client.client import DEFAULT_TIMEOUT, Client
 from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress
@@ -18,6 +20,7 @@ from impasto.client.errors import ImpastoError
 from impasto.client.files import write_picture
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
+from impasto.client.stylize import StyleSource, StyleVector
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -32,6 +35,8 @@ __all__ = [
     "Progress",
     "SignatureInfo",
     "State",
+    "StyleSource",
+    "StyleVector",
     "TensorInfo",
     "VersionStatus",
     "read_picture",

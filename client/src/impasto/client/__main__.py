@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 _PACKAGES_OF_CLI = ("click", "rich")
@@ -10,8 +9,6 @@ _PACKAGES_OF_CLI = ("click", "rich")
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # gRPC's core logs a line of its own about a connection that ends; the exceptions say all that a person needs.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from impasto.client.cli import run
     except ModuleNotFoundError as error:

@@ -55,9 +55,9 @@ def channel_options() -> list[tuple[str, Any]]:
         # Look for a restarted server within seconds; gRPC's default waits up to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 3_000),
-        # Notice a dead peer while a long call runs. Servers cut pings that come more often than every 5
-        # minutes when nothing is in flight, so none are sent then.
-        ("grpc.keepalive_time_ms", 60_000),
+        # Notice a dead peer while a long call runs, but ask seldom: a gRPC server ends the connection of a client
+        # that pings more often than every 5 minutes while it computes ("too_many_pings").
+        ("grpc.keepalive_time_ms", 330_000),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 0),
     ]
