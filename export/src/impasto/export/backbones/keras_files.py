@@ -6,7 +6,9 @@ Keras' own model reads the file, in whichever of its formats it is, and is dropp
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,9 +64,11 @@ def download_imagenet(architecture: Architecture) -> Weights:
     """
     published = _PUBLISHED[architecture.name]
     try:
-        file = tf.keras.utils.get_file(
-            origin=published.url, file_hash=published.md5, hash_algorithm="md5", cache_subdir="models"
-        )
+        # Keras prints its progress; standard output is for results.
+        with redirect_stdout(sys.stderr):
+            file = tf.keras.utils.get_file(
+                origin=published.url, file_hash=published.md5, hash_algorithm="md5", cache_subdir="models"
+            )
     except Exception as error:
         raise DownloadError(
             f"the ImageNet weights of {architecture.name} could not be downloaded from {published.url} ({error})"
