@@ -19,6 +19,7 @@ from impasto.client.dream.methods import DreamMethods
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.metadata import ModelMetadata, VersionStatus
 from impasto.client.signatures import SRCNN
+from impasto.client.stylize.methods import StylizeMethods
 from impasto.client.upscale import TILE, upscale_job
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ DEFAULT_TIMEOUT: Final = 60.0
 ResultT = TypeVar("ResultT")
 
 
-class Client(DreamMethods):
+class Client(DreamMethods, StylizeMethods):
     """Calls the models of a TensorFlow Serving server.
 
     Use it as a context manager, or close it. Threads may share one. Calls that find the server unavailable

@@ -408,6 +408,9 @@ TRANSFER: Final = _model(
 STYLE_SIDE: Final = 256
 """Height and width, in pixels, at which `stylize` looks at a painting."""
 
+CONTENT_MINIMUM_SIDE: Final = 16
+"""The least height and width, in pixels, of a photo that `stylize` paints."""
+
 _CONTENT: Final = TensorSpec("content", "uint8", (None, None, None, 3), "photos [B, H, W, 3], sides of 16 up")
 _STYLE: Final = TensorSpec(
     "style",

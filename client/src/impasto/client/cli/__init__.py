@@ -13,6 +13,7 @@ from impasto.client.cli import exit_codes
 from impasto.client.cli.dream import dream
 from impasto.client.cli.models import models
 from impasto.client.cli.status import status
+from impasto.client.cli.stylize import stylize
 from impasto.client.cli.upscale import upscale
 from impasto.client.errors import AddressError, CallError, ImpastoError, ServerUnavailable
 
@@ -43,6 +44,7 @@ def impasto() -> None:
 
 
 impasto.add_command(upscale)
+impasto.add_command(stylize)
 impasto.add_command(dream)
 impasto.add_command(models)
 impasto.add_command(status)

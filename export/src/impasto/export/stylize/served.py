@@ -9,11 +9,8 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from impasto.client.signatures import SERVING_DEFAULT, STYLE_SIDE, STYLIZE, Model
+from impasto.client.signatures import CONTENT_MINIMUM_SIDE, SERVING_DEFAULT, STYLE_SIDE, STYLIZE, Model
 from impasto.export.stylize.source import Stylizer
-
-MINIMUM_SIDE: Final = 16
-"""The least height and width of a photo, in pixels: four at the quarter of the size where most is painted."""
 
 _SPLIT_SIGNATURES: Final = ("style_vector", "apply")
 _PICTURES: Final = [None, None, None, 3]
@@ -126,7 +123,7 @@ class ServedStylizer(tf.Module):
             "source": provenance.source,
             "weights": str(provenance),
             "vector_size": self.vector_size,
-            "minimum_side": MINIMUM_SIDE,
+            "minimum_side": CONTENT_MINIMUM_SIDE,
             "maximum_pixels": self._maximum_pixels,
         }
         return {name: tf.fill(tf.shape(query), tf.constant(answer)) for name, answer in answers.items()}
@@ -136,8 +133,8 @@ class ServedStylizer(tf.Module):
         batch, height, width = shape[0], shape[1], shape[2]
         several = tf.debugging.Assert(batch > 0, [f"{name} has no picture, its shape is", shape])
         large = tf.debugging.Assert(
-            tf.reduce_all(shape[1:3] >= MINIMUM_SIDE),
-            [f"{name} must be at least {MINIMUM_SIDE} pixels high and wide, its shape is", shape],
+            tf.reduce_all(shape[1:3] >= CONTENT_MINIMUM_SIDE),
+            [f"{name} must be at least {CONTENT_MINIMUM_SIDE} pixels high and wide, its shape is", shape],
         )
         pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
         small = tf.debugging.Assert(

@@ -1,0 +1,213 @@
+"""`impasto stylize`: paint photos in the style of paintings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from PIL import Image
+
+from impasto.client._jobs import Progress
+from impasto.client.cli.batch import run_batch
+from impasto.client.cli.options import Common, common_options
+from impasto.client.cli.pairs import Plan, pair_up
+from impasto.client.client import Client
+from impasto.client.errors import InvalidInput
+from impasto.client.images import MAX_PIXELS, read_picture
+from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
+from impasto.client.stylize import MAX_SIDE
+from impasto.client.stylize.sheet import Panel, contact_sheet
+from impasto.client.stylize.style import StyleSource
+
+_SHEET_WIDTH: Final = 384
+
+Job = Callable[[Path, Callable[[Progress], None]], Image.Image]
+
+
+@click.command(short_help="Paint photos in the style of paintings.")
+@click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-s",
+    "--style",
+    "styles",
+    multiple=True,
+    required=True,
+    metavar="PAINTING",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Whose style to take; give it again to blend several.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    help="The file to write or, for several pictures or a folder, the folder to write them to.",
+)
+@click.option(
+    "-w",
+    "--weight",
+    "weights",
+    multiple=True,
+    type=click.FloatRange(min=0),
+    metavar="NUMBER",
+    help="The share of each style, in their order.  [default: the same for all]",
+)
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    metavar="0..1",
+    help="0 is the photo's own style, 1 the painting's.",
+)
+@click.option("--preserve-color", is_flag=True, help="Keep the photo's colours; paint only light and dark.")
+@click.option(
+    "--max-side",
+    type=click.IntRange(min=CONTENT_MINIMUM_SIDE),
+    default=MAX_SIDE,
+    show_default=True,
+    metavar="PIXELS",
+    help="Paint larger photos in this size and enlarge the result again; less gives broader strokes.",
+)
+@click.option(
+    "--sheet", is_flag=True, help="Write one contact sheet: the photo, and it in each of the styles."
+)
+@click.option("--overwrite", is_flag=True, help="Replace results that exist. Inputs are never replaced.")
+@click.option("--model", default=STYLIZE.name, show_default=True, help="The stylizer's name on the server.")
+@click.option("--model-version", type=int, metavar="N", help="Its version.  [default: the newest]")
+@click.option("--label", help="Its version by label, such as `stable`.")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=MAX_PIXELS,
+    show_default=True,
+    metavar="N",
+    help="Refuse pictures with more pixels than this.",
+)
+@common_options
+def stylize(
+    *,
+    common: Common,
+    inputs: tuple[Path, ...],
+    styles: tuple[Path, ...],
+    output: Path,
+    weights: tuple[float, ...],
+    sheet: bool,
+    overwrite: bool,
+    model: str,
+    model_version: int | None,
+    label: str | None,
+    **options: Any,
+) -> int:
+    """Paint photos in the style of a painting, or of a blend of several.
+
+    IN is a picture or a folder of pictures (its subfolders are not searched). Results keep their picture's name and
+    size. The paintings are looked at once, however many photos there are. A photo that cannot be done does not stop
+    the others.
+
+    \b
+      impasto stylize photo.jpg --style painting.jpg -o painted.png
+      impasto stylize holiday/ -s waves.jpg -w 2 -s stars.jpg -w 1 --strength 0.7 -o painted/
+      impasto stylize photo.jpg -s waves.jpg -s stars.jpg --sheet -o sheet.png
+    """
+    if model_version is not None and label is not None:
+        raise click.UsageError("--model-version and --label: give one of them")
+    _check_weights(weights, styles, sheet=sheet)
+    if sheet and (len(inputs) > 1 or inputs[0].is_dir()):
+        raise click.UsageError("--sheet is for one picture")
+    plan = pair_up(inputs, output)
+    _keep_paintings(plan, styles)
+    with common.connect() as client:
+        # Ask first: a wrong address, model, version or label is better said before the work than at every picture.
+        metadata = client.metadata(model, version=model_version, label=label)
+        painter = _Painter(
+            client,
+            styles,
+            weights=weights or None,
+            splits="style_vector" in metadata.signatures,
+            model={"model": model, "version": model_version, "label": label},
+            options=options,
+        )
+        job = painter.sheet if sheet else painter.job(several=len(plan.pairs) > 1)
+        return run_batch(plan, job, common=common, overwrite=overwrite, unit="styles" if sheet else "calls")
+
+
+@dataclass(frozen=True)
+class _Painter:
+    """Paints photos from files.
+
+    Attributes:
+        client: connected.
+        styles: the paintings' files.
+        weights: of the styles.
+        splits: whether the model gives style vectors.
+        model: `model`, `version` and `label` as Client's methods take them.
+        options: the rest of what `Client.stylize` takes.
+    """
+
+    client: Client
+    styles: tuple[Path, ...]
+    weights: tuple[float, ...] | None
+    splits: bool
+    model: dict[str, Any]
+    options: dict[str, Any]
+
+    def job(self, *, several: bool) -> Job:
+        """Paints a photo in the blend of the styles; for several photos, they are looked at now and only once."""
+        style: StyleSource | tuple[Path, ...] = self.styles
+        weights = self.weights
+        if several and self.splits:
+            style = self.client.style_vector(
+                self.styles, weights=weights, max_pixels=self.options["max_pixels"], **self.model
+            )
+            weights = None
+
+        def paint(source: Path, show: Callable[[Progress], None]) -> Image.Image:
+            if [source.resolve()] == [path.resolve() for path in self.styles]:
+                raise InvalidInput("it is the style as well: choose another painting")
+            return self.client.stylize(
+                source, style, weights=weights, on_progress=show, **self.model, **self.options
+            )
+
+        return paint
+
+    def sheet(self, source: Path, show: Callable[[Progress], None]) -> Image.Image:
+        """A contact sheet of the photo and of it in each of the styles."""
+        panels = [Panel("photo", _read(source, self.options["max_pixels"]))]
+        for done, style in enumerate(self.styles):
+            show(Progress(done, len(self.styles)))
+            painted = self.client.stylize(source, style, **self.model, **self.options)
+            panels.append(Panel(style.stem, painted, inset=_read(style, self.options["max_pixels"])))
+        show(Progress(len(self.styles), len(self.styles)))
+        columns = min(4, math.ceil(math.sqrt(len(panels))))
+        return contact_sheet(panels, columns=columns, width=_SHEET_WIDTH)
+
+
+def _read(path: Path, max_pixels: int) -> Image.Image:
+    picture = read_picture(path, max_pixels=max_pixels)
+    return picture.rebuild(picture.rgb)
+
+
+def _check_weights(weights: tuple[float, ...], styles: tuple[Path, ...], *, sheet: bool) -> None:
+    if not weights:
+        return
+    if sheet:
+        raise click.UsageError("--sheet shows each style by itself, so --weight has no meaning")
+    if len(weights) != len(styles):
+        raise click.UsageError(f"{len(weights)} --weight for {len(styles)} --style: give one for each")
+    if not sum(weights) > 0:
+        raise click.UsageError("--weight: they sum to zero; make at least one positive")
+
+
+def _keep_paintings(plan: Plan, styles: tuple[Path, ...]) -> None:
+    paintings = {style.resolve() for style in styles}
+    for pair in plan.pairs:
+        if pair.output.resolve() in paintings:
+            raise click.ClickException(
+                f"the result would replace the painting {pair.output}; choose another -o"
+            )
