@@ -9,7 +9,6 @@ COPY models /models
 COPY docker/config /config
 COPY docker/serving/health.sh /opt/impasto/health.sh
 ENV TF_FORCE_GPU_ALLOW_GROWTH=true \
-    TF_CPP_MIN_LOG_LEVEL=1 \
     CUDA_CACHE_PATH=/tmp/cuda \
     CUDA_CACHE_MAXSIZE=268435456
 USER 65532:65532

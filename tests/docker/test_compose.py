@@ -1,0 +1,185 @@
+"""The compose files: they follow the specification, and what they start is confined."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import compose_files
+from compose_files import DOCKER
+from installed_tools import run_tool
+
+VARIANTS = [("compose.yaml",), ("compose.yaml", "compose.cpu.yaml")]
+SERVICES = ["serving", "export", "prometheus", "grafana"]
+
+
+def service(name: str, *files: str) -> dict[str, Any]:
+    found: dict[str, Any] = compose_files.load(*files or VARIANTS[0])["services"][name]
+    return found
+
+
+def validate(path: Path) -> subprocess.CompletedProcess[str]:
+    return run_tool("check-jsonschema", "--builtin-schema", "vendor.compose-spec", path)
+
+
+@pytest.mark.parametrize("files", VARIANTS, ids=["gpu", "cpu"])
+def test_compose_files_follow_the_compose_specification(files: tuple[str, ...], tmp_path: Path) -> None:
+    merged = tmp_path / "compose.json"
+    merged.write_text(json.dumps(compose_files.load(*files)))
+    checked = validate(merged)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_specification_refuses_a_misspelt_field(tmp_path: Path) -> None:
+    model = compose_files.load("compose.yaml")
+    model["services"]["serving"]["stop_grace"] = "30s"
+    wrong = tmp_path / "compose.json"
+    wrong.write_text(json.dumps(model))
+    checked = validate(wrong)
+    assert checked.returncode == 1
+    assert "stop_grace" in checked.stdout
+
+
+@pytest.mark.parametrize("files", VARIANTS, ids=["gpu", "cpu"])
+def test_docker_compose_reads_the_files(files: tuple[str, ...]) -> None:
+    docker = shutil.which("docker")
+    plugin = docker and subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
+    if not docker or not plugin or plugin.returncode:
+        pytest.skip(
+            "docker's compose plugin is not installed; the compose specification is checked all the same"
+        )
+    options = [option for file in files for option in ("-f", str(DOCKER / file))]
+    command = [docker, "compose", *options, "--profile", "*", "config", "--quiet"]
+    read = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert read.returncode == 0, read.stderr
+
+
+def test_the_gpu_is_reserved_and_the_processor_variant_reserves_none() -> None:
+    gpu = service("serving")
+    assert gpu["image"] == "tensorflow/serving:2.20.0-gpu"
+    assert gpu["deploy"]["resources"]["reservations"]["devices"] == [
+        {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+    ]
+    cpu = service("serving", "compose.yaml", "compose.cpu.yaml")
+    assert cpu["image"] == "tensorflow/serving:2.20.0"
+    assert "devices" not in cpu["deploy"]["resources"]["reservations"]
+    same = gpu.keys() - {"image", "deploy"}
+    assert {key: gpu[key] for key in same} == {key: cpu[key] for key in same}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_confined(name: str) -> None:
+    container = service(name)
+    assert int(container["user"].partition(":")[0]) > 0
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert not container.keys() & {"privileged", "cap_add", "devices", "pid", "ipc", "network_mode"}
+
+
+def test_every_service_is_checked_here() -> None:
+    assert sorted(compose_files.load("compose.yaml")["services"]) == sorted(SERVICES)
+
+
+def test_only_grpc_and_grafana_are_published_and_on_the_loopback() -> None:
+    ports = {name: service(name).get("ports", []) for name in SERVICES}
+    assert ports == {
+        "serving": ["127.0.0.1:8500:8500"],
+        "export": [],
+        "prometheus": [],
+        "grafana": ["127.0.0.1:3000:3000"],
+    }
+
+
+def test_metrics_travel_on_a_network_without_a_way_out() -> None:
+    model = compose_files.load("compose.yaml")
+    assert model["networks"]["metrics"] == {"internal": True}
+    assert service("prometheus")["networks"] == ["metrics"]
+    assert "metrics" in service("serving")["networks"]
+    assert "metrics" in service("grafana")["networks"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_mounted_exists(name: str) -> None:
+    volumes = compose_files.load("compose.yaml")["volumes"]
+    for mount in service(name)["volumes"]:
+        source = mount["source"] if isinstance(mount, dict) else mount.split(":")[0]
+        if not source.startswith("."):
+            assert source in volumes
+        elif source != "./config":  # written by `impasto-serving config`
+            assert (DOCKER / source).exists(), source
+
+
+def test_all_but_the_exporters_models_and_the_databases_is_mounted_read_only() -> None:
+    writable = set()
+    for name in SERVICES:
+        for mount in service(name)["volumes"]:
+            if isinstance(mount, dict):
+                if not mount.get("read_only"):
+                    writable.add((name, mount["target"]))
+            elif not mount.endswith(":ro"):
+                writable.add((name, mount.split(":")[1]))
+    assert writable == {
+        ("export", "/work/models"),
+        ("prometheus", "/prometheus"),
+        ("grafana", "/var/lib/grafana"),
+    }
+
+
+def test_a_missing_models_or_config_folder_is_an_error_and_not_an_empty_mount() -> None:
+    for mount in service("serving")["volumes"]:
+        assert mount["bind"]["create_host_path"] is False
+
+
+def test_the_cuda_cache_fits_into_its_memory_disk() -> None:
+    serving = service("serving")
+    (disk,) = serving["tmpfs"]
+    assert disk.startswith("/tmp:size=512m")
+    assert serving["environment"]["CUDA_CACHE_PATH"].startswith("/tmp/")
+    assert int(serving["environment"]["CUDA_CACHE_MAXSIZE"]) < 512 * 2**20
+
+
+def test_the_server_is_process_one_so_that_running_calls_end_within_the_grace_period() -> None:
+    serving = service("serving")
+    assert serving["entrypoint"] == ["/usr/bin/tensorflow_model_server"]
+    assert "init" not in serving
+    assert serving["stop_grace_period"] == "30s"
+
+
+def test_the_health_check_runs_the_mounted_script() -> None:
+    serving = service("serving")
+    command, shell, script = serving["healthcheck"]["test"]
+    assert (command, shell) == ("CMD", "/bin/bash")
+    assert script in {mount["target"] for mount in serving["volumes"]}
+
+
+def test_monitoring_and_tools_start_only_when_asked_for() -> None:
+    profiles = {name: service(name).get("profiles", []) for name in SERVICES}
+    assert profiles == {
+        "serving": [],
+        "export": ["tools"],
+        "prometheus": ["monitoring"],
+        "grafana": ["monitoring"],
+    }
+
+
+def test_generated_configurations_are_not_committed() -> None:
+    assert "/config/" in (DOCKER / ".gitignore").read_text().split()
+
+
+def test_every_variable_is_explained() -> None:
+    variables = set(re.findall(r"\$\{([A-Z_]+)", (DOCKER / "compose.yaml").read_text()))
+    assert variables
+    assert variables == set(re.findall(r"`(IMPASTO_[A-Z_]+)`", (DOCKER / "README.md").read_text()))
+
+
+def test_the_override_is_valid_by_itself() -> None:
+    raw = (DOCKER / "compose.cpu.yaml").read_text().replace("!reset []", "[]")
+    assert yaml.safe_load(raw)["services"].keys() == {"serving"}
