@@ -15,6 +15,7 @@ _COMMANDS = {
     "srcnn": ("impasto.export.cli.srcnn", "Train, save and evaluate the super-resolution model."),
     "stylize": ("impasto.export.cli.stylize", "Export the arbitrary stylizer."),
     "dream": ("impasto.export.cli.dream", "Export DeepDream on a network of one's choice."),
+    "transfer": ("impasto.export.cli.transfer", "Export style transfer by optimisation."),
     "repository": ("impasto.export.cli.repository", "List, verify, prune and roll back exported versions."),
 }
 
