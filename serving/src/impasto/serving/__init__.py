@@ -10,7 +10,25 @@ Importing this package is light; TensorFlow is imported when a server starts.
 
 from __future__ import annotations
 
-from impasto.serving.errors import AddressError, LocalServerError, ModelLoadError, RepositoryError
+from impasto.serving.errors import (
+    AddressError,
+    ConfigError,
+    LocalServerError,
+    ModelLoadError,
+    RepositoryError,
+)
 from impasto.serving.server import LocalServer
+from impasto.serving.sources import ConfigFile, SingleModel
+from impasto.serving.transport import GrpcOptions
 
-__all__ = ["AddressError", "LocalServer", "LocalServerError", "ModelLoadError", "RepositoryError"]
+__all__ = [
+    "AddressError",
+    "ConfigError",
+    "ConfigFile",
+    "GrpcOptions",
+    "LocalServer",
+    "LocalServerError",
+    "ModelLoadError",
+    "RepositoryError",
+    "SingleModel",
+]

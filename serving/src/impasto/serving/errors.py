@@ -5,6 +5,7 @@ While the server starts (raised to whoever starts it)::
     LocalServerError
     ├── RepositoryError   the models folder, or a model asked for, is not there
     ├── AddressError      the address cannot be listened on
+    ├── ConfigError       a configuration file cannot be read or asks for what cannot be
     └── ModelLoadError    a model is corrupt or its warm-up failed
 
 While it answers a call (sent to the caller as a gRPC status): `StatusError`.
@@ -37,6 +38,10 @@ class AddressError(LocalServerError):
     """The address cannot be listened on."""
 
 
+class ConfigError(LocalServerError):
+    """A configuration file cannot be read, is not what its flag wants, or asks for what cannot be served."""
+
+
 @dataclass(frozen=True)
 class LoadFailure:
     """One version that did not load.
@@ -63,20 +68,12 @@ class ModelLoadError(LocalServerError):
 
     def __init__(self, failures: Sequence[LoadFailure]) -> None:
         self.failures = tuple(failures)
-        listed = "".join(
-            f"{{{{name: {failure.name} version: {failure.version}}} due to error: {failure.error}}}, "
-            for failure in self.failures
-        )
         places = "\n".join(
             f"Remedy: export {failure.name!r} again, or move {failure.directory} away so that the version "
             "before it is served."
             for failure in self.failures
         )
-        count = len(self.failures)
-        super().__init__(
-            f"Failed to start server. Error: UNKNOWN: {count} servable(s) did not become available: "
-            f"{{{listed}}}\n{places}"
-        )
+        super().__init__(f"Failed to start server. Error: {unavailable(self.failures)}\n{places}")
 
 
 class StatusError(Exception):
@@ -100,6 +97,16 @@ class StatusError(Exception):
             return self.message
         # The cut may fall inside a character; gRPC for Python sends text only, so that character is left out.
         return encoded[:MESSAGE_LIMIT].decode(errors="ignore") + _TRUNCATED
+
+
+def unavailable(failures: Sequence[LoadFailure]) -> StatusError:
+    """The status of a start or a reload after which these versions are not available."""
+    listed = "".join(
+        f"{{{{name: {failure.name} version: {failure.version}}} due to error: {failure.error}}}, "
+        for failure in failures
+    )
+    message = f"{len(failures)} servable(s) did not become available: {{{listed}}}"
+    return StatusError(grpc.StatusCode.UNKNOWN, message)
 
 
 def invalid_argument(message: str) -> StatusError:

@@ -8,13 +8,20 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_management_pb2,
+    predict_pb2,
+)
 
+from impasto.serving.core import ServerCore
 from impasto.serving.errors import StatusError, invalid_argument
 from impasto.serving.manager import ModelManager
 from impasto.serving.metadata import get_model_metadata
 from impasto.serving.model_status import get_model_status
 from impasto.serving.predict import predict
+from impasto.serving.reload import reload_config
 from impasto.serving.request_log import log_request
 
 _LONGEST_TIMEOUT_MS: Final = 2**31 - 1
@@ -22,19 +29,22 @@ _LONGEST_TIMEOUT_MS: Final = 2**31 - 1
 Answer = Callable[[Any, grpc.ServicerContext], bytes]
 
 
-def generic_handlers(manager: ModelManager, *, as_content: bool) -> list[grpc.GenericRpcHandler]:
+def generic_handlers(
+    manager: ModelManager, core: ServerCore, *, as_content: bool
+) -> list[grpc.GenericRpcHandler]:
     """PredictionService and ModelService over the manager's models.
 
     Args:
         manager: finds the loaded version for each request.
+        core: takes a new configuration.
         as_content: write predicted tensors into `tensor_content` rather than into typed fields.
     """
 
     def answer_predict(request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> bytes:
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
-        servable = manager.resolve(request.model_spec)
-        return predict(servable, request, timeout_ms=_timeout_ms(context), as_content=as_content)
+        with manager.use(request.model_spec) as servable:
+            return predict(servable, request, timeout_ms=_timeout_ms(context), as_content=as_content)
 
     return [
         grpc.method_handlers_generic_handler(
@@ -55,7 +65,14 @@ def generic_handlers(manager: ModelManager, *, as_content: bool) -> list[grpc.Ge
                     "GetModelStatus",
                     get_model_status_pb2.GetModelStatusRequest,
                     lambda request, _: get_model_status(manager, request).SerializeToString(),
-                )
+                ),
+                "HandleReloadConfigRequest": _method(
+                    "HandleReloadConfigRequest",
+                    model_management_pb2.ReloadConfigRequest,
+                    lambda request, context: reload_config(
+                        core, request, is_wanted=context.is_active
+                    ).SerializeToString(),
+                ),
             },
         ),
     ]

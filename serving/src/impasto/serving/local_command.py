@@ -7,21 +7,20 @@ import signal
 import socket
 import sys
 import threading
-from pathlib import Path
 from typing import Final
 
 import click
 
-from impasto.serving.errors import LocalServerError, ModelLoadError
+from impasto.serving.errors import ConfigError, LocalServerError, ModelLoadError
+from impasto.serving.local_options import LocalOptions, local_options
 from impasto.serving.quiet import quiet_tensorflow
 from impasto.serving.server import LocalServer
-from impasto.serving.versions import scan_repository
 
 USAGE_EXIT: Final = 2
 """The command line or the machine must be changed: no such folder, port in use."""
 
 LOAD_EXIT: Final = 255
-"""A model is corrupt: tensorflow_model_server's exit code for it."""
+"""A model is corrupt, a configuration is wrong: tensorflow_model_server's exit code for it."""
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,101 +28,33 @@ _FINISHED: Final = b"\0"
 """What is sent when the server has finished; a signal sends its number."""
 
 
-@click.command()
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path),
-    default=Path("models"),
-    show_default=True,
-    help="The repository: <models>/<name>/<version>/saved_model.pb.",
-)
-@click.option(
-    "--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all."
-)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8500,
-    show_default=True,
-    help="The gRPC port; 0 takes a free one.",
-)
-@click.option("--only", multiple=True, metavar="MODEL", help="Serve this model only; may be repeated.")
-@click.option(
-    "--grpc_max_threads",
-    "max_workers",
-    type=click.IntRange(min=1),
-    help="Calls answered at once; more are refused.  [default: 4 for each CPU]",
-)
-@click.option(
-    "--enable_model_warmup",
-    "warm_up",
-    type=bool,
-    is_flag=False,
-    flag_value=True,
-    default=True,
-    show_default=True,
-    help="Replay each version's warm-up records before serving it.",
-)
-@click.option(
-    "--enable_serialization_as_tensor_content",
-    "as_content",
-    type=bool,
-    is_flag=False,
-    flag_value=True,
-    default=False,
-    show_default=True,
-    help="Answer with tensor_content, which is smaller and faster for images, rather than with typed fields.",
-)
-@click.option(
-    "--grace",
-    type=click.FloatRange(min=0),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long running calls may go on after SIGTERM or SIGINT; a second signal aborts them.",
-)
-@click.option(
-    "--verbose", "-v", is_flag=True, help="Log each model loaded, each request, and TensorFlow's notes."
-)
-def local(
-    *,
-    models: Path,
-    host: str,
-    port: int,
-    only: tuple[str, ...],
-    max_workers: int | None,
-    warm_up: bool,
-    as_content: bool,
-    grace: float,
-    verbose: bool,
-) -> None:
-    """Serve the newest version of each model until SIGINT or SIGTERM.
+@click.command(context_settings={"max_content_width": 110})
+@local_options
+def local(options: LocalOptions) -> None:
+    """Serve models until SIGINT or SIGTERM: a repository, a configuration, or one model.
+
+    New versions are loaded as they appear on disk. Flags of tensorflow_model_server that have no meaning here,
+    such as those for batching, REST and metrics, are accepted and named as ignored.
 
     Exit code 0 after a stop, 2 if the models folder is not there or the port is taken, 255 if a model is
-    corrupt.
+    corrupt or a configuration file cannot be used.
     """
-    _set_up_logging(verbose=verbose)
-    server = LocalServer(
-        models,
-        host=host,
-        port=port,
-        only=only or None,
-        max_workers=max_workers,
-        warm_up=warm_up,
-        serialization_as_tensor_content=as_content,
-    )
+    _set_up_logging(verbose=options.verbose)
+    for name, reason in options.ignored.items():
+        click.echo(f"--{name} is ignored: {reason}.", err=True)
+    server = LocalServer(options.source, **options.server)
     try:
-        scan_repository(models, only=only or None)  # before TensorFlow, whose import takes seconds
-        click.echo(f"Loading the models of {models}")
-        if not verbose:
+        options.source.read()  # before TensorFlow, whose import takes seconds
+        click.echo(f"Loading the models of {options.what}")
+        if not options.verbose:
             quiet_tensorflow()
         server.start()
     except LocalServerError as error:
         click.echo(str(error), err=True)
-        sys.exit(LOAD_EXIT if isinstance(error, ModelLoadError) else USAGE_EXIT)
+        sys.exit(LOAD_EXIT if isinstance(error, ModelLoadError | ConfigError) else USAGE_EXIT)
     wakeups = _Wakeups()
-    _announce(server, models)
-    _serve_until_signalled(server, wakeups, grace)
+    _announce(server, options)
+    _serve_until_signalled(server, wakeups, options.grace)
 
 
 def _set_up_logging(*, verbose: bool) -> None:
@@ -131,12 +62,12 @@ def _set_up_logging(*, verbose: bool) -> None:
     logging.getLogger("impasto.serving").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-def _announce(server: LocalServer, models: Path) -> None:
+def _announce(server: LocalServer, options: LocalOptions) -> None:
     for name, version in server.loaded:
         click.echo(f"{name}  version {version}")
     if not server.loaded:
         click.echo(
-            f"No model in {models} yet: every call will be answered NOT_FOUND. Export one and start again."
+            f"No model in {options.what} yet: calls are answered NOT_FOUND until a version is exported there."
         )
     click.echo(f"Listening on {server.address} (Ctrl-C to stop)")
 

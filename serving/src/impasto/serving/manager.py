@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
-from impasto.serving.errors import LoadFailure, ModelLoadError, StatusError, invalid_argument, not_found
+from impasto.serving.errors import StatusError, invalid_argument, not_found
 from impasto.serving.servable import Servable
 from impasto.serving.warmup import warm_up
 
@@ -18,9 +20,12 @@ _LOG: Final = logging.getLogger("impasto.serving")
 
 State: TypeAlias = get_model_status_pb2.ModelVersionStatus
 
+Labels: TypeAlias = Mapping[str, Mapping[str, int]]
+"""Versions by model and by label."""
+
 
 class ModelManager:
-    """Loads versions, keeps their states, and finds the one that a request asks for.
+    """Loads and unloads versions, keeps their states, and finds the one that a request asks for.
 
     Every method may be called from any thread.
 
@@ -32,58 +37,87 @@ class ModelManager:
         self._warm_up_models = warm_up_models
         self._lock = threading.Lock()
         self._available: dict[str, dict[int, Servable]] = {}
+        self._unloading: set[Servable] = set()
         self._states: dict[str, dict[int, State]] = {}
+        self._labels: Labels = {}
 
-    def load(self, wanted: dict[str, tuple[int, Path]]) -> None:
-        """Loads one version of each model, one after the other.
-
-        Args:
-            wanted: the version and its directory by model name.
+    def load(self, name: str, version: int, directory: Path) -> None:
+        """Loads a version and makes it available.
 
         Raises:
-            ModelLoadError: after all were tried, if any failed.
+            StatusError: it is corrupt or its warm-up fails; its state is END with this error.
         """
-        failures = []
-        for name, (version, directory) in wanted.items():
+        started = time.monotonic()
+        self._set_state(name, version, State.LOADING)
+        try:
+            servable = Servable(name=name, version=version, directory=directory)
             try:
-                self._load(name, version, directory)
-            except StatusError as error:
-                self._set_state(name, version, State.END, error)
-                failures.append(LoadFailure(name, version, directory, error))
-        if failures:
-            raise ModelLoadError(failures)
+                records = warm_up(servable) if self._warm_up_models else 0
+            except StatusError:
+                servable.close()
+                raise
+        except StatusError as error:
+            self._set_state(name, version, State.END, error)
+            raise
+        with self._lock:
+            self._available.setdefault(name, {})[version] = servable
+        self._set_state(name, version, State.AVAILABLE)
+        elapsed = time.monotonic() - started
+        _LOG.info("loaded %s version %d in %.1f s (%d warm-up records)", name, version, elapsed, records)
 
-    def resolve(self, spec: model_pb2.ModelSpec) -> Servable:
-        """The loaded version that a ModelSpec asks for: that version, or the newest.
+    def unload(self, name: str, version: int) -> None:
+        """Hides an available version from new calls; it is freed once the calls that run on it have ended."""
+        with self._lock:
+            servable = self._available[name].pop(version)
+            if not self._available[name]:
+                del self._available[name]
+            self._unloading.add(servable)
+        self._set_state(name, version, State.UNLOADING)
+        # A call may take an hour: others must not wait for it to be loaded or unloaded.
+        threading.Thread(
+            target=self._free, args=(servable,), name=f"unload-{name}-{version}", daemon=True
+        ).start()
+
+    @contextmanager
+    def use(self, spec: model_pb2.ModelSpec) -> Iterator[Servable]:
+        """The loaded version that a ModelSpec asks for: that version, the label's, or the newest.
+
+        It stays loaded until the block ends.
 
         Raises:
             StatusError: no name, no such model, version or label.
         """
-        if not spec.name:
-            raise invalid_argument("ModelSpec has no name specified.")
-        choice = spec.WhichOneof("version_choice")
-        if choice == "version_label":
-            raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
         with self._lock:
-            versions = self._available.get(spec.name, {})
-            if choice == "version":
-                wanted, servable = (
-                    f"Specific({spec.name}, {spec.version.value})",
-                    versions.get(spec.version.value),
-                )
-            else:
-                wanted, servable = f"Latest({spec.name})", versions[max(versions)] if versions else None
-        if servable is None:
-            raise not_found(f"Servable not found for request: {wanted}")
-        return servable
+            servable = self._find(spec)
+            servable.enter()
+        try:
+            yield servable
+        finally:
+            servable.leave()
+
+    def assign_labels(self, labels: Labels) -> None:
+        """Replaces all labels. A label's version need not be available; calls by it then find nothing."""
+        with self._lock:
+            self._labels = labels
+
+    @property
+    def labels(self) -> Labels:
+        """Versions by model and by label."""
+        with self._lock:
+            return self._labels
 
     def states(self, name: str) -> list[State]:
         """The state of every version of a model that was ever loaded, newest first; maybe none."""
         with self._lock:
             return [state for _, state in sorted(self._states.get(name, {}).items(), reverse=True)]
 
+    def versions(self, name: str) -> set[int]:
+        """The available versions of a model."""
+        with self._lock:
+            return set(self._available.get(name, ()))
+
     def available(self) -> list[tuple[str, int]]:
-        """Name and version of every loaded version, in order."""
+        """Name and version of every available version, in order."""
         with self._lock:
             return sorted(
                 (name, version) for name, versions in self._available.items() for version in versions
@@ -93,30 +127,42 @@ class ModelManager:
         """Unloads everything; calls still running are aborted."""
         with self._lock:
             servables = [servable for versions in self._available.values() for servable in versions.values()]
+            servables += self._unloading
             self._available.clear()
         for servable in servables:
             servable.close()
             self._set_state(servable.name, servable.version, State.END)
 
-    def _load(self, name: str, version: int, directory: Path) -> None:
-        started = time.monotonic()
-        self._set_state(name, version, State.LOADING)
-        servable = Servable(name=name, version=version, directory=directory)
-        try:
-            records = warm_up(servable) if self._warm_up_models else 0
-        except StatusError:
-            servable.close()
-            raise
+    def _find(self, spec: model_pb2.ModelSpec) -> Servable:
+        if not spec.name:
+            raise invalid_argument("ModelSpec has no name specified.")
+        versions = self._available.get(spec.name, {})
+        choice = spec.WhichOneof("version_choice")
+        if choice is None:
+            if not versions:
+                raise not_found(f"Servable not found for request: Latest({spec.name})")
+            return versions[max(versions)]
+        if choice == "version":
+            version = spec.version.value
+        else:
+            labelled = self._labels.get(spec.name, {}).get(spec.version_label)
+            if labelled is None:
+                raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
+            version = labelled
+        servable = versions.get(version)
+        if servable is None:
+            raise not_found(f"Servable not found for request: Specific({spec.name}, {version})")
+        return servable
+
+    def _free(self, servable: Servable) -> None:
+        servable.drain()
+        servable.close()
         with self._lock:
-            self._available.setdefault(name, {})[version] = servable
-        self._set_state(name, version, State.AVAILABLE)
-        _LOG.info(
-            "loaded %s version %d in %.1f s (%d warm-up records)",
-            name,
-            version,
-            time.monotonic() - started,
-            records,
-        )
+            self._unloading.discard(servable)
+            loaded_again = self._states[servable.name][servable.version].state != State.UNLOADING
+        if not loaded_again:
+            self._set_state(servable.name, servable.version, State.END)
+        _LOG.info("unloaded %s version %d", servable.name, servable.version)
 
     def _set_state(self, name: str, version: int, state: int, error: StatusError | None = None) -> None:
         status = State(version=version, state=state)

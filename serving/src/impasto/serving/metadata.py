@@ -27,12 +27,12 @@ def get_model_metadata(
     for field in request.metadata_field:
         if field != SIGNATURE_DEF:
             raise invalid_argument(f"Metadata field {field} is not supported")
-    servable = manager.resolve(request.model_spec)
     signatures = get_model_metadata_pb2.SignatureDefMap()
-    for name, signature in servable.signatures.items():
-        signatures.signature_def[name].CopyFrom(signature)
     response = get_model_metadata_pb2.GetModelMetadataResponse()
-    response.model_spec.name = servable.name
-    response.model_spec.version.value = servable.version
+    with manager.use(request.model_spec) as servable:
+        for name, signature in servable.signatures.items():
+            signatures.signature_def[name].CopyFrom(signature)
+        response.model_spec.name = servable.name
+        response.model_spec.version.value = servable.version
     response.metadata[SIGNATURE_DEF].Pack(signatures)
     return response

@@ -23,6 +23,7 @@ def log_request(
         code: the status it was answered with.
         message: the status's message.
     """
-    model = "-" if request is None else request.model_spec.name or "-"
+    spec = getattr(request, "model_spec", None)  # a reload has none
+    model = "-" if spec is None else spec.name or "-"
     elapsed = (time.monotonic() - started) * 1000
     REQUEST_LOG.info("%s %s %s in %.1f ms %s", method, model, code.name, elapsed, message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ class Servable:
         self.version = version
         self.directory = directory
         self._session = ServingSession(directory)
+        self._calls = 0
+        self._idle = threading.Condition()
 
     @property
     def signatures(self) -> Mapping[str, meta_graph_pb2.SignatureDef]:
@@ -41,6 +44,22 @@ class Servable:
     ) -> list[NDArray[Any]]:
         """Runs the graph once; see `ServingSession.run`."""
         return self._session.run(feeds, fetches, timeout_ms=timeout_ms)
+
+    def enter(self) -> None:
+        """Counts a call that is about to use this version, until `leave`."""
+        with self._idle:
+            self._calls += 1
+
+    def leave(self) -> None:
+        """The call that entered has its answer."""
+        with self._idle:
+            self._calls -= 1
+            self._idle.notify_all()
+
+    def drain(self) -> None:
+        """Blocks until every call that entered has left; new ones must no longer find this version."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._calls == 0)
 
     def close(self) -> None:
         """Frees the session; a call still running is aborted with CANCELLED."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import socket
 from collections.abc import Sequence
 from concurrent import futures
 from pathlib import Path
@@ -13,19 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from impasto.serving.errors import AddressError
 from impasto.serving.limits import ConcurrencyLimit
-from impasto.serving.versions import newest, scan_repository
+from impasto.serving.sources import ModelSource, Repository
+from impasto.serving.transport import GrpcOptions, join
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from impasto.serving.core import ServerCore
     from impasto.serving.health import Health
     from impasto.serving.manager import ModelManager
-
-_LOG: Final = logging.getLogger("impasto.serving")
-
-_LARGEST_MESSAGE: Final = 2**31 - 1
 
 _GRACE_ON_EXIT: Final = 30.0
 """Seconds that leaving the context manager gives to running calls."""
@@ -35,30 +30,38 @@ _SPARE_THREADS: Final = 8
 
 
 class LocalServer:
-    """Answers PredictionService and ModelService for the newest version of each model of a repository.
+    """Answers PredictionService and ModelService for the models of a repository or of a configuration.
 
     A context manager: entering loads every model and starts to listen; leaving lets running calls finish.
 
         with LocalServer("models") as server:
             channel = grpc.insecure_channel(server.address)
 
+    New versions that appear on disk are loaded while the old ones answer; those finish their calls and go.
+
     Args:
-        models: the repository, `<models>/<name>/<version>/saved_model.pb`.
+        models: the repository, `<models>/<name>/<version>/saved_model.pb`, of which the newest version of
+            each model is served; or a ConfigFile or a SingleModel.
         host: the name or address to listen on.
         port: the port; 0 takes a free one.
-        only: names of the models to serve; all by default.
+        only: names of the repository's models to serve; all by default.
         max_workers: calls answered at once, 4 for each CPU by default; more are refused (RESOURCE_EXHAUSTED).
         warm_up: replay each version's warm-up records before listening.
         serialization_as_tensor_content: answer with `tensor_content` rather than with typed fields, as
             TensorFlow Serving's `--enable_serialization_as_tensor_content`.
+        file_system_poll_wait_seconds: how often to look for new versions (and, in a repository, models); 0
+            looks once.
+        allow_version_labels_for_unavailable_models: let a label that points nowhere yet name a version that is
+            not loaded; a configuration that has labels at the start needs it.
+        grpc_options: TLS, a Unix socket, gRPC's settings.
 
     Raises:
-        ValueError: a port or a number of workers out of range.
+        ValueError: a port, a number of workers or a time out of range; `only` without a repository.
     """
 
     def __init__(
         self,
-        models: str | os.PathLike[str],
+        models: str | os.PathLike[str] | ModelSource,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -66,21 +69,34 @@ class LocalServer:
         max_workers: int | None = None,
         warm_up: bool = True,
         serialization_as_tensor_content: bool = False,
+        file_system_poll_wait_seconds: float = 1.0,
+        allow_version_labels_for_unavailable_models: bool = False,
+        grpc_options: GrpcOptions | None = None,
     ) -> None:
         if not 0 <= port <= 65535:
             raise ValueError(f"port: {port} is not between 0 and 65535; 0 takes a free one")
         if max_workers is not None and max_workers < 1:
             raise ValueError(f"max_workers: {max_workers} is less than 1")
-        self._models = Path(models)
+        if not file_system_poll_wait_seconds >= 0:
+            raise ValueError(f"file_system_poll_wait_seconds: {file_system_poll_wait_seconds} is negative")
+        if isinstance(models, str | os.PathLike):
+            named = None if only is None else tuple(only)
+            models = Repository(Path(models), named, poll_seconds=file_system_poll_wait_seconds)
+        elif only is not None:
+            raise ValueError("only: names models of a repository; a configuration lists its own")
+        self._source: ModelSource = models
+        self._poll_seconds = file_system_poll_wait_seconds
+        self._labels_for_unavailable = allow_version_labels_for_unavailable_models
+        self._grpc_options = grpc_options or GrpcOptions()
         self._host = host
         self._port = port
-        self._only = None if only is None else tuple(only)
         self._max_workers = max_workers or 4 * (os.cpu_count() or 1)
         self._warm_up = warm_up
         self._as_content = serialization_as_tensor_content
         self._server: grpc.Server | None = None
         self._pool: futures.ThreadPoolExecutor | None = None
         self._manager: ModelManager | None = None
+        self._core: ServerCore | None = None
         self._health: Health | None = None
 
     @property
@@ -96,7 +112,7 @@ class LocalServer:
     @property
     def address(self) -> str:
         """What to give to a client: `host:port`."""
-        return _join(self._host, self._port)
+        return join(self._host, self._port)
 
     @property
     def loaded(self) -> list[tuple[str, int]]:
@@ -108,38 +124,40 @@ class LocalServer:
 
         Raises:
             RepositoryError: the repository, or a model of `only`, is not there.
+            ConfigError: the configuration, or the TLS file, cannot be used.
             AddressError: the address cannot be listened on.
             ModelLoadError: a model is corrupt or its warm-up fails.
             RuntimeError: the server was started before.
         """
         if self._pool is not None:
             raise RuntimeError("this LocalServer was started before; make a new one")
-        scanned = scan_repository(self._models, only=self._only)
-        versions = {name: newest(found) for name, found in scanned.items()}
-        for name in (name for name, found in versions.items() if found is None):
-            _LOG.warning("%s holds no version: a version is a folder named by a number", self._models / name)
+        self._source.read()
 
-        # TensorFlow is imported here, after the checks that need none of it.
+        # TensorFlow is imported here, after the check that needs none of it.
+        from impasto.serving.core import ServerCore
         from impasto.serving.handlers import generic_handlers
         from impasto.serving.health import Health
         from impasto.serving.manager import ModelManager
 
         self._pool = futures.ThreadPoolExecutor(self._max_workers + _SPARE_THREADS, "impasto-serving")
         self._manager = ModelManager(warm_up_models=self._warm_up)
+        self._core = ServerCore(
+            self._manager,
+            self._source,
+            poll_seconds=self._poll_seconds,
+            labels_for_unavailable=self._labels_for_unavailable,
+        )
         self._server = grpc.server(
             self._pool,
-            handlers=generic_handlers(self._manager, as_content=self._as_content),
+            handlers=generic_handlers(self._manager, self._core, as_content=self._as_content),
             interceptors=[ConcurrencyLimit(self._max_workers)],
-            options=[
-                ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
-                ("grpc.max_send_message_length", _LARGEST_MESSAGE),
-                ("grpc.so_reuseport", 0),  # two servers must not share a port unnoticed
-            ],
+            options=self._grpc_options.server_options(),
         )
-        self._health = Health(self._server)
+        if self._grpc_options.health_service:
+            self._health = Health(self._server)
         try:
-            self._port = self._bind(self._server)
-            self._manager.load({name: found for name, found in versions.items() if found is not None})
+            self._port = self._grpc_options.bind(self._server, self._host, self._port)
+            self._core.start()
             self._server.start()
         except BaseException:
             self.stop(grace=None)
@@ -157,6 +175,8 @@ class LocalServer:
             self._health.stop_serving()
         if self._server is not None:
             self._server.stop(grace).wait()
+        if self._core is not None:
+            self._core.close()
         if self._manager is not None:
             self._manager.close()
         if self._pool is not None:
@@ -175,28 +195,3 @@ class LocalServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop(grace=_GRACE_ON_EXIT if kind is None else None)
-
-    def _bind(self, server: grpc.Server) -> int:
-        try:
-            return server.add_insecure_port(self.address)
-        except RuntimeError as error:
-            raise AddressError(
-                f"cannot listen on {self.address}: {_reason(self._host, self._port) or error}. "
-                "Stop the program that listens there, or choose another port (0 takes a free one)."
-            ) from error
-
-
-def _join(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _reason(host: str, port: int) -> str | None:
-    """Why the address cannot be bound: gRPC does not say, so the system is asked once more."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return error.strerror
-    return None

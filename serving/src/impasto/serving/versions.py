@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -64,14 +64,6 @@ def model_versions(directory: Path) -> dict[int, Path]:
         if _VERSION.fullmatch(entry.name) and int(entry.name) <= _LARGEST_VERSION and entry.is_dir()
     }
     return dict(sorted(numbered.items()))
-
-
-def newest(versions: Mapping[int, Path]) -> tuple[int, Path] | None:
-    """The newest version and its directory; None if there is no version."""
-    if not versions:
-        return None
-    version = max(versions)
-    return version, versions[version]
 
 
 def _listing(names: Sequence[str]) -> str:

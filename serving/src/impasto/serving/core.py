@@ -1,0 +1,187 @@
+"""The heart of the server: the configuration in force, and a thread that keeps the models in step with it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import grpc
+from tensorflow_serving.config import model_server_config_pb2 as config_pb2
+
+from impasto.serving.errors import ConfigError, LocalServerError, ModelLoadError, StatusError, unavailable
+from impasto.serving.manager import ModelManager
+from impasto.serving.model_config import check_labels, labels_of, models_of, validate
+from impasto.serving.reconcile import Reconciler
+from impasto.serving.sources import ModelSource
+
+_LOG: Final = logging.getLogger("impasto.serving")
+
+_ATTENTION: Final = 0.1
+"""Seconds between two looks at whether a caller still waits for its reload."""
+
+
+class ServerCore:
+    """Serves what the source says until a reload says otherwise.
+
+    Args:
+        manager: loads and holds the versions.
+        source: the configuration at the start, and, if it is polled, whenever it changes.
+        poll_seconds: how often to look for new versions on disk; 0 looks at the start and at reloads only.
+        labels_for_unavailable: a new label may be put on a version that is not loaded.
+    """
+
+    def __init__(
+        self,
+        manager: ModelManager,
+        source: ModelSource,
+        *,
+        poll_seconds: float = 1.0,
+        labels_for_unavailable: bool = False,
+    ) -> None:
+        self._manager = manager
+        self._source = source
+        self._poll_seconds = poll_seconds
+        self._labels_for_unavailable = labels_for_unavailable
+        self._reconciler = Reconciler(manager)
+        self._config = config_pb2.ModelServerConfig()
+        self._accepting = threading.Lock()
+        self._reloading = threading.Lock()
+        self._overruled = False
+        self._changed = threading.Condition()
+        self._passes_wanted = 0
+        self._passes_done = 0
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Loads everything that the source asks for, then watches source and disk from a thread.
+
+        Raises:
+            ConfigError: the configuration cannot be served.
+            ModelLoadError: a version is corrupt or its warm-up fails.
+            LocalServerError: the source cannot be read.
+        """
+        try:
+            self._accept(self._source.read())
+        except StatusError as error:
+            raise ConfigError(f"Failed to start server. Error: {error}") from error
+        self._reconciler.bring(self._config)
+        failures = self._reconciler.failures()
+        if failures:
+            raise ModelLoadError(failures)
+        self._thread = threading.Thread(target=self._watch, name="model-versions", daemon=True)
+        self._thread.start()
+
+    def reload(self, config: config_pb2.ModelServerConfig, *, is_wanted: Callable[[], bool]) -> None:
+        """Puts another configuration in force, and waits until models that are new in it can be called.
+
+        Versions that are new for a known model load in the background. Calls that run on a version that goes
+        are finished.
+
+        Args:
+            config: replaces the present one as a whole.
+            is_wanted: whether the caller still waits.
+
+        Raises:
+            StatusError: the configuration is refused (the present one stays), or a new model does not load.
+        """
+        with self._reloading:
+            known = self._names()
+            self._accept(config)
+            self._overruled = True
+            with self._changed:
+                self._passes_wanted += 1
+                mine = self._passes_wanted
+                self._changed.notify_all()
+            for name in self._names() - known:
+                self._await_model(name, mine, is_wanted)
+
+    def close(self) -> None:
+        """Stops watching. Returns once nothing is being loaded any more."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _names(self) -> set[str]:
+        return {model.name for model in models_of(self._config)}
+
+    def _accept(self, config: config_pb2.ModelServerConfig) -> None:
+        validate(config)
+        with self._accepting:
+            available = {model.name: self._manager.versions(model.name) for model in models_of(config)}
+            check_labels(
+                config,
+                available=available,
+                assigned=self._manager.labels,
+                allow_unavailable=self._labels_for_unavailable,
+            )
+            # The labels first: none may point at a version that the next pass unloads.
+            self._manager.assign_labels(labels_of(config))
+            self._config = config
+
+    def _await_model(self, name: str, after: int, is_wanted: Callable[[], bool]) -> None:
+        """Waits until a new model can be called; its base path may get its first version later.
+
+        Args:
+            name: the model.
+            after: the pass from which on a failure counts.
+            is_wanted: whether the caller still waits.
+        """
+        while name in self._names() and not self._manager.versions(name):
+            failures = self._reconciler.failures(name) if self._passes_done >= after else []
+            if failures:
+                raise unavailable(failures)
+            if self._closing or not is_wanted():
+                raise StatusError(
+                    grpc.StatusCode.DEADLINE_EXCEEDED, f"No version of {name} became available in time"
+                )
+            with self._changed:
+                self._changed.wait(_ATTENTION)
+
+    def _watch(self) -> None:
+        """Looks at the disk and at the source when their times come, and when a reload asks for it."""
+        next_look = _date(self._poll_seconds)
+        next_read = _date(self._source.poll_seconds)
+        while True:
+            with self._changed:
+                if not self._closing and self._passes_wanted == self._passes_done:
+                    self._changed.wait(_until(min(next_look, next_read)))
+                if self._closing:
+                    return
+                wanted = self._passes_wanted
+            is_read = time.monotonic() >= next_read and self._read_again()
+            if time.monotonic() >= next_read:
+                next_read = _date(self._source.poll_seconds)
+            if is_read or wanted > self._passes_done or time.monotonic() >= next_look:
+                self._reconciler.bring(self._config)
+                next_look = _date(self._poll_seconds)
+            with self._changed:
+                self._passes_done = wanted
+                self._changed.notify_all()
+
+    def _read_again(self) -> bool:
+        """Takes over what the source says now. A fault in it is logged, and what is served stays."""
+        if self._overruled and not self._source.overrules:
+            return False
+        try:
+            self._accept(self._source.read())
+        except (LocalServerError, StatusError) as error:
+            _LOG.error("the configuration stays as it is: %s", error)
+            return False
+        return True
+
+
+def _date(seconds: float) -> float:
+    """The time that lies so many seconds ahead; the end of time for 0, which stands for never."""
+    return time.monotonic() + seconds if seconds else math.inf
+
+
+def _until(date: float) -> float | None:
+    """The seconds until then; None for the end of time."""
+    return None if math.isinf(date) else max(0.0, date - time.monotonic())

@@ -1,0 +1,110 @@
+"""ModelServerConfig: the models to serve, which of their versions, and their labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import grpc
+from tensorflow_serving.config import model_server_config_pb2 as config_pb2
+
+from impasto.serving.errors import StatusError, invalid_argument
+
+PLATFORM: Final = "tensorflow"
+"""The only platform that tensorflow_model_server knows."""
+
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def models_of(config: config_pb2.ModelServerConfig) -> list[config_pb2.ModelConfig]:
+    """The models that a configuration lists."""
+    return list(config.model_config_list.config)
+
+
+def one_model(name: str, base_path: str) -> config_pb2.ModelConfig:
+    """A model with the default policy: its newest version."""
+    return config_pb2.ModelConfig(name=name, base_path=base_path, model_platform=PLATFORM)
+
+
+def listing(*models: config_pb2.ModelConfig) -> config_pb2.ModelServerConfig:
+    """A configuration of these models."""
+    return config_pb2.ModelServerConfig(model_config_list=config_pb2.ModelConfigList(config=models))
+
+
+def validate(config: config_pb2.ModelServerConfig) -> None:
+    """Checks what can be checked without loading anything.
+
+    Raises:
+        StatusError: a name listed twice, a relative path, no platform or one that is not TensorFlow's; code
+            and message are TensorFlow Serving's.
+    """
+    seen: set[str] = set()
+    for model in models_of(config):
+        if model.name in seen:
+            raise invalid_argument(f"Illegal to list model {model.name} multiple times in config list")
+        seen.add(model.name)
+    for model in models_of(config):
+        if not model.base_path.startswith("/") and not _SCHEME.match(model.base_path):
+            raise invalid_argument(
+                f"Expected model {model.name} to have an absolute path or URI; "
+                f"got base_path()={model.base_path}"
+            )
+    for model in models_of(config):
+        _check_platform(model)
+
+
+def labels_of(config: config_pb2.ModelServerConfig) -> dict[str, dict[str, int]]:
+    """Versions by model and by label."""
+    return {model.name: dict(model.version_labels) for model in models_of(config) if model.version_labels}
+
+
+def check_labels(
+    config: config_pb2.ModelServerConfig,
+    *,
+    available: Mapping[str, set[int]],
+    assigned: Mapping[str, Mapping[str, int]],
+    allow_unavailable: bool,
+) -> None:
+    """Refuses a label on a version that cannot be called.
+
+    Args:
+        config: with the labels to assign.
+        available: the available versions by model.
+        assigned: the present labels.
+        allow_unavailable: a label that points nowhere yet may be put on any version; one in use still moves
+            to available versions only.
+
+    Raises:
+        StatusError: FAILED_PRECONDITION, for the first such label.
+    """
+    for name, labels in labels_of(config).items():
+        for label, version in labels.items():
+            moves = assigned.get(name, {}).get(label, version) != version
+            if version in available.get(name, ()) or (allow_unavailable and not moves):
+                continue
+            raise StatusError(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"Request to assign label to version {version} of model {name}, "
+                "which is not currently available for inference",
+            )
+
+
+def _check_platform(model: config_pb2.ModelConfig) -> None:
+    platform = model.model_platform
+    if model.model_type:
+        if platform:
+            raise invalid_argument(
+                "Illegal setting both ModelServerConfig::model_type (deprecated) "
+                "and ModelServerConfig::model_platform."
+            )
+        if model.model_type != config_pb2.TENSORFLOW:
+            raise invalid_argument(f"ModelServerConfig::model_type choice {model.model_type} not supported.")
+        platform = PLATFORM
+    if not platform:
+        raise invalid_argument(
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) "
+            "nor ModelServerConfig::model_platform."
+        )
+    if platform != PLATFORM:
+        raise invalid_argument(f"Model {model.name} requests unsupported platform {platform}")
