@@ -39,6 +39,7 @@ def contract_function(signature: Signature, compute: Callable[[Tensors], Tensors
     serve.__name__ = signature.name
     return tf.function(
         serve,
+        autograph=False,
         input_signature=[tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in signature.inputs],
     )
 

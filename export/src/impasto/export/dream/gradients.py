@@ -113,6 +113,6 @@ class Gradients(tf.Module):
 def _function(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
     # The attribute keeps the graph optimiser from copying the body into every caller.
     wrapped: Callable[..., Any] = tf.function(
-        function, input_signature=signature, experimental_attributes={"_noinline": True}
+        function, autograph=False, input_signature=signature, experimental_attributes={"_noinline": True}
     )
     return wrapped

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 MAX_OCTAVES: Final = 32
@@ -70,15 +72,18 @@ def check_first_step(first_step: tf.Tensor) -> tf.Tensor:
     return _require(first_step, in_range, f"first_step must be 0 to {MAX_FIRST_STEP}, not")
 
 
-def check_layer_weights(weights: tf.Tensor, count: int) -> tf.Tensor:
-    """The weights themselves: `count` numbers in range that are not all zero."""
-    weights = _require(
-        weights,
-        tf.equal(tf.size(weights), count),
+def check_layer_weights(sent: tf.Tensor, default: npt.NDArray[np.float32]) -> tf.Tensor:
+    """The weights themselves, one for each layer, in range and not all zero; `default` [n] if none were sent."""
+    count = len(default)
+    sent = _require(
+        sent,
+        tf.equal(tf.size(sent), count) | tf.equal(tf.size(sent), 0),
         f"layer_weights must hold {count} numbers, one for each candidate layer (see the signature describe), "
         "or none; it holds",
-        shown=tf.size(weights),
+        shown=tf.size(sent),
     )
+    # No tf.cond: from its branch of known shape the optimiser concludes that the length was right, and drops the check.
+    weights = tf.concat([sent, tf.constant(default)[: tf.where(tf.size(sent) > 0, 0, count)]], axis=0)
     weights = _require(
         weights,
         tf.reduce_all(tf.abs(weights) <= MAX_LAYER_WEIGHT),
@@ -157,7 +162,9 @@ def check_guide(guide: tf.Tensor, limits: Limits) -> tf.Tensor:
 
 def check_state(state: tf.Tensor) -> tf.Tensor:
     """The state itself, if every number in it is one that `open` or `ascend` may have given."""
-    outside = tf.math.count_nonzero(tf.logical_not(tf.abs(state) <= _LARGEST_PIXEL))
+    # Counted by what is inside: "not (x <= y)" is optimised into "x > y", which lets NaN through.
+    inside = tf.math.count_nonzero(tf.abs(state) <= _LARGEST_PIXEL)
+    outside = tf.size(state, tf.int64) - inside
     return _require(
         state,
         tf.equal(outside, 0),

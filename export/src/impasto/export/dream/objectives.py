@@ -12,6 +12,7 @@ _SCORES: Final = 1 << 22
 
 # One function for every layer, depth and signature, never inlined: a server optimises it once.
 @tf.function(
+    autograph=False,
     input_signature=[
         tf.TensorSpec([None, None, None, None], tf.float32),
         tf.TensorSpec([None, None], tf.float32),

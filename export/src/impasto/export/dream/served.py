@@ -128,9 +128,7 @@ class DeepDream(tf.Module):
         steps, step_size, tile = checks.check_settings(
             inputs["steps"], inputs["step_size"], inputs["tile"], self._limits
         )
-        sent = inputs["layer_weights"]
-        weights = tf.cond(tf.equal(tf.size(sent), 0), lambda: tf.constant(self._layer_weights), lambda: sent)
-        weights = checks.check_layer_weights(weights, len(self._layer_weights))
+        weights = checks.check_layer_weights(inputs["layer_weights"], self._layer_weights)
         return Steps(steps, step_size, first, tile, inputs["seed"]), weights
 
     def _check_octave_sizes(self, sizes: tf.Tensor, tile: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,31 @@
+"""Calls to a served dream through the official stubs, by the contract's names and dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from impasto.client.signatures import DREAM
+from impasto.serving import LocalServer
+from official_stubs import official_client
+
+Predict = Callable[..., dict[str, Any]]
+
+
+@contextmanager
+def serve_dream(models: Path) -> Iterator[Predict]:
+    """Serve the repository; gives a function of a signature's name and its inputs to its outputs."""
+    with LocalServer(models) as server, official_client(server.address) as client:
+
+        def predict(signature: str, **inputs: Any) -> dict[str, Any]:
+            specs = {spec.name: spec for spec in DREAM.signatures[signature].inputs}
+            arrays = {name: np.asarray(value, specs[name].dtype) for name, value in inputs.items()}
+            response = client.predict({"name": "dream", "signature_name": signature}, arrays)
+            return {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
+
+        yield predict
