@@ -20,7 +20,7 @@ $(VENV)/.installed: constraints.txt client/pyproject.toml export/pyproject.toml 
 	    f"Impasto needs Python 3.10 to 3.13, and $(PYTHON) is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e './client[cli]' -e ./export -e ./serving
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e './client[cli]' -e './export[package]' -e ./serving
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml

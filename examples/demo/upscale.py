@@ -16,24 +16,24 @@ DETAILS = {"astronaut": (176, 64), "chelsea": (130, 60), "coffee": (345, 255)}
 DETAIL_SIDE = 96
 
 
-def run(server: str, photos: Path, out: Path) -> list[Path]:
-    """Upscale every photo in one call of `impasto upscale`; returns the results and their contact sheets."""
+def show(server: str, examples: Path, out: Path) -> list[Path]:
+    """Upscale every photo in one call of `impasto upscale`; returns the contact sheets."""
     low_folder, high_folder = out / "low", out / "upscaled"
     low_folder.mkdir(exist_ok=True)
     originals = {}
-    for path in sorted(photos.glob("*.png")):
+    for path in sorted((examples / "photos").glob("*.png")):
         original = Image.open(path).convert("RGB")
         half = (original.width // 2, original.height // 2)
         original.resize(half, Image.Resampling.BICUBIC).save(low_folder / path.name)
         originals[path.stem] = original
     impasto("upscale", str(low_folder), "-o", str(high_folder), "--overwrite", server=server)
-    written = []
+    sheets = []
     for name, original in originals.items():
         result = high_folder / f"{name}.png"
         sheet = out / f"upscale-{name}.png"
         _sheet(name, original, Image.open(low_folder / f"{name}.png"), Image.open(result)).save(sheet)
-        written += [result, sheet]
-    return written
+        sheets.append(sheet)
+    return sheets
 
 
 def _sheet(name: str, original: Image.Image, low: Image.Image, srcnn: Image.Image) -> Image.Image:
