@@ -68,3 +68,20 @@ def committed_server(committed_models: Path) -> Iterator[LocalServer]:
     """A running server over the committed srcnn."""
     with LocalServer(committed_models, only=["srcnn"]) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def dream_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with a tiny dream model, version 1."""
+    import dream_models
+
+    root = tmp_path_factory.mktemp("dreams")
+    dream_models.write_dream(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def dream_server(dream_repository: Path) -> Iterator[LocalServer]:
+    """A running server over the tiny dream model."""
+    with LocalServer(dream_repository) as server:
+        yield server

@@ -15,7 +15,6 @@ from impasto.export.dream.limits import Limits
 from impasto.export.dream.served import DeepDream
 from impasto.export.dream.settings import Settings
 from impasto.export.saved_model import save
-from impasto.export.warmup import write_warmup
 
 LAYERS = ("shallow", "middle", "deep")
 WEIGHTS = "random, for tests"
@@ -42,7 +41,9 @@ ARCHITECTURE = Architecture(
 SETTINGS = Settings(
     layers={"middle": 1.0, "deep": 2.0}, steps=4, step_size=0.02, octave_scale=1.3, octaves=(-1, 0)
 )
-LIMITS = Limits(minimum_side=MINIMUM_SIDE, maximum_steps=50, maximum_pixels=40_000, maximum_tile_pixels=20_000)
+LIMITS = Limits(
+    minimum_side=MINIMUM_SIDE, maximum_steps=100, maximum_pixels=40_000, maximum_tile_pixels=20_000
+)
 
 
 def write_dream(root: Path, version: int = 1, *, seed: int = 0) -> Path:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from impasto.client import _grpc_log  # noqa: F401 - first, because importing grpc reads what it sets
 from impasto.client._jobs import Progress
 from impasto.client.client import DEFAULT_TIMEOUT, Client
-from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress
+from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress, zoom_in
 from impasto.client.errors import ImpastoError
 from impasto.client.files import write_picture
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
@@ -41,4 +41,5 @@ __all__ = [
     "VersionStatus",
     "read_picture",
     "write_picture",
+    "zoom_in",
 ]

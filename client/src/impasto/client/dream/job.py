@@ -90,24 +90,24 @@ def dream_job(
         raise error if resume is None else _version_gone(error, ref) from error
     identity = plan.identity(picture, ref.name)
     position = _Position(0, 0, picture.rgb) if resume is None else _position(resume, identity, plan)
-    run = _Run(plan, ref, Canvas(picture=picture, preserve_color=plan.settings.preserve_color), every)
-    yield run.progress(position)
+    canvas = Canvas(picture=picture, preserve_color=plan.settings.preserve_color)
+    run = _Run(plan, ref, canvas, every)
+    shows = True
     while True:
+        # First, so that whoever stops at a progress loses none of it.
         yield Snapshot(
             identity, {"octave": position.octave, "step": position.step}, {_PIXELS: position.pixels}
         )
+        if shows:
+            yield run.progress(position)
         if position.octave == len(plan.sizes):
-            break
+            return canvas.image(position.pixels)
         before = position
         try:
-            position = yield from run.advance(position)
+            position = yield from run.advance(before)
         except ModelNotFound as error:
             raise _version_gone(error, ref) from error
-        if position.step > before.step:
-            yield run.progress(position)
-    result = run.progress(position)
-    yield result
-    return result.preview()
+        shows = position.step > before.step or position.octave == len(plan.sizes)
 
 
 def _plan(picture: Picture, ref: ModelRef, options: DreamOptions) -> Job[tuple[Plan, ModelRef]]:

@@ -1,0 +1,287 @@
+"""`impasto dream`: options, kept pictures, checkpoints, Ctrl-C, the progress bar, zooms."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from dream_processes import impasto, wait_until
+from impasto.client import Client, zoom_in
+from impasto.client.channel import ADDRESS_VARIABLE
+from impasto.client.cli import exit_codes, run
+from impasto.serving import LocalServer
+from pictures import load, pixels, save
+
+PICTURE = pixels(40, 60)
+ENDLESS = ["--steps", "100000000", "--octaves", "0"]
+
+
+@pytest.fixture(autouse=True)
+def photo_beside_a_server(
+    dream_server: LocalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
+    monkeypatch.setenv(ADDRESS_VARIABLE, dream_server.address)
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "photo.png", PICTURE)
+    yield
+
+
+@pytest.fixture
+def client(dream_server: LocalServer) -> Iterator[Client]:
+    with Client(dream_server.address) as client:
+        yield client
+
+
+def shown(path: str | Path) -> NDArray[np.uint8]:
+    return np.asarray(load(Path(path)))
+
+
+def dreamt(client: Client, **options: Any) -> NDArray[np.uint8]:
+    return np.asarray(client.dream(PICTURE, **options))
+
+
+def names() -> list[str]:
+    return sorted(path.name for path in Path().iterdir())
+
+
+def test_options_reach_the_dream(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    save(Path("guide.png"), pixels(30, 30, seed=4))
+    arguments = ["--layers", "shallow, deep=-0.5", "--octaves", "-2,0,1", "--octave-scale", "1.2"]
+    arguments += ["--steps", "3", "--step-size", "0.05", "--preserve-color", "--guide", "guide.png"]
+    arguments += ["--tile", "17", "--seed", "9", "--model-version", "1"]
+    assert run(["dream", "photo.png", "-o", "dream.png", *arguments]) == exit_codes.DONE
+    assert capsys.readouterr().out == "dream.png\n"
+    expected = dreamt(
+        client,
+        layers=["shallow", ("deep", -0.5)],
+        octaves=[-2, 0, 1],
+        octave_scale=1.2,
+        steps=3,
+        step_size=0.05,
+        preserve_color=True,
+        guide=pixels(30, 30, seed=4),
+        tile=17,
+        seed=9,
+    )
+    assert np.array_equal(shown("dream.png"), expected)
+
+
+def test_nothing_but_the_pictures_takes_what_the_model_suggests(client: Client) -> None:
+    assert run(["dream", "photo.png", "-o", "dream.png", "--quiet"]) == exit_codes.DONE
+    assert np.array_equal(shown("dream.png"), dreamt(client))
+
+
+def test_every_keeps_the_picture_at_each_multiple(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--every", "3", "--steps", "4", "--octaves", "0,0"]
+    assert run(["dream", "photo.png", "-o", "dream.png", *arguments]) == exit_codes.DONE
+    kept = ["dream-00003.png", "dream-00006.png"]
+    assert names() == [*kept, "dream.png", "photo.png"]
+    assert capsys.readouterr().out.split() == [*kept, "dream.png"]
+    assert np.array_equal(shown(kept[0]), dreamt(client, steps=3, octaves=[0]))
+
+
+def test_pictures_kept_before_are_not_replaced_unawares(capsys: pytest.CaptureFixture[str]) -> None:
+    save(Path("dream-00099.png"))
+    arguments = ["dream", "photo.png", "-o", "dream.png", "--every", "4"]
+    assert run(arguments) == exit_codes.FAILED
+    assert "dream-00099.png exists" in capsys.readouterr().err
+    assert names() == ["dream-00099.png", "photo.png"]
+    assert run([*arguments, "--overwrite"]) == exit_codes.DONE
+
+
+def test_json_tells_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["dream", "photo.png", "-o", "dream.png", "--every", "5", "--json"]) == exit_codes.DONE
+    told = json.loads(capsys.readouterr().out)
+    assert told.pop("seconds") >= 0
+    assert told.pop("loss") > 0
+    assert told == {
+        "input": "photo.png",
+        "output": "dream.png",
+        "kept": ["dream-00005.png"],
+        "finished": True,
+        "steps": 8,
+        "of_steps": 8,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--layers", "mixed3"], exit_codes.REFUSED, "the model has shallow, middle, deep"),
+        (["--layers", "deep=much"], exit_codes.USAGE, "'much', the weight of deep, is not a number"),
+        (["--layers", "=2"], exit_codes.USAGE, "is not a list such as mixed3,mixed5=0.5"),
+        (["--octaves", "-1,x"], exit_codes.USAGE, "is not a list of whole numbers such as -2,-1,0"),
+        (["--octaves", "-9"], exit_codes.REFUSED, "tiny needs 8 in width and height"),
+        (["--steps", "-1"], exit_codes.REFUSED, "steps is -1; it must be 0 to"),
+        (["--step-size", "nan"], exit_codes.REFUSED, "step_size is nan; it must be 0 to 1"),
+        (["--model-version", "1", "--label", "x"], exit_codes.USAGE, "give one of them"),
+        (["--model-version", "7"], exit_codes.REFUSED, "dream is not served"),
+        (["--zoom", "2", "--every", "5"], exit_codes.USAGE, "neither --every nor --checkpoint"),
+        (["--zoom", "2"], exit_codes.USAGE, "--zoom writes a .gif, or numbered pictures into a folder"),
+        (["--server", "127.0.0.1:1"], exit_codes.UNREACHABLE, "no model server answers"),
+    ],
+)
+def test_a_wrong_command_line_writes_nothing(
+    arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["dream", "photo.png", "-o", "dream.png", *arguments]) == code
+    assert words in capsys.readouterr().err
+    assert names() == ["photo.png"]
+
+
+def test_neither_the_input_nor_a_result_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["dream", "photo.png", "-o", "photo.png", "--overwrite"]) == exit_codes.USAGE
+    save(Path("dream.png"))
+    before = Path("dream.png").read_bytes()
+    assert run(["dream", "photo.png", "-o", "dream.png"]) == exit_codes.FAILED
+    assert Path("dream.png").read_bytes() == before
+    assert np.array_equal(shown("photo.png"), PICTURE)
+    assert "exists and may not be replaced" in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_the_picture_so_far_and_the_same_command_goes_on(
+    client: Client, dream_server: LocalServer
+) -> None:
+    arguments = ["dream", "photo.png", "-o", "dream.png", "--checkpoint", "point", "--every", "800"]
+    arguments += ["--steps", "2400", "--octaves", "0"]
+    process = impasto(*arguments, server=dream_server.address)
+    wait_until(lambda: Path("dream-00800.png").exists())
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == exit_codes.INTERRUPTED, err
+    assert out.splitlines()[-1] == "dream.png"
+    assert re.search(r"stopped at octave 1 of 1, step \d+ of 2400; the picture so far is in dream.png", err)
+    assert "the same command goes on from point" in err
+    so_far = shown("dream.png")
+    assert not np.array_equal(so_far, PICTURE)
+    assert run(arguments) == exit_codes.DONE
+    whole = dreamt(client, steps=2400, octaves=[0])
+    assert np.array_equal(shown("dream.png"), whole)
+    assert not np.array_equal(so_far, whole)
+    assert not Path("point").exists()
+    assert Path("dream-01600.png").exists()
+
+
+def test_ctrl_c_in_json(dream_server: LocalServer) -> None:
+    arguments = ["dream", "photo.png", "-o", "dream.png", "--json", "--every", "100", *ENDLESS]
+    process = impasto(*arguments, server=dream_server.address)
+    wait_until(lambda: Path("dream-00100.png").exists())
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    told = json.loads(out)
+    assert (told["finished"], told["output"]) == (False, "dream.png")
+    assert 100 <= told["steps"] < told["of_steps"] == 100_000_000
+
+
+def test_a_checkpoint_of_another_dream_leaves_everything_as_it_is(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    list(client.dreaming(PICTURE, checkpoint="point", steps=2))
+    save(Path("dream.png"))
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    arguments = ["dream", "photo.png", "-o", "dream.png", "--checkpoint", "point", "--steps", "3"]
+    assert run(arguments) == exit_codes.FAILED
+    assert "steps is 2 there and 3 here" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def on_a_terminal(*arguments: str) -> tuple[int, str, str]:
+    """The exit code, what stood on the terminal (standard error), and standard output."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "impasto.client", *arguments],
+        stderr=follower,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "150"},
+    )
+    os.close(follower)
+    terminal = b""
+    while True:
+        try:
+            chunk = os.read(leader, 10_000)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        terminal += chunk
+    os.close(leader)
+    out, _ = process.communicate(timeout=60)
+    return process.returncode, terminal.decode(), out.decode()
+
+
+def test_the_progress_bar_shows_octave_step_loss_and_time_and_never_jumps_back() -> None:
+    arguments = ["--octaves", "-1,0,1,-2", "--steps", "1500"]
+    code, terminal, out = on_a_terminal("dream", "photo.png", "-o", "dream.png", *arguments)
+    assert (code, out) == (exit_codes.DONE, "dream.png\n")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal)
+    assert re.search(r"octave 2/4  step \d+/1500  loss [\d.]+  0:\d\d left", plain)
+    percents = [int(found) for found in re.findall(r"(\d+) %", plain)]
+    assert len(set(percents)) > 3
+    assert percents == sorted(percents)
+
+
+def test_no_bar_without_a_terminal_and_none_if_quiet(dream_server: LocalServer) -> None:
+    process = impasto("dream", "photo.png", "-o", "a.png", server=dream_server.address)
+    assert process.communicate(timeout=60) == ("a.png\n", "")
+    code, terminal, _ = on_a_terminal("dream", "photo.png", "-o", "b.png", "--quiet")
+    assert (code, terminal) == (exit_codes.DONE, "")
+
+
+def test_a_zoom_is_a_gif_of_dreams_each_a_little_closer(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["dream", "photo.png", "--zoom", "3", "--zoom-factor", "1.5", "--octaves", "0"]
+    assert run([*arguments, "-o", "zoom.gif", "--json"]) == exit_codes.DONE
+    told = json.loads(capsys.readouterr().out)
+    assert (told["output"], told["frames"], told["finished"]) == ("zoom.gif", 3, True)
+    with Image.open("zoom.gif") as gif:
+        assert (gif.n_frames, gif.size, gif.info["loop"], gif.info["duration"]) == (3, (60, 40), 0, 100)  # type: ignore[attr-defined]
+    assert run([*arguments, "-o", "zoom.gif"]) == exit_codes.FAILED
+    assert "zoom.gif exists" in capsys.readouterr().err
+
+
+def test_a_zoom_into_a_folder_is_numbered_pictures(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["dream", "photo.png", "--zoom", "2", "--zoom-factor", "1.5", "-o", "frames"]
+    assert run(arguments) == exit_codes.DONE
+    first, second = (shown(f"frames/frame-0000{number}.png") for number in (1, 2))
+    assert np.array_equal(first, dreamt(client))
+    closer = zoom_in(Image.fromarray(first), factor=1.5)
+    assert np.array_equal(second, np.asarray(client.dream(closer)))
+    assert run(arguments) == exit_codes.FAILED
+    assert "frame-00001.png exists" in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_the_frames_so_far(dream_server: LocalServer) -> None:
+    process = impasto("dream", "photo.png", "-o", "frames", "--zoom", "9999", server=dream_server.address)
+    wait_until(lambda: Path("frames/frame-00002.png").exists())
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == exit_codes.INTERRUPTED
+    frames = len(list(Path("frames").iterdir()))
+    assert f"stopped after {frames} of 9999 frames; they are in frames" in err
+
+
+def test_models_shows_the_network_and_where_its_weights_are_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["models"]) == exit_codes.DONE
+    assert "dream: tiny, random, for tests" in capsys.readouterr().out.splitlines()
+    assert run(["models", "-s"]) == exit_codes.DONE
+    assert "  layers shallow middle deep\n" in capsys.readouterr().out
+    assert run(["models", "--json"]) == exit_codes.DONE
+    (dream,) = [m for m in json.loads(capsys.readouterr().out)["models"] if m["model"] == "dream"]
+    assert dream["description"]["layers"] == ["shallow", "middle", "deep"]
+    assert dream["description"]["suggested_step_size"] == 0.02

@@ -1,0 +1,83 @@
+"""Servers and clients of a dream as processes of their own, which a test can kill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from impasto.client import Client
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ServerProcess:
+    """`impasto-serving local` on a fixed port, to be killed and started again."""
+
+    def __init__(self, models: Path) -> None:
+        self._models = models
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Starts the process; it listens some seconds later."""
+        command = [sys.executable, "-m", "impasto.serving", "local", "--models", str(self._models)]
+        self._process = subprocess.Popen(
+            [*command, "--port", str(self._port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+
+    def wait_ready(self) -> None:
+        """Until it answers for the model dream."""
+        with Client(self.address) as client:
+            client.wait_ready(models=["dream"], timeout=120)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextlib.contextmanager
+def server_process(models: Path) -> Iterator[ServerProcess]:
+    """A running server that answers; killed on leaving."""
+    server = ServerProcess(models)
+    try:
+        server.start()
+        server.wait_ready()
+        yield server
+    finally:
+        server.kill()
+
+
+def impasto(*arguments: str | Path, server: str) -> subprocess.Popen[str]:
+    """Starts the command line as a process of its own."""
+    command = [sys.executable, "-m", "impasto.client", *map(str, arguments), "--server", server]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Waits for `condition`; AssertionError if it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not happen in time"
+        time.sleep(0.02)
