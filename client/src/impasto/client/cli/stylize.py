@@ -161,7 +161,8 @@ class _Painter:
         """Paints a photo in the blend of the styles; for several photos, they are looked at now and only once."""
         style: StyleSource | tuple[Path, ...] = self.styles
         weights = self.weights
-        if several and self.splits:
+        needs_vectors = len(self.styles) > 1 or self.options["strength"] < 1
+        if several and (self.splits or needs_vectors):  # where it cannot, that is better said once
             style = self.client.style_vector(
                 self.styles, weights=weights, max_pixels=self.options["max_pixels"], **self.model
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import tensorflow as tf
 
@@ -40,7 +40,7 @@ def load_hub(handle: str = HANDLE) -> Stylizer:
         SourceError: it cannot be reached, or is not this kind of module.
     """
     directory = _resolve(handle)
-    function = FrozenFunction(_signature(directory, handle))
+    function = _frozen(directory, handle)
     content, style = function.input(_CONTENT), function.input(_STYLE)
     provenance = _provenance(handle, directory)
     return Stylizer(
@@ -83,7 +83,8 @@ def _resolve(handle: str) -> Path:
         ) from error
 
 
-def _signature(directory: Path, handle: str) -> Any:
+def _frozen(directory: Path, handle: str) -> FrozenFunction:
+    """The module's function with its inputs called as the contract of `hub` calls them."""
     try:
         loaded = tf.saved_model.load(str(directory))
     except (OSError, ValueError, tf.errors.OpError) as error:
@@ -95,9 +96,14 @@ def _signature(directory: Path, handle: str) -> Any:
             f"{handle} is not the arbitrary stylizer: its {SERVING_DEFAULT} must take {_CONTENT} and {_STYLE} "
             f"and give one output, and takes {', '.join(sorted(inputs)) or 'nothing'}"
         )
-    # The function lives as long as what it was loaded from.
-    function.loaded = loaded
-    return function
+
+    def stylize(placeholder: tf.Tensor, placeholder_1: tf.Tensor) -> tf.Tensor:
+        (output,) = function(placeholder=placeholder, placeholder_1=placeholder_1).values()
+        return output
+
+    # Inside the module the tensors may be called otherwise.
+    specs = [tf.TensorSpec([None, None, None, 3], tf.float32, name) for name in (_CONTENT, _STYLE)]
+    return FrozenFunction(tf.function(stylize).get_concrete_function(*specs))
 
 
 def _provenance(handle: str, directory: Path) -> Provenance:
