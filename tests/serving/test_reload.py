@@ -64,7 +64,7 @@ def answer(client: OfficialClient, **spec: Any) -> float:
 def refused(call: Any, *arguments: Any, **more: Any) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.RpcError) as caught:
         call(*arguments, **more)
-    return caught.value.code(), caught.value.details()
+    return caught.value.code(), str(caught.value.details())
 
 
 def test_a_reload_loads_listed_versions_in_the_background(root: Path, client: OfficialClient) -> None:

@@ -21,6 +21,7 @@ from impasto.client.files import write_picture
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
 from impasto.client.stylize import StyleSource, StyleVector
+from impasto.client.tls import TlsOptions
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -38,6 +39,7 @@ __all__ = [
     "StyleSource",
     "StyleVector",
     "TensorInfo",
+    "TlsOptions",
     "VersionStatus",
     "read_picture",
     "write_picture",

@@ -19,6 +19,17 @@ def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, addre
     return kind(message, code=code, details=details, address=address, model=call.model or None)
 
 
+def tls_error(call: Call[object], reason: str, details: str, *, address: str) -> errors.TlsError:
+    """The exception for a call that failed because of TLS."""
+    return errors.TlsError(
+        f"no trusted connection to {address}: {reason}",
+        code=grpc.StatusCode.UNAVAILABLE,
+        details=details,
+        address=address,
+        model=call.model or None,
+    )
+
+
 def how_to_start(address: str) -> str:
     """A sentence with the command that starts a server, on the port that was tried if the address ends with one."""
     port = address.rpartition(":")[2]

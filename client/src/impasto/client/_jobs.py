@@ -23,6 +23,7 @@ from impasto.client.errors import (
     PreconditionFailed,
     ServerUnavailable,
     SignatureNotFound,
+    TlsError,
 )
 from impasto.client.metadata import State
 from impasto.client.signatures import SERVING_DEFAULT
@@ -98,6 +99,7 @@ def wait_ready_job(models: Iterable[str], *, timeout: float, address: str) -> Jo
 
     Raises:
         ServerUnavailable: nothing answered within `timeout` seconds.
+        TlsError: at once, if server and client do not trust each other.
         DeadlineExceeded: the server answers, but a model is not available in time; says which and why.
     """
     deadline = time.monotonic() + timeout
@@ -118,6 +120,8 @@ def _until_answered(deadline: float, timeout: float, address: str) -> Job[None]:
                     details=error.details,
                     address=address,
                 ) from error
+        except TlsError:
+            raise  # waiting does not mend it
         except CallError:
             return  # it answers, with the refusal that a call for no model gets
         else:

@@ -8,7 +8,10 @@ import grpc
 
 from impasto.client import channel
 from impasto.client._calls import Call
-from impasto.client._failures import call_error
+from impasto.client._failures import call_error, tls_error
+from impasto.client._handshake import refusal
+from impasto.client.errors import CallError
+from impasto.client.tls import TlsOptions
 
 ResultT = TypeVar("ResultT")
 
@@ -16,9 +19,10 @@ ResultT = TypeVar("ResultT")
 class SyncTransport:
     """A channel that sends one Call at a time for each thread that asks; threads may share it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tls: TlsOptions | None = None) -> None:
         self.address = address
-        self._channel = channel.open_channel(address)
+        self._tls = tls
+        self._channel = channel.open_channel(address, tls)
 
     def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
         """The parsed answer. Raises CallError; an answer that cannot be read is a DecodeError."""
@@ -27,8 +31,15 @@ class SyncTransport:
             payload = method(call.request, timeout=timeout)
         except grpc.RpcError as error:
             failed = cast(grpc.Call, error)  # what every failed unary call raises is both
-            raise call_error(call, failed.code(), failed.details() or "", address=self.address) from error
+            raise self._failure(call, failed.code(), failed.details() or "") from error
         return call.parse(payload)
+
+    def _failure(self, call: Call[ResultT], code: grpc.StatusCode, details: str) -> CallError:
+        if code is grpc.StatusCode.UNAVAILABLE:
+            for endpoint in channel.endpoints(self.address):
+                if (reason := refusal(endpoint, self._tls)) is not None:
+                    return tls_error(call, reason, details, address=self.address)
+        return call_error(call, code, details, address=self.address)
 
     def close(self) -> None:
         """Drop the connections; calls in flight are cancelled."""

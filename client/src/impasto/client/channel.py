@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import grpc
 
-from impasto.client.errors import AddressError
+from impasto.client.errors import AddressError, CertificateError
+from impasto.client.tls import TlsOptions
 
 DEFAULT_ADDRESS: Final = "localhost:8500"
 ADDRESS_VARIABLE: Final = "IMPASTO_SERVER"
@@ -63,9 +64,23 @@ def channel_options() -> list[tuple[str, Any]]:
     ]
 
 
-def open_channel(address: str) -> grpc.Channel:
-    """A plaintext channel to `address`, as `target` reads it. Nothing is sent until the first call."""
-    return grpc.insecure_channel(target(address), options=channel_options())
+def open_channel(address: str, tls: TlsOptions | None = None) -> grpc.Channel:
+    """A channel to `address`, as `target` reads it, in plain text without `tls`. Nothing is sent until the first call.
+
+    Raises:
+        AddressError: the address cannot be used.
+        CertificateError: a file of `tls` cannot be used, or the address is several replicas or a Unix socket and
+            the name that the certificates are for is not given.
+    """
+    if tls is None:
+        return grpc.insecure_channel(target(address), options=channel_options())
+    if tls.server_name is None and ("," in address or address.startswith("unix")):
+        raise CertificateError(
+            f"tls: {address!r} is not one host by whose name a certificate can be checked; give the name that the "
+            "certificate is for as server_name"
+        )
+    options = [*channel_options(), *tls.channel_options()]
+    return grpc.secure_channel(target(address), tls.channel_credentials(), options=options)
 
 
 def server_address(address: str | None) -> str:
@@ -97,6 +112,15 @@ def target(address: str) -> str:
     if len(families) > 1:
         raise AddressError(f"{address!r} mixes IPv4 and IPv6 addresses; give replicas of one kind")
     return f"{families.pop()}:" + ",".join(_join(host, port) for host, port in resolved)
+
+
+def endpoints(address: str) -> list[tuple[str, int]]:
+    """Host and port of each server of an address; none for the schemes that name something else."""
+    if address.startswith(("dns:", "ipv4:", "ipv6:")):
+        address = address.partition(":")[2].removeprefix("///")
+    elif address.startswith(_SCHEMES):
+        return []
+    return [_host_port(part.strip(), address) for part in address.split(",")]
 
 
 def _host_port(part: str, address: str) -> tuple[str, int]:

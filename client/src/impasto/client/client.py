@@ -20,6 +20,7 @@ from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.metadata import ModelMetadata, VersionStatus
 from impasto.client.signatures import SRCNN
 from impasto.client.stylize.methods import StylizeMethods
+from impasto.client.tls import TlsOptions
 from impasto.client.upscale import TILE, upscale_job
 
 if TYPE_CHECKING:
@@ -42,15 +43,24 @@ class Client(DreamMethods, StylizeMethods):
             `unix:...`); the environment's IMPASTO_SERVER if None, else localhost:8500.
         timeout: seconds that each call to the server may take; None for no limit. Every method can override
             it.
+        tls: encrypt, and check the server's certificate; the environment's IMPASTO_TLS_CA, _CERT, _KEY and
+            _SERVER_NAME if None, and plain text if none of them is set.
 
     Raises:
         AddressError: the address cannot be used.
+        CertificateError: a certificate or key cannot be used.
         ValueError: the timeout is not positive.
     """
 
-    def __init__(self, address: str | None = None, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        tls: TlsOptions | None = None,
+    ) -> None:
         self._timeout = _positive(timeout)
-        self._transport = SyncTransport(channel.server_address(address))
+        self._transport = SyncTransport(channel.server_address(address), tls or TlsOptions.from_environment())
 
     @property
     def address(self) -> str:
@@ -129,6 +139,7 @@ class Client(DreamMethods, StylizeMethods):
 
         Raises:
             ServerUnavailable: nothing answered within `timeout` seconds.
+            TlsError: at once, if server and client do not trust each other.
             DeadlineExceeded: the server answers, but a model is not available in time; the message says why.
         """
         job = wait_ready_job(models, timeout=timeout, address=self.address)

@@ -2,12 +2,14 @@
 
     ImpastoError
     ├── AddressError                    the server's address cannot be used (also a ValueError)
+    ├── CertificateError                a TLS certificate or key cannot be used (also a ValueError)
     ├── CallError                       a call failed; carries code, details, address and model
     │   ├── InvalidInput                inputs, version label or outputs were refused (also a ValueError)
     │   ├── ModelNotFound               no such model or version
     │   ├── PreconditionFailed          the model cannot run this call
     │   │   └── SignatureNotFound       it has no such signature
     │   ├── ServerUnavailable           nobody answers at the address (also a ConnectionError)
+    │   ├── TlsError                    server and client do not trust each other (also a ConnectionError)
     │   ├── DeadlineExceeded            no answer in time (also a TimeoutError)
     │   ├── ServerOverloaded            the server is out of threads, queue or memory
     │   ├── Unauthenticated             the server wants credentials
@@ -48,6 +50,10 @@ class ImpastoError(Exception):
 
 class AddressError(ImpastoError, ValueError):
     """The server's address cannot be parsed or resolved."""
+
+
+class CertificateError(ImpastoError, ValueError):
+    """A file for TLS cannot be read, is not what it should be, or does not go with another."""
 
 
 class CallError(ImpastoError):
@@ -94,6 +100,10 @@ class SignatureNotFound(PreconditionFailed):
 
 class ServerUnavailable(CallError, ConnectionError):
     """Nobody answers at the address, or the server refuses work for now."""
+
+
+class TlsError(CallError, ConnectionError):
+    """The TLS handshake failed: the message says which certificate was refused, and why."""
 
 
 class DeadlineExceeded(CallError, TimeoutError):

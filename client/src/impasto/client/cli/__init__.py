@@ -15,7 +15,14 @@ from impasto.client.cli.models import models
 from impasto.client.cli.status import status
 from impasto.client.cli.stylize import stylize
 from impasto.client.cli.upscale import upscale
-from impasto.client.errors import AddressError, CallError, ImpastoError, ServerUnavailable
+from impasto.client.errors import (
+    AddressError,
+    CallError,
+    CertificateError,
+    ImpastoError,
+    ServerUnavailable,
+    TlsError,
+)
 
 __all__ = ["impasto", "run"]
 
@@ -75,8 +82,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _code_of(error: ImpastoError) -> int:
-    if isinstance(error, ServerUnavailable):
+    if isinstance(error, ServerUnavailable | TlsError):
         return exit_codes.UNREACHABLE
     if isinstance(error, CallError):
         return exit_codes.REFUSED
-    return exit_codes.USAGE if isinstance(error, AddressError) else exit_codes.FAILED
+    return exit_codes.USAGE if isinstance(error, AddressError | CertificateError) else exit_codes.FAILED

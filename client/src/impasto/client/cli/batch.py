@@ -22,6 +22,7 @@ from impasto.client.errors import (
     ModelNotFound,
     PermissionDenied,
     ServerUnavailable,
+    TlsError,
     Unauthenticated,
 )
 from impasto.client.files import check_output, write_picture
@@ -30,7 +31,14 @@ Job = Callable[[Path, Callable[[Progress], None]], Image.Image]
 """Makes the result of one picture and reports how far it is."""
 
 # What goes wrong the same way for every picture: stop at once.
-_HOPELESS: Final = (ServerUnavailable, ModelNotFound, Unauthenticated, PermissionDenied, CallUnsupported)
+_HOPELESS: Final = (
+    ServerUnavailable,
+    TlsError,
+    ModelNotFound,
+    Unauthenticated,
+    PermissionDenied,
+    CallUnsupported,
+)
 
 
 @dataclass

@@ -1,0 +1,106 @@
+"""TLS towards the server: whom the client trusts, and what it shows."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from impasto.client.errors import CertificateError
+
+CA_VARIABLE: Final = "IMPASTO_TLS_CA"
+CERTIFICATE_VARIABLE: Final = "IMPASTO_TLS_CERT"
+KEY_VARIABLE: Final = "IMPASTO_TLS_KEY"
+SERVER_NAME_VARIABLE: Final = "IMPASTO_TLS_SERVER_NAME"
+
+
+@dataclass(frozen=True)
+class TlsOptions:
+    """Encrypt the connection, and check who is at its other end.
+
+    Attributes:
+        ca: a PEM file with the certificates that may sign the server's; the well-known ones of gRPC if None.
+        certificate: a PEM file with the client's own certificate and those between it and its CA, for servers
+            that want one (mTLS).
+        key: the PEM file of its private key, not encrypted.
+        server_name: the name that the server's certificate must be for, if it is not the address's.
+    """
+
+    ca: str | os.PathLike[str] | None = None
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+    server_name: str | None = None
+
+    @classmethod
+    def from_environment(cls) -> TlsOptions | None:
+        """The options of IMPASTO_TLS_CA, _CERT, _KEY and _SERVER_NAME; None if none of them is set."""
+        return tls_options(
+            ca=os.environ.get(CA_VARIABLE),
+            certificate=os.environ.get(CERTIFICATE_VARIABLE),
+            key=os.environ.get(KEY_VARIABLE),
+            server_name=os.environ.get(SERVER_NAME_VARIABLE),
+        )
+
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """What a gRPC channel needs. Raises CertificateError."""
+        self.context()  # says what is wrong with a file; gRPC would only fail to connect
+        ca, certificate, key = (
+            None if path is None else Path(path).read_bytes()
+            for path in (self.ca, self.certificate, self.key)
+        )
+        return grpc.ssl_channel_credentials(ca, key, certificate)
+
+    def channel_options(self) -> list[tuple[str, Any]]:
+        """The options of a gRPC channel that go with the credentials."""
+        return [("grpc.ssl_target_name_override", self.server_name)] if self.server_name else []
+
+    def context(self) -> ssl.SSLContext:
+        """The same for Python's own TLS.
+
+        Raises:
+            CertificateError: a file cannot be read, is not PEM or is encrypted; certificate and key do not
+                belong together, or one of them is missing.
+        """
+        context = ssl.create_default_context() if self.ca is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_alpn_protocols(["h2"])
+        if (self.certificate is None) != (self.key is None):
+            missing, given = ("key", "certificate") if self.key is None else ("certificate", "key")
+            raise CertificateError(f"tls: a {given} without its {missing} is of no use; give both or none")
+        for path in (self.ca, self.certificate, self.key):
+            if path is not None:
+                _check_readable(path)
+        try:
+            if self.ca is not None:
+                context.load_verify_locations(self.ca)
+        except ssl.SSLError as error:
+            raise CertificateError(f"tls ca: {self.ca} holds no PEM certificate ({error.reason})") from error
+        try:
+            if self.certificate is not None:
+                # Any password keeps OpenSSL from asking for one: gRPC cannot use an encrypted key anyway.
+                context.load_cert_chain(self.certificate, self.key, password="-")  # noqa: S106 - not a secret
+        except ssl.SSLError as error:
+            raise CertificateError(
+                f"tls certificate {self.certificate} and key {self.key} cannot be used together ({error.reason}): "
+                "both must be PEM, the key must be the certificate's and not be encrypted"
+            ) from error
+        return context
+
+
+def tls_options(
+    *, ca: str | None, certificate: str | None, key: str | None, server_name: str | None
+) -> TlsOptions | None:
+    """The options, an empty value being none; None if nothing is set, which means no TLS."""
+    if not (ca or certificate or key or server_name):
+        return None
+    return TlsOptions(ca or None, certificate or None, key or None, server_name or None)
+
+
+def _check_readable(path: str | os.PathLike[str]) -> None:
+    try:
+        Path(path).read_bytes()
+    except OSError as error:
+        raise CertificateError(f"tls: {path} cannot be read: {error.strerror}") from error
