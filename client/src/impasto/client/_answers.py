@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from impasto.client._calls import Outputs
 from impasto.client.errors import DecodeError
+from impasto.client.signatures import Signature
 
 
 def output(
@@ -41,3 +43,34 @@ def output(
             model=model,
         )
     return found
+
+
+def told(outputs: Outputs, signature: Signature, *, names: Sequence[str], model: str) -> dict[str, Any]:
+    """Outputs of the contract as plain values: numbers, strings, and lists of them.
+
+    Args:
+        outputs: the answer.
+        signature: the contract's, whose outputs have these dtypes and as many dimensions.
+        names: of the wanted ones.
+        model: for the message.
+
+    Raises:
+        DecodeError: one is missing, or not what the contract promises.
+    """
+    values: dict[str, Any] = {}
+    for spec in signature.outputs:
+        if spec.name not in names:
+            continue
+        dtype: DTypeLike = np.object_ if spec.dtype == "string" else spec.dtype
+        array = output(outputs, spec.name, dtype=dtype, shape=(None,) * len(spec.shape), model=model)
+        values[spec.name] = _text(array.tolist()) if spec.dtype == "string" else array.tolist()
+    return values
+
+
+def decimal(value: float) -> float:
+    """The shortest number that is the same float32: 0.02 rather than 0.019999999552965164."""
+    return float(str(np.float32(value)))
+
+
+def _text(value: Any) -> Any:
+    return [_text(entry) for entry in value] if isinstance(value, list) else value.decode()

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from impasto.client.cli import exit_codes
 from impasto.client.cli.dream_options import dream_options
 from impasto.client.cli.dream_zoom import Zoom, run_zoom
-from impasto.client.cli.job_bar import JobBar
-from impasto.client.cli.kept import KeptPictures
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json
-from impasto.client.client import Client
+from impasto.client.cli.picture_job import Files, PictureJob
 from impasto.client.dream import DreamKeywords, DreamProgress
-from impasto.client.errors import CallError
-from impasto.client.files import check_output, write_picture
 from impasto.client.signatures import DREAM
 
 
@@ -100,79 +91,24 @@ def dream(
             return run_zoom(
                 client, zoom, options, common=common, model=model, version=model_version, label=label
             )
-    overwrite = overwrite or (checkpoint is not None and checkpoint.exists())
-    check_output(output, overwrite=overwrite)
-    kept = KeptPictures(output, every=every, overwrite=overwrite)
-    run = _Run(
-        common=common, source=source, output=output, checkpoint=checkpoint, kept=kept, overwrite=overwrite
-    )
+    files = Files(source=source, output=output, checkpoint=checkpoint, every=every, overwrite=overwrite)
+    job = PictureJob[DreamProgress](files, common=common, where=_where, measures=_measures)
     with common.connect() as client:
-        return run.dream(client, every=every, model=model, version=model_version, label=label, **options)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """One dream from the file to the file."""
-
-    common: Common
-    source: Path
-    output: Path
-    checkpoint: Path | None
-    kept: KeptPictures
-    overwrite: bool
-
-    def dream(self, client: Client, **arguments: Any) -> int:
-        """Dream, show how far it is, and write the result, or the picture so far; returns the exit code."""
-        started = time.monotonic()
-        last: DreamProgress | None = None
-        with JobBar(quiet=self.common.quiet) as bar:
-            steps = client.dreaming(self.source, checkpoint=self.checkpoint, **arguments)
-            try:
-                for progress in steps:
-                    last = progress
-                    bar.show(progress.fraction, str(progress))
-                    self.kept.offer(progress.done, progress.preview)
-            except KeyboardInterrupt:
-                if last is None or last.done == 0:
-                    raise
-                self._write_so_far(last, bar)
-                self._report(last, seconds=time.monotonic() - started, finished=False)
-                return exit_codes.INTERRUPTED
-            except CallError:
-                if last is not None and last.done > 0:
-                    self._write_so_far(last, bar)
-                raise
-            finally:
-                steps.close()
-        assert last is not None  # a dream that ends has shown its result
-        write_picture(self.output, last.preview(), overwrite=self.overwrite)
-        if self.checkpoint is not None:
-            self.checkpoint.unlink(missing_ok=True)
-        self._report(last, seconds=time.monotonic() - started, finished=True)
-        return exit_codes.DONE
-
-    def _write_so_far(self, last: DreamProgress, bar: JobBar) -> None:
-        write_picture(self.output, last.preview(), overwrite=self.overwrite)
-        where = f"octave {last.octave} of {last.octaves}, step {last.step} of {last.steps}"
-        bar.message(f"impasto: stopped at {where}; the picture so far is in {self.output}")
-        if self.checkpoint is not None:
-            bar.message(f"impasto: the same command goes on from {self.checkpoint}")
-
-    def _report(self, last: DreamProgress, *, seconds: float, finished: bool) -> None:
-        paths = [*self.kept.written, self.output]
-        if not self.common.as_json:
-            for path in paths:
-                click.echo(str(path))
-            return
-        print_json(
-            {
-                "input": str(self.source),
-                "output": str(self.output),
-                "kept": [str(path) for path in self.kept.written],
-                "finished": finished,
-                "steps": last.done,
-                "of_steps": last.total,
-                "loss": last.loss,
-                "seconds": round(seconds, 3),
-            }
+        steps = client.dreaming(
+            source,
+            every=every,
+            checkpoint=checkpoint,
+            model=model,
+            version=model_version,
+            label=label,
+            **options,
         )
+        return job.run(steps)
+
+
+def _where(progress: DreamProgress) -> str:
+    return f"octave {progress.octave} of {progress.octaves}, step {progress.step} of {progress.steps}"
+
+
+def _measures(progress: DreamProgress) -> dict[str, object]:
+    return {"loss": progress.loss}

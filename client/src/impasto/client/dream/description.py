@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from impasto.client._answers import output
+from impasto.client._answers import decimal, told
 from impasto.client._calls import Call, ModelRef, Outputs, predict_call, predict_with_version_call
 from impasto.client.signatures import DREAM
 
@@ -61,37 +60,24 @@ def describe_call(ref: ModelRef) -> Call[tuple[int, Outputs]]:
 def read_description(answer: tuple[int, Outputs], model: str) -> DreamDescription:
     """The description in the answer to `describe_call`. Raises DecodeError."""
     version, outputs = answer
-    names: dict[str, tuple[DTypeLike, tuple[None, ...]]] = {
-        spec.name: (np.object_ if spec.dtype == "string" else spec.dtype, (None,) * len(spec.shape))
-        for spec in DREAM.signatures[_SIGNATURE].outputs
-        if spec.name in _OUTPUTS
-    }
-    values: dict[str, Any] = {
-        name: output(outputs, name, dtype=dtype, shape=shape, model=model).tolist()
-        for name, (dtype, shape) in names.items()
-    }
-    layers = tuple(layer.decode() for layer in values["layers"])
-    weights = dict(zip(layers, map(_decimal, values["layer_weights"]), strict=False))
+    values = told(outputs, DREAM.signatures[_SIGNATURE], names=_OUTPUTS, model=model)
+    layers = tuple(values["layers"])
+    weights = dict(zip(layers, map(decimal, values["layer_weights"]), strict=False))
     return DreamDescription(
         version=version,
-        backbone=values["backbone"].decode(),
-        weights=values["weights"].decode(),
+        backbone=values["backbone"],
+        weights=values["weights"],
         layers=layers,
         layer_weights=MappingProxyType({layer: weight for layer, weight in weights.items() if weight}),
         steps=values["suggested_steps"],
-        step_size=_decimal(values["suggested_step_size"]),
-        octave_scale=_decimal(values["suggested_octave_scale"]),
+        step_size=decimal(values["suggested_step_size"]),
+        octave_scale=decimal(values["suggested_octave_scale"]),
         octaves=tuple(values["suggested_octaves"]),
         minimum_side=values["minimum_side"],
         maximum_steps=values["maximum_steps"],
         maximum_pixels=values["maximum_pixels"],
         maximum_tile_pixels=values["maximum_tile_pixels"],
     )
-
-
-def _decimal(value: float) -> float:
-    """The shortest number that is the same float32: 0.02 rather than 0.019999999552965164."""
-    return float(str(np.float32(value)))
 
 
 def sizes_call(

@@ -17,16 +17,16 @@ from impasto.client._answers import output
 from impasto.client._calls import ModelRef, predict_call
 from impasto.client._chunks import Pace
 from impasto.client._jobs import Job, Snapshot
+from impasto.client._pinning import pinned_by, version_gone
 from impasto.client._retries import patiently
 from impasto.client.checkpoint import check_same_job
 from impasto.client.dream.description import DreamDescription, describe_call, read_description, sizes_call
 from impasto.client.dream.options import DreamOptions
-from impasto.client.dream.plan import Plan, fit, settle
+from impasto.client.dream.plan import KIND, Plan, fit, settle
 from impasto.client.dream.progress import Canvas, DreamProgress
 from impasto.client.errors import CheckpointError, InvalidInput, ModelNotFound
 from impasto.client.images import Picture
 
-_KIND: Final = "dream"
 _PIXELS: Final = "pixels"
 
 
@@ -83,11 +83,11 @@ def dream_job(
     if every is not None and every < 1:
         raise InvalidInput(f"every is {every}; it must be 1 or more steps")
     if resume is not None:
-        ref = _pinned_by(resume, ref)
+        ref = pinned_by(resume, ref, kind=KIND)
     try:
         plan, ref = yield from _plan(picture, ref, options)
     except ModelNotFound as error:
-        raise error if resume is None else _version_gone(error, ref) from error
+        raise error if resume is None else version_gone(error, ref) from error
     identity = plan.identity(picture, ref.name)
     position = _Position(0, 0, picture.rgb) if resume is None else _position(resume, identity, plan)
     canvas = Canvas(picture=picture, preserve_color=plan.settings.preserve_color)
@@ -106,7 +106,7 @@ def dream_job(
         try:
             position = yield from run.advance(before)
         except ModelNotFound as error:
-            raise _version_gone(error, ref) from error
+            raise version_gone(error, ref) from error
         shows = position.step > before.step or position.octave == len(plan.sizes)
 
 
@@ -214,16 +214,6 @@ class _Run:
         return output(outputs, "image", dtype=np.uint8, shape=(*size, 3), model=self._ref.name)
 
 
-def _pinned_by(resume: Snapshot, ref: ModelRef) -> ModelRef:
-    """The model with the version that the checkpoint began with, which a label may no longer stand for."""
-    version = resume.job.get("version")
-    if resume.job.get("kind") != _KIND or not isinstance(version, int):
-        raise CheckpointError("the checkpoint is of no dream; delete it to begin anew, or name another")
-    if ref.version is not None and ref.version != version:
-        check_same_job(resume, {**resume.job, "version": ref.version})
-    return ModelRef(ref.name, version=version)
-
-
 def _position(resume: Snapshot, identity: Mapping[str, Any], plan: Plan) -> _Position:
     check_same_job(resume, identity)
     octave, step = resume.position.get("octave"), resume.position.get("step")
@@ -244,15 +234,3 @@ def _fits(pixels: NDArray[Any], octave: int, plan: Plan) -> bool:
     if pixels.dtype == np.float32:
         return octave < len(plan.sizes) and pixels.shape == (*plan.sizes[octave], 3)
     return pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size > 0
-
-
-def _version_gone(error: ModelNotFound, ref: ModelRef) -> ModelNotFound:
-    return ModelNotFound(
-        f"version {ref.version} of {ref.name}, with which this job began, is no longer served, and another version "
-        "would give another picture. Serve it again and go on from the checkpoint, or begin anew "
-        f"({error.details or error})",
-        code=error.code,
-        details=error.details,
-        address=error.address,
-        model=error.model,
-    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.client._values import digest, either, real, whole
 from impasto.client.dream.description import DreamDescription
 from impasto.client.dream.layers import layer_weights
 from impasto.client.dream.options import DreamOptions
 from impasto.client.errors import InvalidInput
 from impasto.client.images import Picture, read_picture
+
+KIND: Final = "dream"
+"""What checkpoints say that they are of."""
 
 MOST_STEPS: Final = 1_000_000_000
 MOST_OCTAVES: Final = 32
@@ -69,7 +71,7 @@ def settle(options: DreamOptions, model: DreamDescription) -> Settings:
         ImageError: the guide cannot be used.
         OSError: the guide's file cannot be opened.
     """
-    tile = None if options.tile is None else _whole("tile", options.tile, 0, _INT32 - 1)
+    tile = None if options.tile is None else whole("tile", options.tile, 0, _INT32 - 1)
     if tile is not None and 0 < tile < 2 * model.minimum_side:
         raise InvalidInput(
             f"tile is {tile}; it must be 0 (none) or at least {2 * model.minimum_side} pixels for {model.backbone}"
@@ -79,16 +81,16 @@ def settle(options: DreamOptions, model: DreamDescription) -> Settings:
             model.layer_weights if options.layers is None else options.layers, model.layers
         ),
         octaves=_octaves(model.octaves if options.octaves is None else options.octaves),
-        octave_scale=_number(
+        octave_scale=real(
             "octave_scale",
-            _either(options.octave_scale, model.octave_scale),
+            either(options.octave_scale, model.octave_scale),
             LEAST_OCTAVE_SCALE,
             LARGEST_OCTAVE_SCALE,
         ),
-        steps=_whole("steps", _either(options.steps, model.steps), 0, MOST_STEPS),
-        step_size=_number("step_size", _either(options.step_size, model.step_size), 0.0, LARGEST_STEP_SIZE),
+        steps=whole("steps", either(options.steps, model.steps), 0, MOST_STEPS),
+        step_size=real("step_size", either(options.step_size, model.step_size), 0.0, LARGEST_STEP_SIZE),
         tile=tile,
-        seed=_whole("seed", options.seed, -_INT32, _INT32 - 1),
+        seed=whole("seed", options.seed, -_INT32, _INT32 - 1),
         guide=None if options.guide is None else _guide(options.guide, model),
         preserve_color=bool(options.preserve_color),
     )
@@ -120,12 +122,12 @@ class Plan:
         settings = self.settings
         named = zip(self.model.layers, settings.weights.tolist(), strict=True)
         return {
-            "kind": "dream",
+            "kind": KIND,
             "model": model,
             "version": self.model.version,
             "backbone": self.model.backbone,
             "weights": self.model.weights,
-            "picture": _digest(picture.rgb),
+            "picture": digest(picture.rgb),
             "layers": {name: weight for name, weight in named if weight},
             "octaves": list(settings.octaves),
             "octave_scale": settings.octave_scale,
@@ -133,7 +135,7 @@ class Plan:
             "step_size": settings.step_size,
             "tile": self.tile,
             "seed": settings.seed,
-            "guide": None if settings.guide is None else _digest(settings.guide),
+            "guide": None if settings.guide is None else digest(settings.guide),
             "preserve_color": settings.preserve_color,
         }
 
@@ -170,39 +172,14 @@ def fit(settings: Settings, model: DreamDescription, sizes: NDArray[np.int32]) -
     return Plan(settings=settings, sizes=sides, tile=tile, model=model)
 
 
-def _either(asked: Any, suggested: Any) -> Any:
-    return suggested if asked is None else asked
-
-
 def _octaves(octaves: Sequence[int]) -> tuple[int, ...]:
     try:
-        values = tuple(_whole("octaves", octave, -_INT32, _INT32 - 1) for octave in octaves)
+        values = tuple(whole("octaves", octave, -_INT32, _INT32 - 1) for octave in octaves)
     except TypeError as error:
         raise InvalidInput(f"octaves is {octaves!r}; it must be whole numbers such as [-2, -1, 0]") from error
     if not 1 <= len(values) <= MOST_OCTAVES:
         raise InvalidInput(f"octaves holds {len(values)} numbers; it must hold 1 to {MOST_OCTAVES}")
     return values
-
-
-def _whole(name: str, value: Any, least: int, most: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError as error:
-        raise InvalidInput(f"{name} is {value!r}; it must be a whole number") from error
-    if not least <= number <= most:
-        raise InvalidInput(f"{name} is {number}; it must be {least} to {most}")
-    return number
-
-
-def _number(name: str, value: Any, least: float, most: float) -> float:
-    """The value as a float32, which is what is sent."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{name} is {value!r}; it must be a number") from error
-    if not np.float32(least) <= np.float32(number) <= np.float32(most):  # false for NaN as well
-        raise InvalidInput(f"{name} is {number}; it must be {least:g} to {most:g}")
-    return float(np.float32(number))
 
 
 def _guide(source: Any, model: DreamDescription) -> NDArray[np.uint8]:
@@ -214,8 +191,3 @@ def _guide(source: Any, model: DreamDescription) -> NDArray[np.uint8]:
             f"{model.backbone} needs {model.minimum_side} in width and height; use a larger or squarer picture"
         )
     return np.asarray(image)
-
-
-def _digest(pixels: NDArray[np.uint8]) -> str:
-    shape = "x".join(map(str, pixels.shape))
-    return f"{shape} {hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()}"

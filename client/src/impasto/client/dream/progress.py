@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._jobs import Progress
+from impasto.client._values import clock
 from impasto.client.dream.colour import keep_colours
 from impasto.client.images import Picture
 
@@ -43,7 +44,7 @@ class DreamProgress(Progress):
     def __str__(self) -> str:
         parts = [f"octave {self.octave}/{self.octaves}", f"step {self.step}/{self.steps}"]
         parts += [] if self.loss is None else [f"loss {self.loss:.4g}"]
-        parts += [] if self.seconds_left is None else [f"{_clock(self.seconds_left)} left"]
+        parts += [] if self.seconds_left is None else [f"{clock(self.seconds_left)} left"]
         return "  ".join(parts)
 
     def preview(self) -> Image.Image:
@@ -78,10 +79,3 @@ class Canvas:
         if self.preserve_color:
             pixels = keep_colours(self.picture.rgb, pixels)
         return self.picture.rebuild(pixels)
-
-
-def _clock(seconds: float) -> str:
-    """A duration as minutes and seconds, or hours too: `0:07`, `1:02:30`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -77,12 +77,12 @@ def read_blend(
     given = tuple(style) if isinstance(style, list | tuple) else (style,)
     if not given:
         raise InvalidInput("style is an empty list: give at least one painting", model=model)
-    shares = _shares(weights, len(given), model)
+    parts = shares(weights, len(given), model=model)
     styles = tuple(
         entry if isinstance(entry, StyleVector) else read_picture(entry, max_pixels=max_pixels)
         for entry in given
     )
-    return Blend(styles, shares)
+    return Blend(styles, parts)
 
 
 def painting_batch(painting: Picture) -> NDArray[np.uint8]:
@@ -97,7 +97,12 @@ def painting_batch(painting: Picture) -> NDArray[np.uint8]:
     return np.asarray(image)[np.newaxis]
 
 
-def _shares(weights: Sequence[float] | None, count: int, model: str) -> tuple[float, ...]:
+def shares(weights: Sequence[float] | None, count: int, *, model: str) -> tuple[float, ...]:
+    """The weights of `count` styles as parts of their sum; equal ones for None.
+
+    Raises:
+        InvalidInput: there are not as many, one is negative or no number, or all are zero.
+    """
     if weights is None:
         return (1 / count,) * count
     if len(weights) != count:
