@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import click
+import dream
 import stylize
 import upscale
 from job import Job
@@ -19,7 +20,14 @@ from impasto.serving.quiet import quiet_tensorflow
 
 EXAMPLES = Path(__file__).resolve().parent.parent
 
-JOBS = {job.model: job for job in (Job("srcnn", upscale.show),)}
+JOBS = {
+    job.model: job
+    for job in (
+        Job("srcnn", upscale.show),
+        Job("stylize", stylize.show, ("stylize", "--source", "package")),
+        Job("dream", dream.show, ("dream", "--backbone", "vgg19", "--weights", "package")),
+    )
+}
 
 
 @click.command()

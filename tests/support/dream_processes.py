@@ -44,6 +44,12 @@ class ServerProcess:
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
 
+    def ensure_running(self) -> None:
+        """Starts it if it was killed, and waits until it answers."""
+        if self._process is None:
+            self.start()
+        self.wait_ready()
+
     def wait_ready(self) -> None:
         """Until it answers for the model dream."""
         with Client(self.address) as client:
@@ -62,8 +68,7 @@ def server_process(models: Path) -> Iterator[ServerProcess]:
     """A running server that answers; killed on leaving."""
     server = ServerProcess(models)
     try:
-        server.start()
-        server.wait_ready()
+        server.ensure_running()
         yield server
     finally:
         server.kill()

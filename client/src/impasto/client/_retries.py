@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from impasto.client._calls import Call
 from impasto.client._jobs import Job, Pause
-from impasto.client.errors import CallError, ServerOverloaded, ServerUnavailable
+from impasto.client.errors import CallAborted, CallError, ServerOverloaded, ServerUnavailable
 
 PATIENCE: Final = 60.0
 """Seconds that a server may be away, or refuse work, in the middle of a job."""
@@ -27,7 +27,7 @@ def patiently(call: Call[ResultT], *, unavailable: bool = True, patience: float 
 
     Args:
         call: what to send.
-        unavailable: whether to outlast a server that does not answer as well as one that is overloaded.
+        unavailable: whether to outlast a server that does not answer, or stops, as well as one that is overloaded.
         patience: seconds after the first failure, beyond which no further attempt is made.
 
     Raises:
@@ -35,7 +35,8 @@ def patiently(call: Call[ResultT], *, unavailable: bool = True, patience: float 
     """
     passing: tuple[type[CallError], ...] = (ServerOverloaded,)
     if unavailable:
-        passing = (ServerOverloaded, ServerUnavailable)
+        # A server that is told to stop cancels the calls that it still runs: that is CallAborted.
+        passing = (ServerOverloaded, ServerUnavailable, CallAborted)
     deadline: float | None = None
     pause = _FIRST_PAUSE
     while True:

@@ -1,0 +1,68 @@
+"""A job outlasts a server that is away, for a while and not for ever. The job is driven by hand, without waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from impasto.client._calls import ping_call
+from impasto.client._jobs import Pause
+from impasto.client._retries import patiently
+from impasto.client.errors import (
+    CallAborted,
+    CallError,
+    DeadlineExceeded,
+    InvalidInput,
+    ModelNotFound,
+    ServerFault,
+    ServerOverloaded,
+    ServerUnavailable,
+)
+
+
+def outcome(
+    failures: Sequence[CallError], *, patience: float = 60.0, unavailable: bool = True
+) -> tuple[object, list[float]]:
+    """What the call ends with after these failures in turn, and the pauses between its attempts."""
+    call = ping_call()
+    job = patiently(call, patience=patience, unavailable=unavailable)
+    pauses: list[float] = []
+    assert next(job) is call
+    for failure in failures:
+        step = job.throw(failure)
+        assert isinstance(step, Pause)
+        pauses.append(step.seconds)
+        assert next(job) is call
+    with pytest.raises(StopIteration) as end:
+        job.send("the answer")
+    return end.value.value, pauses
+
+
+@pytest.mark.parametrize(
+    "failure", [ServerUnavailable("away"), ServerOverloaded("busy"), CallAborted("stops")]
+)
+def test_a_call_is_sent_again_with_growing_pauses(failure: CallError) -> None:
+    assert outcome([failure] * 7) == ("the answer", [0.2, 0.4, 0.8, 1.6, 3.0, 3.0, 3.0])
+
+
+def test_patience_ends() -> None:
+    first, second = ServerUnavailable("away"), ServerUnavailable("still away")
+    with pytest.raises(ServerUnavailable) as caught:
+        outcome([first, second], patience=0.3)
+    assert caught.value is second
+
+
+@pytest.mark.parametrize(
+    "failure", [InvalidInput("no"), ModelNotFound("no"), DeadlineExceeded("no"), ServerFault("no")]
+)
+def test_what_waiting_does_not_mend_is_raised_at_once(failure: CallError) -> None:
+    with pytest.raises(type(failure)) as caught:
+        outcome([failure])
+    assert caught.value is failure
+
+
+def test_a_first_call_need_not_wait_for_a_server_that_is_not_there() -> None:
+    with pytest.raises(ServerUnavailable):
+        outcome([ServerUnavailable("away")], unavailable=False)
+    assert outcome([ServerOverloaded("busy")], unavailable=False) == ("the answer", [0.2])
