@@ -6,6 +6,7 @@
         client.upscale("photo.jpg").save("large.png")
         client.stylize("photo.jpg", "painting.jpg").save("painted.png")
         client.dream("photo.jpg", layers=["mixed4"]).save("dream.png")
+        client.transfer("photo.jpg", "painting.jpg").save("painting.png")
 
 `errors` draws the tree of what can go wrong; `signatures` is the contract of the models.
 """
@@ -22,6 +23,7 @@ from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
 from impasto.client.stylize import StyleSource, StyleVector
 from impasto.client.tls import TlsOptions
+from impasto.client.transfer import TransferDescription, TransferOptions, TransferProgress
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -40,6 +42,9 @@ __all__ = [
     "StyleVector",
     "TensorInfo",
     "TlsOptions",
+    "TransferDescription",
+    "TransferOptions",
+    "TransferProgress",
     "VersionStatus",
     "read_picture",
     "write_picture",

@@ -21,6 +21,7 @@ from impasto.client.metadata import ModelMetadata, VersionStatus
 from impasto.client.signatures import SRCNN
 from impasto.client.stylize.methods import StylizeMethods
 from impasto.client.tls import TlsOptions
+from impasto.client.transfer.methods import TransferMethods
 from impasto.client.upscale import TILE, upscale_job
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ DEFAULT_TIMEOUT: Final = 60.0
 ResultT = TypeVar("ResultT")
 
 
-class Client(DreamMethods, StylizeMethods):
+class Client(DreamMethods, StylizeMethods, TransferMethods):
     """Calls the models of a TensorFlow Serving server.
 
     Use it as a context manager, or close it. Threads may share one. Calls that find the server unavailable

@@ -14,6 +14,7 @@ from impasto.client.cli.dream import dream
 from impasto.client.cli.models import models
 from impasto.client.cli.status import status
 from impasto.client.cli.stylize import stylize
+from impasto.client.cli.transfer import transfer
 from impasto.client.cli.upscale import upscale
 from impasto.client.errors import (
     AddressError,
@@ -53,6 +54,7 @@ def impasto() -> None:
 impasto.add_command(upscale)
 impasto.add_command(stylize)
 impasto.add_command(dream)
+impasto.add_command(transfer)
 impasto.add_command(models)
 impasto.add_command(status)
 

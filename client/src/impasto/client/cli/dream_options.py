@@ -9,25 +9,8 @@ from typing import Any
 
 import click
 
+from impasto.client.cli.layers import layers
 from impasto.client.dream import DreamKeywords
-
-
-def _layers(
-    _context: click.Context, _option: click.Parameter, value: str | None
-) -> list[tuple[str, float]] | None:
-    """`mixed3,mixed5=0.5` as pairs of name and weight."""
-    if value is None:
-        return None
-    pairs = []
-    for entry in value.split(","):
-        name, equals, weight = (part.strip() for part in entry.partition("="))
-        if not name:
-            raise click.BadParameter(f"{value!r} is not a list such as mixed3,mixed5=0.5")
-        try:
-            pairs.append((name, float(weight) if equals else 1.0))
-        except ValueError:
-            raise click.BadParameter(f"{weight!r}, the weight of {name}, is not a number") from None
-    return pairs
 
 
 def _octaves(_context: click.Context, _option: click.Parameter, value: str | None) -> list[int] | None:
@@ -41,7 +24,7 @@ def _octaves(_context: click.Context, _option: click.Parameter, value: str | Non
 _OPTIONS = (
     click.option(
         "--layers",
-        callback=_layers,
+        callback=layers,
         metavar="NAME[=WEIGHT],...",
         help="The layers to excite, such as mixed3,mixed5=0.5. `impasto models -s` lists them.",
     ),

@@ -1,0 +1,107 @@
+"""The pictures that a transfer is made of, read and brought near the sizes that they are needed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.client._values import digest
+from impasto.client.errors import InvalidInput
+from impasto.client.images import ImageSource, Picture, read_picture
+from impasto.client.transfer.options import CONTENT, NOISE, TransferOptions
+
+# The model resizes bilinearly without antialiasing, as the usual recipe does. That sees every pixel down to a half.
+_LARGEST_RATIO = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Materials:
+    """What a transfer is made of.
+
+    Attributes:
+        content: the picture to paint.
+        styles: at least one, uint8 [h, w, 3].
+        start: where to begin, uint8 [h, w, 3]; None for the content or noise.
+        noise: whether to begin with noise.
+        mask: how strongly each place is painted, uint8 [h, w]; None for all of it.
+    """
+
+    content: Picture
+    styles: tuple[NDArray[np.uint8], ...]
+    start: NDArray[np.uint8] | None
+    noise: bool
+    mask: NDArray[np.uint8] | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the content."""
+        height, width = self.content.rgb.shape[:2]
+        return height, width
+
+    def identity(self) -> dict[str, object]:
+        """The pictures as JSON values."""
+        return {
+            "picture": digest(self.content.rgb),
+            "styles": [digest(style) for style in self.styles],
+            "start": NOISE if self.noise else CONTENT if self.start is None else digest(self.start),
+            "mask": None if self.mask is None else digest(self.mask),
+        }
+
+
+def read_materials(
+    content: ImageSource,
+    style: ImageSource | Sequence[ImageSource],
+    options: TransferOptions,
+    *,
+    model: str,
+    max_pixels: int,
+) -> Materials:
+    """Read all pictures.
+
+    Raises:
+        InvalidInput: there is no style.
+        ImageError, OSError, TypeError: as `read_picture`.
+    """
+    given = tuple(style) if isinstance(style, list | tuple) else (style,)
+    if not given:
+        raise InvalidInput("style is an empty list: give at least one picture", model=model)
+
+    def read(source: ImageSource) -> NDArray[np.uint8]:
+        return read_picture(source, max_pixels=max_pixels).rgb
+
+    is_word = isinstance(options.start, str) and options.start in (CONTENT, NOISE)
+    return Materials(
+        content=read_picture(content, max_pixels=max_pixels),
+        styles=tuple(read(source) for source in given),
+        start=None if is_word else read(options.start),
+        noise=is_word and options.start == NOISE,
+        mask=None if options.mask is None else gray(read(options.mask)),
+    )
+
+
+def gray(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The luma of uint8 [h, w, 3]."""
+    return np.asarray(Image.fromarray(rgb).convert("L"))
+
+
+def near(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture as it is sent to be resized to `size`: averaged over squares, where it is more than twice as large.
+
+    Args:
+        rgb: uint8 [h, w, 3].
+        size: height and width.
+    """
+    factor = -(-max(rgb.shape[:2]) // (_LARGEST_RATIO * max(size)))
+    return rgb if factor <= 1 else np.asarray(Image.fromarray(rgb).reduce(factor))
+
+
+def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """uint8 [h, w] or [h, w, 3] at height and width `size`, antialiased."""
+    height, width = size
+    if pixels.shape[:2] == size:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
