@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit clean
+.PHONY: help setup setup-dev demo test lint types unit bench-memory clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ types: setup-dev
 
 unit: setup-dev
 	$(BIN)/pytest
+
+bench-memory: setup ## a server's memory per megapixel, for each exported model
+	$(BIN)/python serving/benchmarks/memory.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,100 @@
+"""How much memory a request takes per megapixel, for each exported model: the figures for sizing a server.
+
+Each model is served alone by `impasto-serving local` on the processor; the server's peak resident memory is read from
+/proc after one request of each size. Linux only.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.client import Client
+
+SIDES = ((512, 512), (1024, 1024))
+"""Height and width of the two pictures: 0.26 and 1.05 megapixels."""
+
+
+def requests(height: int, width: int) -> Mapping[str, tuple[str, Mapping[str, object]]]:
+    """What is sent to each model for a picture of that size: the signature and its inputs."""
+    rng = np.random.default_rng(0)
+    picture: NDArray[np.uint8] = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    style = picture[:256, :256]
+    state = (picture / np.float32(127.5) - 1).astype(np.float32)
+    return {
+        "srcnn": ("serving_default", {"image": picture[None]}),
+        "stylize": ("serving_default", {"content": picture[None], "style": style[None]}),
+        "dream": ("ascend", {"state": state, "steps": np.int32(1)}),
+        "transfer": ("serving_default", {"content": picture, "style": style, "steps": np.int32(1)}),
+    }
+
+
+@contextmanager
+def served(models: Path, model: str) -> Iterator[tuple[str, int]]:
+    """A local server with one model: its address and process id."""
+    command = [
+        sys.executable,
+        "-m",
+        "impasto.serving",
+        "local",
+        "--models",
+        str(models),
+        "--only",
+        model,
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if found := re.match(r"Listening on (\S+)", line):
+                    yield found[1], process.pid
+                    return
+            raise click.ClickException(f"{model} could not be served")
+        finally:
+            process.terminate()
+
+
+def peak_megabytes(pid: int) -> float:
+    """The process's highest resident memory since it started or since `reset_peak`."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
+
+
+def reset_peak(pid: int) -> None:
+    """Let the peak start from the memory in use now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+@click.command()
+@click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
+def main(models: Path) -> None:
+    """Print idle and peak memory for each model of the repository."""
+    click.echo("model      idle MB   0.26 MP: peak MB   1.05 MP: peak MB   MB per megapixel")
+    for model in requests(*SIDES[0]):
+        if not (models / model).is_dir():
+            continue
+        with served(models, model) as (address, pid), Client(address, timeout=600) as client:
+            idle = peak_megabytes(pid)
+            peaks = []
+            for height, width in SIDES:
+                reset_peak(pid)
+                signature, inputs = requests(height, width)[model]
+                client.predict(model, inputs, signature=signature)
+                peaks.append(peak_megabytes(pid))
+        megapixels = [height * width / 1e6 for height, width in SIDES]
+        slope = (peaks[1] - peaks[0]) / (megapixels[1] - megapixels[0])
+        click.echo(f"{model:<9} {idle:>8.0f} {peaks[0]:>18.0f} {peaks[1]:>18.0f} {slope:>18.0f}")
+
+
+if __name__ == "__main__":
+    main()
