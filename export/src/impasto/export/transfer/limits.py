@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from impasto.export.transfer.adam import State
 from impasto.export.transfer.network import LAYERS, MINIMUM_SIDE
@@ -66,26 +68,28 @@ def check_weights(style: tf.Tensor, content: tf.Tensor, variation: tf.Tensor) ->
     return [_require(weight, some, message) for weight in checked]
 
 
-def check_layer_weights(name: str, weights: tf.Tensor) -> tf.Tensor:
-    """One number for each candidate layer, in range, not all zero."""
-    weights = _require(
-        weights,
-        tf.equal(tf.size(weights), len(LAYERS)),
+def check_layer_weights(name: str, sent: tf.Tensor, own: NDArray[np.float32]) -> tf.Tensor:
+    """`sent`: one number for each candidate layer, in range, not all zero; or `own` where it is empty."""
+    empty = tf.equal(tf.size(sent), 0)
+    # Before the choice: TensorFlow's graph optimiser takes the size of what the choice gives from `own` alone.
+    sent = _require(
+        sent,
+        empty | tf.equal(tf.size(sent), len(LAYERS)),
         f"{name} must hold {len(LAYERS)} numbers, one for each candidate layer (see the signature describe), or none; "
         "it holds",
-        shown=tf.size(weights),
+        shown=tf.size(sent),
     )
+    weights = tf.ensure_shape(tf.cond(empty, lambda: tf.constant(own), lambda: sent), [len(LAYERS)])
     weights = _require(
         weights,
         tf.reduce_all((weights >= 0.0) & (weights <= MAX_LAYER_WEIGHT)),
         f"{name} must be 0 to {MAX_LAYER_WEIGHT:g}, not",
     )
-    weights = _require(
+    return _require(
         weights,
         tf.reduce_any(weights > 0.0),
         f"{name} must not be all zero (set the loss's own weight to zero to leave it out); it is",
     )
-    return tf.ensure_shape(weights, [len(LAYERS)])
 
 
 def check_picture(name: str, picture: tf.Tensor) -> tf.Tensor:
@@ -185,7 +189,7 @@ def check_mask(mask: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
 def check_result(state: State) -> State:
     """The state after the steps, if all of it is finite: weights may be in range and yet too large together."""
     finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(part)) for part in state])
-    message = "the losses left float32's range: lower style_weight, content_weight or total_variation_weight"
+    message = "the losses left the range of float32: lower style_weight, content_weight or total_variation_weight"
     return State(*(_require(part, finite, message, shown=tf.constant("")) for part in state))
 
 

@@ -161,9 +161,7 @@ class Transfer(tf.Module):
     def _layers(self, kind: str, inputs: Tensors) -> tf.Tensor:
         """The weights of a request's layers, or the model's own."""
         name = f"{kind}_layer_weights"
-        sent, own = inputs[name], self._own_layers[name]
-        weights = tf.cond(tf.equal(tf.size(sent), 0), lambda: tf.constant(own), lambda: sent)
-        return checks.check_layer_weights(name, weights)
+        return checks.check_layer_weights(name, inputs[name], self._own_layers[name])
 
     def _painted(self, name: str, picture: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         """A uint8 picture as the network takes it, at `size` or its own."""
