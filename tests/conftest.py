@@ -13,6 +13,7 @@ from impasto.serving import LocalServer
 
 if TYPE_CHECKING:
     from official_stubs import OfficialClient
+    from transfer_models import TransferCalls
 
 # TensorFlow reads this when it is imported. The fixtures import it, so that tests of the client alone do without.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -85,3 +86,30 @@ def dream_server(dream_repository: Path) -> Iterator[LocalServer]:
     """A running server over the tiny dream model."""
     with LocalServer(dream_repository) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def transfer_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with a narrow transfer model, version 1."""
+    import transfer_models
+
+    root = tmp_path_factory.mktemp("transfers")
+    transfer_models.write_transfer(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def transfer_server(transfer_repository: Path) -> Iterator[LocalServer]:
+    """A running server over the narrow transfer model."""
+    with LocalServer(transfer_repository) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def transfer_calls(transfer_server: LocalServer) -> Iterator[TransferCalls]:
+    """Calls to the narrow transfer model through the official stubs."""
+    from official_stubs import official_client
+    from transfer_models import TransferCalls
+
+    with official_client(transfer_server.address) as client:
+        yield TransferCalls(client)

@@ -1,0 +1,209 @@
+"""The parts of the transfer graph, each against an independent computation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from impasto.export.backbones import VGG19, Backbone, BackboneError
+from impasto.export.backbones.random import random_arrays
+from impasto.export.backbones.vgg19 import preprocess
+from impasto.export.transfer import adam, losses
+from impasto.export.transfer.gradients import Gradients
+from impasto.export.transfer.network import LAYERS, Network
+from impasto.export.transfer.objective import Objective, feature_sizes, gram_sizes, starts, total
+from pictures import pixels
+from transfer_models import layer_weights, tiny_arrays, tiny_transfer
+
+RNG = np.random.default_rng(3)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return Network(tiny_arrays())
+
+
+@pytest.fixture(scope="module")
+def gradients(network: Network) -> Gradients:
+    return Gradients(network)
+
+
+def picture(height: int, width: int, seed: int = 0) -> Any:
+    return tf.constant(pixels(height, width, seed=seed).astype(np.float32) / 255.0)
+
+
+def activations(network: Network, image: Any) -> list[Any]:
+    """Every layer's activation."""
+    found = []
+    x = network.from_picture(image)
+    for index in range(len(LAYERS)):
+        _, x = network.forward(index, x)
+        found.append(x)
+    return found
+
+
+def test_the_network_is_vgg19() -> None:
+    arrays = random_arrays(VGG19)
+    image = picture(35, 50)
+    expected = Backbone(VGG19, arrays).activations(preprocess(255.0 * image[None]), len(LAYERS))
+    for ours, theirs in zip(activations(Network(arrays), image), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-3)
+
+
+def test_bfloat16_convolutions_give_nearly_the_same_activations() -> None:
+    arrays = tiny_arrays()
+    image = picture(48, 64)
+    low = activations(Network(arrays, compute=tf.bfloat16), image)
+    assert [x.dtype for x in low] == [tf.float32] + [tf.bfloat16] * (len(LAYERS) - 1)
+    for ours, exact in zip(low, activations(Network(arrays), image), strict=True):
+        error = tf.norm(tf.cast(ours, tf.float32) - exact) / tf.norm(exact)
+        assert error < 0.03
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("block1_conv1/kernel", (3, 3, 4, 4)),
+        ("block3_conv2/kernel", (5, 5, 8, 8)),
+        ("block3_conv2/kernel", (8, 8)),
+        ("block5_conv4/bias", (13,)),
+    ],
+)
+def test_weights_that_are_not_vgg19s_are_refused(name: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(BackboneError, match=name.split("/")[0]):
+        Network(tiny_arrays() | {name: np.zeros(shape, np.float32)})
+    missing = tiny_arrays()
+    del missing[name]
+    with pytest.raises(BackboneError, match=name.split("/")[0]):
+        Network(missing)
+
+
+def test_the_gram_matrix_is_the_mean_product_of_channels() -> None:
+    activation = RNG.normal(0, 3, (1, 5, 7, 4)).astype(np.float32)
+    expected = np.einsum("bijc,bijd->cd", activation, activation) / 35
+    np.testing.assert_allclose(losses.gram(tf.constant(activation)), expected, rtol=1e-5)
+
+
+def test_the_written_gradients_are_those_of_automatic_differentiation() -> None:
+    activation = tf.constant(RNG.normal(0, 2, (1, 5, 7, 4)), tf.float32)
+    # A Gram target from a client need not be symmetric.
+    gram_target = tf.constant(RNG.normal(0, 2, (4, 4)), tf.float32)
+    target = tf.constant(RNG.normal(0, 2, 5 * 7 * 4), tf.float32)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(activation)
+        style = losses.mean_square(losses.gram(activation) - gram_target)
+        content = losses.mean_square(losses.content_difference(activation, target))
+    written = losses.style_gradient(activation, losses.gram(activation) - gram_target)
+    np.testing.assert_allclose(written, tape.gradient(style, activation), rtol=1e-4, atol=1e-6)
+    written = losses.content_gradient(losses.content_difference(activation, target))
+    np.testing.assert_allclose(written, tape.gradient(content, activation), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("style", "content", "variation"),
+    [
+        (layer_weights(block1_conv1=1, block5_conv1=2), layer_weights(block5_conv2=3), 0.0),
+        (layer_weights(block2_conv2=1, block3_conv4=0.5), layer_weights(block2_conv2=3, block1_conv1=1), 0.2),
+        (layer_weights(block5_conv4=1), layer_weights(block5_conv4=3), 0.0),
+        (layer_weights(block1_conv1=1), layer_weights(block1_conv1=0.1), 1.0),
+    ],
+    ids=["usual", "a layer of both", "deepest", "first"],
+)
+@pytest.mark.parametrize("size", [(40, 52), (37, 51), (16, 16)], ids=str)
+def test_the_whole_gradient_is_that_of_automatic_differentiation(
+    network: Network,
+    gradients: Gradients,
+    size: tuple[int, int],
+    style: Any,
+    content: Any,
+    variation: float,
+) -> None:
+    image, other = picture(*size), picture(*size, seed=1)
+    grams, features = gradients.targets(other, style=tf.constant(style), content=tf.constant(content))
+    objective = Objective(
+        style=tf.constant(style),
+        content=tf.constant(content),
+        total_variation=tf.constant(variation),
+        grams=grams,
+        features=features,
+        gram_starts=starts(gram_sizes(network.channels), tf.constant(style)),
+        feature_starts=starts(feature_sizes(network.channels, tf.constant(size)), tf.constant(content)),
+    )
+    found, gradient = gradients.gradient(image, objective)
+
+    goals = activations(network, other)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(image)
+        ours = activations(network, image)
+        style_loss = tf.add_n(
+            [
+                w * losses.mean_square(losses.gram(a) - losses.gram(b))
+                for w, a, b in zip(style, ours, goals, strict=True)
+            ]
+        )
+        content_loss = tf.add_n(
+            [w * losses.mean_square(a - b) for w, a, b in zip(content, ours, goals, strict=True)]
+        )
+        variation_loss = variation * tf.image.total_variation(image)
+        loss = style_loss + content_loss + variation_loss
+    expected = tape.gradient(loss, image).numpy()
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(found, [style_loss, content_loss, variation_loss], rtol=1e-5)
+
+
+def test_targets_are_the_wanted_layers_one_after_the_other(network: Network, gradients: Gradients) -> None:
+    image = picture(33, 47)
+    style = layer_weights(block1_conv2=1, block4_conv1=2)
+    content = layer_weights(block3_conv1=1, block5_conv2=1)
+    grams, features = gradients.targets(image, style=tf.constant(style), content=tf.constant(content))
+    layers = dict(zip(LAYERS, activations(network, image), strict=True))
+    flat = [tf.reshape(losses.gram(layers[name]), [-1]) for name in ("block1_conv2", "block4_conv1")]
+    np.testing.assert_allclose(grams, tf.concat(flat, 0), rtol=1e-5)
+    flat = [tf.reshape(layers[name], [-1]) for name in ("block3_conv1", "block5_conv2")]
+    np.testing.assert_allclose(features, tf.concat(flat, 0), rtol=1e-5)
+    assert total(gram_sizes(network.channels), tf.constant(style)) == grams.shape[0]
+    assert (
+        total(feature_sizes(network.channels, tf.constant([33, 47])), tf.constant(content))
+        == features.shape[0]
+    )
+
+
+def test_nothing_deeper_than_the_deepest_weighted_layer_is_computed() -> None:
+    broken = tiny_arrays()
+    for name in ("block3_conv2", "block5_conv4"):
+        broken[f"{name}/kernel"] = np.full_like(broken[f"{name}/kernel"], np.nan)
+    functions = tiny_transfer(broken).functions
+    image, style = pixels(32, 40), pixels(24, 30, seed=1)
+    shallow = {
+        "style_layer_weights": tf.constant(layer_weights(block1_conv1=1, block3_conv1=1)),
+        "content_layer_weights": tf.constant(layer_weights(block2_conv2=1)),
+    }
+    result = functions["serving_default"](content=image, style=style, steps=tf.constant(3), **shallow)[
+        "image"
+    ]
+    assert (result.numpy() != image).any()
+    deeper = shallow | {"content_layer_weights": tf.constant(layer_weights(block3_conv2=1))}
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        functions["serving_default"](content=image, style=style, steps=tf.constant(3), **deeper)
+
+
+def test_adam_is_keras_adam_with_a_clip_bit_for_bit() -> None:
+    image = tf.constant(RNG.uniform(0, 1, (6, 7, 3)), tf.float32)
+    state, variable = adam.start(image), tf.Variable(image)
+    optimizer = tf.keras.optimizers.Adam(0.02, beta_1=0.99, beta_2=0.999, epsilon=1e-1)
+    for step in range(1, 30):
+        gradient = tf.constant(RNG.normal(0, 10.0 ** RNG.integers(-4, 5), image.shape), tf.float32)
+        state = adam.update(
+            state,
+            gradient,
+            step=tf.constant(step),
+            learning_rate=tf.constant(0.02),
+            mask=tf.ones([1, 1, 1]),
+        )
+        optimizer.apply_gradients([(gradient, variable)])
+        variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
+        np.testing.assert_array_equal(state.image, variable)
