@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,37 +12,9 @@ import pytest
 
 import toy_models
 from official_stubs import official_client, outputs, predict_request
+from serving_processes import failing, running
 
-COMMAND = [sys.executable, "-m", "impasto.serving"]
 X = np.array([1, 2], np.float32)
-
-
-@contextlib.contextmanager
-def _running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """A server process, its address, and the lines that it printed before."""
-    process = subprocess.Popen(
-        [*COMMAND, "local", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            if match := re.match(r"Listening on (\S+)", line):
-                yield process, match[1], lines
-                return
-        raise AssertionError(f"the server did not start: {process.communicate()}")
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _failing(*arguments: str) -> tuple[int, str]:
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -55,7 +22,7 @@ def test_it_says_what_it_serves_answers_and_stops_on_a_signal(
     toy_repository: Path, number: signal.Signals
 ) -> None:
     arguments = ["--models", str(toy_repository), "--only", "half", "--only", "constant"]
-    with _running(*arguments) as (process, address, lines):
+    with running(*arguments) as (process, address, lines):
         assert "half  version 1" in lines
         assert "constant  version 10" in lines
         with official_client(address) as client:
@@ -68,7 +35,7 @@ def test_it_says_what_it_serves_answers_and_stops_on_a_signal(
 
 
 def test_a_signal_that_arrives_in_another_thread_stops_the_server(toy_repository: Path) -> None:
-    with _running("--models", str(toy_repository), "--only", "half") as (process, _, _):
+    with running("--models", str(toy_repository), "--only", "half") as (process, _, _):
         threads = {int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir()}
         os.kill(max(threads - {process.pid}), signal.SIGTERM)  # Linux hands it to that very thread
         out, _ = process.communicate(timeout=60)
@@ -78,12 +45,12 @@ def test_a_signal_that_arrives_in_another_thread_stops_the_server(toy_repository
 
 def test_a_running_call_is_answered_after_sigterm(toy_repository: Path) -> None:
     arguments = ["--models", str(toy_repository), "--only", "slow", "--verbose"]
-    with _running(*arguments) as (process, address, _), official_client(address) as client:
+    with running(*arguments) as (process, address, _), official_client(address) as client:
         client.predict("slow", {"steps": np.int32(1)})
-        running = client.prediction.Predict.future(predict_request("slow", {"steps": np.int32(4000)}))
+        call = client.prediction.Predict.future(predict_request("slow", {"steps": np.int32(4000)}))
         client.predict("slow", {"steps": np.int32(2)})  # on the same connection, so the long one is in
         process.terminate()
-        assert running.result().model_spec.name == "slow"
+        assert call.result().model_spec.name == "slow"
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert err.count("Predict slow OK") == 3
@@ -91,7 +58,7 @@ def test_a_running_call_is_answered_after_sigterm(toy_repository: Path) -> None:
 
 def test_a_second_signal_does_not_wait_for_running_calls(toy_repository: Path) -> None:
     arguments = ["--models", str(toy_repository), "--only", "slow", "--grace", "3600"]
-    with _running(*arguments) as (process, address, _), official_client(address) as client:
+    with running(*arguments) as (process, address, _), official_client(address) as client:
         # Kept in a name: gRPC cancels a call whose future is dropped.
         endless = client.prediction.Predict.future(predict_request("slow", {"steps": np.int32(2**31 - 1)}))
         client.predict("slow", {"steps": np.int32(1)})
@@ -106,17 +73,17 @@ def test_a_second_signal_does_not_wait_for_running_calls(toy_repository: Path) -
 def test_flags_of_tensorflow_model_server_are_taken_with_and_without_a_value(toy_repository: Path) -> None:
     arguments = ["--models", str(toy_repository), "--only=half", "--enable_model_warmup=false"]
     arguments += ["--grpc_max_threads=3", "--enable_serialization_as_tensor_content"]
-    with _running(*arguments) as (_, address, _), official_client(address) as client:
+    with running(*arguments) as (_, address, _), official_client(address) as client:
         assert client.predict("half", {"x": X}).outputs["y"].tensor_content
 
 
 def test_an_empty_folder_is_served_with_a_word(tmp_path: Path) -> None:
-    with _running("--models", str(tmp_path)) as (_, _, lines):
+    with running("--models", str(tmp_path)) as (_, _, lines):
         assert any(line.startswith(f"No model in {tmp_path} yet") for line in lines)
 
 
 def test_a_missing_folder_exits_2_and_says_what_to_give(tmp_path: Path) -> None:
-    code, err = _failing("local", "--models", str(tmp_path / "nope"))
+    code, err = failing("local", "--models", str(tmp_path / "nope"))
     assert code == 2
     assert err.startswith(f"models: {tmp_path / 'nope'} does not exist. Give the folder that holds")
     assert "Traceback" not in err
@@ -127,7 +94,7 @@ def test_a_taken_port_exits_2_and_says_so(toy_repository: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        code, err = _failing("local", "--models", str(toy_repository), "--port", str(port))
+        code, err = failing("local", "--models", str(toy_repository), "--port", str(port))
     assert code == 2
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use." in err
     assert "Traceback" not in err
@@ -136,7 +103,7 @@ def test_a_taken_port_exits_2_and_says_so(toy_repository: Path) -> None:
 def test_a_corrupt_model_exits_255_as_tensorflow_model_server_does(tmp_path: Path) -> None:
     version = toy_models.half_plus_two(tmp_path)
     (version / "saved_model.pb").write_bytes(b"not a saved model at all")
-    code, err = _failing("local", "--models", str(tmp_path), "--port", "0")
+    code, err = failing("local", "--models", str(tmp_path), "--port", "0")
     assert code == 255
     assert "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: " in err
     assert f"Remedy: export 'half' again, or move {version} away" in err
@@ -144,6 +111,6 @@ def test_a_corrupt_model_exits_255_as_tensorflow_model_server_does(tmp_path: Pat
 
 
 def test_an_unknown_subcommand_is_a_usage_error() -> None:
-    code, err = _failing("nope")
+    code, err = failing("nope")
     assert code == 2
     assert "No such command 'nope'" in err

@@ -16,7 +16,6 @@ from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 import toy_models
 from configurations import (
     QUICK,
-    configuration,
     model,
     reload,
     states,
@@ -311,11 +310,3 @@ def test_the_state_of_a_label_is_of_all_versions(root: Path, client: OfficialCli
     wait_for_states(client, "two", {1: "AVAILABLE", 2: "AVAILABLE"})
     response = client.status({"name": "two", "version_label": "nope"})
     assert [status.version for status in response.model_version_status] == [2, 1]
-
-
-def test_a_configuration_of_another_kind_is_refused_at_the_start(tmp_path: Path) -> None:
-    config = configuration()
-    config.custom_model_config.type_url = "type.googleapis.com/anything"
-    (tmp_path / "models.config").write_text(str(config))
-    with pytest.raises(ConfigError, match="does not yet support custom model config"):
-        LocalServer(ConfigFile(tmp_path / "models.config")).start()

@@ -7,7 +7,13 @@ from typing import Final
 
 import click
 
-COMMANDS: Final = {"local": "impasto.serving.local_command:local"}
+COMMANDS: Final = {
+    "config": "impasto.serving.config_command:config",
+    "local": "impasto.serving.local_command:local",
+    "promote": "impasto.serving.rollout_command:promote",
+    "reload": "impasto.serving.rollout_command:reload",
+    "rollback": "impasto.serving.rollout_command:rollback",
+}
 """Where each subcommand lies, as `module:attribute`."""
 
 
@@ -30,4 +36,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="impasto-serving")
 def main() -> None:
-    """Serve Impasto's models with TensorFlow Serving's gRPC API."""
+    """Serve Impasto's models with TensorFlow Serving's gRPC API, here or on real servers."""

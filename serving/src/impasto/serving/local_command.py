@@ -15,6 +15,7 @@ from impasto.serving.errors import ConfigError, LocalServerError, ModelLoadError
 from impasto.serving.local_options import LocalOptions, local_options
 from impasto.serving.quiet import quiet_tensorflow
 from impasto.serving.server import LocalServer
+from impasto.serving.sources import check
 
 USAGE_EXIT: Final = 2
 """The command line or the machine must be changed: no such folder, port in use."""
@@ -44,7 +45,7 @@ def local(options: LocalOptions) -> None:
         click.echo(f"--{name} is ignored: {reason}.", err=True)
     server = LocalServer(options.source, **options.server)
     try:
-        options.source.read()  # before TensorFlow, whose import takes seconds
+        check(options.source)  # before TensorFlow, whose import takes seconds
         click.echo(f"Loading the models of {options.what}")
         if not options.verbose:
             quiet_tensorflow()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from impasto.serving.limits import ConcurrencyLimit
-from impasto.serving.sources import ModelSource, Repository
+from impasto.serving.sources import ModelSource, Repository, check
 from impasto.serving.transport import GrpcOptions, join
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class LocalServer:
         """
         if self._pool is not None:
             raise RuntimeError("this LocalServer was started before; make a new one")
-        self._source.read()
+        check(self._source)
 
         # TensorFlow is imported here, after the check that needs none of it.
         from impasto.serving.core import ServerCore

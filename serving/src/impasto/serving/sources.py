@@ -8,8 +8,8 @@ from typing import ClassVar, Protocol
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.serving.errors import ConfigError
-from impasto.serving.model_config import listing, one_model
+from impasto.serving.errors import ConfigError, StatusError
+from impasto.serving.model_config import listing, one_model, validate
 from impasto.serving.text_files import read_text_file
 from impasto.serving.versions import scan_repository
 
@@ -27,6 +27,18 @@ class ModelSource(Protocol):
 
     def read(self) -> config_pb2.ModelServerConfig:
         """The configuration as it is now. Raises LocalServerError."""
+
+
+def check(source: ModelSource) -> None:
+    """Reads a source for what is wrong with it before anything slow is done.
+
+    Raises:
+        LocalServerError: it cannot be read, or what it says cannot be served.
+    """
+    try:
+        validate(source.read())
+    except StatusError as error:
+        raise ConfigError(f"Failed to start server. Error: {error}") from error
 
 
 @dataclass(frozen=True)

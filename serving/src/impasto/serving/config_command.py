@@ -1,0 +1,241 @@
+"""`impasto-serving config`: the files of a server for the models of a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+from google.protobuf.message import Message
+from tensorflow_serving.config import model_server_config_pb2 as config_pb2
+
+from impasto.serving import server_files
+from impasto.serving.batching import batching_of
+from impasto.serving.errors import ConfigError, LocalServerError
+from impasto.serving.model_config import labels_of, listing
+from impasto.serving.quiet import quiet_tensorflow
+from impasto.serving.server_files import CANARY, STABLE, Choice
+from impasto.serving.text_files import read_text_file, write_text_file
+from impasto.serving.versions import scan_repository
+
+MODELS_FILE: Final = "models.config"
+COMMENT: Final = "Written by impasto-serving config; promote and rollback write it anew."
+
+Versions = dict[int, Path]
+
+
+def _model_version(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, int]:
+    """MODEL=VERSION, several times."""
+    found = {}
+    for value in values:
+        model, _, version = value.partition("=")
+        if not model or not (version.isascii() and version.isdigit()):
+            raise click.BadParameter(f"{value!r} is not MODEL=VERSION, such as srcnn=2")
+        found[model] = int(version)
+    return found
+
+
+@click.command()
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="The repository: <models>/<name>/<version>/saved_model.pb.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder to write to; made if absent.",
+)
+@click.option(
+    "--base-path",
+    default="/models",
+    show_default=True,
+    metavar="DIR",
+    help="Where the server finds the repository: a path in its container, or gs://bucket/models.",
+)
+@click.option("--only", multiple=True, metavar="MODEL", help="List this model only; may be repeated.")
+@click.option(
+    "--latest",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Serve the newest N versions of each model as they are exported.",
+)
+@click.option(
+    "--pin",
+    is_flag=True,
+    help="Serve the newest version of now under the label stable; later ones by `promote` only.",
+)
+@click.option(
+    "--stable",
+    multiple=True,
+    callback=_model_version,
+    metavar="MODEL=VERSION",
+    help="Pin this version as stable.",
+)
+@click.option(
+    "--canary",
+    multiple=True,
+    callback=_model_version,
+    metavar="MODEL=VERSION",
+    help="Serve this version as well, under the label canary.",
+)
+@click.option(
+    "--batch-threads",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Threads of the batched models.",
+)
+@click.option(
+    "--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="The server's certificate, PEM."
+)
+@click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its key, PEM.")
+@click.option(
+    "--tls-client-ca",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The CA of the clients' certificates, PEM: clients then need one.",
+)
+@click.option("--force", is_flag=True, help="Replace a models.config that has labels.")
+def config(
+    *,
+    models: Path,
+    out: Path,
+    base_path: str,
+    only: tuple[str, ...],
+    latest: int,
+    pin: bool,
+    stable: dict[str, int],
+    canary: dict[str, int],
+    batch_threads: int,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    force: bool,
+) -> None:
+    """Write the files that tensorflow_model_server and `impasto-serving local` read.
+
+    models.config, batching.config, monitoring.config, session.config and, with --tls-cert, ssl.config, which
+    holds the key: only this user may read it. Each version to be served is checked first.
+    """
+    try:
+        found = {
+            name: versions
+            for name, versions in scan_repository(models, only=only or None).items()
+            if versions
+        }
+        choices = {
+            name: _choice(name, versions, latest=latest, pin=pin, stable=stable, canary=canary)
+            for name, versions in found.items()
+        }
+        _check_named(found, {**stable, **canary})
+        for name, choice in choices.items():
+            click.echo(_report(name, choice, found[name]))
+        entries = [
+            server_files.model_entry(name, f"{base_path.rstrip('/')}/{name}", choice)
+            for name, choice in choices.items()
+        ]
+        files: dict[str, Message] = {MODELS_FILE: listing(*entries)}
+        if not force:
+            _check_replaceable(out / MODELS_FILE, files[MODELS_FILE])
+        if tls_cert or tls_key or tls_client_ca:
+            files["ssl.config"] = _ssl_config(tls_cert, tls_key, tls_client_ca)
+        quiet_tensorflow()
+        files |= {
+            "batching.config": server_files.batching_config(batch_threads),
+            "monitoring.config": server_files.monitoring_config(),
+            "session.config": server_files.session_config(),
+        }
+        _write(out, files)
+    except LocalServerError as error:
+        raise click.ClickException(str(error)) from error
+    if any(choice.labels for choice in choices.values()):
+        click.echo("A server that starts with labels needs --allow_version_labels_for_unavailable_models.")
+
+
+def _choice(
+    name: str,
+    versions: Versions,
+    *,
+    latest: int,
+    pin: bool,
+    stable: Mapping[str, int],
+    canary: Mapping[str, int],
+) -> Choice:
+    if not (pin or name in stable or name in canary):
+        return Choice(latest)
+    others = [version for version in versions if version != canary.get(name)]
+    if name not in stable and not others:
+        raise ConfigError(f"{name} has no version beside the canary, {canary[name]}, that could be stable.")
+    labels = {STABLE: stable[name] if name in stable else max(others)}
+    if name in canary:
+        labels[CANARY] = canary[name]
+    absent = set(labels.values()) - set(versions)
+    if absent:
+        raise ConfigError(
+            f"{name} has no version {', '.join(map(str, sorted(absent)))}; it has {', '.join(map(str, versions))}."
+        )
+    return Choice(labels=labels)
+
+
+def _check_named(found: Mapping[str, Versions], named: Mapping[str, int]) -> None:
+    unknown = sorted(set(named) - set(found))
+    if unknown:
+        raise ConfigError(
+            f"There is no model {', '.join(unknown)} with a version; there are {', '.join(found)}."
+        )
+
+
+def _report(name: str, choice: Choice, versions: Versions) -> str:
+    """One line on a model; the versions that will be served are checked on the way."""
+    if choice.labels is None:
+        served = sorted(versions)[-choice.latest :]
+        what = f"version {', '.join(map(str, served))} and newer ones" if served else ""
+    else:
+        served = sorted(set(choice.labels.values()))
+        what = ", ".join(f"{label} is version {version}" for label, version in choice.labels.items())
+    sizes = {version: batching_of(name, versions[version]) for version in served}
+    batched = [str(version) for version, parameters in sizes.items() if parameters is not None]
+    return f"{name}: {what}; {'batched: version ' + ', '.join(batched) if batched else 'not batched'}"
+
+
+def _check_replaceable(path: Path, new: Message) -> None:
+    """Refuses to overwrite labels that promotions have moved."""
+    if not path.exists():
+        return
+    present = read_text_file(path, config_pb2.ModelServerConfig())
+    if labels_of(present) and present != new:
+        raise ConfigError(
+            f"{path} has labels, which this would lose. `impasto-serving promote` changes them one at a time; "
+            "--force replaces the file."
+        )
+
+
+def _ssl_config(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Message:
+    if certificate is None or key is None:
+        raise ConfigError("TLS needs both --tls-cert and --tls-key.")
+    return server_files.ssl_config(certificate=certificate, key=key, client_ca=client_ca)
+
+
+def _write(out: Path, files: Mapping[str, Message]) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out: {out} cannot be made: {error.strerror}") from error
+    for name, message in files.items():
+        write_text_file(
+            out / name,
+            message,
+            comment=COMMENT if name == MODELS_FILE else "",
+            private=name == "ssl.config",
+        )
+        click.echo(f"wrote {out / name}")

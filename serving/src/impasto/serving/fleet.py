@@ -1,0 +1,152 @@
+"""The running servers whose configuration is changed: every replica by itself, never through a balancer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, cast
+
+import grpc
+from tensorflow_serving.config import model_server_config_pb2 as config_pb2
+
+from impasto.client import Client
+from impasto.client.channel import open_channel
+from impasto.client.errors import ModelNotFound
+from impasto.client.metadata import State, VersionStatus
+from impasto.client.tls import TlsOptions
+from impasto.serving.errors import LocalServerError
+from impasto.serving.wire import length_delimited
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+RELOAD: Final = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
+
+_CONFIG_FIELD: Final = 1
+"""ReloadConfigRequest.config. Its message is not imported: that would import TensorFlow, which takes seconds."""
+
+_POLL_SECONDS: Final = 0.2
+
+_SETTLING_SECONDS: Final = 30.0
+"""How long a failure that was there before may be an old one; more than servers wait between looks at the disk."""
+
+
+class RolloutError(LocalServerError):
+    """A server refuses a configuration, or a version did not become available on it."""
+
+
+class Fleet:
+    """Calls that change and watch several servers with the same models.
+
+    Args:
+        addresses: one for each server, as the client takes them.
+        tls: for all of them; None for plain text.
+        timeout: seconds for each call, and for each wait.
+
+    Raises:
+        AddressError: an address cannot be used.
+        CertificateError: a certificate or key cannot be used.
+    """
+
+    def __init__(self, addresses: Sequence[str], *, tls: TlsOptions | None, timeout: float) -> None:
+        self._timeout = timeout
+        self._clients = [Client(address, timeout=timeout, tls=tls) for address in addresses]
+        self._channels = [open_channel(address, tls) for address in addresses]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for client in self._clients:
+            client.close()
+        for channel in self._channels:
+            channel.close()
+
+    def available(self, model: str) -> set[int]:
+        """The versions of a model that can be called on every server. Raises CallError."""
+        found = [
+            {status.version for status in self._status(client, model) if status.state is State.AVAILABLE}
+            for client in self._clients
+        ]
+        return set.intersection(*found)
+
+    def reload(self, config: config_pb2.ModelServerConfig) -> None:
+        """Puts a configuration in force on each server, in order.
+
+        Raises:
+            RolloutError: one refuses it; those after it were not asked.
+            CallError: one cannot be reached.
+        """
+        request = length_delimited(_CONFIG_FIELD, config.SerializeToString())
+        for client, channel in zip(self._clients, self._channels, strict=True):
+            client.wait_ready(timeout=self._timeout)
+            call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RELOAD)
+            try:
+                call(request, timeout=self._timeout)
+            except grpc.RpcError as error:
+                failed = cast(grpc.Call, error)
+                raise RolloutError(
+                    f"{client.address} refuses the configuration: {failed.code().name}: {failed.details()}"
+                ) from error
+
+    def failed(self, model: str) -> set[tuple[str, int]]:
+        """Address and version where a version of a model failed to load, now or earlier. Raises CallError."""
+        return {
+            (client.address, status.version)
+            for client in self._clients
+            for status in self._status(client, model)
+            if _has_failed(status)
+        }
+
+    def await_available(
+        self, model: str, versions: Collection[int], *, failed_before: Collection[tuple[str, int]] = ()
+    ) -> None:
+        """Waits until the versions can be called on every server.
+
+        Args:
+            model: the model's name.
+            versions: the versions.
+            failed_before: what `failed` said before the versions were asked for. A server goes on saying so until
+                it looks at its disk again.
+
+        Raises:
+            RolloutError: one failed to load, or did not load in time.
+            CallError: a server cannot be reached.
+        """
+        deadline = time.monotonic() + self._timeout
+        for client in self._clients:
+            for version in sorted(versions):
+                settles = time.monotonic()
+                if (client.address, version) in failed_before:
+                    settles += _SETTLING_SECONDS
+                self._await_version(client, model, version, settles=settles, deadline=deadline)
+
+    def _await_version(
+        self, client: Client, model: str, version: int, *, settles: float, deadline: float
+    ) -> None:
+        where = f"version {version} of {model} on {client.address}"
+        while True:
+            status = next((s for s in self._status(client, model) if s.version == version), None)
+            if status is not None and status.state is State.AVAILABLE:
+                return
+            if status is not None and _has_failed(status) and time.monotonic() >= settles:
+                raise RolloutError(f"{where} did not load: {status.error}")
+            if time.monotonic() >= deadline:
+                state = status.state.name if status is not None else "unknown: is it in the repository?"
+                raise RolloutError(
+                    f"{where} was not available within {self._timeout:g} seconds; it is {state}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _status(self, client: Client, model: str) -> tuple[VersionStatus, ...]:
+        try:
+            return client.status(model)
+        except ModelNotFound:
+            return ()
+
+
+def _has_failed(status: VersionStatus) -> bool:
+    return status.state is State.END and bool(status.error)
