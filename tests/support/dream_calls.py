@@ -18,9 +18,9 @@ Predict = Callable[..., dict[str, Any]]
 
 
 @contextmanager
-def serve_dream(models: Path) -> Iterator[Predict]:
+def serve_dream(models: Path, *, warm_up: bool = True) -> Iterator[Predict]:
     """Serve the repository; gives a function of a signature's name and its inputs to its outputs."""
-    with LocalServer(models) as server, official_client(server.address) as client:
+    with LocalServer(models, warm_up=warm_up) as server, official_client(server.address) as client:
 
         def predict(signature: str, **inputs: Any) -> dict[str, Any]:
             specs = {spec.name: spec for spec in DREAM.signatures[signature].inputs}
