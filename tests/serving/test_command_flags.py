@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -16,10 +17,12 @@ from configurations import model, wait_for, write_configuration
 from impasto.client import Client, TlsOptions
 from impasto.serving import AddressError, ConfigError, ConfigFile, GrpcOptions, LocalServer
 from impasto.serving.cli import main
-from impasto.serving.local_options import IGNORED
+from impasto.serving.local_command import local
+from impasto.serving.local_flags import IGNORED
 from official_stubs import TIMEOUT, official_client
 from serving_processes import failing, running
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 X = np.zeros(1, np.float32)
 
 
@@ -67,6 +70,13 @@ def test_a_command_line_of_tensorflow_model_server_works(toy_repository: Path, t
             "monitoring_config_file",
         )
     ]
+
+
+def test_every_flag_of_the_containers_is_known() -> None:
+    compose = yaml.safe_load((REPOSITORY / "docker" / "compose.yaml").read_text())
+    flags = {flag.partition("=")[0] for flag in compose["services"]["serving"]["command"]}
+    assert "--model_config_file" in flags
+    assert flags <= {name for parameter in local.params for name in parameter.opts}
 
 
 def test_one_model_and_a_new_version_of_it(tmp_path: Path) -> None:

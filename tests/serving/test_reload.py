@@ -235,6 +235,15 @@ def test_a_reload_whose_caller_gives_up_does_not_block_the_next(
     assert states(client, "one")[1] == "AVAILABLE"
 
 
+def test_a_path_that_no_disk_has_keeps_no_other_model_back(root: Path, client: OfficialClient) -> None:
+    bad = edited(model(root, "bad"), base_path="/nul\0byte")
+    code, _ = refused(reload, client, bad, model(root, "one"), model(root, "two", versions=[2]), timeout=0.5)
+    assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    wait_for_states(client, "two", {1: "END", 2: "AVAILABLE"})
+    reload(client, model(root, "two", versions=[3]))
+    wait_for_states(client, "two", {1: "END", 2: "END", 3: "AVAILABLE"})
+
+
 def test_a_file_that_is_polled_is_followed_and_overrules_a_reload(root: Path, tmp_path: Path) -> None:
     file = write_configuration(tmp_path / "models.config", model(root, "two", versions=[1]))
     source = ConfigFile(file, poll_seconds=QUICK)

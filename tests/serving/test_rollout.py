@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -232,6 +233,19 @@ def test_a_version_that_does_not_load_leaves_everything_as_it_was(
     assert available(client) == {1}
     assert answer(server, "stable") == 1
     done("promote", "m", 2, file=file, servers=[server])
+
+
+def test_a_version_that_failed_is_promoted_once_it_is_mended(tmp_path: Path) -> None:
+    repository = tmp_path / "models"
+    toy_models.constant(repository, 1, name="m")
+    good = toy_models.constant(tmp_path / "aside", 2, name="m")
+    (repository / "m" / "2").mkdir()
+    file = write_configuration(tmp_path / "models.config", model(repository, "m", versions=[1]))
+    with start(file) as server:
+        assert run("promote", "m", 2, file=file, servers=[server]).exit_code == 1
+        shutil.copytree(good, repository / "m" / "2", dirs_exist_ok=True)
+        done("promote", "m", 2, file=file, servers=[server])
+        assert answer(server, "stable") == 2
 
 
 def test_a_version_that_is_not_there_is_not_waited_for_without_end(file: Path, server: LocalServer) -> None:

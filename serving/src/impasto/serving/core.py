@@ -51,6 +51,7 @@ class ServerCore:
         self._accepting = threading.Lock()
         self._reloading = threading.Lock()
         self._overruled = False
+        self._fault: str | None = None
         self._changed = threading.Condition()
         self._passes_wanted = 0
         self._passes_done = 0
@@ -166,14 +167,17 @@ class ServerCore:
                 self._changed.notify_all()
 
     def _read_again(self) -> bool:
-        """Takes over what the source says now. A fault in it is logged, and what is served stays."""
+        """Takes over what the source says now. A fault in it is logged once, and what is served stays."""
         if self._overruled and not self._source.overrules:
             return False
         try:
             self._accept(self._source.read())
         except (LocalServerError, StatusError) as error:
-            _LOG.error("the configuration stays as it is: %s", error)
+            if str(error) != self._fault:
+                _LOG.error("the configuration stays as it is: %s", error)
+            self._fault = str(error)
             return False
+        self._fault = None
         return True
 
 

@@ -30,13 +30,16 @@ class Reconciler:
         self._manager = manager
         self._known: set[str] = set()
         self._failures: dict[tuple[str, int], tuple[LoadFailure, Fingerprint]] = {}
-        self._without_versions: set[str] = set()
+        self._kept_back: set[str] = set()
 
     def bring(self, config: config_pb2.ModelServerConfig) -> None:
         """One pass over all models. Versions that do not load are kept as `failures`."""
         models = models_of(config)
         for model in models:
-            self._bring_model(model)
+            try:
+                self._bring_model(model)
+            except Exception as error:  # noqa: BLE001 - one model's surprise must not end the service of the others
+                self._say_once(model.name, f"{model.name} could not be brought up to date", error)
         for name in self._known - {model.name for model in models}:
             self._unload(name, self._manager.versions(name))
             self._forget_failures(name, keep=set())
@@ -55,7 +58,7 @@ class Reconciler:
             self._say_once(name, f"Could not find base path {model.base_path} for servable {name}: {error}")
             return
         if aspired:
-            self._without_versions.discard(name)
+            self._kept_back.discard(name)
         else:
             self._say_once(name, f"No versions of servable {name} found under base path {model.base_path}")
         self._forget_failures(name, keep=set(aspired))
@@ -87,10 +90,11 @@ class Reconciler:
             if failed == name and version not in keep:
                 del self._failures[failed, version]
 
-    def _say_once(self, name: str, message: str) -> None:
-        if name not in self._without_versions:
-            _LOG.warning("%s", message)
-            self._without_versions.add(name)
+    def _say_once(self, name: str, message: str, error: Exception | None = None) -> None:
+        """Logs what keeps a model back, until it is served again."""
+        if name not in self._kept_back:
+            _LOG.warning("%s", message, exc_info=error)
+            self._kept_back.add(name)
 
 
 def _fingerprint(directory: Path) -> Fingerprint:
