@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import dream
 import stylize
+import transfer
 import upscale
 from job import Job
 
@@ -26,6 +27,7 @@ JOBS = {
         Job("srcnn", upscale.show),
         Job("stylize", stylize.show, ("stylize", "--source", "package")),
         Job("dream", dream.show, ("dream", "--backbone", "vgg19", "--weights", "package")),
+        Job("transfer", transfer.show, ("transfer", "--weights", "package")),
     )
 }
 
