@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit bench-memory clean
+.PHONY: help setup setup-dev demo test lint types unit bench-memory bench-dream bench-transfer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,12 @@ unit: setup-dev
 
 bench-memory: setup ## a server's memory per megapixel, for each exported model
 	$(BIN)/python serving/benchmarks/memory.py
+
+bench-dream: setup ## what a step of dream costs beside the usual recipe's
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/dream.py
+
+bench-transfer: setup ## what a step of transfer costs beside the usual recipe's
+	PYTHONPATH=tests/support TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/transfer.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache
