@@ -1,4 +1,4 @@
-"""Servers and clients of a dream as processes of their own, which a test can kill."""
+"""Servers and clients of long jobs as processes of their own, which a test can kill."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class ServerProcess:
         self.wait_ready()
 
     def wait_ready(self) -> None:
-        """Until it answers for the model dream."""
+        """Until it answers for every model of its repository."""
         with Client(self.address) as client:
-            client.wait_ready(models=["dream"], timeout=120)
+            client.wait_ready(models=[path.name for path in self._models.iterdir()], timeout=120)
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""

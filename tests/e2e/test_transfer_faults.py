@@ -1,0 +1,69 @@
+"""Processes are killed in the middle of a transfer; the picture is the same as if nothing had happened."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dream_processes import ServerProcess, impasto, server_process, wait_until
+from impasto.client import Client
+from impasto.client.checkpoint import CheckpointFile
+from impasto.client.cli import exit_codes
+from pictures import load, pixels, save
+
+CONTENT, STYLE = pixels(64, 96), 255 - pixels(96, 60, seed=1)
+
+
+@pytest.fixture(scope="module")
+def server(transfer_repository: Path) -> Iterator[ServerProcess]:
+    with server_process(transfer_repository) as server:
+        yield server
+
+
+def test_a_server_killed_in_the_middle_and_started_again_leaves_no_trace(server: ServerProcess) -> None:
+    options: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 20, "pyramid": 2}
+    with Client(server.address) as client:
+        undisturbed = client.transfer(CONTENT, STYLE, **options)
+        for progress in client.transferring(CONTENT, STYLE, every=5, **options):
+            if progress.done == 65:
+                server.kill()
+                server.start()
+    assert np.array_equal(np.asarray(progress.preview()), np.asarray(undisturbed))
+
+
+def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    photo, style = save(tmp_path / "photo.png", pixels(32, 48)), save(tmp_path / "style.png", STYLE)
+    point, result = tmp_path / "point", tmp_path / "out.png"
+    steps = 2500
+    options = ["--epochs", "1", "--steps-per-epoch", str(steps), "--checkpoint", str(point)]
+
+    def transfer() -> subprocess.Popen[str]:
+        return impasto("transfer", photo, "-s", style, "-o", result, *options, server=server.address)
+
+    def steps_done() -> int:
+        found = CheckpointFile(point).read()
+        return 0 if found is None else found.position["level"] * steps + found.position["step"]
+
+    reached = [0]
+    for _ in range(2):
+        process = transfer()
+        wait_until(lambda: steps_done() > reached[-1])
+        process.kill()
+        process.communicate()
+        reached.append(steps_done())
+        assert reached[-2] < reached[-1] < steps
+        assert not result.exists()
+    process = transfer()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == exit_codes.DONE, err
+    with Client(server.address) as client:
+        whole = client.transfer(photo, style, epochs=1, steps_per_epoch=steps)
+    assert np.array_equal(np.asarray(load(result)), np.asarray(whole))
+    assert not point.exists()
