@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from client_servers import ScriptedServer, prediction, scripted
+from client_servers import Batching, prediction, scripted
 from impasto.client import Client, Progress, StyleVector, errors
 from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
-from impasto.client.wire import serving_pb2 as wire
 from impasto.serving import LocalServer
 from pictures import encoded, pixels, save
 
@@ -266,31 +264,8 @@ def test_the_command_says_so_once_for_a_whole_folder(
     assert len(list((tmp_path / "painted").iterdir())) == 2
 
 
-class Batching:
-    """Answers as a server that could not batch the first `refusals` predictions."""
-
-    def __init__(self, refusals: int) -> None:
-        self.refusals = refusals
-        self.server: ScriptedServer | None = None
-
-    def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
-        assert self.server is not None
-        if self.server.methods[-1].endswith("GetModelMetadata"):
-            signatures = wire.SignatureDefMap(signature_def={"serving_default": wire.SignatureDef()})
-            response = wire.GetModelMetadataResponse()
-            response.metadata["signature_def"].value = signatures.SerializeToString()
-            return response.SerializeToString()
-        if self.refusals > 0:
-            self.refusals -= 1
-            context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                "Tensors with name 'c:0' from different tasks have different shapes and padding is turned off.",
-            )
-        return prediction(image=PHOTO[np.newaxis])
-
-
 def test_a_photo_that_met_one_of_another_size_in_a_batch_is_sent_again() -> None:
-    answer = Batching(refusals=2)
+    answer = Batching(PHOTO, refusals=2)
     with scripted(answer) as server, Client(server.address) as client:
         answer.server = server
         np.testing.assert_array_equal(array(client.stylize(PHOTO, WAVES)), PHOTO)
@@ -298,7 +273,7 @@ def test_a_photo_that_met_one_of_another_size_in_a_batch_is_sent_again() -> None
 
 
 def test_a_model_that_never_can_is_not_asked_for_ever() -> None:
-    answer = Batching(refusals=1000)
+    answer = Batching(PHOTO, refusals=1000)
     with scripted(answer) as server, Client(server.address) as client:
         answer.server = server
         with pytest.raises(errors.PreconditionFailed, match="different shapes"):

@@ -55,3 +55,8 @@ def test_it_keeps_the_contract_and_no_state(committed_models: Path) -> None:
 def test_it_carries_warm_up_requests(committed_models: Path) -> None:
     requests = list(read_warmup(ModelRepository(committed_models).latest("srcnn").path))
     assert [inputs["image"].shape for _, inputs in requests] == [(1, 32, 48, 3), (2, 32, 48, 3)]
+
+
+def test_it_may_be_batched_by_servers_that_batch(committed_models: Path) -> None:
+    directory = ModelRepository(committed_models).latest("srcnn").path
+    assert "max_batch_size" in (directory / "batching_params.pbtxt").read_text()

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from impasto.client.signatures import STYLIZE
 from impasto.export import contract
+from impasto.export.batching import FILE
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import ServedModel, load_as_server
 from impasto.export.stateless import assert_stateless
-from impasto.export.stylize.batching import FILE
 from impasto.export.stylize.publish import publish
 from impasto.export.warmup import read_warmup
 from pictures import pixels

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client import tensors
@@ -80,3 +81,28 @@ def prediction(**outputs: NDArray[Any]) -> bytes:
     for name, array in outputs.items():
         response.outputs[name].CopyFrom(tensors.encode(name, array))
     return response.SerializeToString()
+
+
+class Batching:
+    """Answers with `image`, as a server that could not batch the first `refusals` predictions."""
+
+    def __init__(self, image: NDArray[np.uint8], *, refusals: int) -> None:
+        self.image = image
+        self.refusals = refusals
+        self.signature = "serving_default"
+        self.server: ScriptedServer | None = None
+
+    def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        assert self.server is not None
+        if self.server.methods[-1].endswith("GetModelMetadata"):
+            signatures = wire.SignatureDefMap(signature_def={self.signature: wire.SignatureDef()})
+            response = wire.GetModelMetadataResponse()
+            response.metadata["signature_def"].value = signatures.SerializeToString()
+            return response.SerializeToString()
+        if self.refusals > 0:
+            self.refusals -= 1
+            context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                "Tensors with name 'c:0' from different tasks have different shapes and padding is turned off.",
+            )
+        return prediction(image=self.image[np.newaxis])

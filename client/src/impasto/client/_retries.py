@@ -1,23 +1,33 @@
-"""Outlast a server that is away for a while: what a long job does about each of its calls.
+"""Send a call again: while a server is away, and where it met others in a batch that it does not fit.
 
-The state is with the client and each call can be sent twice, so a job goes on where it was as soon as the server,
-or another one behind the same address, answers again.
+Outlasting a server is what a long job does about each of its calls: the state is with the client and each call can be
+sent twice, so a job goes on where it was as soon as the server, or another one behind the same address, answers again.
 """
 
 from __future__ import annotations
 
+import random
 import time
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from impasto.client._calls import Call
 from impasto.client._jobs import Job, Pause
-from impasto.client.errors import CallAborted, CallError, ServerOverloaded, ServerUnavailable
+from impasto.client.errors import (
+    CallAborted,
+    CallError,
+    PreconditionFailed,
+    ServerOverloaded,
+    ServerUnavailable,
+)
 
 PATIENCE: Final = 60.0
 """Seconds that a server may be away, or refuse work, in the middle of a job."""
 
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 3.0
+
+_BATCH_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 ResultT = TypeVar("ResultT")
 
@@ -51,3 +61,25 @@ def patiently(call: Call[ResultT], *, unavailable: bool = True, patience: float 
             return answer
         yield Pause(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def in_any_batch(call: Call[ResultT], *, diagnose: Callable[[PreconditionFailed], Job[None]]) -> Job[ResultT]:
+    """Send `call` again if a server that batches refuses pictures of different sizes that happened to come together.
+
+    Args:
+        call: what to send.
+        diagnose: looks at a refusal, and raises if another reason explains it.
+
+    Raises:
+        PreconditionFailed: refused six times.
+    """
+    for pause in _BATCH_PAUSES:
+        try:
+            answer: ResultT = yield call
+        except PreconditionFailed as error:
+            yield from diagnose(error)
+        else:
+            return answer
+        yield Pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that those who met do not meet again
+    answer = yield call
+    return answer

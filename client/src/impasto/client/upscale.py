@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from impasto.client._calls import ModelRef, Outputs, predict_call
+from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_call
 from impasto.client._jobs import Job, Progress
-from impasto.client.errors import DecodeError
+from impasto.client._retries import in_any_batch
+from impasto.client.errors import DecodeError, PreconditionFailed
 from impasto.client.images import Picture
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
 from impasto.client.tiling import SRCNN_OVERLAP, plan
@@ -39,11 +40,18 @@ def upscale_job(picture: Picture, ref: ModelRef, *, tile: int | None = TILE) -> 
     tiles = plan(
         height, width, tile=max(height, width, TILE) if tile is None else tile, overlap=SRCNN_OVERLAP
     )
+
+    def diagnose(failure: PreconditionFailed) -> Job[None]:
+        metadata = yield metadata_call(ref)
+        if SERVING_DEFAULT not in metadata.signatures:
+            raise failure
+
     result = np.empty((height * SCALE, width * SCALE, 3), np.uint8)
     for done, piece in enumerate(tiles):
         yield Progress(done, len(tiles))
         batch = np.ascontiguousarray(picture.rgb[piece.source])[np.newaxis]
-        outputs = yield predict_call(ref, {_INPUT: batch}, outputs=[_OUTPUT])
+        call = predict_call(ref, {_INPUT: batch}, outputs=[_OUTPUT])
+        outputs = yield from in_any_batch(call, diagnose=diagnose)
         doubled = _doubled(outputs, batch.shape, ref.name)
         result[piece.target(SCALE)] = doubled[0][piece.kept(SCALE)]
     yield Progress(len(tiles), len(tiles))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,7 +12,8 @@ from PIL import Image
 
 from impasto.client._answers import output
 from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_with_version_call
-from impasto.client._jobs import Job, Pause, Progress
+from impasto.client._jobs import Job, Progress
+from impasto.client._retries import in_any_batch
 from impasto.client.dream.colour import keep_colours
 from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound
 from impasto.client.images import Picture
@@ -27,9 +27,6 @@ Larger photos are painted smaller and the result is enlarged. They cannot be pai
 colours and contrast over the whole picture, so each tile would come out differently. And brush strokes have a size in
 pixels: in a very large photo they would be too fine to see.
 """
-
-# A server that batches refuses the photos of different sizes that happen to come together.
-_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,21 +142,16 @@ def _vector_of(picture: Picture, ref: ModelRef) -> Job[StyleVector]:
 
 
 def _predict(ref: ModelRef, inputs: Mapping[str, object], signature: str) -> Job[tuple[int, Outputs]]:
-    """The answer and the version that gave it; sent again where a server that batches may have had to refuse it."""
-    for pause in (*_PAUSES, None):
-        try:
-            answer: tuple[int, Outputs] = yield predict_with_version_call(ref, inputs, signature=signature)
-        except PreconditionFailed as error:
-            failure = error
-        else:
-            return answer
+    """The answer and the version that gave it."""
+
+    def diagnose(failure: PreconditionFailed) -> Job[None]:
         metadata = yield metadata_call(ref)
         if signature not in metadata.signatures:
             raise _not_split(failure, ref) from failure
-        if pause is None:
-            raise failure
-        yield Pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that those who met do not meet again
-    raise AssertionError("the last round returns or raises")
+
+    call = predict_with_version_call(ref, inputs, signature=signature)
+    answer: tuple[int, Outputs] = yield from in_any_batch(call, diagnose=diagnose)
+    return answer
 
 
 def _not_split(failure: PreconditionFailed, ref: ModelRef) -> SignatureNotFound:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from impasto.client.signatures import SERVING_DEFAULT, STYLE_SIDE, STYLIZE
+from impasto.export.batching import write_batching
 from impasto.export.manifest import Manifest
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.saved_model import save
-from impasto.export.stylize.batching import write_batching
 from impasto.export.stylize.served import ServedStylizer
 from impasto.export.stylize.source import Stylizer
 from impasto.export.warmup import Request, write_warmup

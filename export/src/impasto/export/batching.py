@@ -10,7 +10,7 @@ from typing import Final
 FILE: Final = "batching_params.pbtxt"
 """Where a server looks for it, relative to a version."""
 
-# A batch of 8 photos of 512 pixels keeps a GPU busy within half a gigabyte. Half-filled batches are not padded, and
+# A batch of 8 photos of 512 pixels keeps a GPU busy within a few gigabytes. Half-filled batches are not padded, and
 # the shapes do not matter to a graph without XLA. Five milliseconds are little beside the hundreds that a photo takes.
 # Thread counts are the server's own affair: they are shared by all models.
 _PARAMETERS: Final = """\
