@@ -40,7 +40,7 @@ def activations(network: Network, image: Any) -> list[Any]:
     found = []
     x = network.from_picture(image)
     for index in range(len(LAYERS)):
-        _, x = network.forward(index, x)
+        x = network.forward(index, x)
         found.append(x)
     return found
 

@@ -31,14 +31,12 @@ class _Layer(NamedTuple):
     """What a layer leaves on the way forward; all but the losses are empty where the layer was left out.
 
     Attributes:
-        own: its own input.
         activation: [1, h, w, C].
         style: its part of the style loss, [].
         content: its part of the content loss, [].
         difference: of the Gram matrix from its target, [C, C]; empty where the style loss has no part in this layer.
     """
 
-    own: tf.Tensor
     activation: tf.Tensor
     style: tf.Tensor
     content: tf.Tensor
@@ -91,7 +89,7 @@ class Gradients(tf.Module):
             below = x
             x = tf.cond(
                 index <= depth,
-                lambda index=index, below=below: self._network.forward(index, below)[1],
+                lambda index=index, below=below: self._network.forward(index, below),
                 lambda index=index: self._nothing(index),
             )
             grams.append(_flat_if(style[index], losses.gram, x))
@@ -132,7 +130,7 @@ class Gradients(tf.Module):
         )
 
     def _forward(self, objective: Objective, index: int, below: tf.Tensor) -> _Layer:
-        own, x = self._network.forward(index, below)
+        x = self._network.forward(index, below)
         weight, channels = objective.style[index], self._network.channels[index]
 
         def style_loss() -> tuple[tf.Tensor, tf.Tensor]:
@@ -145,13 +143,11 @@ class Gradients(tf.Module):
             lambda: objective.content[index] * losses.mean_square(_feature_difference(objective, index, x)),
             lambda: tf.constant(0.0),
         )
-        return _Layer(own, x, style, content, difference)
+        return _Layer(x, style, content, difference)
 
     def _left_out(self, index: int) -> _Layer:
-        channels = ([3, *self._network.channels])[index]
-        own = tf.zeros([1, 0, 0, channels], self._network.dtype(index))
         none = tf.zeros([0, self._network.channels[index]])
-        return _Layer(own, self._nothing(index), tf.constant(0.0), tf.constant(0.0), none)
+        return _Layer(self._nothing(index), tf.constant(0.0), tf.constant(0.0), none)
 
     def _nothing(self, index: int) -> tf.Tensor:
         return tf.zeros([1, 0, 0, self._network.channels[index]], self._network.dtype(index))
@@ -172,7 +168,7 @@ class Gradients(tf.Module):
             return gradient + tf.cast(more, x.dtype)
 
         gradient = _if(content, with_content, lambda: gradient)
-        return self._network.backward(index, gradient, below=below, own=layer.own, activation=x)
+        return self._network.backward(index, gradient, below=below, activation=x)
 
 
 def _feature_difference(objective: Objective, index: int, x: tf.Tensor) -> tf.Tensor:

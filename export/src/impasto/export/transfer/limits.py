@@ -189,7 +189,9 @@ def check_mask(mask: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
 def check_result(state: State) -> State:
     """The state after the steps, if all of it is finite: weights may be in range and yet too large together."""
     finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(part)) for part in state])
-    message = "the losses left the range of float32: lower style_weight, content_weight or total_variation_weight"
+    message = (
+        "the losses left the range of float32: lower style_weight, content_weight or total_variation_weight"
+    )
     return State(*(_require(part, finite, message, shown=tf.constant("")) for part in state))
 
 

@@ -67,27 +67,31 @@ class Network(tf.Module):
         """From the gradient of what the first layer takes to the picture's, [H, W, 3]."""
         return 255.0 * gradient[0, ..., ::-1]
 
-    def forward(self, index: int, below: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """A layer's own input, pooled from the layer below where a block begins, and its activation."""
-        own = below
-        if index and BLOCKS[index] != BLOCKS[index - 1]:
-            own = tf.nn.max_pool2d(below, **_POOLING)
-        own = tf.cast(own, self.dtype(index))
+    def forward(self, index: int, below: tf.Tensor) -> tf.Tensor:
+        """A layer's activation, from that of the layer below."""
+        own = tf.cast(self._pooled(index, below), self.dtype(index))
         x = tf.nn.conv2d(own, self._kernels[index], strides=1, padding="SAME")
-        return own, tf.nn.relu(tf.nn.bias_add(x, self._biases[index]))
+        return tf.nn.relu(tf.nn.bias_add(x, self._biases[index]))
 
     def backward(
-        self, index: int, gradient: tf.Tensor, *, below: tf.Tensor, own: tf.Tensor, activation: tf.Tensor
+        self, index: int, gradient: tf.Tensor, *, below: tf.Tensor, activation: tf.Tensor
     ) -> tf.Tensor:
         """From a layer's gradient to that of the layer below, given what `forward` took and gave."""
+        # Pooled once more rather than kept: next to each other, TensorFlow takes oneDNN's kernels for the pooling and
+        # its gradient, which more than makes up for it.
+        pooled = self._pooled(index, below)
         gradient = tf.raw_ops.ReluGrad(gradients=gradient, features=activation)
-        gradient = tf.nn.conv2d_transpose(gradient, self._kernels[index], tf.shape(own), 1, "SAME")
+        gradient = tf.nn.conv2d_transpose(gradient, self._kernels[index], tf.shape(pooled), 1, "SAME")
         gradient = tf.cast(gradient, below.dtype)
+        if pooled is below:
+            return gradient
+        return tf.raw_ops.MaxPoolGrad(orig_input=below, orig_output=pooled, grad=gradient, **_POOLING)
+
+    def _pooled(self, index: int, below: tf.Tensor) -> tf.Tensor:
+        """What a layer's convolution takes: smaller than the layer below where a block begins."""
         if index and BLOCKS[index] != BLOCKS[index - 1]:
-            gradient = tf.raw_ops.MaxPoolGrad(
-                orig_input=below, orig_output=tf.cast(own, below.dtype), grad=gradient, **_POOLING
-            )
-        return gradient
+            return tf.nn.max_pool2d(below, **_POOLING)
+        return below
 
 
 def _parameters(arrays: Arrays, name: str, channels: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
