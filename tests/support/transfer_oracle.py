@@ -6,7 +6,7 @@ Written from the recipe alone, to compare what is served with. Nothing of the ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,13 @@ STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 CONTENT_LAYERS = ("block5_conv2",)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
     """What a run gives: the picture in 0..1, [H, W, 3], and of each step the style loss and the content loss."""
 
     image: NDArray[np.float32]
-    style_losses: list[float] = field(default_factory=list)
-    content_losses: list[float] = field(default_factory=list)
+    style_losses: list[float]
+    content_losses: list[float]
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -54,42 +54,55 @@ class StyleTransferrer:
         return grams, outputs[self._styles :]
 
     def transfer(
+        self, content: NDArray[np.float32], style: NDArray[np.float32], *, steps: int, **settings: float
+    ) -> Run:
+        """Paint `content` like `style`; see `Painting`."""
+        painting = Painting(self, content, style, **settings)
+        losses = [[float(loss) for loss in painting.step()] for _ in range(steps)]
+        return Run(
+            painting.image.numpy()[0], [style for style, _ in losses], [content for _, content in losses]
+        )
+
+
+class Painting:
+    """A picture being painted: `content` like `style`, both float32 [H, W, 3] in 0..1, starting from the content."""
+
+    def __init__(
         self,
+        transferrer: StyleTransferrer,
         content: NDArray[np.float32],
         style: NDArray[np.float32],
         *,
-        steps: int,
         style_weight: float = 1e-2,
         content_weight: float = 1e4,
         total_variation_weight: float = 0.0,
         learning_rate: float = 0.02,
-    ) -> Run:
-        """Paint `content` like `style`, both float32 [H, W, 3] in 0..1, starting from the content."""
-        targets, _ = self.extract(tf.constant(style)[None])
-        _, goals = self.extract(tf.constant(content)[None])
-        image = tf.Variable(content[None])
-        optimizer = tf.keras.optimizers.Adam(learning_rate, beta_1=0.99, beta_2=0.999, epsilon=1e-1)
-        run = Run(content)
-        for _ in range(steps):
-            with tf.GradientTape() as tape:
-                grams, features = self.extract(image)
-                style_loss = tf.add_n(
-                    [tf.reduce_mean((g - t) ** 2) for g, t in zip(grams, targets, strict=True)]
-                )
-                style_loss *= style_weight / len(grams)
-                content_loss = tf.add_n(
-                    [tf.reduce_mean((f - p) ** 2) for f, p in zip(features, goals, strict=True)]
-                )
-                content_loss *= content_weight / len(features)
-                loss = style_loss + content_loss
-                if total_variation_weight:
-                    loss += total_variation_weight * tf.reduce_sum(tf.image.total_variation(image))
-            optimizer.apply_gradients([(tape.gradient(loss, image), image)])
-            image.assign(tf.clip_by_value(image, 0.0, 1.0))
-            run.style_losses.append(float(style_loss))
-            run.content_losses.append(float(content_loss))
-        run.image = image.numpy()[0]
-        return run
+    ) -> None:
+        self._extract = transferrer.extract
+        self._targets, _ = transferrer.extract(tf.constant(style)[None])
+        _, self._goals = transferrer.extract(tf.constant(content)[None])
+        self._weights = style_weight, content_weight, total_variation_weight
+        self._optimizer = tf.keras.optimizers.Adam(learning_rate, beta_1=0.99, beta_2=0.999, epsilon=1e-1)
+        self.image = tf.Variable(content[None])
+        self._optimizer.build([self.image])
+
+    def step(self) -> tuple[Any, Any]:
+        """One step; the style loss and the content loss before it."""
+        style_weight, content_weight, total_variation_weight = self._weights
+        with tf.GradientTape() as tape:
+            grams, features = self._extract(self.image)
+            pairs = zip(grams, self._targets, strict=True)
+            style_loss = tf.add_n([tf.reduce_mean((gram - target) ** 2) for gram, target in pairs])
+            style_loss *= style_weight / len(grams)
+            pairs = zip(features, self._goals, strict=True)
+            content_loss = tf.add_n([tf.reduce_mean((feature - goal) ** 2) for feature, goal in pairs])
+            content_loss *= content_weight / len(features)
+            loss = style_loss + content_loss
+            if total_variation_weight:
+                loss += total_variation_weight * tf.reduce_sum(tf.image.total_variation(self.image))
+        self._optimizer.apply_gradients([(tape.gradient(loss, self.image), self.image)])
+        self.image.assign(tf.clip_by_value(self.image, 0.0, 1.0))
+        return style_loss, content_loss
 
 
 def load(pixels: NDArray[np.uint8], longest_side: int) -> NDArray[np.float32]:
