@@ -35,7 +35,7 @@ class Limits:
         maximum_steps: most steps a call (and, in serving_default, an octave).
         maximum_pixels: most pixels of an octave or of a result.
         maximum_tile_pixels: most pixels that gradients are taken of at once: a tile, or an octave without tiles. VGG19
-            needs about 1.8 GB of memory for each million of them, InceptionV3's first layers 1 GB.
+            needs about 2.5 GB of memory for each million of them, InceptionV3 down to mixed5 0.6 GB.
     """
 
     minimum_side: int
