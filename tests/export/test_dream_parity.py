@@ -16,8 +16,11 @@ from skimage import data
 
 import dream_oracle
 from dream_calls import Predict, serve_dream
+from impasto.client.signatures import DREAM
 from impasto.export.backbones import VGG19, Architecture, Backbone, Weights, inception_v3, load_weights
 from impasto.export.dream.publish import publish
+from impasto.export.repository import ModelRepository
+from impasto.export.warmup import read_warmup
 
 # Down to the deepest layer that the recipes ask for: each deeper one costs seconds to export and to load.
 INCEPTION_V3 = replace(inception_v3.INCEPTION_V3, layers=inception_v3.INCEPTION_V3.layers[:8])
@@ -159,3 +162,15 @@ def test_a_picture_below_inception_v3s_minimum_is_refused_and_the_server_lives_o
         with pytest.raises(grpc.RpcError, match="a height and width of 75 pixels or more"):
             inception_predict("serving_default", image=photo(side, 100), steps=1, octaves=[3, 0])
     assert inception_predict("ascend", state=np.zeros((75, 75, 3)), steps=1)["state"].shape == (75, 75, 3)
+
+
+def test_the_manifest_says_which_weights_are_inside_and_every_signature_is_warmed_up(
+    inception_models: Path,
+) -> None:
+    store = ModelRepository(inception_models)
+    source = store.manifest("dream").source
+    assert source["backbone"] == "inception_v3"
+    assert source["batch_normalisation"] == "kept"
+    assert source["weights"]["source"] == "random"
+    requests = read_warmup(store.latest("dream").path)
+    assert {signature for signature, _ in requests} == set(DREAM.signatures)
