@@ -14,7 +14,7 @@ from PIL import Image
 
 from dream_models import LAYERS, MINIMUM_SIDE, WEIGHTS
 from impasto.client import Client, DreamProgress
-from impasto.client.dream.colour import keep_colours
+from impasto.client._colour import keep_colours
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
 from impasto.serving import LocalServer
 from pictures import pixels

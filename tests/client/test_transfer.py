@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import Client, TransferProgress
-from impasto.client.dream.colour import keep_colours
+from impasto.client._colour import keep_colours
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
 from impasto.serving import LocalServer
 from pictures import pixels

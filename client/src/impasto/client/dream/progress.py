@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.client._colour import keep_colours
 from impasto.client._jobs import Progress
 from impasto.client._values import clock
-from impasto.client.dream.colour import keep_colours
 from impasto.client.images import Picture
 
 

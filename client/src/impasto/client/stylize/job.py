@@ -12,9 +12,9 @@ from PIL import Image
 
 from impasto.client._answers import output
 from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_with_version_call
+from impasto.client._colour import keep_colours
 from impasto.client._jobs import Job, Progress
 from impasto.client._retries import in_any_batch
-from impasto.client.dream.colour import keep_colours
 from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound
 from impasto.client.images import Picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, SERVING_DEFAULT

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
 from impasto.export.backbones import Backbone
+from impasto.export.contract_functions import Tensors, contract_function
 from impasto.export.dream import limits as checks
 from impasto.export.dream.ascent import Steps, ascend
-from impasto.export.dream.contract_functions import Tensors, contract_function
 from impasto.export.dream.gradients import Gradients
 from impasto.export.dream.limits import Limits
 from impasto.export.dream.pictures import Pictures

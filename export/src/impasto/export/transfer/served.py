@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from impasto.client.signatures import SERVING_DEFAULT, TRANSFER
 from impasto.export.backbones import VGG19
-from impasto.export.dream.contract_functions import Tensors, contract_function
+from impasto.export.contract_functions import Tensors, contract_function
 from impasto.export.transfer import limits as checks
 from impasto.export.transfer import objective as objectives
 from impasto.export.transfer import pictures
