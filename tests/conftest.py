@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # TensorFlow reads this when it is imported. The fixtures import it, so that tests of the client alone do without.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# No test reads the configuration file of the person who runs it.
+os.environ["XDG_CONFIG_HOME"] = os.devnull
+
 # A runner that starts tests in the background leaves SIGINT ignored, which the processes that tests start and
 # interrupt would inherit; a signal that is caught is back at its default in them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -6,6 +6,7 @@ of them; compare the ratios of the medians.
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -53,7 +54,7 @@ def main(sides: tuple[int, ...], repeats: int, steps: int) -> None:
             models = Path(folder, compute)
             publish(weights, models, compute=compute)
             server = stack.enter_context(LocalServer(models))
-            clients[name] = stack.enter_context(Client(server.address, timeout=None))
+            clients[name] = stack.enter_context(Client(server.address, timeout=math.inf))
         for side in sides:
             runs = _runs(recipe, clients, side, steps)
             console.print(_table(side, _measure(runs, repeats), steps))

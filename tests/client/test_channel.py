@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from client_servers import aborting, prediction, scripted
-from impasto.client import Client, errors
-from impasto.client.channel import channel_options, server_address, target
+from impasto.client import Client, Settings, errors
+from impasto.client.addresses import target
+from impasto.client.channel import channel_options
 
 ONE = np.zeros(1, np.float32)
 
@@ -64,16 +65,6 @@ def test_a_name_among_replicas_must_resolve() -> None:
 def test_replicas_of_both_ip_versions_are_refused() -> None:
     with pytest.raises(errors.AddressError, match="mixes IPv4 and IPv6"):
         target("127.0.0.1:1,[::1]:2")
-
-
-def test_the_address_comes_from_the_argument_then_the_environment_then_the_default(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("IMPASTO_SERVER", raising=False)
-    assert server_address(None) == "localhost:8500"
-    monkeypatch.setenv("IMPASTO_SERVER", "models:1")
-    assert server_address(None) == "models:1"
-    assert server_address("other:2") == "other:2"
 
 
 def test_a_unix_socket_is_served(tmp_path: Path) -> None:
@@ -137,7 +128,7 @@ def test_a_long_call_is_not_pinged_more_often_than_servers_allow() -> None:
     # With a ping a minute, a server with gRPC's default settings ended a call of ten minutes after five: "Too many
     # pings". Waiting for that here would take as long.
     allowed_by_default = 300_000
-    assert dict(channel_options())["grpc.keepalive_time_ms"] > allowed_by_default
+    assert dict(channel_options(Settings()))["grpc.keepalive_time_ms"] > allowed_by_default
 
 
 def test_messages_beyond_grpcs_default_limit_pass_both_ways() -> None:

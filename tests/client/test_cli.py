@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from client_servers import aborting, scripted
-from impasto.client.channel import ADDRESS_VARIABLE
+from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
 from impasto.serving import LocalServer
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from dream_processes import impasto, wait_until
 from impasto.client import Client, zoom_in
-from impasto.client.channel import ADDRESS_VARIABLE
+from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
 from impasto.serving import LocalServer
 from pictures import load, pixels, save

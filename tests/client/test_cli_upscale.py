@@ -18,7 +18,7 @@ from PIL import Image
 
 from client_servers import prediction, scripted
 from impasto.client import Client
-from impasto.client.channel import ADDRESS_VARIABLE
+from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
 from impasto.serving import LocalServer
 from pictures import bomb, load, pixels, save

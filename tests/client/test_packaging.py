@@ -23,8 +23,9 @@ def requirements(extra: str | None = None) -> set[str]:
     return found
 
 
-def test_the_client_requires_four_small_packages() -> None:
-    assert requirements() == {"grpcio", "protobuf", "numpy", "pillow"}
+def test_the_client_requires_four_small_packages_and_on_python_3_10_a_reader_of_toml() -> None:
+    assert requirements() - {"tomli"} == {"grpcio", "protobuf", "numpy", "pillow"}
+    assert all("3.11" in line for line in metadata.requires("impasto-client") or [] if "tomli" in line)
 
 
 def test_the_command_line_is_an_extra() -> None:

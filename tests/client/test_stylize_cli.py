@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import Client
-from impasto.client.channel import ADDRESS_VARIABLE
+from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
 from impasto.serving import LocalServer
 from pictures import load, pixels, save

@@ -90,10 +90,11 @@ def test_clients_get_health_checks_packed_responses_and_enough_threads(place: st
 
 @pytest.mark.parametrize("place", PLACES)
 def test_clients_may_ping_as_often_as_ours_does(place: str) -> None:
+    from impasto.client import Settings
     from impasto.client.channel import channel_options
 
     allowed = channel_arguments_of(PLACES[place]())["grpc.http2.min_ping_interval_without_data_ms"]
-    assert dict(channel_options())["grpc.keepalive_time_ms"] > allowed
+    assert dict(channel_options(Settings()))["grpc.keepalive_time_ms"] > allowed
 
 
 def test_a_restarted_server_accepts_labels_of_models_that_it_has_not_loaded_yet() -> None:

@@ -15,18 +15,18 @@ from __future__ import annotations
 
 from impasto.client import _grpc_log  # noqa: F401 - first, because importing grpc reads what it sets
 from impasto.client._jobs import Progress
-from impasto.client.client import DEFAULT_TIMEOUT, Client
+from impasto.client.client import Client
 from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress, zoom_in
 from impasto.client.errors import ImpastoError
 from impasto.client.files import write_picture
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
+from impasto.client.settings import Retries, Settings, Timeouts
 from impasto.client.stylize import StyleSource, StyleVector
 from impasto.client.tls import TlsOptions
 from impasto.client.transfer import TransferDescription, TransferOptions, TransferProgress
 
 __all__ = [
-    "DEFAULT_TIMEOUT",
     "MAX_PIXELS",
     "Client",
     "DreamDescription",
@@ -36,11 +36,14 @@ __all__ = [
     "ImpastoError",
     "ModelMetadata",
     "Progress",
+    "Retries",
+    "Settings",
     "SignatureInfo",
     "State",
     "StyleSource",
     "StyleVector",
     "TensorInfo",
+    "Timeouts",
     "TlsOptions",
     "TransferDescription",
     "TransferOptions",

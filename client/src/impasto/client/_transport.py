@@ -10,8 +10,9 @@ from impasto.client import channel
 from impasto.client._calls import Call
 from impasto.client._failures import call_error, tls_error
 from impasto.client._handshake import refusal
+from impasto.client.addresses import endpoints
 from impasto.client.errors import CallError
-from impasto.client.tls import TlsOptions
+from impasto.client.settings import Settings
 
 ResultT = TypeVar("ResultT")
 
@@ -19,16 +20,17 @@ ResultT = TypeVar("ResultT")
 class SyncTransport:
     """A channel that sends one Call at a time for each thread that asks; threads may share it."""
 
-    def __init__(self, address: str, tls: TlsOptions | None = None) -> None:
-        self.address = address
-        self._tls = tls
-        self._channel = channel.open_channel(address, tls)
+    def __init__(self, settings: Settings) -> None:
+        self.address = settings.address
+        self._tls = settings.tls
+        self._metadata = settings.call_metadata()
+        self._channel = channel.open_channel(settings)
 
     def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
         """The parsed answer. Raises CallError; an answer that cannot be read is a DecodeError."""
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(call.method)
         try:
-            payload = method(call.request, timeout=timeout)
+            payload = method(call.request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             failed = cast(grpc.Call, error)  # what every failed unary call raises is both
             raise self._failure(call, failed.code(), failed.details() or "") from error
@@ -36,7 +38,7 @@ class SyncTransport:
 
     def _failure(self, call: Call[ResultT], code: grpc.StatusCode, details: str) -> CallError:
         if code is grpc.StatusCode.UNAVAILABLE:
-            for endpoint in channel.endpoints(self.address):
+            for endpoint in endpoints(self.address):
                 if (reason := refusal(endpoint, self._tls)) is not None:
                     return tls_error(call, reason, details, address=self.address)
         return call_error(call, code, details, address=self.address)

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import _calls as calls
-from impasto.client import channel
-from impasto.client._driver import OnProgress, drive
+from impasto.client._deadlines import call_timeout
+from impasto.client._driver import OnProgress, drive, finish
 from impasto.client._jobs import Job, Progress, predict_job, wait_ready_job
 from impasto.client._transport import SyncTransport
 from impasto.client.checkpoint import CheckpointFile
 from impasto.client.dream.methods import DreamMethods
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.metadata import ModelMetadata, VersionStatus
+from impasto.client.settings import CallKind, Options, Settings, resolve
 from impasto.client.signatures import SRCNN
 from impasto.client.stylize.methods import StylizeMethods
-from impasto.client.tls import TlsOptions
 from impasto.client.transfer.methods import TransferMethods
 from impasto.client.upscale import TILE, upscale_job
 
 if TYPE_CHECKING:
-    from typing_extensions import Self  # in typing from Python 3.11 on
-
-DEFAULT_TIMEOUT: Final = 60.0
-"""Seconds that one call may take unless told otherwise; a model without warm-up is slow at its first call."""
+    from typing_extensions import Self, Unpack  # in typing from Python 3.11 on
 
 ResultT = TypeVar("ResultT")
 
@@ -41,27 +38,29 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
 
     Args:
         address: `host:port`, several with commas between for replicas, or a gRPC target (`dns:///...`,
-            `unix:...`); the environment's IMPASTO_SERVER if None, else localhost:8500.
-        timeout: seconds that each call to the server may take; None for no limit. Every method can override
-            it.
-        tls: encrypt, and check the server's certificate; the environment's IMPASTO_TLS_CA, _CERT, _KEY and
-            _SERVER_NAME if None, and plain text if none of them is set.
+            `unix:...`); localhost:8500 if neither this nor the environment nor a file names one.
+        settings: what the other arguments leave open is as here, and neither the environment nor a file is read.
+        **options: `timeout` in seconds for each call (every method can override it), `tls`, `token` and the other
+            fields of Settings; `config` and `profile` for the configuration file. What is None or left out comes
+            from the environment or the file. See Options, and docs/client.md for the table of all.
+
+    Attributes:
+        settings: those in force.
 
     Raises:
-        AddressError: the address cannot be used.
-        CertificateError: a certificate or key cannot be used.
-        ValueError: the timeout is not positive.
+        SettingsError: a setting cannot be used: AddressError or CertificateError where it is the address, or a
+            certificate or key.
     """
 
     def __init__(
         self,
         address: str | None = None,
         *,
-        timeout: float | None = DEFAULT_TIMEOUT,
-        tls: TlsOptions | None = None,
+        settings: Settings | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        self._timeout = _positive(timeout)
-        self._transport = SyncTransport(channel.server_address(address), tls or TlsOptions.from_environment())
+        self.settings = resolve(address, settings=settings, **options)
+        self._transport = SyncTransport(self.settings)
 
     @property
     def address(self) -> str:
@@ -144,7 +143,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
             DeadlineExceeded: the server answers, but a model is not available in time; the message says why.
         """
         job = wait_ready_job(models, timeout=timeout, address=self.address)
-        self._run(job, min(timeout, self._timeout or timeout))
+        self._run(job, min(timeout, self.settings.timeouts.status))
 
     def upscale(
         self,
@@ -184,18 +183,21 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         """
         picture = read_picture(image, max_pixels=max_pixels)
         job = upscale_job(picture, calls.ModelRef(model, version, label), tile=tile)
-        return self._run(job, timeout, on_progress)
+        return finish(self._drive(job, timeout, kind="upscale"), on_progress)
 
     def _drive(
-        self, job: Job[ResultT], timeout: float | None, checkpoint: CheckpointFile | None = None
+        self,
+        job: Job[ResultT],
+        timeout: float | None,
+        checkpoint: CheckpointFile | None = None,
+        *,
+        kind: CallKind = "predict",
     ) -> Generator[Progress, None, ResultT]:
-        return drive(job, lambda call: self._send(call, timeout), checkpoint=checkpoint)
+        return drive(job, lambda call: self._send(call, timeout, kind=kind), checkpoint=checkpoint)
 
-    def _send(self, call: calls.Call[ResultT], timeout: float | None) -> ResultT:
-        return self._transport.send(call, timeout=_positive(timeout) or self._timeout)
-
-
-def _positive(timeout: float | None) -> float | None:
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"timeout is {timeout}; it must be more than 0 seconds, or None")
-    return timeout
+    def _send(
+        self, call: calls.Call[ResultT], timeout: float | None, *, kind: CallKind = "predict"
+    ) -> ResultT:
+        return self._transport.send(
+            call, timeout=call_timeout(call, timeout, kind=kind, timeouts=self.settings.timeouts)
+        )

@@ -1,8 +1,9 @@
 """Everything that the client raises on purpose, in one tree.
 
     ImpastoError
-    ├── AddressError                    the server's address cannot be used (also a ValueError)
-    ├── CertificateError                a TLS certificate or key cannot be used (also a ValueError)
+    ├── SettingsError                   a setting of the client cannot be used (also a ValueError)
+    │   ├── AddressError                the server's address
+    │   └── CertificateError            a TLS certificate or key
     ├── CallError                       a call failed; carries code, details, address and model
     │   ├── InvalidInput                inputs, version label or outputs were refused (also a ValueError)
     │   ├── ModelNotFound               no such model or version
@@ -48,11 +49,15 @@ class ImpastoError(Exception):
     """The root: catch this to catch everything that the client raises on purpose."""
 
 
-class AddressError(ImpastoError, ValueError):
+class SettingsError(ImpastoError, ValueError):
+    """A setting cannot be used; the message names the argument, the variable or the file and key, and the remedy."""
+
+
+class AddressError(SettingsError):
     """The server's address cannot be parsed or resolved."""
 
 
-class CertificateError(ImpastoError, ValueError):
+class CertificateError(SettingsError):
     """A file for TLS cannot be read, is not what it should be, or does not go with another."""
 
 

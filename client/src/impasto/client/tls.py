@@ -6,16 +6,11 @@ import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
 from impasto.client.errors import CertificateError
-
-CA_VARIABLE: Final = "IMPASTO_TLS_CA"
-CERTIFICATE_VARIABLE: Final = "IMPASTO_TLS_CERT"
-KEY_VARIABLE: Final = "IMPASTO_TLS_KEY"
-SERVER_NAME_VARIABLE: Final = "IMPASTO_TLS_SERVER_NAME"
 
 
 @dataclass(frozen=True)
@@ -34,16 +29,6 @@ class TlsOptions:
     certificate: str | os.PathLike[str] | None = None
     key: str | os.PathLike[str] | None = None
     server_name: str | None = None
-
-    @classmethod
-    def from_environment(cls) -> TlsOptions | None:
-        """The options of IMPASTO_TLS_CA, _CERT, _KEY and _SERVER_NAME; None if none of them is set."""
-        return tls_options(
-            ca=os.environ.get(CA_VARIABLE),
-            certificate=os.environ.get(CERTIFICATE_VARIABLE),
-            key=os.environ.get(KEY_VARIABLE),
-            server_name=os.environ.get(SERVER_NAME_VARIABLE),
-        )
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
         """What a gRPC channel needs. Raises CertificateError."""
@@ -88,15 +73,6 @@ class TlsOptions:
                 "both must be PEM, the key must be the certificate's and not be encrypted"
             ) from error
         return context
-
-
-def tls_options(
-    *, ca: str | None, certificate: str | None, key: str | None, server_name: str | None
-) -> TlsOptions | None:
-    """The options, an empty value being none; None if nothing is set, which means no TLS."""
-    if not (ca or certificate or key or server_name):
-        return None
-    return TlsOptions(ca or None, certificate or None, key or None, server_name or None)
 
 
 def _check_readable(path: str | os.PathLike[str]) -> None:

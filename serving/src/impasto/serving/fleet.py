@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import grpc
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client import Client
+from impasto.client import Client, Settings, Timeouts
 from impasto.client.channel import open_channel
 from impasto.client.errors import ModelNotFound
 from impasto.client.metadata import State, VersionStatus
@@ -51,8 +51,11 @@ class Fleet:
 
     def __init__(self, addresses: Sequence[str], *, tls: TlsOptions | None, timeout: float) -> None:
         self._timeout = timeout
-        self._clients = [Client(address, timeout=timeout, tls=tls) for address in addresses]
-        self._channels = [open_channel(address, tls) for address in addresses]
+        settings = [
+            Settings(address=address, timeouts=Timeouts.of(timeout), tls=tls) for address in addresses
+        ]
+        self._clients = [Client(settings=each) for each in settings]
+        self._channels = [open_channel(each) for each in settings]
 
     def __enter__(self) -> Self:
         return self

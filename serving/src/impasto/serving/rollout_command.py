@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client.channel import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+from impasto.client.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
 from impasto.client.cli.options import with_tls
 from impasto.client.errors import ImpastoError
 from impasto.client.tls import TlsOptions

@@ -17,11 +17,10 @@ from impasto.client.cli.stylize import stylize
 from impasto.client.cli.transfer import transfer
 from impasto.client.cli.upscale import upscale
 from impasto.client.errors import (
-    AddressError,
     CallError,
-    CertificateError,
     ImpastoError,
     ServerUnavailable,
+    SettingsError,
     TlsError,
 )
 
@@ -46,7 +45,8 @@ Exit codes:
 def impasto() -> None:
     """Drive image models on a TensorFlow Serving server.
 
-    The server's address comes from --server, else from the environment's IMPASTO_SERVER, else it is localhost:8500.
+    The server's address comes from --server, else from the environment's IMPASTO_SERVER, else from the configuration
+    file, else it is localhost:8500; `impasto config` shows all settings and where they come from.
     Results go to standard output, progress and messages to standard error.
     """
 
@@ -88,4 +88,4 @@ def _code_of(error: ImpastoError) -> int:
         return exit_codes.UNREACHABLE
     if isinstance(error, CallError):
         return exit_codes.REFUSED
-    return exit_codes.USAGE if isinstance(error, AddressError | CertificateError) else exit_codes.FAILED
+    return exit_codes.USAGE if isinstance(error, SettingsError) else exit_codes.FAILED

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
-from impasto.client.channel import ADDRESS_VARIABLE, DEFAULT_ADDRESS
-from impasto.client.client import DEFAULT_TIMEOUT, Client
-from impasto.client.tls import (
-    CA_VARIABLE,
-    CERTIFICATE_VARIABLE,
-    KEY_VARIABLE,
-    SERVER_NAME_VARIABLE,
-    TlsOptions,
-    tls_options,
-)
+from impasto.client._settings_sources import Given, Layer, ambient, fields, from_environment, merged
+from impasto.client._settings_table import BY_NAME
+from impasto.client.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+from impasto.client.client import Client
+from impasto.client.settings import Settings
+
+_Values = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -26,26 +23,30 @@ class Common:
     """The values of the common options.
 
     Attributes:
-        server: the address; None for the environment's or the default.
-        timeout: seconds for each call.
         as_json: results as JSON.
         quiet: no progress and no summary; errors are still shown.
-        tls: None for plain text.
+        given: the settings that options give.
+        config: the configuration file; None for the environment's or the person's own.
+        profile: the profile in it; None for the environment's or none.
     """
 
-    server: str | None
-    timeout: float
     as_json: bool
     quiet: bool
-    tls: TlsOptions | None = None
+    given: Layer = field(default_factory=dict)
+    config: str | None = None
+    profile: str | None = None
+
+    def found(self) -> dict[str, Given]:
+        """What the options, the environment and the configuration file say. Raises SettingsError."""
+        return merged(ambient(config=self.config, profile=self.profile), self.given)
 
     def connect(self) -> Client:
-        """A client for these options."""
-        return Client(self.server, timeout=self.timeout, tls=self.tls)
+        """A client for these options. Raises SettingsError."""
+        return Client(settings=Settings(**fields(self.found())))
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --server, --timeout, --json, --quiet and the TLS options; it receives them as `common`."""
+    """Give a command the options of the server and of the output; it receives them as `common`."""
 
     @click.option(
         "--server",
@@ -55,58 +56,99 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
-        default=DEFAULT_TIMEOUT,
-        show_default=True,
         metavar="SECONDS",
-        help="How long each call to the server may take.",
+        help="How long each call to the server may take.  [default: by what it does; see `impasto config`]",
     )
+    @click.option("--config", metavar="FILE", help="The configuration file.  [default: see `impasto config`]")
+    @click.option("--profile", metavar="NAME", help="The profile in the configuration file.")
     @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
     @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary, only errors.")
-    @with_tls
+    @_tls_options
     @functools.wraps(command)
     def wrapped(
         *,
         server: str | None,
-        timeout: float,
+        timeout: float | None,
+        config: str | None,
+        profile: str | None,
         as_json: bool,
         quiet: bool,
-        tls: TlsOptions | None,
-        **rest: Any,
-    ) -> Any:
-        return command(common=Common(server, timeout, as_json, quiet, tls), **rest)
-
-    return wrapped
-
-
-def with_tls(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --tls-ca, --tls-cert, --tls-key and --tls-server-name; it receives them as `tls`."""
-
-    @click.option(
-        "--tls-ca",
-        envvar=CA_VARIABLE,
-        metavar="FILE",
-        help="TLS: the CA that signed the server's certificate, PEM.",
-    )
-    @click.option(
-        "--tls-cert", envvar=CERTIFICATE_VARIABLE, metavar="FILE", help="TLS: this client's certificate, PEM."
-    )
-    @click.option("--tls-key", envvar=KEY_VARIABLE, metavar="FILE", help="TLS: the key of --tls-cert, PEM.")
-    @click.option(
-        "--tls-server-name",
-        envvar=SERVER_NAME_VARIABLE,
-        metavar="NAME",
-        help="TLS: the name on the server's certificate, if it is not that of the address.",
-    )
-    @functools.wraps(command)
-    def wrapped(
-        *,
+        tls: bool | None,
         tls_ca: str | None,
         tls_cert: str | None,
         tls_key: str | None,
         tls_server_name: str | None,
         **rest: Any,
     ) -> Any:
-        tls = tls_options(ca=tls_ca, certificate=tls_cert, key=tls_key, server_name=tls_server_name)
-        return command(tls=tls, **rest)
+        given = _given(
+            {
+                "address": server,
+                "timeout": timeout,
+                **_tls(tls, tls_ca, tls_cert, tls_key, tls_server_name),
+            }
+        )
+        return command(common=Common(as_json, quiet, given, config, profile), **rest)
 
     return wrapped
+
+
+def with_tls(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of TLS; it receives them, with what the environment says, as `tls`."""
+
+    @_tls_options
+    @functools.wraps(command)
+    def wrapped(
+        *,
+        tls: bool | None,
+        tls_ca: str | None,
+        tls_cert: str | None,
+        tls_key: str | None,
+        tls_server_name: str | None,
+        **rest: Any,
+    ) -> Any:
+        given = _given(_tls(tls, tls_ca, tls_cert, tls_key, tls_server_name))
+        return command(tls=fields(merged(from_environment(), given)).get("tls"), **rest)
+
+    return wrapped
+
+
+def _tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options `--tls` and `--tls-...`."""
+    for option in reversed(
+        (
+            click.option("--tls/--no-tls", default=None, help="TLS: with, or without, whatever else is set."),
+            click.option(
+                "--tls-ca", metavar="FILE", help="TLS: the CA that signed the server's certificate, PEM."
+            ),
+            click.option("--tls-cert", metavar="FILE", help="TLS: this client's certificate, PEM."),
+            click.option("--tls-key", metavar="FILE", help="TLS: the key of --tls-cert, PEM."),
+            click.option(
+                "--tls-server-name",
+                metavar="NAME",
+                help="TLS: the name on the server's certificate, if it is not that of the address.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _tls(
+    enabled: bool | None, ca: str | None, cert: str | None, key: str | None, name: str | None
+) -> _Values:
+    return {
+        "tls.enabled": enabled,
+        "tls.ca": ca,
+        "tls.certificate": cert,
+        "tls.key": key,
+        "tls.server_name": name,
+    }
+
+
+def _given(values: _Values) -> dict[str, Given]:
+    """The values of options as a layer of settings; None and an empty text are not given."""
+    return {
+        name: Given(BY_NAME[name].checked(value, where=BY_NAME[name].flag), BY_NAME[name].flag)
+        for name, value in values.items()
+        if value is not None and value != ""
+    }

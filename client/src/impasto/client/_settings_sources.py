@@ -1,0 +1,192 @@
+"""Settings from the environment and from a configuration file, and which of them goes before which."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from impasto.client._settings_table import BY_NAME, SETTINGS, Setting
+from impasto.client.errors import SettingsError
+from impasto.client.settings import KINDS, Retries, Timeouts
+from impasto.client.tls import TlsOptions
+
+CONFIG_VARIABLE: Final = "IMPASTO_CLIENT_CONFIG"
+PROFILE_VARIABLE: Final = "IMPASTO_PROFILE"
+
+_PROFILES: Final = "profiles"
+
+
+@dataclass(frozen=True)
+class Given:
+    """A setting's value.
+
+    Attributes:
+        value: checked already.
+        source: the variable, the file or the option that it comes from.
+    """
+
+    value: Any
+    source: str
+
+
+Layer = Mapping[str, Given]
+"""What one source says, by the settings' names."""
+
+
+def ambient(*, config: str | os.PathLike[str] | None = None, profile: str | None = None) -> dict[str, Given]:
+    """What the configuration file and the environment say. Raises SettingsError."""
+    return merged(from_file(config, profile), from_environment())
+
+
+def merged(*layers: Layer) -> dict[str, Given]:
+    """The layers as one, the later before the earlier; `timeout` is spread over the kinds of call."""
+    found: dict[str, Given] = {}
+    for layer in layers:
+        if "timeout" in layer:
+            found |= {f"timeouts.{kind}": layer["timeout"] for kind in KINDS}
+        found |= {name: given for name, given in layer.items() if name != "timeout"}
+    return found
+
+
+def fields(found: Layer) -> dict[str, Any]:
+    """The fields of Settings that these values make; those that none of them is about are left out.
+
+    Raises:
+        SettingsError: values do not go together.
+    """
+    groups: dict[str, dict[str, Any]] = {"timeouts": {}, "retries": {}, "tls": {}}
+    made: dict[str, Any] = {}
+    for name, given in found.items():
+        group, dot, member = name.partition(".")
+        (groups[group] if dot else made)[member or name] = given.value
+    tls = groups["tls"]
+    if tls.pop("enabled", bool(tls)):
+        made["tls"] = TlsOptions(**tls)
+    if groups["timeouts"]:
+        made["timeouts"] = Timeouts(**groups["timeouts"])
+    if groups["retries"]:
+        made["retries"] = Retries(**groups["retries"])
+    return made
+
+
+def from_environment() -> dict[str, Given]:
+    """What the variables say; an empty one says nothing. Raises SettingsError."""
+    found = {}
+    for setting in SETTINGS:
+        if text := os.environ.get(setting.variable):
+            value = setting.from_text(text, where=setting.variable)
+            found[setting.name] = Given(value, setting.variable)
+    return found
+
+
+def from_file(config: str | os.PathLike[str] | None, profile: str | None) -> dict[str, Given]:
+    """What the configuration file says, and before it what the profile in it says.
+
+    Args:
+        config: the file; else IMPASTO_CLIENT_CONFIG names it, else it is the person's own, which need not be there.
+        profile: its name; else IMPASTO_PROFILE is it, else there is none.
+
+    Raises:
+        SettingsError: the file cannot be read, holds what is no setting, or has no such profile.
+    """
+    path = _config_file(config)
+    profile = profile or os.environ.get(PROFILE_VARIABLE)
+    if path is None:
+        if profile:
+            raise SettingsError(
+                f"profile {profile!r}: there is no configuration file to find it in; write {_own_file() or 'one'}, or "
+                f"name one with {CONFIG_VARIABLE} or --config"
+            )
+        return {}
+    content = _read(path)
+    profiles = content.pop(_PROFILES, {})
+    found = dict(_settings(content, path))
+    if not profile:
+        return found
+    if not isinstance(profiles, dict) or not isinstance(profiles.get(profile), dict):
+        there = ", ".join(profiles) if isinstance(profiles, dict) else ""
+        raise SettingsError(
+            f"profile {profile!r}: {path} has {there or 'no profiles'}; add [profiles.{profile}] there"
+        )
+    return merged(found, dict(_settings(profiles[profile], path, within=f"{_PROFILES}.{profile}.")))
+
+
+def _config_file(config: str | os.PathLike[str] | None) -> Path | None:
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    own = _own_file()
+    # os.path.isfile is False, where Path.is_file would raise, for a home that this user may not look into.
+    return own if own is not None and os.path.isfile(own) else None  # noqa: PTH113
+
+
+def _own_file() -> Path | None:
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(base):  # the specification wants a relative one to be ignored  # noqa: PTH117
+        try:
+            base = str(Path.home() / ".config")
+        except RuntimeError:  # a user without a home, as in many containers
+            return None
+    return Path(base, "impasto", "config.toml")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import sys
+
+    # Only read where there is a file: every start would pay for it.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_bytes().decode())
+        return content
+    except OSError as error:
+        raise SettingsError(f"configuration file {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"configuration file {path} is not TOML: {error}") from error
+
+
+def _settings(table: Mapping[str, Any], path: Path, within: str = "") -> Iterator[tuple[str, Given]]:
+    for key, value in _leaves(table):
+        setting = _BY_KEY.get(key)
+        if setting is None:
+            raise SettingsError(f"{within}{key} in {path} is no setting{_similar(key)}")
+        found = setting.from_file(value, where=f"{within}{key} in {path}")
+        yield setting.name, Given(_absolute(setting, found, path), str(path))
+
+
+def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        key = before + name
+        if isinstance(value, dict) and key in _TABLES:
+            yield from _leaves(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def _absolute(setting: Setting, value: Any, path: Path) -> Any:
+    """A file that a configuration file names is beside it, unless it is named from the root or from the home."""
+    if setting.name not in ("tls.ca", "tls.certificate", "tls.key"):
+        return value
+    try:
+        return str(path.absolute().parent / Path(value).expanduser())
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{setting.file_key} in {path}: {value!r} is in a home that is not known"
+        ) from error
+
+
+def _similar(key: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(key, _BY_KEY, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(_BY_KEY)}"
+
+
+_BY_KEY: Final = {setting.file_key: setting for setting in BY_NAME.values()}
+_TABLES: Final = {key.partition(".")[0] for key in _BY_KEY if "." in key}

@@ -1,0 +1,112 @@
+"""The addresses of servers: how they are written, and what gRPC makes of them."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Final
+
+from impasto.client.errors import AddressError
+
+DEFAULT_ADDRESS: Final = "localhost:8500"
+ADDRESS_VARIABLE: Final = "IMPASTO_SERVER"
+
+_DEFAULT_PORT: Final = 8500
+_SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:", "passthrough:")
+
+
+def target(address: str) -> str:
+    """The gRPC target of an address.
+
+    Args:
+        address: `host`, `host:port`, `[ipv6]:port` (port 8500 if there is none), several of these with commas
+            between for replicas that share the work, or a gRPC target with its scheme (`dns:///name:port`,
+            `unix:/path`), which is passed on as it is. One name is resolved by gRPC, again and again, to all
+            its addresses; of several names each is resolved here, once, to its first.
+
+    Raises:
+        AddressError: the address cannot be parsed, or one of several names does not resolve.
+    """
+    if address.startswith(_SCHEMES):
+        return address
+    replicas = [_host_port(part.strip(), address) for part in address.split(",")]
+    if len(replicas) == 1:
+        host, port = replicas[0]
+        family = _family(host)
+        return f"dns:///{_join(host, port)}" if family is None else f"{family}:{_join(host, port)}"
+    resolved = [(_resolve(host, port), port) for host, port in replicas]
+    families = {_family(host) for host, _ in resolved}
+    if len(families) > 1:
+        raise AddressError(f"{address!r} mixes IPv4 and IPv6 addresses; give replicas of one kind")
+    return f"{families.pop()}:" + ",".join(_join(host, port) for host, port in resolved)
+
+
+def endpoints(address: str) -> list[tuple[str, int]]:
+    """Host and port of each server of an address; none for the schemes that name something else.
+
+    Raises:
+        AddressError: the address cannot be parsed.
+    """
+    scheme = next((scheme for scheme in _SCHEMES if address.startswith(scheme)), None)
+    if scheme is None or scheme in ("ipv4:", "ipv6:"):
+        replicas = address.removeprefix(scheme or "")
+    elif scheme == "dns:":
+        # dns:name, dns:///name, or dns://the name server to ask/name
+        replicas = address.removeprefix(scheme).rpartition("/")[2]
+    else:
+        return []
+    return [_host_port(part.strip(), address) for part in replicas.split(",")]
+
+
+def is_on_this_machine(address: str) -> bool:
+    """Whether what is sent to every server of an address stays on this machine.
+
+    Raises:
+        AddressError: the address cannot be parsed.
+    """
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    hosts = [host for host, _ in endpoints(address)]
+    return bool(hosts) and all(_is_loopback(host) for host in hosts)
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" if _family(host) is None else ipaddress.ip_address(host).is_loopback
+
+
+def _host_port(part: str, address: str) -> tuple[str, int]:
+    if part.startswith("["):
+        host, closed, rest = part[1:].partition("]")
+        valid = bool(closed) and rest[:1] in ("", ":")
+        port = rest[1:]
+    elif part.count(":") > 1:
+        host, port, valid = part, "", _family(part) == "ipv6"
+    else:
+        host, _, port = part.partition(":")
+        valid = bool(host) and "/" not in host and not any(letter.isspace() for letter in host)
+    if not valid or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
+        raise AddressError(f"{part!r} in server address {address!r} is not host:port, such as localhost:8500")
+    return host, int(port) if port else _DEFAULT_PORT
+
+
+def _family(host: str) -> str | None:
+    """`ipv4` or `ipv6` for a numeric address, None for a name."""
+    try:
+        return f"ipv{ipaddress.ip_address(host).version}"
+    except ValueError:
+        return None
+
+
+def _resolve(host: str, port: int) -> str:
+    if _family(host) is not None:
+        return host
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise AddressError(f"server name {host!r} does not resolve: {error}") from error
+    ipv4_first = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return str(ipv4_first[0][4][0])
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
