@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from impasto.client import _grpc_log  # noqa: F401 - first, because importing grpc reads what it sets
 from impasto.client._jobs import Progress
+from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
 from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress, zoom_in
 from impasto.client.errors import ImpastoError
 from impasto.client.files import write_picture
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
+from impasto.client.mapping import CONCURRENCY, Outcome
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
 from impasto.client.settings import Retries, Settings, Timeouts
 from impasto.client.stylize import StyleSource, StyleVector
@@ -27,7 +29,9 @@ from impasto.client.tls import TlsOptions
 from impasto.client.transfer import TransferDescription, TransferOptions, TransferProgress
 
 __all__ = [
+    "CONCURRENCY",
     "MAX_PIXELS",
+    "AsyncClient",
     "Client",
     "DreamDescription",
     "DreamOptions",
@@ -35,6 +39,7 @@ __all__ = [
     "ImageSource",
     "ImpastoError",
     "ModelMetadata",
+    "Outcome",
     "Progress",
     "Retries",
     "Settings",

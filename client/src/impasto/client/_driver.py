@@ -8,25 +8,25 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar, cast
 
 from impasto.client._calls import Call
-from impasto.client._jobs import Job, Pause, Progress, Snapshot
-from impasto.client.checkpoint import CheckpointFile
+from impasto.client._jobs import Pause, Progress, Snapshot
+from impasto.client._prepared import Prepare, Prepared
 from impasto.client.errors import CallError
+from impasto.client.settings import CallKind
 
 ResultT = TypeVar("ResultT")
 ProgressT = TypeVar("ProgressT", bound=Progress)
 OnProgress: TypeAlias = Callable[[ProgressT], None]
 
 
-def drive(
-    job: Job[ResultT], send: Callable[[Call[Any]], Any], *, checkpoint: CheckpointFile | None = None
-) -> Generator[Progress, None, ResultT]:
+def drive(prepared: Prepared[ResultT], send: Callable[[Call[Any]], Any]) -> Generator[Any, None, ResultT]:
     """Do what a job asks for; yields its progress and returns its result.
 
     Args:
-        job: it is closed at the end, also when this generator is closed before.
+        prepared: its job is closed at the end, also when this generator is closed before; and whatever ends it early,
+            the checkpoint gets its last snapshot.
         send: sends a call and returns the parsed answer, or raises CallError.
-        checkpoint: keeps the job's snapshots. Whatever ends the job early, the last one is written.
     """
+    job, checkpoint = prepared.job, prepared.checkpoint
     answer: Any = None
     failure: CallError | None = None
     try:
@@ -71,12 +71,20 @@ class Runner(ABC):
     """Runs jobs; the methods of a client, a file for each kind of model, build on it."""
 
     @abstractmethod
-    def _drive(
-        self, job: Job[ResultT], timeout: float | None, checkpoint: CheckpointFile | None = None
-    ) -> Generator[Progress, None, ResultT]:
-        """The job, driven; `timeout` is for each call, in seconds, and None is the client's."""
+    def _send(self, call: Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
+        """The answer; `timeout` is in seconds, and None is the client's for this kind of call."""
 
     def _run(
-        self, job: Job[ResultT], timeout: float | None, on_progress: OnProgress[Progress] | None = None
+        self,
+        kind: CallKind,
+        prepare: Prepare[ResultT],
+        timeout: float | None,
+        on_progress: OnProgress[Any] | None = None,
     ) -> ResultT:
-        return finish(self._drive(job, timeout), on_progress)
+        return finish(self._watch(kind, prepare, timeout), on_progress)
+
+    def _watch(
+        self, kind: CallKind, prepare: Prepare[ResultT], timeout: float | None
+    ) -> Generator[Any, None, ResultT]:
+        """Reads what the job needs now, and runs it as the generator is iterated over."""
+        return drive(prepare(), lambda call: self._send(call, kind, timeout))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,23 +10,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import _calls as calls
+from impasto.client._background import BackgroundLoop
 from impasto.client._deadlines import call_timeout
-from impasto.client._driver import OnProgress, drive, finish
-from impasto.client._jobs import Job, Progress, predict_job, wait_ready_job
+from impasto.client._driver import OnProgress
+from impasto.client._jobs import Progress, predict_job, wait_ready_job
+from impasto.client._prepared import Prepared
 from impasto.client._transport import SyncTransport
-from impasto.client.checkpoint import CheckpointFile
+from impasto.client.async_client import AsyncClient
 from impasto.client.dream.methods import DreamMethods
-from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
+from impasto.client.images import MAX_PIXELS, ImageSource
+from impasto.client.mapping import CONCURRENCY, Outcome
 from impasto.client.metadata import ModelMetadata, VersionStatus
 from impasto.client.settings import CallKind, Options, Settings, resolve
 from impasto.client.signatures import SRCNN
 from impasto.client.stylize.methods import StylizeMethods
 from impasto.client.transfer.methods import TransferMethods
-from impasto.client.upscale import TILE, upscale_job
+from impasto.client.upscale import TILE, prepare_upscale
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack  # in typing from Python 3.11 on
 
+ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
@@ -111,7 +115,8 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
             CallError: one of its kinds, see errors.
         """
         ref = calls.ModelRef(model, version, label)
-        return self._run(predict_job(ref, inputs, signature=signature, outputs=outputs), timeout)
+        job = predict_job(ref, inputs, signature=signature, outputs=outputs)
+        return self._run("predict", lambda: Prepared(job), timeout)
 
     def metadata(
         self,
@@ -122,7 +127,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         timeout: float | None = None,
     ) -> ModelMetadata:
         """The signatures of a served model with their inputs, outputs and defaults. Raises CallError."""
-        return self._send(calls.metadata_call(calls.ModelRef(model, version, label)), timeout)
+        return self._send(calls.metadata_call(calls.ModelRef(model, version, label)), "status", timeout)
 
     def status(
         self, model: str, *, version: int | None = None, timeout: float | None = None
@@ -132,7 +137,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         Raises:
             CallError: ModelNotFound if there is none.
         """
-        return self._send(calls.status_call(calls.ModelRef(model, version)), timeout)
+        return self._send(calls.status_call(calls.ModelRef(model, version)), "status", timeout)
 
     def wait_ready(self, *, timeout: float = 60.0, models: Iterable[str] = ()) -> None:
         """Wait until the server answers and each of `models` has a version that can be called.
@@ -143,7 +148,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
             DeadlineExceeded: the server answers, but a model is not available in time; the message says why.
         """
         job = wait_ready_job(models, timeout=timeout, address=self.address)
-        self._run(job, min(timeout, self.settings.timeouts.status))
+        self._run("status", lambda: Prepared(job), min(timeout, self.settings.timeouts.status))
 
     def upscale(
         self,
@@ -181,23 +186,57 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
             CallError: a call failed.
             ValueError: `tile` is too small.
         """
-        picture = read_picture(image, max_pixels=max_pixels)
-        job = upscale_job(picture, calls.ModelRef(model, version, label), tile=tile)
-        return finish(self._drive(job, timeout, kind="upscale"), on_progress)
+        ref = calls.ModelRef(model, version, label)
 
-    def _drive(
+        def prepare() -> Prepared[Image.Image]:
+            return prepare_upscale(image, ref, tile=tile, max_pixels=max_pixels)
+
+        return self._run("upscale", prepare, timeout, on_progress)
+
+    def map(
         self,
-        job: Job[ResultT],
-        timeout: float | None,
-        checkpoint: CheckpointFile | None = None,
+        function: Callable[[AsyncClient, ItemT], Awaitable[ResultT]],
+        items: Iterable[ItemT],
         *,
-        kind: CallKind = "predict",
-    ) -> Generator[Progress, None, ResultT]:
-        return drive(job, lambda call: self._send(call, timeout, kind=kind), checkpoint=checkpoint)
+        concurrency: int = CONCURRENCY,
+    ) -> Generator[Outcome[ItemT, ResultT], None, None]:
+        """Do the same with many items, several at a time, and yield what became of each, in their order.
 
-    def _send(
-        self, call: calls.Call[ResultT], timeout: float | None, *, kind: CallKind = "predict"
-    ) -> ResultT:
-        return self._transport.send(
-            call, timeout=call_timeout(call, timeout, kind=kind, timeouts=self.settings.timeouts)
-        )
+            for outcome in client.map(AsyncClient.upscale, ["one.jpg", "other.jpg"], concurrency=8):
+                print(outcome.item, outcome.error or outcome.result.size)
+
+        An item that fails does not stop the others. The work is done by an AsyncClient with this client's settings, in
+        an event loop of its own, so this can be called from anywhere, also from a notebook.
+
+        Args:
+            function: awaited with that AsyncClient and an item: a method of AsyncClient, or a coroutine function of
+                yours that does more, such as writing the result. `functools.partial` gives it options.
+            items: taken as there is room, at most twice `concurrency` ahead of what was yielded.
+            concurrency: how many are under way at once, at least 1.
+
+        Raises:
+            ValueError: `concurrency` is less than 1.
+            Exception: what `items` raises, and what `function` raises other than an ImpastoError or OSError, which
+                are the item's own. What is under way is cancelled then, as it is when the iteration is given up.
+        """
+        with BackgroundLoop() as loop:
+            client = AsyncClient(settings=self.settings)
+            outcomes = client.map(function, items, concurrency=concurrency)
+            try:
+                while (outcome := loop.run(_next(outcomes))) is not None:
+                    yield outcome
+            finally:
+                loop.run(_end(outcomes, client))
+
+    def _send(self, call: calls.Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
+        seconds = call_timeout(call, timeout, kind=kind, timeouts=self.settings.timeouts)
+        return self._transport.send(call, timeout=seconds)
+
+
+async def _next(outcomes: AsyncGenerator[Outcome[ItemT, ResultT], None]) -> Outcome[ItemT, ResultT] | None:
+    return await anext(outcomes, None)
+
+
+async def _end(outcomes: AsyncGenerator[Any, None], client: AsyncClient) -> None:
+    await outcomes.aclose()
+    await client.close()

@@ -9,9 +9,10 @@ from PIL import Image
 
 from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_call
 from impasto.client._jobs import Job, Progress
+from impasto.client._prepared import Prepared
 from impasto.client._retries import in_any_batch
 from impasto.client.errors import DecodeError, PreconditionFailed
-from impasto.client.images import Picture
+from impasto.client.images import ImageSource, Picture, read_picture
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
 from impasto.client.tiling import SRCNN_OVERLAP, plan
 
@@ -56,6 +57,13 @@ def upscale_job(picture: Picture, ref: ModelRef, *, tile: int | None = TILE) -> 
         result[piece.target(SCALE)] = doubled[0][piece.kept(SCALE)]
     yield Progress(len(tiles), len(tiles))
     return picture.rebuild(result)
+
+
+def prepare_upscale(
+    image: ImageSource, ref: ModelRef, *, tile: int | None, max_pixels: int
+) -> Prepared[Image.Image]:
+    """A picture to double. Arguments and errors as of `Client.upscale`."""
+    return Prepared(upscale_job(read_picture(image, max_pixels=max_pixels), ref, tile=tile))
 
 
 def _doubled(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from impasto.client._calls import ModelRef
-from impasto.client._driver import OnProgress, Runner, finish
-from impasto.client.checkpoint import CheckpointFile
+from impasto.client._driver import OnProgress, Runner
+from impasto.client._prepared import Prepared
 from impasto.client.dream.description import DreamDescription
-from impasto.client.dream.job import describe_job, dream_job
-from impasto.client.dream.options import DreamKeywords, DreamOptions
+from impasto.client.dream.job import describe_job
+from impasto.client.dream.options import DreamKeywords
+from impasto.client.dream.prepare import prepare_dream
 from impasto.client.dream.progress import DreamProgress
-from impasto.client.images import ImageSource, read_picture
+from impasto.client.images import MAX_PIXELS, ImageSource
 from impasto.client.signatures import DREAM
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class DreamMethods(Runner):
         timeout: float | None = None,
     ) -> DreamDescription:
         """What the served dream model is: its network, weights, layers, suggestions and limits. Raises CallError."""
-        return self._run(describe_job(ModelRef(model, version, label)), timeout)
+        ref = ModelRef(model, version, label)
+        return self._run("dream", lambda: Prepared(describe_job(ref)), timeout)
 
     def dream(
         self,
@@ -46,6 +48,7 @@ class DreamMethods(Runner):
         version: int | None = None,
         label: str | None = None,
         timeout: float | None = None,
+        max_pixels: int = MAX_PIXELS,
         **options: Unpack[DreamKeywords],
     ) -> Image.Image:
         """Let a picture dream: change it so that layers of a network respond more strongly to it.
@@ -63,6 +66,7 @@ class DreamMethods(Runner):
             version: the newest if neither this nor `label` is given.
             label: such as `stable`.
             timeout: seconds for each call; the client's if None.
+            max_pixels: the largest width times height that is read.
             **options: layers, octaves, octave_scale, steps, step_size, preserve_color, guide, tile and seed, as
                 DreamOptions explains them. What is left out takes what the model suggests.
 
@@ -77,16 +81,12 @@ class DreamMethods(Runner):
             OSError: a file cannot be opened.
             CallError: a call failed. ModelNotFound in the middle: the version is no longer served.
         """
-        steps = self.dreaming(
-            image,
-            checkpoint=checkpoint,
-            model=model,
-            version=version,
-            label=label,
-            timeout=timeout,
-            **options,
-        )
-        return finish(steps, on_progress)
+        ref = ModelRef(model, version, label)
+
+        def prepare() -> Prepared[Image.Image]:
+            return prepare_dream(image, ref, options, checkpoint=checkpoint, max_pixels=max_pixels)
+
+        return self._run("dream", prepare, timeout, on_progress)
 
     def dreaming(
         self,
@@ -98,6 +98,7 @@ class DreamMethods(Runner):
         version: int | None = None,
         label: str | None = None,
         timeout: float | None = None,
+        max_pixels: int = MAX_PIXELS,
         **options: Unpack[DreamKeywords],
     ) -> Generator[DreamProgress, None, Image.Image]:
         """As `dream`, step by step: iterate over it to run it, and stop where you like.
@@ -116,18 +117,18 @@ class DreamMethods(Runner):
             version: see there.
             label: see there.
             timeout: see there.
+            max_pixels: see there.
             **options: see there.
 
         Raises:
             ImpastoError: as `dream`; at once where the picture, an unknown option or the checkpoint is the reason,
                 else while iterating.
         """
-        file = None if checkpoint is None else CheckpointFile(checkpoint)
-        job = dream_job(
-            read_picture(image),
-            ModelRef(model, version, label),
-            DreamOptions(**options),
-            resume=None if file is None else file.read(),
-            every=every,
-        )
-        return cast("Generator[DreamProgress, None, Image.Image]", self._drive(job, timeout, file))
+        ref = ModelRef(model, version, label)
+
+        def prepare() -> Prepared[Image.Image]:
+            return prepare_dream(
+                image, ref, options, checkpoint=checkpoint, max_pixels=max_pixels, every=every
+            )
+
+        return self._watch("dream", prepare, timeout)

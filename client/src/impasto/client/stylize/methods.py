@@ -9,10 +9,12 @@ from PIL import Image
 from impasto.client._calls import ModelRef
 from impasto.client._driver import OnProgress, Runner
 from impasto.client._jobs import Progress
-from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
+from impasto.client._prepared import Prepared
+from impasto.client.images import MAX_PIXELS, ImageSource
 from impasto.client.signatures import STYLIZE
-from impasto.client.stylize.job import MAX_SIDE, Painting, style_job, stylize_job
-from impasto.client.stylize.style import StyleSource, StyleVector, read_blend
+from impasto.client.stylize.job import MAX_SIDE, Painting
+from impasto.client.stylize.prepare import prepare_style, prepare_stylize
+from impasto.client.stylize.style import StyleSource, StyleVector
 
 
 class StylizeMethods(Runner):
@@ -67,13 +69,13 @@ class StylizeMethods(Runner):
             OSError: a file cannot be opened.
             CallError: a call failed.
         """
-        job = stylize_job(
-            read_picture(content, max_pixels=max_pixels),
-            read_blend(style, weights, model=model, max_pixels=max_pixels),
-            ModelRef(model, version, label),
-            Painting(strength=strength, preserve_color=preserve_color, max_side=max_side),
-        )
-        return self._run(job, timeout, on_progress)
+        ref = ModelRef(model, version, label)
+        painting = Painting(strength=strength, preserve_color=preserve_color, max_side=max_side)
+
+        def prepare() -> Prepared[Image.Image]:
+            return prepare_stylize(content, style, ref, painting, weights=weights, max_pixels=max_pixels)
+
+        return self._run("stylize", prepare, timeout, on_progress)
 
     def style_vector(
         self,
@@ -100,5 +102,9 @@ class StylizeMethods(Runner):
         Raises:
             ImpastoError: as `stylize`.
         """
-        blend = read_blend(style, weights, model=model, max_pixels=max_pixels)
-        return self._run(style_job(blend, ModelRef(model, version, label)), timeout)
+        ref = ModelRef(model, version, label)
+
+        def prepare() -> Prepared[StyleVector]:
+            return prepare_style(style, ref, weights=weights, max_pixels=max_pixels)
+
+        return self._run("stylize", prepare, timeout)

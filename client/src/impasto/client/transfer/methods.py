@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from impasto.client._calls import ModelRef
-from impasto.client._driver import OnProgress, Runner, finish
-from impasto.client.checkpoint import CheckpointFile
+from impasto.client._driver import OnProgress, Runner
+from impasto.client._prepared import Prepared
 from impasto.client.images import MAX_PIXELS, ImageSource
 from impasto.client.signatures import TRANSFER
 from impasto.client.transfer.description import TransferDescription
-from impasto.client.transfer.job import describe_job, transfer_job
-from impasto.client.transfer.materials import read_materials
-from impasto.client.transfer.options import TransferKeywords, TransferOptions
+from impasto.client.transfer.job import describe_job
+from impasto.client.transfer.options import TransferKeywords
+from impasto.client.transfer.prepare import prepare_transfer
 from impasto.client.transfer.progress import TransferProgress
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class TransferMethods(Runner):
         timeout: float | None = None,
     ) -> TransferDescription:
         """What the served transfer model is: network, weights, layers, suggestions and limits. Raises CallError."""
-        return self._run(describe_job(ModelRef(model, version, label)), timeout)
+        ref = ModelRef(model, version, label)
+        return self._run("transfer", lambda: Prepared(describe_job(ref)), timeout)
 
     def transfer(
         self,
@@ -89,18 +90,14 @@ class TransferMethods(Runner):
             OSError: a file cannot be opened.
             CallError: a call failed. ModelNotFound in the middle: the version is no longer served.
         """
-        steps = self.transferring(
-            content,
-            style,
-            checkpoint=checkpoint,
-            model=model,
-            version=version,
-            label=label,
-            timeout=timeout,
-            max_pixels=max_pixels,
-            **options,
-        )
-        return finish(steps, on_progress)
+        ref = ModelRef(model, version, label)
+
+        def prepare() -> Prepared[Image.Image]:
+            return prepare_transfer(
+                content, style, ref, options, checkpoint=checkpoint, max_pixels=max_pixels
+            )
+
+        return self._run("transfer", prepare, timeout, on_progress)
 
     def transferring(
         self,
@@ -140,13 +137,11 @@ class TransferMethods(Runner):
             ImpastoError: as `transfer`; at once where a picture, an unknown option or the checkpoint is the reason,
                 else while iterating.
         """
-        chosen = TransferOptions(**options)
-        file = None if checkpoint is None else CheckpointFile(checkpoint)
-        job = transfer_job(
-            read_materials(content, style, chosen, model=model, max_pixels=max_pixels),
-            ModelRef(model, version, label),
-            chosen,
-            resume=None if file is None else file.read(),
-            every=every,
-        )
-        return cast("Generator[TransferProgress, None, Image.Image]", self._drive(job, timeout, file))
+        ref = ModelRef(model, version, label)
+
+        def prepare() -> Prepared[Image.Image]:
+            return prepare_transfer(
+                content, style, ref, options, checkpoint=checkpoint, max_pixels=max_pixels, every=every
+            )
+
+        return self._watch("transfer", prepare, timeout)

@@ -1,0 +1,81 @@
+"""Send calls over a channel and await their answers."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Final, TypeVar
+
+import grpc
+import grpc.aio
+
+from impasto.client import channel
+from impasto.client._async_driver import in_thread
+from impasto.client._calls import Call
+from impasto.client._failures import call_error, tls_error
+from impasto.client._handshake import refusal
+from impasto.client.addresses import endpoints, target
+from impasto.client.errors import CallError
+from impasto.client.settings import Settings
+
+# Parsing a larger answer than this is left to a thread: it takes milliseconds, for which the event loop should not
+# stand still.
+_LARGE: Final = 1 << 20
+
+ResultT = TypeVar("ResultT")
+
+
+class AsyncTransport:
+    """A channel that has many calls under way at once, but no more than the settings' `max_in_flight`.
+
+    It belongs to the event loop of its first call.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.address = settings.address
+        self._settings = settings
+        self._metadata = settings.call_metadata()
+        self._target = target(settings.address)
+        self._credentials = channel.credentials(settings)
+        self._places = asyncio.Semaphore(settings.max_in_flight)
+        self._channel: grpc.aio.Channel | None = None
+
+    async def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
+        """The parsed answer. Raises CallError; an answer that cannot be read is a DecodeError.
+
+        The timeout, in seconds, begins when there is a place for the call. Whoever is cancelled while waiting for the
+        answer cancels the call.
+        """
+        async with self._places:
+            method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
+            try:
+                payload: bytes = await method(call.request, timeout=timeout, metadata=self._metadata)
+            except grpc.aio.AioRpcError as error:
+                raise await self._failure(call, error.code(), error.details() or "") from error
+        if len(payload) > _LARGE:
+            return await in_thread(partial(call.parse, payload))
+        return call.parse(payload)
+
+    def _open(self) -> grpc.aio.Channel:
+        """The channel, made within the event loop that it belongs to."""
+        if self._channel is None:
+            options = channel.channel_options(self._settings)
+            compression = channel.COMPRESSION[self._settings.compression]
+            if self._credentials is None:
+                self._channel = grpc.aio.insecure_channel(self._target, options, compression)
+            else:
+                self._channel = grpc.aio.secure_channel(self._target, self._credentials, options, compression)
+        return self._channel
+
+    async def _failure(self, call: Call[ResultT], code: grpc.StatusCode, details: str) -> CallError:
+        if code is grpc.StatusCode.UNAVAILABLE:
+            for endpoint in endpoints(self.address):
+                reason = await in_thread(partial(refusal, endpoint, self._settings.tls))
+                if reason is not None:
+                    return tls_error(call, reason, details, address=self.address)
+        return call_error(call, code, details, address=self.address)
+
+    async def close(self) -> None:
+        """Drop the connections; calls in flight are cancelled."""
+        if self._channel is not None:
+            await self._channel.close()

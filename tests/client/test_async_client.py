@@ -1,0 +1,346 @@
+"""The asynchronous client does what the other does, many times at once, and stops when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import numpy as np
+import pytest
+from PIL import Image
+
+from certificates import Authority
+from client_servers import aborting, scripted
+from counting_server import counting
+from impasto.client import AsyncClient, Client, Progress, TlsOptions, errors
+from impasto.client.checkpoint import CheckpointFile
+from impasto.serving import GrpcOptions, LocalServer
+from pictures import pixels
+
+ResultT = TypeVar("ResultT")
+
+DREAM: dict[str, Any] = {"steps": 12, "octaves": [-1, 0], "tile": 17, "seed": 3}
+TRANSFER: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 6}
+PICTURE, PAINTING = pixels(40, 60), pixels(48, 40, seed=1)
+
+
+@pytest.fixture(scope="module")
+def stylize_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    from tiny_stylizer import publish_tiny
+
+    root = tmp_path_factory.mktemp("stylizers")
+    publish_tiny(root)
+    with LocalServer(root) as server:
+        yield server
+
+
+def asked(server: LocalServer, question: Callable[[AsyncClient], Awaitable[ResultT]]) -> ResultT:
+    """What an asynchronous client of `server` makes of it."""
+
+    async def ask() -> ResultT:
+        async with AsyncClient(server.address) as client:
+            return await question(client)
+
+    return asyncio.run(ask())
+
+
+def public_methods(kind: type) -> dict[str, Any]:
+    return {
+        name: member
+        for name, member in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_")
+    }
+
+
+def test_it_has_the_methods_of_the_other_with_the_same_arguments() -> None:
+    theirs, ours = public_methods(Client), public_methods(AsyncClient)
+    assert ours.keys() == theirs.keys()
+    for name, method in theirs.items():
+        wanted, found = inspect.signature(method), inspect.signature(ours[name])
+        assert list(found.parameters.values()) == list(wanted.parameters.values()), name
+        returns = str(wanted.return_annotation)
+        if "Generator" not in returns:
+            assert str(found.return_annotation) == returns, name
+            assert inspect.iscoroutinefunction(ours[name]), name
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.predict("add", {"a": np.ones(2, np.float32), "b": np.ones(2, np.float32)}),
+        lambda client: client.metadata("half"),
+        lambda client: client.status("constant"),
+        lambda client: client.wait_ready(models=["echo"]),
+    ],
+    ids=["predict", "metadata", "status", "wait_ready"],
+)
+def test_small_calls_answer_as_the_other_client_does(
+    toy_server: LocalServer, ask: Callable[[Any], Any]
+) -> None:
+    with Client(toy_server.address) as client:
+        expected = ask(client)
+    assert repr(asked(toy_server, ask)) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "make"),
+    [
+        ("committed_server", lambda client: client.upscale(PICTURE, tile=32)),
+        ("stylize_server", lambda client: client.stylize(PICTURE, PAINTING, strength=0.5)),
+        ("dream_server", lambda client: client.dream(PICTURE, **DREAM)),
+        ("transfer_server", lambda client: client.transfer(PICTURE, PAINTING, **TRANSFER)),
+    ],
+    ids=["upscale", "stylize", "dream", "transfer"],
+)
+def test_pictures_are_those_of_the_other_client_bit_for_bit(
+    request: pytest.FixtureRequest, fixture: str, make: Callable[[Any], Any]
+) -> None:
+    server: LocalServer = request.getfixturevalue(fixture)
+    with Client(server.address) as client:
+        expected = make(client)
+    found = asked(server, make)
+    assert (found.mode, found.size) == (expected.mode, expected.size)
+    assert np.array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_a_style_vector_serves_both_clients(stylize_server: LocalServer) -> None:
+    vector = asked(stylize_server, lambda client: client.style_vector(PAINTING))
+    with Client(stylize_server.address) as client:
+        assert np.array_equal(vector.values, client.style_vector(PAINTING).values)
+        assert np.array_equal(
+            np.asarray(client.stylize(PICTURE, vector)),
+            np.asarray(asked(stylize_server, lambda other: other.stylize(PICTURE, vector))),
+        )
+
+
+def test_descriptions_are_the_same(dream_server: LocalServer, transfer_server: LocalServer) -> None:
+    with Client(dream_server.address) as client:
+        assert asked(dream_server, lambda other: other.describe_dream()) == client.describe_dream()
+    with Client(transfer_server.address) as client:
+        assert asked(transfer_server, lambda other: other.describe_transfer()) == client.describe_transfer()
+
+
+def test_progress_is_told_in_the_event_loop(committed_server: LocalServer) -> None:
+    seen: list[Progress] = []
+
+    def note(progress: Progress) -> None:
+        asyncio.get_running_loop()  # fails in another thread
+        seen.append(progress)
+
+    asked(committed_server, lambda client: client.upscale(PICTURE, tile=32, on_progress=note))
+    assert [progress.done for progress in seen] == list(range(seen[0].total + 1))
+
+
+def test_a_dream_can_be_watched_and_its_last_progress_is_the_result(dream_server: LocalServer) -> None:
+    async def watch(client: AsyncClient) -> list[Any]:
+        return [progress async for progress in client.dreaming(PICTURE, every=4, **DREAM)]
+
+    seen = asked(dream_server, watch)
+    assert {4, 8, 12, 16, 20, 24} <= {progress.done for progress in seen}
+    with Client(dream_server.address) as client:
+        assert np.array_equal(np.asarray(seen[-1].preview()), np.asarray(client.dream(PICTURE, **DREAM)))
+
+
+def test_a_transfer_that_was_given_up_goes_on_from_its_checkpoint(
+    transfer_server: LocalServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint"
+
+    async def stop_early(client: AsyncClient) -> None:
+        steps = client.transferring(PICTURE, PAINTING, every=1, checkpoint=path, **TRANSFER)
+        async with aclosing(steps):
+            async for progress in steps:
+                if progress.done == 5:
+                    return
+
+    asked(transfer_server, stop_early)
+    snapshot = CheckpointFile(path).read()
+    assert snapshot is not None
+    result = asked(
+        transfer_server, lambda client: client.transfer(PICTURE, PAINTING, checkpoint=path, **TRANSFER)
+    )
+    with Client(transfer_server.address) as client:
+        assert np.array_equal(np.asarray(result), np.asarray(client.transfer(PICTURE, PAINTING, **TRANSFER)))
+
+
+def test_a_cancelled_job_has_written_its_checkpoint_and_goes_on_from_there(
+    dream_server: LocalServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint"
+    options = DREAM | {"steps": 2000}
+
+    async def cancel(client: AsyncClient) -> None:
+        begun = asyncio.Event()
+
+        def note(progress: Progress) -> None:
+            if progress.done > 0:
+                begun.set()
+
+        task = asyncio.create_task(client.dream(PICTURE, checkpoint=path, on_progress=note, **options))
+        await asyncio.wait_for(begun.wait(), 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asked(dream_server, cancel)
+    snapshot = CheckpointFile(path).read()
+    assert snapshot is not None
+    assert snapshot.position["step"] > 0
+
+
+def test_three_thousand_calls_are_under_way_with_no_more_than_the_bound_at_the_server() -> None:
+    async def ask(address: str) -> list[Any]:
+        async with AsyncClient(address, max_in_flight=200) as client:
+            return await asyncio.gather(*(client.predict("any", {"x": number}) for number in range(3000)))
+
+    with counting(seconds=0.02) as server:
+        answers = asyncio.run(ask(server.address))
+        assert len(answers) == server.answered == 3000
+        assert all(answer["y"].tolist() == [0.0] for answer in answers)
+        assert 100 < server.most <= 200
+
+
+def test_a_cancelled_call_is_cancelled_at_the_server_and_the_client_goes_on() -> None:
+    async def cancel(address: str) -> None:
+        async with AsyncClient(address) as client:
+            task = asyncio.create_task(client.predict("any", {"x": 1}))
+            await asyncio.to_thread(server.arrived.wait, 30)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.to_thread(server.left.wait, 30)
+            server.seconds = 0.0
+            await client.predict("any", {"x": 1})
+
+    with counting(seconds=600.0) as server:
+        asyncio.run(cancel(server.address))
+        assert (server.cancelled, server.answered) == (1, 1)
+
+
+def test_closing_ends_the_calls_that_are_under_way() -> None:
+    async def close(address: str) -> None:
+        client = AsyncClient(address)
+        task = asyncio.create_task(client.predict("any", {"x": 1}))
+        await asyncio.to_thread(server.arrived.wait, 30)
+        await client.close()
+        with pytest.raises((errors.CallAborted, asyncio.CancelledError)):
+            await task
+
+    with counting(seconds=600.0) as server:
+        asyncio.run(close(server.address))
+
+
+def test_a_deadline_holds() -> None:
+    async def ask(address: str) -> None:
+        async with AsyncClient(address, timeout=0.2) as client:
+            with pytest.raises(errors.DeadlineExceeded) as failed:
+                await client.predict("any", {"x": 1})
+            assert isinstance(failed.value.__cause__, grpc.RpcError)
+
+    with counting(seconds=600.0) as server:
+        asyncio.run(asyncio.wait_for(ask(server.address), 30))
+
+
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
+def test_every_status_becomes_the_exception_that_the_other_client_raises(code: grpc.StatusCode) -> None:
+    async def ask(address: str) -> errors.CallError:
+        async with AsyncClient(address) as client:
+            with pytest.raises(errors.CallError) as failed:
+                await client.status("any")
+            assert isinstance(failed.value.__cause__, grpc.RpcError)
+            return failed.value
+
+    with scripted(aborting(code)) as server:
+        found = asyncio.run(ask(server.address))
+        with Client(server.address) as client, pytest.raises(errors.CallError) as failed:
+            client.status("any")
+    assert (type(found), str(found), found.code, found.details) == (
+        type(failed.value),
+        str(failed.value),
+        code,
+        failed.value.details,
+    )
+
+
+def test_a_missing_signature_is_named(toy_server: LocalServer) -> None:
+    with pytest.raises(errors.SignatureNotFound, match="has no signature 'none'; it has serving_default"):
+        asked(toy_server, lambda client: client.predict("add", {}, signature="none"))
+
+
+def test_an_untrusted_server_is_named(toy_repository: Path, tmp_path: Path) -> None:
+    authority, stranger = Authority(tmp_path, "ours"), Authority(tmp_path, "strangers")
+    config = authority.ssl_config("127.0.0.1")
+    options = GrpcOptions(ssl_config_file=config)
+    with LocalServer(toy_repository, only=["add"], grpc_options=options) as server:
+
+        async def ask(tls: TlsOptions | None) -> Any:
+            async with AsyncClient(server.address, tls=tls) as client:
+                return await client.status("add")
+
+        assert asyncio.run(ask(TlsOptions(ca=authority.certificate)))
+        with pytest.raises(errors.TlsError, match="no CA that this client trusts"):
+            asyncio.run(ask(TlsOptions(ca=stranger.certificate)))
+
+
+def test_a_picture_that_cannot_be_used_fails_as_in_the_other_client(
+    committed_server: LocalServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "no.png"
+    path.write_bytes(b"not a picture")
+    with pytest.raises(errors.NotAnImage, match=r"no\.png is not an image"):
+        asked(committed_server, lambda client: client.upscale(path))
+
+
+def test_a_map_upscales_a_folder_in_order_and_one_bad_picture_does_not_stop_it(
+    committed_server: LocalServer,
+) -> None:
+    pictures: list[Any] = [pixels(20 + number, 30, seed=number) for number in range(6)]
+    pictures[3] = b"not a picture"
+
+    async def upscale_all(client: AsyncClient) -> list[Any]:
+        upscale = partial(AsyncClient.upscale, tile=16)
+        return [outcome async for outcome in client.map(upscale, pictures, concurrency=3)]
+
+    with Client(committed_server.address) as client:
+        ours = list(client.map(AsyncClient.upscale, pictures, concurrency=3))
+        singles = [client.upscale(picture) for picture in pictures if isinstance(picture, np.ndarray)]
+    for outcomes in (ours, asked(committed_server, upscale_all)):
+        assert [outcome.index for outcome in outcomes] == list(range(6))
+        assert isinstance(outcomes[3].error, errors.NotAnImage)
+        results = [outcome.result for outcome in outcomes if outcome.error is None]
+        assert all(isinstance(result, Image.Image) for result in results)
+        for result, single in zip(results, singles, strict=True):
+            assert np.array_equal(np.asarray(result), np.asarray(single))
+
+
+def test_a_map_works_within_a_running_event_loop_as_in_a_notebook(toy_server: LocalServer) -> None:
+    async def halves(client: AsyncClient, number: float) -> float:
+        return float((await client.predict("half", {"x": np.array([number], np.float32)}))["y"][0])
+
+    async def cell() -> list[float]:
+        with Client(toy_server.address) as client:
+            return [outcome.result for outcome in client.map(halves, [0.0, 2.0, 4.0])]
+
+    assert asyncio.run(cell()) == [2.0, 3.0, 4.0]
+
+
+def test_a_map_that_is_given_up_cancels_its_calls() -> None:
+    async def one(client: AsyncClient, number: int) -> Any:
+        return await client.predict("any", {"x": number})
+
+    with counting(seconds=0.0) as server, Client(server.address) as client:
+        outcomes = client.map(one, range(100), concurrency=4)
+        next(outcomes)
+        server.seconds = 600.0
+        server.arrived.clear()
+        next(outcomes)
+        server.arrived.wait(30)
+        outcomes.close()
+    assert server.cancelled > 0
+    assert server.now == 0
