@@ -42,11 +42,16 @@ def ambient(*, config: str | os.PathLike[str] | None = None, profile: str | None
 
 
 def merged(*layers: Layer) -> dict[str, Given]:
-    """The layers as one, the later before the earlier; `timeout` is spread over the kinds of call."""
+    """The layers as one, the later before the earlier.
+
+    In each, `timeout` stands for all kinds of call, and what says something of TLS switches it on unless it says no.
+    """
     found: dict[str, Given] = {}
     for layer in layers:
         if "timeout" in layer:
             found |= {f"timeouts.{kind}": layer["timeout"] for kind in KINDS}
+        if about_tls := [given for name, given in layer.items() if name.startswith("tls.")]:
+            found["tls.enabled"] = Given(True, about_tls[0].source)
         found |= {name: given for name, given in layer.items() if name != "timeout"}
     return found
 
@@ -63,7 +68,7 @@ def fields(found: Layer) -> dict[str, Any]:
         group, dot, member = name.partition(".")
         (groups[group] if dot else made)[member or name] = given.value
     tls = groups["tls"]
-    if tls.pop("enabled", bool(tls)):
+    if tls.pop("enabled", False):
         made["tls"] = TlsOptions(**tls)
     if groups["timeouts"]:
         made["timeouts"] = Timeouts(**groups["timeouts"])
@@ -92,18 +97,18 @@ def from_file(config: str | os.PathLike[str] | None, profile: str | None) -> dic
     Raises:
         SettingsError: the file cannot be read, holds what is no setting, or has no such profile.
     """
-    path = _config_file(config)
+    path = config_file(config)
     profile = profile or os.environ.get(PROFILE_VARIABLE)
     if path is None:
         if profile:
             raise SettingsError(
-                f"profile {profile!r}: there is no configuration file to find it in; write {_own_file() or 'one'}, or "
+                f"profile {profile!r}: there is no configuration file to find it in; write {own_file() or 'one'}, or "
                 f"name one with {CONFIG_VARIABLE} or --config"
             )
         return {}
     content = _read(path)
     profiles = content.pop(_PROFILES, {})
-    found = dict(_settings(content, path))
+    found = _settings(content, path)
     if not profile:
         return found
     if not isinstance(profiles, dict) or not isinstance(profiles.get(profile), dict):
@@ -111,19 +116,21 @@ def from_file(config: str | os.PathLike[str] | None, profile: str | None) -> dic
         raise SettingsError(
             f"profile {profile!r}: {path} has {there or 'no profiles'}; add [profiles.{profile}] there"
         )
-    return merged(found, dict(_settings(profiles[profile], path, within=f"{_PROFILES}.{profile}.")))
+    return merged(found, _settings(profiles[profile], path, profile=profile))
 
 
-def _config_file(config: str | os.PathLike[str] | None) -> Path | None:
+def config_file(config: str | os.PathLike[str] | None) -> Path | None:
+    """The file that is read: the one named, here or by IMPASTO_CLIENT_CONFIG, else the person's own if it is there."""
     named = config or os.environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)
-    own = _own_file()
+    own = own_file()
     # os.path.isfile is False, where Path.is_file would raise, for a home that this user may not look into.
     return own if own is not None and os.path.isfile(own) else None  # noqa: PTH113
 
 
-def _own_file() -> Path | None:
+def own_file() -> Path | None:
+    """Where the person's own configuration file would be; None for a user without a home."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(base):  # the specification wants a relative one to be ignored  # noqa: PTH117
         try:
@@ -151,13 +158,17 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"configuration file {path} is not TOML: {error}") from error
 
 
-def _settings(table: Mapping[str, Any], path: Path, within: str = "") -> Iterator[tuple[str, Given]]:
+def _settings(table: Mapping[str, Any], path: Path, *, profile: str = "") -> dict[str, Given]:
+    before = f"{_PROFILES}.{profile}." if profile else ""
+    source = f"{path}, profile {profile}" if profile else str(path)
+    found = {}
     for key, value in _leaves(table):
         setting = _BY_KEY.get(key)
         if setting is None:
-            raise SettingsError(f"{within}{key} in {path} is no setting{_similar(key)}")
-        found = setting.from_file(value, where=f"{within}{key} in {path}")
-        yield setting.name, Given(_absolute(setting, found, path), str(path))
+            raise SettingsError(f"{before}{key} in {path} is no setting{_similar(key)}")
+        read = setting.from_file(value, where=f"{before}{key} in {path}")
+        found[setting.name] = Given(_absolute(setting, read, path), source)
+    return found
 
 
 def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

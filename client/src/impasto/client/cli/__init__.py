@@ -10,6 +10,7 @@ from importlib.metadata import version
 import click
 
 from impasto.client.cli import exit_codes
+from impasto.client.cli.config import config
 from impasto.client.cli.dream import dream
 from impasto.client.cli.models import models
 from impasto.client.cli.status import status
@@ -57,6 +58,7 @@ impasto.add_command(dream)
 impasto.add_command(transfer)
 impasto.add_command(models)
 impasto.add_command(status)
+impasto.add_command(config)
 
 
 def run(arguments: Sequence[str]) -> int:

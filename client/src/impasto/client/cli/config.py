@@ -1,0 +1,86 @@
+"""`impasto config`: the settings in force, and where each comes from."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from impasto.client._settings_sources import Given, config_file, fields, own_file
+from impasto.client._settings_table import SETTINGS, Setting
+from impasto.client.cli.options import Common, common_options
+from impasto.client.cli.output import print_json, print_table
+from impasto.client.settings import Settings
+
+_HIDDEN: Final = "***"
+
+
+@click.command(short_help="Show the settings in force, and where each comes from.")
+@common_options
+def config(*, common: Common) -> None:
+    """Show the settings in force, and where each comes from: an option, the environment, the file or the default.
+
+    Nothing is sent to the server. Tokens and the values of metadata are not shown.
+    """
+    found = common.found()
+    settings = Settings(**fields(found))
+    path = config_file(common.config)
+    entries = [
+        (setting, _shown(setting, value_of(settings, setting)), _source(found, setting))
+        for setting in SETTINGS
+        if setting.name != "timeout"  # it stands for those that follow it
+    ]
+    if common.as_json:
+        print_json(
+            {
+                "file": None if path is None else os.fspath(path),
+                "settings": {
+                    setting.file_key: {"value": value, "source": source, "variable": setting.variable}
+                    for setting, value, source in entries
+                },
+            }
+        )
+        return
+    rows = [(setting.file_key, _words(value), source, setting.variable) for setting, value, source in entries]
+    print_table(("SETTING", "VALUE", "FROM", "VARIABLE"), rows)
+    if not common.quiet:
+        if path is not None:
+            click.echo(f"\nThe configuration file is {path}.")
+        elif (own := own_file()) is not None:
+            click.echo(f"\nThere is no configuration file; {own} would be read.")
+
+
+def value_of(settings: Settings, setting: Setting) -> Any:
+    """The value of one setting; None where it is not set."""
+    group, _, member = setting.name.partition(".")
+    if setting.name == "tls.enabled":
+        return settings.tls is not None
+    value = getattr(settings, group, None)
+    return getattr(value, member, None) if member else value
+
+
+def _shown(setting: Setting, value: Any) -> Any:
+    """A value as JSON takes it, without what must not be seen."""
+    if isinstance(value, Mapping):
+        return dict.fromkeys(value, _HIDDEN)
+    if setting.secret and value is not None:
+        return _HIDDEN
+    if isinstance(value, float) and math.isinf(value):
+        return "inf"  # JSON has no number for it
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={hidden}" for key, hidden in value.items()) or "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _source(found: Mapping[str, Given], setting: Setting) -> str:
+    given = found.get(setting.name)
+    return "default" if given is None else given.source
