@@ -165,6 +165,23 @@ def test_pixels_in_varints_are_decoded_without_widening(pixels: NDArray[np.uint8
     assert found.tolist() == pixels.tolist()
 
 
+@pytest.mark.parametrize("bright", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("size", [131_071, 131_072, 131_073, 400_001])
+def test_pixels_of_more_than_a_block_are_decoded(size: int, bright: float) -> None:
+    rng = np.random.default_rng(size)
+    pixels = rng.integers(0, 128, size, np.uint8) | (rng.random(size) < bright).astype(np.uint8) << 7
+    field = ours(tensor_pb2.TensorProto(int_val=pixels.tolist())).int_val[0]
+    assert np.array_equal(decode_varints(field), pixels)
+
+
+@pytest.mark.parametrize("place", [0, 130_000, 300_000])
+@pytest.mark.parametrize("odd", [b"\x80\x00", b"\x81\x80\x00", b"\x80\x02", b"\xff\xff\x7f"])
+def test_one_longer_value_anywhere_among_pixels_is_kept(place: int, odd: bytes) -> None:
+    pixels = b"\x05\xff\x01" * 150_000
+    data = pixels[: 3 * (place // 3)] + odd + pixels[3 * (place // 3) :]
+    assert decode_varints(data).tolist() == slow_varints(data)
+
+
 @quick
 @given(st.binary(max_size=40))
 def test_any_bytes_are_varints_or_a_clear_error(data: bytes) -> None:
