@@ -96,6 +96,30 @@ def test_a_typed_field_with_too_few_values_repeats_the_last_and_with_too_many_is
     assert read([], [5]) == [5]
 
 
+def test_a_message_of_a_few_bytes_is_no_tensor_of_gigabytes() -> None:
+    def reads(dtype: int, *shape: int, **values: Any) -> bool:
+        proto = tensor_pb2.TensorProto(dtype=dtype, **values)
+        for size in shape:
+            proto.tensor_shape.dim.add().size = size
+        try:
+            return bool(from_proto(proto).shape == shape)
+        except TensorParseError:
+            return False
+
+    for dtype, values in (
+        (types_pb2.DT_FLOAT, {"float_val": [1]}),
+        (types_pb2.DT_STRING, {"string_val": [b"a"]}),
+    ):
+        assert reads(dtype, 2**24 + 1, **values)
+        assert not reads(dtype, 2**24 + 2, **values)
+        assert not reads(dtype, 2**62, **values)
+        assert reads(dtype, *[1] * 64, **values)
+        assert not reads(dtype, *[1] * 65, **values)  # numpy cannot
+        assert not reads(dtype, 2**62, 2**62, 0, **values)
+        assert reads(dtype, 2**31, 0, **values)
+    assert not reads(types_pb2.DT_COMPLEX128, 2**60, 0)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"\x01", b"\x01\x01", b"\x01\x01ab!", b"\x80", b"\xff\xff\xff\xff\xff\xff\x01"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -23,10 +24,18 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """`impasto-serving local` on a fixed port, to be killed and started again."""
+    """`impasto-serving local` on a fixed port, to be stopped, killed and started again.
 
-    def __init__(self, models: Path) -> None:
+    Args:
+        models: the repository.
+        flags: further flags of the command.
+        log: a file that gets what it says on standard error; nowhere if None.
+    """
+
+    def __init__(self, models: Path, *flags: str, log: Path | None = None) -> None:
         self._models = models
+        self._flags = flags
+        self._log = log
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -34,15 +43,25 @@ class ServerProcess:
     def address(self) -> str:
         return f"127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Starts the process; it listens some seconds later."""
         command = [sys.executable, "-m", "impasto.serving", "local", "--models", str(self._models)]
-        self._process = subprocess.Popen(
-            [*command, "--port", str(self._port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
+        with Path(self._log or os.devnull).open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--port", str(self._port), *self._flags],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            )
 
     def ensure_running(self) -> None:
         """Starts it if it was killed, and waits until it answers."""
@@ -55,6 +74,14 @@ class ServerProcess:
         with Client(self.address) as client:
             client.wait_ready(models=[path.name for path in self._models.iterdir()], timeout=120)
 
+    def freeze(self) -> None:
+        """SIGSTOP: the process keeps its connections and does nothing, until `thaw`."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
         if self._process is not None:
@@ -64,9 +91,9 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def server_process(models: Path) -> Iterator[ServerProcess]:
+def server_process(models: Path, *flags: str, log: Path | None = None) -> Iterator[ServerProcess]:
     """A running server that answers; killed on leaving."""
-    server = ServerProcess(models)
+    server = ServerProcess(models, *flags, log=log)
     try:
         server.ensure_running()
         yield server

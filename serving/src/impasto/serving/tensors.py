@@ -2,6 +2,8 @@
 
 `tf.make_ndarray` is close, but it is stricter in one place (more values than elements) and laxer in another
 (shapes with unknown sizes), and it takes a Python object for each element of a typed field on the way back.
+
+Two limits are this server's own: the rank is numpy's 64 rather than 254, and a value is repeated at most 2**24 times.
 """
 
 from __future__ import annotations
@@ -16,8 +18,15 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from impasto.serving.wire import encode_varint, encode_varints, length_delimited
 
-_MAX_RANK: Final = 254
-_MAX_ELEMENTS: Final = 2**63 - 1
+_MAX_RANK: Final = 64
+"""As many dimensions as numpy has."""
+
+_MAX_ELEMENTS: Final = (2**63 - 1) // 16
+"""As many as numpy can count the bytes of, at 16 an element."""
+
+_MAX_REPEATED: Final = 2**24
+"""Elements that a typed field may leave to repetition. A message of 100 bytes can ask for any number of gigabytes;
+TensorFlow Serving tries and, where the system has less, is killed."""
 
 
 class TensorParseError(ValueError):
@@ -82,8 +91,6 @@ def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
     """
     shape = _shape(proto)
     count = math.prod(shape)
-    if count > _MAX_ELEMENTS:
-        raise TensorParseError("too many elements")
     if proto.dtype == types_pb2.DT_STRING:
         strings = (
             _string_list(proto.tensor_content, count) if proto.tensor_content else list(proto.string_val)
@@ -93,7 +100,7 @@ def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
         raise TensorParseError(f"dtype {proto.dtype} cannot be sent")
     dtype = np.dtype(tf.as_dtype(proto.dtype).as_numpy_dtype)
     if count == 0:
-        return np.zeros(shape, dtype)
+        return np.empty(shape, dtype)
     if proto.tensor_content:
         if len(proto.tensor_content) != count * dtype.itemsize:
             raise TensorParseError("tensor_content has the wrong size")
@@ -136,6 +143,9 @@ def _shape(proto: tensor_pb2.TensorProto) -> tuple[int, ...]:
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or len(shape) > _MAX_RANK or any(size < 0 for size in shape):
         raise TensorParseError("the shape is incomplete")
+    # Sizes beside a 0 count too: numpy, as TensorFlow, multiplies them before it comes to the 0.
+    if math.prod(size for size in shape if size > 0) > _MAX_ELEMENTS:
+        raise TensorParseError("too many elements")
     return shape
 
 
@@ -155,17 +165,21 @@ def _typed_values(proto: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArra
 def _filled(values: NDArray[Any], count: int) -> NDArray[Any]:
     if len(values) >= count:
         return values[:count]
-    try:
-        filled = np.zeros(count, values.dtype)
-    except (MemoryError, ValueError) as error:
-        raise TensorParseError("too many elements") from error
+    _check_repeated(count - len(values))
+    filled = np.zeros(count, values.dtype)
     if len(values):
         filled[: len(values)] = values
         filled[len(values) :] = values[-1]
     return filled
 
 
+def _check_repeated(count: int) -> None:
+    if count > _MAX_REPEATED:
+        raise TensorParseError("too many elements are left to repetition")
+
+
 def _string_array(strings: list[bytes], count: int) -> NDArray[Any]:
+    _check_repeated(count - len(strings))
     array = np.full(count, strings[-1] if strings else b"", dtype=object)
     kept = strings[:count]
     array[: len(kept)] = kept

@@ -1,0 +1,212 @@
+"""A valid request for every signature of every model, and for every other method: what mutations start from."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import Message
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_management_pb2,
+    predict_pb2,
+)
+
+import dream_models
+import tiny_stylizer
+import toy_models
+import transfer_models
+from impasto.client.signatures import DREAM, MODELS, SRCNN, STYLIZE, TRANSFER
+from official_stubs import PREDICT, OfficialClient, model_spec, predict_request
+from pictures import pixels
+from transfer_models import TransferCalls
+
+METADATA: Final = "/tensorflow.serving.PredictionService/GetModelMetadata"
+STATUS: Final = "/tensorflow.serving.ModelService/GetModelStatus"
+RELOAD: Final = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
+
+REQUEST_TYPES: Final[dict[str, Any]] = {
+    PREDICT: predict_pb2.PredictRequest,
+    METADATA: get_model_metadata_pb2.GetModelMetadataRequest,
+    STATUS: get_model_status_pb2.GetModelStatusRequest,
+    RELOAD: model_management_pb2.ReloadConfigRequest,
+}
+"""The request of each method that the server offers."""
+
+TOYS: Final = ("add", "asserting", "constant", "defaults", "echo", "half", "variable")
+
+_FEW: Final = 4096
+"""Elements up to which a tensor is also sent in its typed field."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that is answered with OK.
+
+    Attributes:
+        method: the gRPC method's path.
+        message: the official message.
+    """
+
+    method: str
+    message: Message
+
+
+def write_every_model(root: Path, *, committed: Path) -> Path:
+    """A repository with the toys, the committed srcnn, and tiny ones of the other models."""
+    for write in (
+        toy_models.add,
+        toy_models.asserting,
+        toy_models.constant,
+        toy_models.defaults,
+        toy_models.echo,
+        toy_models.half_plus_two,
+        toy_models.variable,
+    ):
+        write(root)
+    dream_models.write_dream(root)
+    transfer_models.write_transfer(root)
+    tiny_stylizer.publish_tiny(root)
+    shutil.copytree(committed / SRCNN.name, root / SRCNN.name)
+    return root
+
+
+def valid_requests(client: OfficialClient) -> list[Request]:
+    """One Predict for every signature with its tensors as content, one with typed fields, and the other methods."""
+    predictions = [*_toy_predictions(), *_model_predictions(client)]
+    typed = [typed_fields(request) for request in predictions]
+    requests = [Request(PREDICT, message) for message in (*predictions, *typed)]
+    for name in (*TOYS, *MODELS):
+        for spec in ({"name": name}, {"name": name, "version": 1}):
+            metadata = get_model_metadata_pb2.GetModelMetadataRequest(
+                model_spec=model_spec(dict(spec)), metadata_field=["signature_def"]
+            )
+            status = get_model_status_pb2.GetModelStatusRequest(model_spec=model_spec(dict(spec)))
+            requests += [Request(METADATA, metadata), Request(STATUS, status)]
+    return requests
+
+
+def reload_request(root: Path, *names: str, version_labels: dict[str, int] | None = None) -> Any:
+    """A ReloadConfigRequest that serves these models of the repository."""
+    request = model_management_pb2.ReloadConfigRequest()
+    for name in names:
+        model = request.config.model_config_list.config.add(
+            name=name, base_path=str(root / name), model_platform="tensorflow"
+        )
+        model.model_version_policy.specific.versions.append(1)
+        model.version_labels.update(version_labels or {})
+    return request
+
+
+def typed_fields(request: Any) -> Any:
+    """The same request with the elements of small tensors in typed fields rather than in `tensor_content`."""
+    copy = predict_pb2.PredictRequest()
+    copy.CopyFrom(request)
+    for alias, proto in request.inputs.items():
+        array = tf.make_ndarray(proto)
+        if array.size <= _FEW and array.dtype.kind in "fiu":
+            field = {"f": "float_val", "i": "int_val", "u": "int_val"}[array.dtype.kind]
+            if array.dtype in (np.float32, np.int32, np.uint8):
+                copy.inputs[alias].ClearField("tensor_content")
+                copy.inputs[alias].ClearField(field)
+                getattr(copy.inputs[alias], field).extend(array.reshape(-1).tolist())
+    return copy
+
+
+def _toy_predictions() -> list[Any]:
+    x = np.array([1, 2, 3], np.float32)
+    echoed = {
+        "float32": x,
+        "string": np.array([b"one", b"two"], object),
+        "int64": np.arange(6).reshape(2, 3),
+        "bool": np.array([True, False]),
+        "complex64": x.astype(np.complex64),
+        "float16": x.astype(np.float16),
+        "uint8": np.arange(4, dtype=np.uint8),
+    }
+    return [
+        predict_request("add", {"a": x, "b": x}),
+        predict_request("asserting", {"x": x}),
+        predict_request({"name": "constant", "version": 1}, {"x": x}),
+        predict_request("defaults", {"x": x, "scale": np.float32(2), "offsets": np.array([3, 4], np.int32)}),
+        predict_request("defaults", {"x": x}),
+        predict_request("half", {"x": x}, output_filter=("y",)),
+        predict_request("variable", {"x": x}),
+        *(
+            predict_request({"name": "echo", "signature_name": dtype}, {"x": value})
+            for dtype, value in echoed.items()
+        ),
+    ]
+
+
+def _model_predictions(client: OfficialClient) -> list[Any]:
+    """One request for each signature of the contract, with every input given."""
+    inputs = {SRCNN.name: {"serving_default": {"image": pixels(16, 24)[np.newaxis]}}}
+    inputs[STYLIZE.name] = _stylize_inputs(client)
+    inputs[DREAM.name] = _dream_inputs(client)
+    inputs[TRANSFER.name] = _transfer_inputs(client)
+    requests = []
+    for name, model in MODELS.items():
+        assert set(inputs[name]) == set(model.signatures)
+        for signature, spec in model.signatures.items():
+            given = inputs[name][signature]
+            arrays = {
+                tensor.name: np.asarray(given.get(tensor.name, tensor.default), tensor.dtype)
+                for tensor in spec.inputs
+            }
+            requests.append(predict_request({"name": name, "signature_name": signature}, arrays))
+    return requests
+
+
+def _answer(client: OfficialClient, model: str, signature: str, **inputs: Any) -> dict[str, Any]:
+    response = client.predict({"name": model, "signature_name": signature}, inputs)
+    return {alias: tf.make_ndarray(proto) for alias, proto in response.outputs.items()}
+
+
+def _stylize_inputs(client: OfficialClient) -> dict[str, dict[str, Any]]:
+    content, style = pixels(32, 40)[np.newaxis], pixels(24, 32, seed=1)[np.newaxis]
+    answer = _answer(client, STYLIZE.name, "style_vector", style=style)
+    (vector,) = answer.values()
+    return {
+        "serving_default": {"content": content, "style": style},
+        "hub": {"placeholder": content / np.float32(255), "placeholder_1": style / np.float32(255)},
+        "style_vector": {"style": style},
+        "apply": {"content": content, "vector": vector},
+        "describe": {},
+    }
+
+
+def _dream_inputs(client: OfficialClient) -> dict[str, dict[str, Any]]:
+    image, size = pixels(24, 32), np.array([20, 28], np.int32)
+    state = _answer(client, DREAM.name, "open", image=image, size=size)["state"]
+    ascent = {"state": state, "steps": 2, "step_size": 0.02, "layer_weights": [0, 1, 2]}
+    return {
+        "serving_default": {"image": image, "steps": 2, "octaves": [-1, 0], "layer_weights": [0, 1, 2]},
+        "open": {"image": image, "size": size},
+        "ascend": ascent,
+        "ascend_guided": {**ascent, "guide": pixels(20, 16, seed=1)},
+        "close": {"state": state, "size": [24, 32]},
+        "describe": {"size": [24, 32], "octaves": [-1, 0]},
+    }
+
+
+def _transfer_inputs(client: OfficialClient) -> dict[str, dict[str, Any]]:
+    content, style = pixels(32, 40), pixels(36, 32, seed=1)
+    calls = TransferCalls(client)
+    pictures = {"content": content, "style": style}
+    opened = calls.begin(calls.predict("open", **pictures))
+    image = opened["image"]
+    return {
+        "serving_default": {**pictures, "steps": 2},
+        "open": pictures,
+        "open_style": {"style": style},
+        "optimize": {**opened, "steps": 2},
+        "resize": {"image": image, "size": [20, 24]},
+        "close": {"image": image, "size": [20, 24]},
+        "describe": {"size": [32, 40]},
+    }
