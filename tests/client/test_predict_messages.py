@@ -7,6 +7,8 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import random
+import subprocess
+import sys
 from typing import Any, Literal
 
 import ml_dtypes
@@ -518,3 +520,14 @@ def test_a_damaged_response_is_read_as_protobuf_reads_it_or_refused(seed: int) -
 @settings(max_examples=500, deadline=None)
 def test_any_bytes_are_read_as_protobuf_reads_them_or_refused(payload: bytes) -> None:
     judged(payload)
+
+
+def test_a_prediction_does_without_protobuf() -> None:
+    script = (
+        "import sys, numpy as np\n"
+        "from impasto.client import Client, _calls, _predict\n"
+        "_calls.predict_call(_calls.ModelRef('m'), {'x': np.zeros(3)})\n"
+        "assert _predict.response(b'').outputs == {}\n"
+        "assert not [name for name in sys.modules if name.startswith('google.protobuf')]"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
