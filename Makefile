@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit bench-memory bench-dream bench-transfer clean
+.PHONY: help setup setup-dev demo test lint types unit bench-client bench-memory bench-dream bench-transfer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ types: setup-dev
 
 unit: setup-dev
 	$(BIN)/pytest
+
+bench-client: setup ## the client beside tensorflow-serving-api and ovmsclient: time, size, start
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python client/benchmarks/wire.py
 
 bench-memory: setup ## a server's memory per megapixel, for each exported model
 	$(BIN)/python serving/benchmarks/memory.py

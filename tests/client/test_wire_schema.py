@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2
@@ -13,26 +14,22 @@ from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_pb2,
-    predict_pb2,
     status_pb2,
 )
 
+from impasto.client._dtypes import OF_ML_DTYPES, VALUE_FIELDS, WIRE_TYPES
+from impasto.client._wire_reader import FIXED32, FIXED64, LENGTH, VARINT
 from impasto.client.wire import serving_pb2 as wire
 
 OFFICIAL: dict[str, Any] = {
-    "GetModelMetadataRequest": get_model_metadata_pb2.GetModelMetadataRequest,
     "GetModelMetadataResponse": get_model_metadata_pb2.GetModelMetadataResponse,
-    "GetModelStatusRequest": get_model_status_pb2.GetModelStatusRequest,
     "GetModelStatusResponse": get_model_status_pb2.GetModelStatusResponse,
     "ModelSpec": model_pb2.ModelSpec,
     "ModelVersionStatus": get_model_status_pb2.ModelVersionStatus,
-    "PredictRequest": predict_pb2.PredictRequest,
-    "PredictResponse": predict_pb2.PredictResponse,
     "SignatureDef": meta_graph_pb2.SignatureDef,
     "SignatureDefMap": get_model_metadata_pb2.SignatureDefMap,
     "StatusProto": status_pb2.StatusProto,
     "TensorInfo": meta_graph_pb2.TensorInfo,
-    "TensorProto": tensor_pb2.TensorProto,
     "TensorShapeProto": tensor_shape_pb2.TensorShapeProto,
 }
 OFFICIAL_ENUMS: dict[str, EnumDescriptor] = {
@@ -40,17 +37,20 @@ OFFICIAL_ENUMS: dict[str, EnumDescriptor] = {
     "DataType": types_pb2.DataType.DESCRIPTOR,
 }
 
-# What the header of serving.proto says is left out.
-OMITTED = {
-    "PredictRequest": {"predict_streamed_options", "client_id", "request_options"},
-    "TensorInfo": {"coo_sparse", "composite_tensor"},
-    "TensorProto": {"resource_handle_val", "variant_val"},
+# The wire type of one element of each type.
+WIRE_FORMAT = {
+    FieldDescriptor.TYPE_FLOAT: FIXED32,
+    FieldDescriptor.TYPE_DOUBLE: FIXED64,
+    FieldDescriptor.TYPE_INT32: VARINT,
+    FieldDescriptor.TYPE_INT64: VARINT,
+    FieldDescriptor.TYPE_UINT32: VARINT,
+    FieldDescriptor.TYPE_UINT64: VARINT,
+    FieldDescriptor.TYPE_BOOL: VARINT,
+    FieldDescriptor.TYPE_BYTES: LENGTH,
 }
 
-
-def is_packed_values(field: FieldDescriptor) -> bool:
-    """A repeated scalar that travels as one blob: the fields that we declare as bytes."""
-    return bool(field.name.endswith("_val") and field.is_repeated and field.is_packed)
+# What the header of serving.proto says is left out.
+OMITTED = {"TensorInfo": {"coo_sparse", "composite_tensor"}}
 
 
 @pytest.mark.parametrize("name", sorted(wire.DESCRIPTOR.message_types_by_name))
@@ -63,8 +63,8 @@ def assert_same_fields(ours: Descriptor, official: Descriptor) -> None:
     for field in ours.fields:
         theirs = official.fields_by_name[field.name]
         assert (field.number, field.is_repeated) == (theirs.number, theirs.is_repeated), field.full_name
-        if is_packed_values(theirs):
-            assert field.type == FieldDescriptor.TYPE_BYTES, field.full_name
+        if theirs.message_type is tensor_pb2.TensorProto.DESCRIPTOR:
+            assert field.type == FieldDescriptor.TYPE_BYTES, field.full_name  # for the client's own reader
             continue
         assert field.type == theirs.type, field.full_name
         assert oneof(field) == oneof(theirs), field.full_name
@@ -87,11 +87,27 @@ def oneof(field: FieldDescriptor) -> str | None:
     return field.containing_oneof.name if field.containing_oneof is not None else None
 
 
-def test_every_packed_field_of_a_tensor_is_declared_as_bytes() -> None:
-    packed = {field.name for field in tensor_pb2.TensorProto.DESCRIPTOR.fields if is_packed_values(field)}
+def test_every_typed_field_of_a_tensor_has_the_official_number_and_coding() -> None:
+    official = {
+        field.number: field
+        for field in tensor_pb2.TensorProto.DESCRIPTOR.fields
+        if field.name.endswith("_val") and field.name not in ("resource_handle_val", "variant_val")
+    }
+    assert set(VALUE_FIELDS) == set(official)
+    for number, ours in VALUE_FIELDS.items():
+        theirs = official[number]
+        assert ours.name == theirs.name
+        assert ours.wire_type == WIRE_FORMAT[theirs.type], ours.name
+        assert (ours.coding in ("fixed", "varint")) == theirs.is_packed, ours.name
+        assert (ours.coding == "blob") == (not theirs.is_repeated), ours.name
 
-    assert len(packed) == 10  # float, double, int, int64, uint32, uint64, bool, half and two kinds of complex
-    assert packed <= set(wire.TensorProto.DESCRIPTOR.fields_by_name)
+
+def test_every_dtype_has_the_official_number_and_numpys_type() -> None:
+    for kind in WIRE_TYPES:
+        official = tf.as_dtype(kind.number)
+        assert official.name == {"object": "string"}.get(kind.name, kind.name)
+        if kind.name not in OF_ML_DTYPES and not official.is_quantized:
+            assert official.as_numpy_dtype == kind.storage
 
 
 @pytest.mark.parametrize("name", sorted(OFFICIAL_ENUMS))

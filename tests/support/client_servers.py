@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client import tensors
+from impasto.client._wire_writer import delimited, nested
 from impasto.client.wire import serving_pb2 as wire
 
 Answer = Callable[[bytes, grpc.ServicerContext], bytes]
@@ -77,10 +78,11 @@ def aborting(code: grpc.StatusCode, details: str = "as the test wants") -> Answe
 
 def prediction(**outputs: NDArray[Any]) -> bytes:
     """The bytes of a PredictResponse."""
-    response = wire.PredictResponse()
-    for name, array in outputs.items():
-        response.outputs[name].CopyFrom(tensors.encode(name, array))
-    return response.SerializeToString()
+    entries = (
+        nested(1, [delimited(1, name.encode()), *nested(2, tensors.encode(name, array))])
+        for name, array in outputs.items()
+    )
+    return b"".join(piece for entry in entries for piece in entry)
 
 
 class Batching:

@@ -7,30 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from google.protobuf.message import DecodeError as ProtobufDecodeError
-from google.protobuf.message import Message
-from numpy.typing import NDArray
-
-from impasto.client import tensors
-from impasto.client._dtypes import type_name
+from impasto.client import _predict as predict
 from impasto.client._inputs import as_array
-from impasto.client.errors import DecodeError, InvalidInput
-from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
+from impasto.client._values import whole
+from impasto.client._wire_writer import delimited, number
+from impasto.client.errors import InvalidInput
+from impasto.client.metadata import ModelMetadata, VersionStatus
 from impasto.client.signatures import SERVING_DEFAULT
-from impasto.client.wire import serving_pb2 as wire
+from impasto.client.tensors import Array, as_utf8
 
-Outputs = dict[str, NDArray[Any]]
+Outputs = dict[str, Array]
 Result_co = TypeVar("Result_co", covariant=True)
-MessageT = TypeVar("MessageT", bound=Message)
 
 PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
 METADATA: Final = "/tensorflow.serving.PredictionService/GetModelMetadata"
 STATUS: Final = "/tensorflow.serving.ModelService/GetModelStatus"
-
-_SIGNATURE_DEF: Final = "signature_def"
 
 
 @dataclass(frozen=True)
@@ -58,20 +51,28 @@ class ModelRef:
     version: int | None = None
     label: str | None = None
 
-    def spec(self, signature: str | None = None) -> wire.ModelSpec:
-        """The request's ModelSpec; InvalidInput for an empty name, or a version together with a label."""
+    def spec(self, signature: str | None = None) -> bytes:
+        """The bytes of the request's ModelSpec.
+
+        Raises:
+            InvalidInput: an empty name, a version together with a label, or one of them cannot be sent.
+        """
         if not self.name:
             raise InvalidInput("model is empty: name the model to call, as `impasto models` lists them")
         if self.version is not None and self.label is not None:
             raise InvalidInput(
                 f"version {self.version} and label {self.label!r}: give one of them", model=self.name
             )
-        spec = wire.ModelSpec(name=self.name, signature_name=signature or "")
+        parts = [delimited(1, as_utf8("the model's name", self.name))]
         if self.version is not None:
-            spec.version.value = self.version
+            # Even one that no model has is for the server to refuse; an Int64Value (1) holds it.
+            version = whole("version", self.version, -(2**63), 2**63 - 1)
+            parts.append(delimited(2, number(1, version)))
+        if signature:
+            parts.append(delimited(3, as_utf8("the signature's name", signature)))
         if self.label is not None:
-            spec.version_label = self.label
-        return spec
+            parts.append(delimited(4, as_utf8("the label", self.label)))
+        return b"".join(parts)
 
 
 def predict_call(
@@ -100,103 +101,45 @@ def predict_with_version_call(
 
 def metadata_call(ref: ModelRef) -> Call[ModelMetadata]:
     """A GetModelMetadata call."""
-    request = wire.GetModelMetadataRequest(model_spec=ref.spec(), metadata_field=[_SIGNATURE_DEF])
-    return Call(METADATA, ref.name, request.SerializeToString(), _parse_metadata)
+    request = delimited(1, ref.spec()) + delimited(2, b"signature_def")
+    return Call(METADATA, ref.name, request, _parse_metadata)
 
 
 def status_call(ref: ModelRef) -> Call[tuple[VersionStatus, ...]]:
     """A GetModelStatus call for every version, or the one that `ref` names."""
-    request = wire.GetModelStatusRequest(model_spec=ref.spec())
-    return Call(STATUS, ref.name, request.SerializeToString(), _parse_status)
+    return Call(STATUS, ref.name, delimited(1, ref.spec()), _parse_status)
 
 
 def ping_call() -> Call[object]:
     """A call that any TensorFlow Serving answers at once: the status of no model, which it does not find."""
-    return Call(
-        STATUS, "", wire.GetModelStatusRequest(model_spec=wire.ModelSpec()).SerializeToString(), _parse_status
-    )
+    return Call(STATUS, "", delimited(1, b""), _parse_status)
 
 
 def _predict_request(
     ref: ModelRef, inputs: Mapping[str, object], signature: str | None, outputs: Sequence[str]
 ) -> bytes:
-    request = wire.PredictRequest(model_spec=ref.spec(signature), output_filter=outputs)
-    for name, value in inputs.items():
-        array = as_array(ref.name, signature or SERVING_DEFAULT, name, value)
-        request.inputs[name].CopyFrom(tensors.encode(name, array))
-    return request.SerializeToString()
-
-
-def _message(kind: type[MessageT], payload: bytes) -> MessageT:
-    try:
-        return kind.FromString(payload)
-    except ProtobufDecodeError as error:
-        raise DecodeError(f"the server's {kind.DESCRIPTOR.name} cannot be parsed: {error}") from error
+    arrays = {
+        name: as_array(ref.name, signature or SERVING_DEFAULT, name, value) for name, value in inputs.items()
+    }
+    return predict.request(ref.spec(signature), arrays, outputs=outputs)
 
 
 def _parse_predict(payload: bytes) -> Outputs:
-    return _parse_predict_with_version(payload)[1]
+    return predict.response(payload).outputs
 
 
 def _parse_predict_with_version(payload: bytes) -> tuple[int, Outputs]:
-    response = _message(wire.PredictResponse, payload)
-    outputs = {name: tensors.decode(name, proto) for name, proto in response.outputs.items()}
-    return response.model_spec.version.value, outputs
+    response = predict.response(payload)
+    return response.version, response.outputs
 
 
 def _parse_metadata(payload: bytes) -> ModelMetadata:
-    response = _message(wire.GetModelMetadataResponse, payload)
-    if _SIGNATURE_DEF not in response.metadata:
-        raise DecodeError(f"the server's metadata of {response.model_spec.name} carries no {_SIGNATURE_DEF}")
-    # The Any names TensorFlow's type, which this process does not know under that name: read its bytes
-    # directly.
-    signatures = _message(wire.SignatureDefMap, response.metadata[_SIGNATURE_DEF].value)
-    return ModelMetadata(
-        model=response.model_spec.name,
-        version=response.model_spec.version.value,
-        signatures=MappingProxyType(
-            {
-                name: _signature(name, definition)
-                for name, definition in sorted(signatures.signature_def.items())
-                if not name.startswith("__saved_model_")  # TensorFlow's own, for loading: nobody calls them
-            }
-        ),
-    )
+    from impasto.client import _descriptions  # with protobuf, which a prediction does without
 
-
-def _signature(name: str, definition: wire.SignatureDef) -> SignatureInfo:
-    defaults = {alias: tensors.decode(alias, proto) for alias, proto in definition.defaults.items()}
-    return SignatureInfo(
-        name,
-        inputs=_tensor_infos(definition.inputs, defaults),
-        outputs=_tensor_infos(definition.outputs, {}),
-    )
-
-
-def _tensor_infos(infos: Mapping[str, wire.TensorInfo], defaults: Outputs) -> Mapping[str, TensorInfo]:
-    return MappingProxyType(
-        {
-            alias: TensorInfo(
-                alias, type_name(info.dtype), _static_shape(info.tensor_shape), defaults.get(alias)
-            )
-            for alias, info in sorted(infos.items())
-        }
-    )
-
-
-def _static_shape(shape: wire.TensorShapeProto) -> tuple[int | None, ...] | None:
-    if shape.unknown_rank:
-        return None
-    return tuple(dim.size if dim.size >= 0 else None for dim in shape.dim)
+    return _descriptions.metadata(payload)
 
 
 def _parse_status(payload: bytes) -> tuple[VersionStatus, ...]:
-    response = _message(wire.GetModelStatusResponse, payload)
-    return tuple(
-        VersionStatus(entry.version, _state(entry.state), entry.status.error_message)
-        for entry in response.model_version_status
-    )
+    from impasto.client import _descriptions
 
-
-def _state(number: int) -> State:
-    return State(number) if number in {state.value for state in State} else State.UNKNOWN
+    return _descriptions.status(payload)

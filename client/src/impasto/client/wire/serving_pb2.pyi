@@ -120,42 +120,6 @@ class TensorShapeProto(_message.Message):
     unknown_rank: bool
     def __init__(self, dim: _Optional[_Iterable[_Union[TensorShapeProto.Dim, _Mapping]]] = ..., unknown_rank: bool = ...) -> None: ...
 
-class TensorProto(_message.Message):
-    __slots__ = ("dtype", "tensor_shape", "version_number", "tensor_content", "float_val", "double_val", "int_val", "string_val", "scomplex_val", "int64_val", "bool_val", "dcomplex_val", "half_val", "uint32_val", "uint64_val", "float8_val")
-    DTYPE_FIELD_NUMBER: _ClassVar[int]
-    TENSOR_SHAPE_FIELD_NUMBER: _ClassVar[int]
-    VERSION_NUMBER_FIELD_NUMBER: _ClassVar[int]
-    TENSOR_CONTENT_FIELD_NUMBER: _ClassVar[int]
-    FLOAT_VAL_FIELD_NUMBER: _ClassVar[int]
-    DOUBLE_VAL_FIELD_NUMBER: _ClassVar[int]
-    INT_VAL_FIELD_NUMBER: _ClassVar[int]
-    STRING_VAL_FIELD_NUMBER: _ClassVar[int]
-    SCOMPLEX_VAL_FIELD_NUMBER: _ClassVar[int]
-    INT64_VAL_FIELD_NUMBER: _ClassVar[int]
-    BOOL_VAL_FIELD_NUMBER: _ClassVar[int]
-    DCOMPLEX_VAL_FIELD_NUMBER: _ClassVar[int]
-    HALF_VAL_FIELD_NUMBER: _ClassVar[int]
-    UINT32_VAL_FIELD_NUMBER: _ClassVar[int]
-    UINT64_VAL_FIELD_NUMBER: _ClassVar[int]
-    FLOAT8_VAL_FIELD_NUMBER: _ClassVar[int]
-    dtype: DataType
-    tensor_shape: TensorShapeProto
-    version_number: int
-    tensor_content: bytes
-    float_val: _containers.RepeatedScalarFieldContainer[bytes]
-    double_val: _containers.RepeatedScalarFieldContainer[bytes]
-    int_val: _containers.RepeatedScalarFieldContainer[bytes]
-    string_val: _containers.RepeatedScalarFieldContainer[bytes]
-    scomplex_val: _containers.RepeatedScalarFieldContainer[bytes]
-    int64_val: _containers.RepeatedScalarFieldContainer[bytes]
-    bool_val: _containers.RepeatedScalarFieldContainer[bytes]
-    dcomplex_val: _containers.RepeatedScalarFieldContainer[bytes]
-    half_val: _containers.RepeatedScalarFieldContainer[bytes]
-    uint32_val: _containers.RepeatedScalarFieldContainer[bytes]
-    uint64_val: _containers.RepeatedScalarFieldContainer[bytes]
-    float8_val: bytes
-    def __init__(self, dtype: _Optional[_Union[DataType, str]] = ..., tensor_shape: _Optional[_Union[TensorShapeProto, _Mapping]] = ..., version_number: _Optional[int] = ..., tensor_content: _Optional[bytes] = ..., float_val: _Optional[_Iterable[bytes]] = ..., double_val: _Optional[_Iterable[bytes]] = ..., int_val: _Optional[_Iterable[bytes]] = ..., string_val: _Optional[_Iterable[bytes]] = ..., scomplex_val: _Optional[_Iterable[bytes]] = ..., int64_val: _Optional[_Iterable[bytes]] = ..., bool_val: _Optional[_Iterable[bytes]] = ..., dcomplex_val: _Optional[_Iterable[bytes]] = ..., half_val: _Optional[_Iterable[bytes]] = ..., uint32_val: _Optional[_Iterable[bytes]] = ..., uint64_val: _Optional[_Iterable[bytes]] = ..., float8_val: _Optional[bytes] = ...) -> None: ...
-
 class TensorInfo(_message.Message):
     __slots__ = ("name", "dtype", "tensor_shape")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -187,8 +151,8 @@ class SignatureDef(_message.Message):
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
-        value: TensorProto
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[TensorProto, _Mapping]] = ...) -> None: ...
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     METHOD_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -196,8 +160,8 @@ class SignatureDef(_message.Message):
     inputs: _containers.MessageMap[str, TensorInfo]
     outputs: _containers.MessageMap[str, TensorInfo]
     method_name: str
-    defaults: _containers.MessageMap[str, TensorProto]
-    def __init__(self, inputs: _Optional[_Mapping[str, TensorInfo]] = ..., outputs: _Optional[_Mapping[str, TensorInfo]] = ..., method_name: _Optional[str] = ..., defaults: _Optional[_Mapping[str, TensorProto]] = ...) -> None: ...
+    defaults: _containers.ScalarMap[str, bytes]
+    def __init__(self, inputs: _Optional[_Mapping[str, TensorInfo]] = ..., outputs: _Optional[_Mapping[str, TensorInfo]] = ..., method_name: _Optional[str] = ..., defaults: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
 
 class SignatureDefMap(_message.Message):
     __slots__ = ("signature_def",)
@@ -224,46 +188,6 @@ class ModelSpec(_message.Message):
     signature_name: str
     def __init__(self, name: _Optional[str] = ..., version: _Optional[_Union[_wrappers_pb2.Int64Value, _Mapping]] = ..., version_label: _Optional[str] = ..., signature_name: _Optional[str] = ...) -> None: ...
 
-class PredictRequest(_message.Message):
-    __slots__ = ("model_spec", "inputs", "output_filter")
-    class InputsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: TensorProto
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[TensorProto, _Mapping]] = ...) -> None: ...
-    MODEL_SPEC_FIELD_NUMBER: _ClassVar[int]
-    INPUTS_FIELD_NUMBER: _ClassVar[int]
-    OUTPUT_FILTER_FIELD_NUMBER: _ClassVar[int]
-    model_spec: ModelSpec
-    inputs: _containers.MessageMap[str, TensorProto]
-    output_filter: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model_spec: _Optional[_Union[ModelSpec, _Mapping]] = ..., inputs: _Optional[_Mapping[str, TensorProto]] = ..., output_filter: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class PredictResponse(_message.Message):
-    __slots__ = ("outputs", "model_spec")
-    class OutputsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: TensorProto
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[TensorProto, _Mapping]] = ...) -> None: ...
-    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
-    MODEL_SPEC_FIELD_NUMBER: _ClassVar[int]
-    outputs: _containers.MessageMap[str, TensorProto]
-    model_spec: ModelSpec
-    def __init__(self, outputs: _Optional[_Mapping[str, TensorProto]] = ..., model_spec: _Optional[_Union[ModelSpec, _Mapping]] = ...) -> None: ...
-
-class GetModelMetadataRequest(_message.Message):
-    __slots__ = ("model_spec", "metadata_field")
-    MODEL_SPEC_FIELD_NUMBER: _ClassVar[int]
-    METADATA_FIELD_FIELD_NUMBER: _ClassVar[int]
-    model_spec: ModelSpec
-    metadata_field: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model_spec: _Optional[_Union[ModelSpec, _Mapping]] = ..., metadata_field: _Optional[_Iterable[str]] = ...) -> None: ...
-
 class GetModelMetadataResponse(_message.Message):
     __slots__ = ("model_spec", "metadata")
     class MetadataEntry(_message.Message):
@@ -286,12 +210,6 @@ class StatusProto(_message.Message):
     error_code: Code
     error_message: str
     def __init__(self, error_code: _Optional[_Union[Code, str]] = ..., error_message: _Optional[str] = ...) -> None: ...
-
-class GetModelStatusRequest(_message.Message):
-    __slots__ = ("model_spec",)
-    MODEL_SPEC_FIELD_NUMBER: _ClassVar[int]
-    model_spec: ModelSpec
-    def __init__(self, model_spec: _Optional[_Union[ModelSpec, _Mapping]] = ...) -> None: ...
 
 class ModelVersionStatus(_message.Message):
     __slots__ = ("version", "state", "status")

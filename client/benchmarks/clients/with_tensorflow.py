@@ -1,0 +1,44 @@
+"""tensorflow-serving-api's part of the comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2
+from worker import as_it_is, work
+
+
+def parse(payload: bytes) -> Any:
+    """The output's TensorProto."""
+    return predict_pb2.PredictResponse.FromString(payload).outputs["x"]
+
+
+def decode(payload: bytes) -> Any:
+    """From the response's bytes to the array."""
+    return tf.make_ndarray(parse(payload))
+
+
+def decode_and_own(payload: bytes) -> Any:
+    """The same, to an array that can be changed and whose elements are aligned."""
+    return np.require(decode(payload), requirements="AW")
+
+
+def pack(array: Any) -> Any:
+    """From the array to the request's bytes."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "m"
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto(array))
+    return request.SerializeToString()
+
+
+if __name__ == "__main__":
+    work(
+        {
+            "decode": (as_it_is, decode),
+            "decode and own": (as_it_is, decode_and_own),
+            "decode parsed": (parse, tf.make_ndarray),
+            "pack": (as_it_is, pack),
+        }
+    )
