@@ -167,6 +167,20 @@ def test_colours_hidden_under_transparency_do_not_reach_the_visible_ones() -> No
     assert np.array_equal(read_picture(np.flip(rgba, axis=1)).rgb, np.flip(picture.rgb, axis=1))
 
 
+@pytest.mark.parametrize("above", [0, 500, 511, 512, 1019])
+def test_hidden_colours_are_replaced_alike_at_every_height_of_a_tall_picture(above: int) -> None:
+    small = np.zeros((30, 20, 4), np.uint8)
+    small[12:15, 5:9] = pixels(3, 4, 4) | 1
+    tall = np.zeros((1100, 20, 4), np.uint8)
+    tall[above : above + 30] = small
+
+    spread = read_picture(tall).rgb
+
+    assert np.array_equal(spread[above : above + 30], read_picture(small).rgb)
+    assert not spread[:above].any()
+    assert not spread[above + 30 :].any()
+
+
 def test_half_visible_colours_are_left_alone() -> None:
     rgba = pixels(channels=4)
     rgba[:, :, 3] = 1
@@ -295,6 +309,24 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(errors.EmptyImage, match=r"empty\.png is empty"):
         read_picture(path)
+
+
+@pytest.mark.parametrize(("mode", "what"), [("F", "mode F"), ("LAB", "mode LAB"), ("I", "from -70000 to")])
+def test_a_file_whose_mode_is_refused_is_named(tmp_path: Path, mode: str, what: str) -> None:
+    path = tmp_path / "scan.tif"
+    Image.new(mode, (4, 4), -70000 if mode == "I" else None).save(path)
+    with pytest.raises(errors.UnsupportedImage, match=rf"scan\.tif has .*{what}"):
+        read_picture(path)
+
+
+def test_what_pillow_warns_of_is_no_warning_here() -> None:
+    inks = Image.fromarray(pixels()).convert("CMYK")
+    data = encoded(inks, "MPO", save_all=True, append_images=[inks])
+    with pytest.warns(UserWarning, match="malformed MPO"):
+        Image.open(io.BytesIO(data))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_picture(data).rgb.shape == (12, 17, 3)
 
 
 def test_a_file_that_is_not_there_is_pythons_own_error(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,7 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
 ) -> None:
     photo, point, result = tmp_path / "photo.png", tmp_path / "point", tmp_path / "dream.png"
     save(photo, pixels(60, 80))
-    steps = 5000
+    steps = 6000
     options = ["--checkpoint", str(point), "--steps", str(steps), "--octaves", "-1,0"]
 
     def dream() -> subprocess.Popen[str]:
@@ -95,6 +97,15 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
         process.communicate()
         reached.append(steps_done())
         assert reached[-2] < reached[-1] < 2 * steps
+        assert not result.exists()
+    moments = random.Random(0)
+    for _ in range(3):
+        process = dream()
+        time.sleep(moments.uniform(0.2, 1.2))
+        process.kill()
+        process.communicate()
+        reached.append(steps_done())  # whatever it was doing, the checkpoint is whole
+        assert reached[-2] <= reached[-1]
         assert not result.exists()
     process = dream()
     _, err = process.communicate(timeout=120)

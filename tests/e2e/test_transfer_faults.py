@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,14 +28,25 @@ def server(transfer_repository: Path) -> Iterator[ServerProcess]:
         yield server
 
 
-def test_a_server_killed_in_the_middle_and_started_again_leaves_no_trace(server: ServerProcess) -> None:
+@pytest.mark.parametrize("seconds_into_a_call", [0.0, 0.03])
+def test_a_server_killed_in_the_middle_and_started_again_leaves_no_trace(
+    server: ServerProcess, seconds_into_a_call: float
+) -> None:
+    def replace() -> None:
+        server.kill()
+        server.start()
+
+    server.ensure_running()
     options: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 20, "pyramid": 2}
+    killer = threading.Timer(seconds_into_a_call, replace)
     with Client(server.address) as client:
         undisturbed = client.transfer(CONTENT, STYLE, **options)
-        for progress in client.transferring(CONTENT, STYLE, every=5, **options):
-            if progress.done == 65:
-                server.kill()
-                server.start()
+        for progress in client.transferring(CONTENT, STYLE, every=10, **options):
+            if progress.done == 60:
+                killer.start()
+                if seconds_into_a_call == 0.0:
+                    killer.join()
+    killer.join()
     assert np.array_equal(np.asarray(progress.preview()), np.asarray(undisturbed))
 
 
@@ -41,7 +55,7 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
 ) -> None:
     photo, style = save(tmp_path / "photo.png", pixels(32, 48)), save(tmp_path / "style.png", STYLE)
     point, result = tmp_path / "point", tmp_path / "out.png"
-    steps = 2500
+    steps = 3000
     options = ["--epochs", "1", "--steps-per-epoch", str(steps), "--checkpoint", str(point)]
 
     def transfer() -> subprocess.Popen[str]:
@@ -60,6 +74,17 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
         reached.append(steps_done())
         assert reached[-2] < reached[-1] < steps
         assert not result.exists()
+    moments = random.Random(0)
+    for _ in range(3):
+        process = transfer()
+        time.sleep(moments.uniform(0.2, 1.2))
+        process.kill()
+        process.communicate()
+        reached.append(steps_done())  # whatever it was doing, the checkpoint is whole
+        assert reached[-2] <= reached[-1]
+        assert not result.exists()
+    server.kill()
+    server.ensure_running()
     process = transfer()
     _, err = process.communicate(timeout=120)
     assert process.returncode == exit_codes.DONE, err

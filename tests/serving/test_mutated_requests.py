@@ -31,6 +31,7 @@ from valid_requests import (
     STATUS,
     TOYS,
     Request,
+    of_every_rank,
     reload_request,
     valid_requests,
     write_every_model,
@@ -100,7 +101,7 @@ class Target:
 
     def answered(self) -> list[bytes | None]:
         """The answers to the good requests, now; the first call of a signature builds its functions."""
-        sound = [(r.method, r.message.SerializeToString()) for r in self.valid]
+        sound = [(request.method, request.data) for request in self.valid]
         return [outcome.answer for outcome in self.send(sound, timeout=120)]
 
     def check_good_answer(self) -> None:
@@ -159,6 +160,13 @@ def finish(target: Target) -> None:
     assert "Traceback" not in target.log.read_text()
 
 
+def test_tensors_of_any_rank_in_any_input_leave_the_server_sound(target: Target) -> None:
+    requests = [other for r in target.valid if r.method == PREDICT for other in of_every_rank(r.message)]
+    assert len(requests) > 2000
+    check(target.send([(PREDICT, request.SerializeToString()) for request in requests]))
+    finish(target)
+
+
 def test_6000_requests_with_altered_fields_leave_the_server_sound(target: Target) -> None:
     @settings(
         max_examples=120,
@@ -171,7 +179,11 @@ def test_6000_requests_with_altered_fields_leave_the_server_sound(target: Target
     @given(st.randoms(use_true_random=False))
     def flood(rng: random.Random) -> None:
         chosen = [rng.choice(target.valid) for _ in range(50)]
-        check(target.send([(r.method, altered(r.message, rng).SerializeToString()) for r in chosen]))
+        check(
+            target.send(
+                [(r.method, altered(r.message, rng).SerializeToString(deterministic=True)) for r in chosen]
+            )
+        )
         target.check_good_answer()
 
     flood()
@@ -180,7 +192,7 @@ def test_6000_requests_with_altered_fields_leave_the_server_sound(target: Target
 
 def test_4000_requests_with_damaged_bytes_leave_the_server_sound(target: Target) -> None:
     rng = random.Random(20)
-    sound = [(r.method, r.message.SerializeToString()) for r in target.valid]
+    sound = [(request.method, request.data) for request in target.valid]
     others = [data for _, data in sound]
     for _ in range(40):
         chosen = [rng.choice(sound) for _ in range(100)]
@@ -193,14 +205,14 @@ def test_600_reloads_with_wrong_configurations_leave_the_server_sound(
     repository: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "server.log"
-    every = reload_request(repository, *TOYS)
-    labelled = reload_request(repository, "half", "add", version_labels={"stable": 1})
+    every = Request(RELOAD, reload_request(repository, *TOYS))
+    labelled = Request(RELOAD, reload_request(repository, "half", "add", version_labels={"stable": 1}))
     rng = random.Random(20)
     with (
         server_process(repository, "--grpc_max_threads", str(2 * IN_FLIGHT), log=log) as server,
         official_client(server.address) as client,
     ):
-        target = Target(server, client, log, [Request(RELOAD, every)], pid=server.pid)
+        target = Target(server, client, log, [every], pid=server.pid)
         target.answers = target.answered()
 
         def serves_half() -> bool:
@@ -210,10 +222,10 @@ def test_600_reloads_with_wrong_configurations_leave_the_server_sound(
         for _ in range(12):
             chosen = [rng.choice((every, labelled)) for _ in range(50)]
             wrong = [
-                altered(message, rng).SerializeToString()
+                altered(request.message, rng).SerializeToString(deterministic=True)
                 if rng.random() < 0.6
-                else damaged(message.SerializeToString(), rng)
-                for message in chosen
+                else damaged(request.data, rng)
+                for request in chosen
             ]
             check(target.send([(RELOAD, data) for data in wrong], timeout=0.5))
             assert target.answered() == target.answers

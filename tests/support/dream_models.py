@@ -46,10 +46,10 @@ LIMITS = Limits(
 )
 
 
-def write_dream(root: Path, version: int = 1, *, seed: int = 0) -> Path:
+def write_dream(root: Path, version: int = 1, *, seed: int = 0, limits: Limits = LIMITS) -> Path:
     """Write `<root>/dream/<version>` with weights drawn from `seed`, warmed up."""
     backbone = Backbone(ARCHITECTURE, random_arrays(ARCHITECTURE, seed=seed))
-    module = DeepDream(backbone, SETTINGS, weights=WEIGHTS, limits=LIMITS)
+    module = DeepDream(backbone, SETTINGS, weights=WEIGHTS, limits=limits)
     directory = root / DREAM.name / str(version)
     save(module, directory, module.functions, contract=DREAM)
     return directory

@@ -169,6 +169,9 @@ def _change_map(entries: Any, field: Any, rng: random.Random) -> None:
 def _change_list(values: Any, field: Any, rng: random.Random) -> None:
     count = rng.choice((1, 1, 2, 70, 300))
     if field.message_type is not None:
+        if values and rng.random() < 0.4:
+            del values[rng.randrange(len(values)) :]
+            return
         for _ in range(count):
             new = values.add()
             if len(values) > 1 and rng.random() < 0.8:

@@ -40,6 +40,40 @@ REQUEST_TYPES: Final[dict[str, Any]] = {
 
 TOYS: Final = ("add", "asserting", "constant", "defaults", "echo", "half", "variable")
 
+_SHAPES: Final = (
+    *((), (0,), (1,), (3,), (5,), (0, 0), (2, 3), (16, 16), (0, 0, 0), (1, 1, 1), (16, 16, 3), (16, 16, 1)),
+    *(
+        (16, 16, 4),
+        (1, 16, 3),
+        (0, 16, 3),
+        (16, 0, 3),
+        (16, 16, 0),
+        (1, 1, 1, 1),
+        (1, 16, 16, 3),
+        (1, 16, 16, 1),
+    ),
+    *(
+        (1, 16, 16, 4),
+        (0, 16, 16, 3),
+        (1, 0, 16, 3),
+        (1, 16, 0, 3),
+        (1, 16, 16, 0),
+        (2, 16, 16, 3),
+        (1, 1, 1, 3),
+    ),
+    *(
+        (1, 16, 16, 3, 1),
+        (1, 1, 16, 16, 3),
+        (0,) * 5,
+        (1,) * 6,
+        (1,) * 9,
+        (2,) * 12,
+        (1,) * 32,
+        (1,) * 33,
+        (1,) * 64,
+    ),
+)
+
 _FEW: Final = 4096
 """Elements up to which a tensor is also sent in its typed field."""
 
@@ -55,6 +89,11 @@ class Request:
 
     method: str
     message: Message
+
+    @property
+    def data(self) -> bytes:
+        """The message's bytes, the same in every process."""
+        return self.message.SerializeToString(deterministic=True)
 
 
 def write_every_model(root: Path, *, committed: Path) -> Path:
@@ -89,6 +128,24 @@ def valid_requests(client: OfficialClient) -> list[Request]:
             status = get_model_status_pb2.GetModelStatusRequest(model_spec=model_spec(dict(spec)))
             requests += [Request(METADATA, metadata), Request(STATUS, status)]
     return requests
+
+
+def of_every_rank(request: Any) -> list[Any]:
+    """The request with each of its inputs in turn replaced by sevens in shapes that it is not made for."""
+    changed = []
+    for alias, proto in request.inputs.items():
+        for shape in _SHAPES:
+            other = predict_pb2.PredictRequest()
+            other.CopyFrom(request)
+            tensor = other.inputs[alias]
+            tensor.Clear()
+            tensor.dtype = proto.dtype
+            for size in shape:
+                tensor.tensor_shape.dim.add().size = size
+            fields = {tf.float32.as_datatype_enum: tensor.float_val}
+            fields.get(proto.dtype, tensor.int_val).append(7)
+            changed.append(other)
+    return changed
 
 
 def reload_request(root: Path, *names: str, version_labels: dict[str, int] | None = None) -> Any:

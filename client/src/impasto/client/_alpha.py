@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client.tiling import SRCNN_OVERLAP
+
+_BAND: Final = 512
+"""Rows that are worked on at once."""
 
 
 def spread_visible_colours(
@@ -26,6 +31,19 @@ def spread_visible_colours(
     known = alpha > 0
     if known.all() or not known.any():
         return rgb
+    result = np.empty_like(rgb)
+    height = len(rgb)
+    # In bands, for the sums take ten times the memory of what they are of; no row beyond `reach` has a say.
+    for top in range(0, height, _BAND):
+        bottom = min(height, top + _BAND)
+        first, last = max(0, top - reach), min(height, bottom + reach)
+        spread = _spread(rgb[first:last], known[first:last], reach)
+        result[top:bottom] = spread[top - first : bottom - first]
+    return result
+
+
+def _spread(rgb: NDArray[np.uint8], visible: NDArray[np.bool_], reach: int) -> NDArray[np.uint8]:
+    known = visible.copy()
     colours = np.where(known[..., np.newaxis], rgb, 0).astype(np.uint16)
     for _ in range(reach):
         count = _neighbour_sum(known.astype(np.uint16))

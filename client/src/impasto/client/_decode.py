@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +29,21 @@ _REFUSED: Final = frozenset({"EPS", "WMF"})
 _filters = threading.Lock()
 
 
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Without Pillow's warnings: a damaged picture is an error or read as far as it goes, and says so by that alone.
+
+    One thread at a time, for Python's list of filters is the whole process's.
+    """
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def load(source: Path | bytes, *, max_pixels: int) -> Image.Image:
     """Open and decode an image; of an animation, the first frame.
+
+    Call it `quietly`: Pillow warns of damage, and above a limit of its own, where ours is the one that counts.
 
     Raises:
         OSError: the file cannot be read.
@@ -68,14 +83,11 @@ def check_size(size: tuple[int, int], name: str, *, max_pixels: int) -> None:
 
 def _open(data: bytes, name: str) -> Image.Image:
     try:
-        with _filters, warnings.catch_warnings():
-            # Pillow warns above a limit of its own; ours is the one that counts, and it is an error.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            try:
-                return Image.open(io.BytesIO(data), formats=_COMMON)
-            except UnidentifiedImageError:
-                Image.init()
-                return Image.open(io.BytesIO(data), formats=sorted(set(Image.OPEN) - _REFUSED))
+        try:
+            return Image.open(io.BytesIO(data), formats=_COMMON)
+        except UnidentifiedImageError:
+            Image.init()
+            return Image.open(io.BytesIO(data), formats=sorted(set(Image.OPEN) - _REFUSED))
     except Image.DecompressionBombError as error:
         raise ImageTooLarge(
             f"{name} is beyond Pillow's own limit ({error}); see PIL.Image.MAX_IMAGE_PIXELS"

@@ -13,9 +13,13 @@ from impasto.client.errors import UnsupportedImage
 _WIDE: Final = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def upright_8bit(image: Image.Image) -> tuple[Image.Image, dict[str, Any]]:
+def upright_8bit(image: Image.Image, name: str) -> tuple[Image.Image, dict[str, Any]]:
     """The image the right way up, as L, LA, RGB or RGBA, and the profile and resolution that still hold for
     it.
+
+    Args:
+        image: decoded.
+        name: what an error calls it.
 
     Raises:
         UnsupportedImage: a mode without a clear 8-bit meaning (floating point, Lab, integers beyond 16 bits).
@@ -26,8 +30,8 @@ def upright_8bit(image: Image.Image) -> tuple[Image.Image, dict[str, Any]]:
         info.pop("icc_profile", None)  # it describes inks, and the result has none
         return _from_cmyk(upright), info
     if upright.mode in _WIDE:
-        return _from_wide(upright), info
-    return upright.convert(_plain_mode(upright)), info
+        return _from_wide(upright, name), info
+    return upright.convert(_plain_mode(upright, name)), info
 
 
 def _carried(image: Image.Image) -> dict[str, Any]:
@@ -43,24 +47,27 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _plain_mode(image: Image.Image) -> str:
+def _plain_mode(image: Image.Image, name: str) -> str:
     mode = image.mode
     if mode in ("1", "L", "La", "LA"):
         return "LA" if mode in ("La", "LA") or image.has_transparency_data else "L"
     if mode in ("P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "YCbCr", "HSV"):
         return "RGBA" if image.has_transparency_data or mode in ("PA", "RGBa") else "RGB"
     raise UnsupportedImage(
-        f"an image of mode {mode} has no clear 8-bit meaning; convert it to RGB or L first"
+        f"{name} has pixels of mode {mode} without a clear 8-bit meaning; convert it to RGB or L first"
     )
 
 
-def _from_wide(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
+def _from_wide(image: Image.Image, name: str) -> Image.Image:
+    values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise UnsupportedImage(
-            f"the image's values run from {values.min()} to {values.max()}; scale them to 0..255 first"
+            f"{name} has values from {values.min()} to {values.max()}; scale them to 0..255 first"
         )
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    tones = values.astype(np.uint32)
+    tones += 128
+    tones //= 257
+    return Image.fromarray(tones.astype(np.uint8))
 
 
 def _from_cmyk(image: Image.Image) -> Image.Image:

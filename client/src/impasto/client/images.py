@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._alpha import spread_visible_colours
-from impasto.client._decode import MAX_PIXELS, check_size, decoded, load
+from impasto.client._decode import MAX_PIXELS, check_size, decoded, load, quietly
 from impasto.client._modes import upright_8bit
 from impasto.client.errors import EmptyImage, UnsupportedImage
 
@@ -81,18 +81,24 @@ def read_picture(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Pictur
         ImageError: NotAnImage, TruncatedImage, EmptyImage, ImageTooLarge or UnsupportedImage.
         TypeError: the source is of no such kind.
     """
+    with quietly():
+        image, info = upright_8bit(*_loaded(source, max_pixels))
+    return _take_apart(image, info)
+
+
+def _loaded(source: ImageSource, max_pixels: int) -> tuple[Image.Image, str]:
+    """The image with its pixels in memory, and what errors call it."""
     if isinstance(source, np.ndarray):
         image = _from_array(source)
         check_size(image.size, "the array", max_pixels=max_pixels)
-    elif isinstance(source, Image.Image):
-        image = decoded(source, "the image", max_pixels=max_pixels)
-    elif isinstance(source, bytes | bytearray | memoryview):
-        image = load(bytes(source), max_pixels=max_pixels)
-    elif isinstance(source, str | os.PathLike):
-        image = load(Path(source), max_pixels=max_pixels)
-    else:
-        raise TypeError(f"an image is a path, bytes, PIL image or uint8 array, not {type(source).__name__}")
-    return _take_apart(*upright_8bit(image))
+        return image, "the array"
+    if isinstance(source, Image.Image):
+        return decoded(source, "the image", max_pixels=max_pixels), "the image"
+    if isinstance(source, bytes | bytearray | memoryview):
+        return load(bytes(source), max_pixels=max_pixels), "the image"
+    if isinstance(source, str | os.PathLike):
+        return load(Path(source), max_pixels=max_pixels), str(source)
+    raise TypeError(f"an image is a path, bytes, PIL image or uint8 array, not {type(source).__name__}")
 
 
 def _take_apart(image: Image.Image, info: dict[str, Any]) -> Picture:

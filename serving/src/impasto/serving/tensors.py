@@ -3,7 +3,7 @@
 `tf.make_ndarray` is close, but it is stricter in one place (more values than elements) and laxer in another
 (shapes with unknown sizes), and it takes a Python object for each element of a typed field on the way back.
 
-Two limits are this server's own: the rank is numpy's 64 rather than 254, and a value is repeated at most 2**24 times.
+Two limits are this server's own: the rank is at most 32 rather than 254, and a value is repeated at most 2**24 times.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from impasto.serving.wire import encode_varint, encode_varints, length_delimited
 
-_MAX_RANK: Final = 64
-"""As many dimensions as numpy has."""
+_MAX_RANK: Final = 32
+"""Above, TensorFlow ends the process where it turns numpy's strings into its own or back; numpy itself has 64."""
 
 _MAX_ELEMENTS: Final = (2**63 - 1) // 16
 """As many as numpy can count the bytes of, at 16 an element."""

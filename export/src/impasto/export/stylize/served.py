@@ -146,8 +146,10 @@ class ServedStylizer(tf.Module):
 
 def _check_style(name: str, style: tf.Tensor, least: int) -> tf.Operation:
     shape = tf.shape(style)
+    # One by one: fewer dimensions are an error here, and would end the server's process in a convolution.
+    batch, height, width = shape[0], shape[1], shape[2]
     return tf.debugging.Assert(
-        tf.reduce_all(shape[1:3] >= least) & (shape[0] > 0),
+        (height >= least) & (width >= least) & (batch > 0),
         [f"{name} must be a picture at least {least} pixels high and wide, its shape is", shape],
     )
 

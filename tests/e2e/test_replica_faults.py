@@ -1,0 +1,136 @@
+"""One replica after the other is killed in the middle of a call; the job goes on and its picture is the same."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dream_processes import ServerProcess, server_process
+from impasto.client import Client
+from pictures import pixels
+
+pytestmark = pytest.mark.slow
+
+Steps = Generator[Any, None, Image.Image]
+
+
+@dataclass(frozen=True)
+class LongJob:
+    """A job of some seconds in calls of some tenths.
+
+    Attributes:
+        steps: starts it.
+        total: its steps.
+    """
+
+    steps: Callable[[Client], Steps]
+    total: int
+
+
+JOBS = {
+    "dream": LongJob(lambda client: client.dreaming(pixels(90, 120), steps=500, octaves=[-1, 0]), 1000),
+    "transfer": LongJob(
+        lambda client: client.transferring(
+            pixels(64, 96), 255 - pixels(96, 60, seed=1), epochs=3, steps_per_epoch=40, pyramid=2
+        ),
+        240,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def replicas(
+    dream_repository: Path, transfer_repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ServerProcess, ServerProcess]]:
+    both = tmp_path_factory.mktemp("both")
+    for models in (dream_repository, transfer_repository):
+        for model in models.iterdir():
+            (both / model.name).symlink_to(model)
+    with server_process(both) as one, server_process(both) as other:
+        yield one, other
+
+
+def last_picture(steps: Steps) -> Any:
+    for progress in steps:
+        last = progress
+    return np.asarray(last.preview())
+
+
+class Killer:
+    """Kills a server at a random moment of the next call; another starts in its place."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._timers: list[threading.Timer] = []
+
+    def kill(self, server: ServerProcess) -> None:
+        """Soon, from a thread."""
+
+        def replace() -> None:
+            server.kill()
+            server.start()
+
+        timer = threading.Timer(self._random.uniform(0.0, 0.3), replace)
+        self._timers.append(timer)
+        timer.start()
+
+    def join(self) -> None:
+        """Waits until every server that was to be killed has been."""
+        for timer in self._timers:
+            timer.join()
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_each_of_two_replicas_killed_in_turn_leaves_no_trace(
+    name: str, replicas: tuple[ServerProcess, ServerProcess]
+) -> None:
+    job, killer = JOBS[name], Killer(seed=len(name))
+    one, other = replicas
+    for server in replicas:
+        server.ensure_running()
+    with Client(one.address) as client:
+        undisturbed = last_picture(job.steps(client))
+    # The one that goes on, the one that is killed, and after how many steps.
+    turns = [(other, one, job.total // 8), (one, other, job.total // 2)]
+    with Client(f"{one.address},{other.address}") as client:
+        for progress in job.steps(client):
+            if turns and progress.done >= turns[0][2]:
+                survivor, victim, _ = turns.pop(0)
+                killer.join()
+                survivor.wait_ready()
+                killer.kill(victim)
+    killer.join()
+    assert not turns
+    assert progress.done == job.total
+    assert np.array_equal(np.asarray(progress.preview()), undisturbed)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_both_replicas_killed_at_once_and_started_again_leave_no_trace(
+    name: str, replicas: tuple[ServerProcess, ServerProcess]
+) -> None:
+    job, killer = JOBS[name], Killer(seed=len(name))
+    one, other = replicas
+    for server in replicas:
+        server.ensure_running()
+    with Client(other.address) as client:
+        undisturbed = last_picture(job.steps(client))
+    killed_at = None
+    with Client(f"{one.address},{other.address}") as client:
+        for progress in job.steps(client):
+            if killed_at is None and progress.done >= job.total // 3:
+                killed_at = progress.done
+                killer.kill(one)
+                killer.kill(other)
+    killer.join()
+    assert killed_at is not None
+    assert killed_at < job.total
+    assert np.array_equal(np.asarray(progress.preview()), undisturbed)

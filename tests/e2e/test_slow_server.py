@@ -1,0 +1,174 @@
+"""A server that takes too long: the deadline holds, and the server is usable afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dream_models
+import toy_models
+from dream_processes import ServerProcess, impasto, server_process, wait_until
+from impasto.client import Client
+from impasto.client.checkpoint import CheckpointFile
+from impasto.client.cli import exit_codes
+from impasto.client.errors import DeadlineExceeded, ServerUnavailable
+from pictures import load, pixels, save
+from watched_process import computing_seconds, needs_proc
+
+pytestmark = pytest.mark.slow
+
+TIMEOUT = 1.5
+SLACK = 10.0
+"""Seconds beyond the deadline that a busy machine is given. Without a deadline the calls would take weeks."""
+
+FOREVER = 10**9
+X = np.array([1], np.float32)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    models = tmp_path_factory.mktemp("models")
+    toy_models.half_plus_two(models)
+    toy_models.slow(models)
+    dream_models.write_dream(models, limits=replace(dream_models.LIMITS, maximum_steps=FOREVER))
+    with server_process(models) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: ServerProcess) -> Iterator[ServerProcess]:
+    """The server, which goes on in the end whatever a test did to it."""
+    try:
+        yield running
+    finally:
+        running.thaw()
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """How long something takes."""
+    started = time.monotonic()
+    act()
+    return time.monotonic() - started
+
+
+def assert_answers(server: ServerProcess) -> None:
+    with Client(server.address) as client:
+        assert client.predict("half", {"x": X}, outputs=["y"])["y"].tolist() == [2.5]
+
+
+def assert_too_late(act: Callable[[], object]) -> None:
+    """It raises DeadlineExceeded at its deadline, not before and not much later."""
+
+    def fail() -> None:
+        with pytest.raises(DeadlineExceeded, match="did not answer in time"):
+            act()
+
+    assert TIMEOUT - 0.1 < seconds(fail) < TIMEOUT + SLACK
+
+
+@pytest.mark.parametrize("connected", [False, True], ids=["a new client", "a client that is connected"])
+def test_a_call_to_a_frozen_server_ends_at_its_deadline(server: ServerProcess, connected: bool) -> None:
+    with Client(server.address, timeout=TIMEOUT) as client:
+        if connected:
+            client.status("half")
+        server.freeze()
+        assert_too_late(lambda: client.predict("half", {"x": X}))
+        assert_too_late(lambda: client.metadata("half"))
+        assert_too_late(lambda: client.status("half"))
+        server.thaw()
+        assert client.predict("half", {"x": X}, timeout=60)["y"].tolist() == [2.5]
+    assert_answers(server)
+
+
+def test_waiting_for_a_frozen_server_ends_in_time(server: ServerProcess) -> None:
+    server.freeze()
+    with Client(server.address) as client:
+
+        def wait() -> None:
+            with pytest.raises(ServerUnavailable, match=r"within 1\.5 seconds"):
+                client.wait_ready(timeout=TIMEOUT)
+
+        assert seconds(wait) < 2 * TIMEOUT + SLACK
+        server.thaw()
+        client.wait_ready(timeout=60, models=["half"])
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("model", "inputs"),
+    [
+        ("slow", {"steps": np.int32(FOREVER)}),
+        ("dream", {"image": pixels(90, 120), "steps": np.int32(FOREVER), "octaves": np.array([0], np.int32)}),
+    ],
+    ids=["a loop", "a dream"],
+)
+def test_a_graph_that_runs_on_is_stopped_at_the_deadline_of_its_call(
+    server: ServerProcess, model: str, inputs: dict[str, object]
+) -> None:
+    with Client(server.address, timeout=TIMEOUT) as client:
+        assert_too_late(lambda: client.predict(model, inputs))
+    assert_answers(server)
+
+    def is_idle() -> bool:
+        before = computing_seconds(server.pid)
+        time.sleep(1.0)
+        return computing_seconds(server.pid) - before < 0.2
+
+    wait_until(is_idle, seconds=SLACK)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["status", "half"], ["upscale", "photo.png", "-o", "out.png"], ["dream", "photo.png", "-o", "out.png"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_command_gives_up_at_its_timeout_and_says_so(
+    server: ServerProcess, tmp_path: Path, arguments: list[str]
+) -> None:
+    save(tmp_path / "photo.png")
+    paths = [str(tmp_path / word) if word.endswith(".png") else word for word in arguments]
+    server.freeze()
+    process = impasto(*paths, "--timeout", str(TIMEOUT), server=server.address)
+    out, err = process.communicate(timeout=TIMEOUT + 2 * SLACK)
+    assert process.returncode == exit_codes.REFUSED
+    assert out == ""
+    assert err.startswith("impasto: ")
+    assert f"at {server.address} did not answer in time" in err
+    assert len(err.splitlines()) == 1
+    server.thaw()
+    assert_answers(server)
+
+
+def test_a_dream_on_a_server_that_freezes_keeps_what_it_has_and_goes_on_later(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    photo, point = save(tmp_path / "photo.png", pixels(90, 120)), tmp_path / "point"
+    so_far, result = tmp_path / "so-far.png", tmp_path / "dream.png"
+    options = ["--steps", "1500", "--octaves", "-1,0", "--checkpoint", str(point), "--timeout", "5"]
+
+    process = impasto("dream", photo, "-o", so_far, *options, server=server.address)
+
+    def has_begun() -> bool:
+        found = CheckpointFile(point).read()
+        return found is not None and found.position["step"] > 0
+
+    wait_until(has_begun)
+    server.freeze()
+    _, err = process.communicate(timeout=5 + 2 * SLACK)
+    assert process.returncode == exit_codes.REFUSED, err
+    assert "did not answer in time" in err
+    assert f"the same command goes on from {point}" in err
+    assert load(so_far).size == (120, 90)
+
+    server.thaw()
+    process = impasto("dream", photo, "-o", result, *options, server=server.address)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == exit_codes.DONE, err
+    with Client(server.address) as client:
+        whole = client.dream(photo, steps=1500, octaves=[-1, 0])
+    assert np.array_equal(np.asarray(load(result)), np.asarray(whole))
