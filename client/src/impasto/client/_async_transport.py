@@ -11,9 +11,11 @@ import grpc.aio
 
 from impasto.client import channel
 from impasto.client._async_driver import in_thread
+from impasto.client._async_hedging import first_answer
 from impasto.client._calls import Call
 from impasto.client._failures import call_error, tls_error
 from impasto.client._handshake import refusal
+from impasto.client._hedging import Hedging
 from impasto.client.addresses import endpoints, target
 from impasto.client.errors import CallError
 from impasto.client.settings import Settings
@@ -35,6 +37,7 @@ class AsyncTransport:
         self.address = settings.address
         self._settings = settings
         self._metadata = settings.call_metadata()
+        self._hedging = Hedging(settings.hedge)
         self._target = target(settings.address)
         self._credentials = channel.credentials(settings)
         self._places = asyncio.Semaphore(settings.max_in_flight)
@@ -46,10 +49,18 @@ class AsyncTransport:
         The timeout, in seconds, begins when there is a place for the call. Whoever is cancelled while waiting for the
         answer cancels the call.
         """
+        delay = self._hedging.delay(timeout)
         async with self._places:
             method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
+
+            async def send(seconds: float | None) -> bytes:
+                return await method(call.request, timeout=seconds, metadata=self._metadata)
+
             try:
-                payload: bytes = await method(call.request, timeout=timeout, metadata=self._metadata)
+                if delay is None:
+                    payload = await send(timeout)
+                else:
+                    payload = await first_answer(send, timeout=timeout, delay=delay, hedging=self._hedging)
             except grpc.aio.AioRpcError as error:
                 raise await self._failure(call, error.code(), error.details() or "") from error
         if len(payload) > _LARGE:

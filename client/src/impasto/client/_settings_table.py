@@ -199,7 +199,7 @@ SETTINGS: Final = (
         "hedge",
         "IMPASTO_HEDGE",
         forms.seconds("more than 0; `inf` for never"),
-        "send a call a second time if it is not answered by then, and take the first answer",
+        "send a call again, twice at most, if it is not answered by then, and take the first answer",
     ),
     Setting(
         "max_in_flight",

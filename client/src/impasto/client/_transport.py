@@ -10,6 +10,7 @@ from impasto.client import channel
 from impasto.client._calls import Call
 from impasto.client._failures import call_error, tls_error
 from impasto.client._handshake import refusal
+from impasto.client._hedging import Hedging, first_answer
 from impasto.client.addresses import endpoints
 from impasto.client.errors import CallError
 from impasto.client.settings import Settings
@@ -24,13 +25,23 @@ class SyncTransport:
         self.address = settings.address
         self._tls = settings.tls
         self._metadata = settings.call_metadata()
+        self._hedging = Hedging(settings.hedge)
         self._channel = channel.open_channel(settings)
 
     def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
         """The parsed answer. Raises CallError; an answer that cannot be read is a DecodeError."""
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(call.method)
+        delay = self._hedging.delay(timeout)
         try:
-            payload = method(call.request, timeout=timeout, metadata=self._metadata)
+            if delay is None:
+                payload = method(call.request, timeout=timeout, metadata=self._metadata)
+            else:
+
+                def start(seconds: float | None) -> grpc.Future[bytes]:
+                    return method.future(call.request, timeout=seconds, metadata=self._metadata)
+
+                attempt = first_answer(start, timeout=timeout, delay=delay, hedging=self._hedging)
+                payload = attempt.result()
         except grpc.RpcError as error:
             failed = cast(grpc.Call, error)  # what every failed unary call raises is both
             raise self._failure(call, failed.code(), failed.details() or "") from error

@@ -116,7 +116,7 @@ class Settings:
         retries: while the server is unavailable.
         keepalive: seconds without news after which a server is pinged while a call runs; `math.inf` for never.
         max_message_bytes: the largest request, and the largest answer.
-        hedge: seconds after which a call without an answer is sent once more; `math.inf` for never.
+        hedge: seconds after which a call without an answer is sent again, to the next replica; `math.inf` for never.
         max_in_flight: how many calls the asynchronous client has under way at once.
 
     Raises:
