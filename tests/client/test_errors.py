@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from client_servers import aborting, scripted
-from impasto.client import Client, errors
+from impasto.client import Client, Retries, errors
 from impasto.client.errors import STATUS_ERRORS, CallError, ImpastoError
 
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
@@ -46,6 +46,37 @@ def test_every_status_becomes_its_exception_and_keeps_what_the_server_said(code:
     assert isinstance(cause, grpc.RpcError)
 
 
+REMEDIES = {
+    grpc.StatusCode.CANCELLED: "can safely be sent again",
+    grpc.StatusCode.UNKNOWN: "the server's log says more",
+    grpc.StatusCode.INVALID_ARGUMENT: "impasto models --signatures half",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "allow a longer timeout or send less at once",
+    grpc.StatusCode.NOT_FOUND: "impasto models --server",
+    grpc.StatusCode.ALREADY_EXISTS: "can safely be sent again",
+    grpc.StatusCode.PERMISSION_DENIED: "give others (token=, IMPASTO_TOKEN, IMPASTO_TLS_CERT)",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "try again later, send smaller pieces, or raise max_message_bytes",
+    grpc.StatusCode.FAILED_PRECONDITION: "impasto status half",
+    grpc.StatusCode.ABORTED: "can safely be sent again",
+    grpc.StatusCode.OUT_OF_RANGE: "impasto models --signatures half",
+    grpc.StatusCode.UNIMPLEMENTED: "is it the gRPC port",
+    grpc.StatusCode.INTERNAL: "the server's log says more",
+    grpc.StatusCode.UNAVAILABLE: "Start one: impasto-serving local",
+    grpc.StatusCode.DATA_LOSS: "the server's log says more",
+    grpc.StatusCode.UNAUTHENTICATED: "give the token that it knows (token=, IMPASTO_TOKEN)",
+}
+
+
+@pytest.mark.parametrize("code", FAILURES, ids=lambda code: code.name)
+def test_the_message_of_every_status_says_what_to_do(code: grpc.StatusCode) -> None:
+    with (
+        scripted(aborting(code)) as server,
+        Client(server.address, retries=Retries(attempts=1)) as client,
+        pytest.raises(CallError) as caught,
+    ):
+        client.predict("half", {"x": np.zeros(1, np.float32)})
+    assert REMEDIES[code] in str(caught.value)
+
+
 def test_only_the_first_line_of_the_details_is_in_the_message() -> None:
     answer = aborting(grpc.StatusCode.INVALID_ARGUMENT, "bad shape\n\t [[{{node resize}}]]")
     with (
@@ -55,7 +86,10 @@ def test_only_the_first_line_of_the_details_is_in_the_message() -> None:
     ):
         client.predict("half", {})
 
-    assert str(caught.value) == "half refused the request: bad shape"
+    assert str(caught.value) == (
+        "half refused the request: bad shape; "
+        f"`impasto models --signatures half --server {server.address}` shows what it takes"
+    )
     assert caught.value.details.endswith("[[{{node resize}}]]")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,15 +49,24 @@ class _AnyMethod(grpc.GenericRpcHandler):
 
 
 @contextlib.contextmanager
-def scripted(answer: Answer, *, address: str = "127.0.0.1:0") -> Iterator[ScriptedServer]:
-    """A server on a free port, or at `address` (a `unix:` one too)."""
+def scripted(
+    answer: Answer,
+    *,
+    address: str = "127.0.0.1:0",
+    credentials: grpc.ServerCredentials | None = None,
+    options: Sequence[tuple[str, Any]] = (),
+) -> Iterator[ScriptedServer]:
+    """A server on a free port, or at `address` (a `unix:` one too), with TLS if it has credentials."""
     state = ScriptedServer(answer)
     server = grpc.server(
         futures.ThreadPoolExecutor(8),
         handlers=[_AnyMethod(state)],
-        options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)],
+        options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0), *options],
     )
-    port = server.add_insecure_port(address)
+    if credentials is not None:
+        port = server.add_secure_port(address, credentials)
+    else:
+        port = server.add_insecure_port(address)
     state.address = address if address.startswith("unix:") else f"127.0.0.1:{port}"
     server.start()
     try:

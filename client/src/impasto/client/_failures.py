@@ -37,23 +37,38 @@ def how_to_start(address: str) -> str:
 
 
 _SENTENCES: dict[type[errors.CallError], str] = {
-    errors.InvalidInput: "{model} refused the request: {details}",
+    errors.InvalidInput: (
+        "{model} refused the request: {details}; `impasto models --signatures {model} --server {address}` shows what "
+        "it takes"
+    ),
     errors.ModelNotFound: (
         "{model} is not served at {address} ({details}); `impasto models --server {address}` lists what is"
     ),
-    errors.PreconditionFailed: "{model} cannot run this call: {details}",
+    errors.PreconditionFailed: (
+        "{model} cannot run this call: {details}; `impasto status {model} --server {address}` shows its state, "
+        "`impasto models --signatures {model}` what it can run"
+    ),
     errors.ServerUnavailable: ("no model server answers at {address}. {remedy} ({details})"),
     errors.DeadlineExceeded: (
         "{model} at {address} did not answer in time ({details}); allow a longer timeout or send less at once"
     ),
     errors.ServerOverloaded: (
-        "{address} is out of threads or memory ({details}); try again later, or send smaller pieces"
+        "{address} is out of threads or memory, or a message is too large ({details}); try again later, send smaller "
+        "pieces, or raise max_message_bytes if you lowered it"
     ),
-    errors.Unauthenticated: "{address} wants credentials: {details}",
-    errors.PermissionDenied: "{address} does not allow this call: {details}",
+    errors.Unauthenticated: (
+        "{address} wants credentials: {details}; give the token that it knows (token=, IMPASTO_TOKEN) or, for mTLS, a "
+        "certificate (IMPASTO_TLS_CERT, IMPASTO_TLS_KEY); `impasto config` shows which are set"
+    ),
+    errors.PermissionDenied: (
+        "{address} does not allow this call: {details}; the credentials that were sent are not enough for it: give "
+        "others (token=, IMPASTO_TOKEN, IMPASTO_TLS_CERT), or have these allowed there"
+    ),
     errors.CallUnsupported: (
         "{address} answers, but not as TensorFlow Serving does ({details}); is it the gRPC port, usually 8500?"
     ),
-    errors.CallAborted: "the call to {model} was aborted: {details}",
-    errors.ServerFault: "{model} at {address} failed: {details}",
+    errors.CallAborted: "the call to {model} at {address} was aborted: {details}; it can safely be sent again",
+    errors.ServerFault: (
+        "{model} at {address} failed: {details}; the server's log says more, and the call can safely be sent again"
+    ),
 }

@@ -1,0 +1,457 @@
+"""Where settings come from, which goes before which, and what is said of one that cannot be used."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies
+
+from client_docs import errors_table, settings_table
+from impasto.client import Client, Retries, Settings, Timeouts, TlsOptions, errors
+from impasto.client._settings_table import SETTINGS
+from impasto.client.cli.config import value_of
+from impasto.client.settings import KINDS, Options, resolve
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "client.md"
+
+EXAMPLES: dict[str, tuple[str, object, str, object]] = {
+    # setting: the file's TOML and its value, a variable's text and its value
+    "address": ('"models:1"', "models:1", "models:2", "models:2"),
+    "timeouts.status": ("3", 3.0, "4", 4.0),
+    "timeouts.predict": ("inf", math.inf, "4", 4.0),
+    "timeouts.upscale": ("0.5", 0.5, "inf", math.inf),
+    "timeouts.stylize": ("1e2", 100.0, "1e1", 10.0),
+    "timeouts.dream": ("900", 900.0, " 0.5 ", 0.5),
+    "timeouts.transfer": ("900", 900.0, "4", 4.0),
+    "tls.enabled": ("false", False, "true", True),
+    "tls.ca": ('"/a/ca.pem"', "/a/ca.pem", "b.pem", "b.pem"),
+    "tls.certificate": ('"/a/c.pem"', "/a/c.pem", "b.pem", "b.pem"),
+    "tls.key": ('"/a/k.pem"', "/a/k.pem", "b.pem", "b.pem"),
+    "tls.server_name": ('"a.example"', "a.example", "b.example", "b.example"),
+    "token": ('"a"', "a", "b", "b"),
+    "token_in_plain_text": ("true", True, "NO", False),
+    "metadata": (
+        '{ x-a = "1, 2", b-bin = "AAEC" }',
+        {"x-a": "1, 2", "b-bin": b"\0\1\2"},
+        "x-a=1, b-bin=AA==, c=",
+        {"x-a": "1", "b-bin": b"\0", "c": ""},
+    ),
+    "compression": ('"gzip"', "gzip", "none", "none"),
+    "retries.attempts": ("5", 5, "1", 1),
+    "retries.first_pause": ("0.01", 0.01, "0.02", 0.02),
+    "retries.longest_pause": ("7", 7.0, "0.5", 0.5),
+    "keepalive": ("10", 10.0, "inf", math.inf),
+    "max_message_bytes": ("1_000", 1000, "2_000", 2000),
+    "hedge": ("0.25", 0.25, "0.5", 0.5),
+    "max_in_flight": ("2", 2, "3", 3),
+}
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [*(s.variable for s in SETTINGS), "IMPASTO_CLIENT_CONFIG", "IMPASTO_PROFILE"]:
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def refused(**options: Any) -> str:
+    with pytest.raises(errors.SettingsError) as caught:
+        resolve(**options)
+    assert isinstance(caught.value, ValueError)
+    return str(caught.value)
+
+
+def test_there_is_an_example_of_every_setting() -> None:
+    assert set(EXAMPLES) == set(BY_NAME) - {"timeout"}
+
+
+def as_argument(name: str, value: object) -> dict[str, Any]:
+    """The keyword of a client's constructor that gives one setting its value."""
+    group, _, member = name.partition(".")
+    if name == "tls.enabled":
+        return {"tls": TlsOptions()}
+    if not member:
+        return {name: value}
+    kinds: dict[str, Any] = {"timeouts": Timeouts, "tls": TlsOptions, "retries": Retries}
+    return {"timeout" if group == "timeouts" else group: kinds[group](**{member: value})}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_argument_goes_before_the_environment_that_before_the_file_and_that_before_the_default(
+    name: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml, in_file, text, in_environment = EXAMPLES[name]
+    setting = BY_NAME[name]
+    config.write_text(f"{setting.file_key} = {toml}\n")
+    assert value_of(resolve(config=config), setting) == in_file
+    monkeypatch.setenv(setting.variable, text)
+    assert value_of(resolve(config=config), setting) == in_environment
+    assert value_of(resolve(), setting) == in_environment
+    argued = resolve(config=config, **as_argument(name, in_file))
+    assert value_of(argued, setting) == (True if name == "tls.enabled" else in_file)
+    monkeypatch.setenv(setting.variable, "")
+    assert value_of(resolve(), setting) == value_of(Settings(), setting)
+
+
+def test_every_option_of_a_client_is_a_field_of_the_settings_or_names_the_file() -> None:
+    fields = {field.name for field in dataclasses.fields(Settings)} - {"address", "timeouts"}
+    assert set(Options.__annotations__) == fields | {"timeout", "config", "profile"}
+
+
+def test_a_client_takes_its_settings_and_reads_nothing_else_where_they_are_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("IMPASTO_SERVER", "elsewhere:1")
+    monkeypatch.setenv("IMPASTO_HEDGE", "nonsense")
+    given = Settings(address="here:1", hedge=3)
+    with Client(settings=given) as client:
+        assert client.settings == given
+    with Client("there:2", settings=given, max_in_flight=4) as client:
+        assert client.settings == dataclasses.replace(given, address="there:2", max_in_flight=4)
+    with pytest.raises(TypeError, match="config and profile have no meaning beside settings"):
+        Client(settings=given, profile="production")
+
+
+def test_an_argument_that_there_is_not_is_a_type_error_with_those_there_are() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'timout'; there are timeout, tls"):
+        Client(timout=3)  # type: ignore[call-arg]
+
+
+def test_one_timeout_is_for_every_kind_of_call_and_a_kinds_own_goes_before_it(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert resolve(timeout=7).timeouts == Timeouts.of(7)
+    config.write_text("timeout = 5\n[timeouts]\ndream = 50\nstatus = 1\n")
+    assert resolve(config=config).timeouts == dataclasses.replace(Timeouts.of(5), dream=50, status=1)
+    monkeypatch.setenv("IMPASTO_TIMEOUT_STATUS", "2")
+    assert resolve(config=config).timeouts == dataclasses.replace(Timeouts.of(5), dream=50, status=2)
+    monkeypatch.setenv("IMPASTO_TIMEOUT", "9")
+    assert resolve(config=config).timeouts == dataclasses.replace(Timeouts.of(9), status=2)
+    assert resolve(config=config, timeout=Timeouts(dream=1)).timeouts == Timeouts(dream=1)
+
+
+@given(strategies.sampled_from(KINDS), strategies.floats(min_value=0, exclude_min=True, allow_nan=False))
+def test_a_timeout_without_end_is_none_to_grpc(kind: Any, seconds: float) -> None:
+    found = Timeouts(**{kind: seconds}).for_(kind)
+    assert found == (None if math.isinf(seconds) else seconds)
+
+
+def test_tls_is_switched_on_by_each_of_its_settings_and_off_by_the_one_that_says_so(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert resolve().tls is None
+    config.write_text('[tls]\nca = "sub/ca.pem"\nserver_name = "a"\n')
+    of_file = TlsOptions(ca=str(config.parent / "sub" / "ca.pem"), server_name="a")
+    assert resolve(config=config).tls == of_file
+    monkeypatch.setenv("IMPASTO_TLS_SERVER_NAME", "b")
+    assert resolve(config=config).tls == dataclasses.replace(of_file, server_name="b")
+    monkeypatch.setenv("IMPASTO_TLS", "no")
+    assert resolve(config=config).tls is None
+    monkeypatch.delenv("IMPASTO_TLS_SERVER_NAME")
+    monkeypatch.setenv("IMPASTO_TLS", "1")
+    assert resolve().tls == TlsOptions()
+
+
+def test_a_variable_that_speaks_of_tls_switches_on_what_the_file_switched_off(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("tls.enabled = false\n")
+    assert resolve(config=config).tls is None
+    monkeypatch.setenv("IMPASTO_TLS_CA", "ca.pem")
+    assert resolve(config=config).tls == TlsOptions(ca="ca.pem")
+
+
+def test_a_file_of_the_home_may_be_named_with_a_tilde(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    config.write_text('tls.ca = "~/ca.pem"\n')
+    assert resolve(config=config).tls == TlsOptions(ca="/home/someone/ca.pem")
+    config.write_text('tls.ca = "~nobody-of-this-name/ca.pem"\n')
+    assert refused(config=config) == (
+        f"tls.ca in {config}: '~nobody-of-this-name/ca.pem' is in a home that is not known"
+    )
+
+
+def test_the_persons_own_file_is_read_where_it_is_there(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert resolve().address == "localhost:8500"
+    own = tmp_path / "impasto" / "config.toml"
+    own.parent.mkdir()
+    own.write_text('server = "own:1"\n')
+    assert resolve().address == "own:1"
+    config.write_text('server = "named:1"\n')
+    monkeypatch.setenv("IMPASTO_CLIENT_CONFIG", str(config))
+    assert resolve().address == "named:1"
+    monkeypatch.setenv("IMPASTO_CLIENT_CONFIG", os.devnull)
+    assert resolve().address == "localhost:8500"
+    assert resolve(config=own).address == "own:1"
+
+
+def test_without_xdg_config_home_the_own_file_is_in_the_homes_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / ".config" / "impasto" / "config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('server = "own:1"\n')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value in ("", "relative"):
+        monkeypatch.setenv("XDG_CONFIG_HOME", value)
+        assert resolve().address == "own:1"
+
+
+def test_a_user_without_a_home_has_no_own_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What Path.home does for a user id that the system does not know and no HOME, as in many containers.
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", "")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert resolve() == Settings()
+
+
+def test_a_profile_goes_before_the_rest_of_the_file(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text(
+        'server = "a:1"\nhedge = 1\ntimeouts.dream = 5\n'
+        '[profiles.production]\nserver = "b:2"\ntimeout = 7\ntls = { enabled = true }\n[profiles.other]\nhedge = 2\n'
+    )
+    assert resolve(config=config) == Settings(address="a:1", hedge=1, timeouts=Timeouts(dream=5))
+    production = Settings(address="b:2", hedge=1, timeouts=Timeouts.of(7), tls=TlsOptions())
+    assert resolve(config=config, profile="production") == production
+    monkeypatch.setenv("IMPASTO_PROFILE", "production")
+    assert resolve(config=config) == production
+    assert resolve(config=config, profile="other").hedge == 2
+    assert refused(config=config, profile="third") == (
+        f"profile 'third': {config} has production, other; add [profiles.third] there"
+    )
+
+
+def test_a_profile_without_a_file_or_in_one_without_profiles_is_refused(config: Path) -> None:
+    assert refused(profile="p").startswith(
+        "profile 'p': there is no configuration file to find it in; write "
+    )
+    for content in ("", "profiles = 3\n", "profiles.p = 3\n"):
+        config.write_text(content)
+        assert "add [profiles.p] there" in refused(config=config, profile="p")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("hegde = 3", "hegde in {} is no setting; did you mean hedge?"),
+        ("zzz = 3", "zzz in {} is no setting; there are server, timeout, timeouts.status,"),
+        ("[timeouts]\nspeech = 3", "timeouts.speech in {} is no setting"),
+        ("timeouts = 3", "timeouts in {} is no setting"),
+        ("[profiles.p]\nhegde = 3", "profiles.p.hegde in {} is no setting; did you mean hedge?"),
+        ("hedge = '3'", "hedge in {}: '3' cannot be used; it must be seconds, more than 0; `inf` for never"),
+        ("hedge = true", "hedge in {}: True cannot be used; it must be seconds"),
+        ("hedge = nan", "hedge in {}: nan cannot be used"),
+        ("timeout = 0", "timeout in {}: 0 cannot be used; it must be seconds, more than 0"),
+        ("timeouts.dream = -1", "timeouts.dream in {}: -1 cannot be used"),
+        ("keepalive = 5", "keepalive in {}: 5 cannot be used; it must be seconds, 10 or more"),
+        (
+            "max_in_flight = 1.5",
+            "max_in_flight in {}: 1.5 cannot be used; it must be a whole number from 1 on",
+        ),
+        (
+            "retries = { attempts = 6 }",
+            "retries.attempts in {}: 6 cannot be used; it must be a whole number from 1 to 5",
+        ),
+        ("retries.longest_pause = inf", "retries.longest_pause in {}: inf cannot be used"),
+        ("compression = 'br'", "compression in {}: 'br' cannot be used; it must be `none` or `gzip`"),
+        ("server = ''", "server in {}: '' cannot be used; it must be `host:port`"),
+        ("tls.enabled = 1", "tls.enabled in {}: 1 cannot be used; it must be true or false"),
+        ("tls.ca = ''", "tls.ca in {}: '' cannot be used; it must be the path of a PEM file"),
+        ("metadata = 'a=b'", "metadata in {}: what is there cannot be used; it must be lowercase ASCII keys"),
+        ("metadata = { a-bin = 'no base64' }", "metadata in {}: what is there cannot be used"),
+        ("metadata = { a = 3 }", "metadata in {}: what is there cannot be used"),
+        (
+            "token = 'a secret'",
+            "token in {}: what is there cannot be used; it must be printable ASCII without spaces",
+        ),
+        ("server = ", "configuration file {} is not TOML: "),
+        ("\udcff", "configuration file {} is not TOML: "),
+    ],
+)
+def test_what_a_file_cannot_hold_is_named_with_the_file_and_the_remedy(
+    content: str, words: str, config: Path
+) -> None:
+    config.write_bytes(content.encode(errors="surrogateescape"))
+    message = refused(config=config, profile="p" if "profiles" in content else None)
+    assert message.startswith(words.format(config))
+    assert "secret" not in message
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert refused(config=tmp_path / "gone") == (
+        f"configuration file {tmp_path / 'gone'} cannot be read: No such file or directory"
+    )
+    assert refused(config=tmp_path) == f"configuration file {tmp_path} cannot be read: Is a directory"
+
+
+# Any text is an address or a path here; what is wrong with it is said when it is used.
+UNCHECKED = ("address", "tls.ca", "tls.certificate", "tls.key", "tls.server_name")
+
+
+@pytest.mark.parametrize("name", [name for name in BY_NAME if name not in UNCHECKED])
+def test_what_a_variable_cannot_hold_is_named_with_the_variable_and_the_remedy(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = BY_NAME[name]
+    monkeypatch.setenv(setting.variable, "not this")
+    message = refused()
+    shown = "what is there" if setting.secret else "'not this'"
+    assert message == f"{setting.variable}: {shown} cannot be used; it must be {setting.form.words}"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"timeout": 0}, "timeout: 0 cannot be used; it must be seconds, more than 0"),
+        ({"timeout": "5"}, "timeout: '5' cannot be used"),
+        ({"hedge": math.nan}, "hedge: nan cannot be used"),
+        ({"max_in_flight": 0}, "max_in_flight: 0 cannot be used"),
+        ({"max_in_flight": True}, "max_in_flight: True cannot be used"),
+        ({"max_message_bytes": 2**31}, "max_message_bytes: 2147483648 cannot be used"),
+        ({"token": "a\nb"}, "token: what is there cannot be used"),
+        ({"metadata": {"X": "1"}}, "metadata: what is there cannot be used"),
+        ({"metadata": {"grpc-timeout": "1S"}}, "metadata: what is there cannot be used"),
+        ({"metadata": {"a": "é"}}, "metadata: what is there cannot be used"),
+        ({"metadata": {"a": b"1"}}, "metadata: what is there cannot be used"),
+        ({"metadata": {"a-bin": "1"}}, "metadata: what is there cannot be used"),
+        ({"metadata": 3}, "metadata: what is there cannot be used"),
+        ({"compression": "br"}, "compression: 'br' cannot be used"),
+        ({"retries": 3}, "retries: 3 cannot be used; give a Retries"),
+        ({"tls": True}, "tls: True cannot be used; give a TlsOptions"),
+        (
+            {"token": "a", "metadata": {"authorization": "b"}},
+            "token and the metadata's authorization are both given",
+        ),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named(options: dict[str, Any], words: str) -> None:
+    assert refused(**options).startswith(words)
+    with pytest.raises(errors.SettingsError):
+        Client(**options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "words"),
+    [
+        (Timeouts, {"dream": -1}, "timeouts.dream: -1 cannot be used"),
+        (Retries, {"attempts": 0}, "retries.attempts: 0 cannot be used"),
+        (Retries, {"first_pause": 3}, "retries.longest_pause is 2, less than retries.first_pause, 3"),
+        (Settings, {"address": "a b"}, "'a b' in server address 'a b' is not host:port"),
+        (Settings, {"timeouts": 3}, "timeouts: 3 cannot be used; give a Timeouts"),
+    ],
+)
+def test_parts_of_the_settings_are_checked_where_they_are_made(
+    kind: type, values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(errors.SettingsError) as caught:
+        kind(**values)
+    assert str(caught.value).startswith(words)
+
+
+LOCAL = [
+    "localhost",
+    "127.0.0.1:9",
+    "127.3.2.1",
+    "[::1]:1",
+    "unix:/run/s",
+    "unix-abstract:s",
+    "dns:///localhost:1",
+]
+AWAY = [
+    "models.example",
+    "10.0.0.1",
+    "localhost:1,10.0.0.1:2",
+    "xds:///m",
+    "dns://8.8.8.8/m:1",
+    "ipv4:10.0.0.1:1",
+]
+
+
+@pytest.mark.parametrize("address", LOCAL)
+def test_a_token_may_go_unencrypted_to_the_same_machine(address: str) -> None:
+    assert ("authorization", "Bearer t") in Settings(address=address, token="t").call_metadata()
+
+
+@pytest.mark.parametrize("address", AWAY)
+@pytest.mark.parametrize(
+    "credentials", [{"token": "sesame"}, {"metadata": {"authorization": "Basic sesame"}}]
+)
+def test_a_token_goes_elsewhere_only_encrypted_or_by_permission(
+    address: str, credentials: dict[str, Any]
+) -> None:
+    message = refused(address=address, **credentials)
+    assert f"without TLS, everyone on the way to {address} could read it" in message
+    assert "IMPASTO_TLS=true" in message
+    assert "token_in_plain_text" in message
+    assert "sesame" not in message
+    Settings(address=address, tls=TlsOptions(), **credentials)
+    Settings(address=address, token_in_plain_text=True, **credentials)
+
+
+def test_tls_from_an_argument_permits_a_token_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_TOKEN", "t")
+    assert resolve("models.example", tls=TlsOptions()).token == "t"
+
+
+def test_settings_do_not_show_their_secrets_and_survive_pickling() -> None:
+    made = Settings(token="sesame", metadata={"x-key": "sesame"})
+    assert "sesame" not in repr(made)
+    assert pickle.loads(pickle.dumps(made)) == made
+    assert dataclasses.asdict(made)["token"] == "sesame"
+
+
+def test_settings_keep_the_metadata_that_they_were_given() -> None:
+    metadata: dict[str, str | bytes] = {"a": "1"}
+    made = Settings(metadata=metadata)
+    metadata["b"] = "2"
+    assert made.metadata == {"a": "1"}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    strategies.dictionaries(
+        strategies.from_regex(r"x-[0-9a-z_.-]{0,8}[0-9a-z]", fullmatch=True).filter(
+            lambda k: not k.endswith("-bin")
+        ),
+        strategies.text(strategies.sampled_from([chr(c) for c in range(32, 127)]), max_size=20),
+    )
+)
+def test_metadata_of_printable_ascii_is_taken_as_it_is(metadata: dict[str, str]) -> None:
+    assert dict(Settings(metadata=metadata).call_metadata()) == metadata
+
+
+def test_the_tables_of_the_document_are_those_of_the_code() -> None:
+    document = DOCUMENT.read_text()
+    for table in (settings_table(), errors_table()):
+        assert table in document, f"docs/client.md must hold:\n{table}"
+
+
+def test_the_document_speaks_only_of_variables_that_are_read() -> None:
+    known = {setting.variable for setting in SETTINGS} | {"IMPASTO_CLIENT_CONFIG", "IMPASTO_PROFILE"}
+    assert set(re.findall(r"IMPASTO_[A-Z_]+", DOCUMENT.read_text())) == known
+
+
+def test_the_documents_configuration_file_can_be_used(config: Path) -> None:
+    example = DOCUMENT.read_text().partition("```toml\n")[2].partition("```")[0]
+    config.write_text(example)
+    assert resolve(config=config).timeouts.dream == 1800
+    production = resolve(config=config, profile="production")
+    assert production.tls == TlsOptions(ca=str(config.parent / "ca.pem"))
+    assert production.metadata == {"x-team": "pictures", "trace-bin": b"\0\1\2"}
