@@ -144,7 +144,10 @@ def test_a_contact_sheet_shows_the_photo_and_it_in_every_style(server: LocalServ
         (["photo.png", "-s", "waves.png", "--max-side", "9", "-o", "out.png"], "--max-side"),
         (["holiday", "-s", "waves.png", "--sheet", "-o", "out.png"], "--sheet is for one picture"),
         (["photo.png", "-s", "waves.png", "-w", "1", "--sheet", "-o", "out.png"], "--weight has no meaning"),
-        (["photo.png", "-s", "waves.png", "-o", "waves.png", "--overwrite"], "would replace the painting"),
+        (
+            ["photo.png", "-s", "waves.png", "-o", "waves.png", "--overwrite"],
+            "would replace the input waves.png",
+        ),
         (
             ["photo.png", "-s", "waves.png", "-o", "out.png", "--label", "a", "--model-version", "1"],
             "give one of them",

@@ -11,12 +11,14 @@ def main() -> None:
     """Run the command line and exit with its code."""
     try:
         from impasto.client.cli import run
+
+        code = run(sys.argv[1:])
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _PACKAGES_OF_CLI:
             raise
         sys.exit(f"impasto: the command line needs {missing}: pip install 'impasto-client[cli]'")
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(code)
 
 
 if __name__ == "__main__":

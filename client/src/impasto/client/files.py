@@ -74,17 +74,34 @@ def write_picture(path: str | os.PathLike[str], image: Image.Image, *, overwrite
         OutputError: as `check_output`, or UnwritableOutput when the system refuses.
     """
     target = check_output(path, overwrite=overwrite)
-    kind, options = _FORMATS[target.suffix.lower()]
+    try:
+        data = encode_picture(image, target.suffix)
+    except UnwritableOutput as error:
+        raise UnwritableOutput(f"cannot write {path}: {error}") from error
+    write_bytes(target, data, overwrite=overwrite)
+
+
+def encode_picture(image: Image.Image, suffix: str) -> memoryview:
+    """An image as a file's bytes, as `write_picture` writes it.
+
+    Args:
+        image: of mode L, LA, RGB or RGBA.
+        suffix: the file extension, such as `.png`.
+
+    Raises:
+        UnknownFormat: for the extension.
+        UnwritableOutput: a picture beyond the format: 65,535 pixels a side in JPEG, 16,383 in WebP.
+    """
+    if suffix.lower() not in _FORMATS:
+        raise UnknownFormat(f"no picture can be written as {suffix!r}; use one of {', '.join(WRITABLE)}")
+    kind, options = _FORMATS[suffix.lower()]
     carried = {key: image.info[key] for key in ("icc_profile", "dpi") if key in image.info}
     buffer = io.BytesIO()
     try:
         (flattened(image) if kind in _OPAQUE else image).save(buffer, kind, **options, **carried)
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # a picture beyond the format: 65,535 pixels a side in JPEG, 16,383 in WebP
-        raise UnwritableOutput(f"cannot write {path} as {kind}: {error}") from error
-    write_bytes(target, buffer.getbuffer(), overwrite=overwrite)
+    except (OSError, ValueError) as error:
+        raise UnwritableOutput(f"not possible as {kind}: {error}") from error
+    return buffer.getbuffer()
 
 
 def write_bytes(

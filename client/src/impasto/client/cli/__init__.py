@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib import import_module
+from typing import Final
 
 import click
 
 from impasto.client.cli import exit_codes
-from impasto.client.cli.config import config
-from impasto.client.cli.dream import dream
-from impasto.client.cli.models import models
-from impasto.client.cli.status import status
-from impasto.client.cli.stylize import stylize
-from impasto.client.cli.transfer import transfer
-from impasto.client.cli.upscale import upscale
 from impasto.client.errors import (
     CallError,
     ImpastoError,
@@ -39,10 +33,39 @@ Exit codes:
 """
 
 
-@click.group(
-    epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_COMMANDS: Final = (
+    "upscale",
+    "stylize",
+    "dream",
+    "transfer",
+    "models",
+    "status",
+    "bench",
+    "config",
+    "completion",
 )
-@click.version_option(version("impasto-client"), prog_name="impasto")
+"""A module each, with the command under the same name."""
+
+
+class _Commands(click.Group):
+    """Imports a command's module when the command is called: the others would take longer than small pictures do."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"impasto.client.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="impasto-client", prog_name="impasto")
 def impasto() -> None:
     """Drive image models on a TensorFlow Serving server.
 
@@ -50,15 +73,6 @@ def impasto() -> None:
     file, else it is localhost:8500; `impasto config` shows all settings and where they come from.
     Results go to standard output, progress and messages to standard error.
     """
-
-
-impasto.add_command(upscale)
-impasto.add_command(stylize)
-impasto.add_command(dream)
-impasto.add_command(transfer)
-impasto.add_command(models)
-impasto.add_command(status)
-impasto.add_command(config)
 
 
 def run(arguments: Sequence[str]) -> int:

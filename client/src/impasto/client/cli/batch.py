@@ -1,20 +1,25 @@
-"""Run one job over many pictures: one bad picture does not stop the rest."""
+"""Run one job over many pictures, several at once: one bad picture does not stop the rest."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 
 from PIL import Image
 
+from impasto.client._async_driver import in_thread
 from impasto.client._jobs import Progress
+from impasto.client.async_client import AsyncClient
 from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import Display, print_json
 from impasto.client.cli.pairs import Pair, Plan
+from impasto.client.cli.picture_options import Results
+from impasto.client.cli.pipes import check_result, is_pipe, name_of, read_input, write_result
+from impasto.client.client import Client
 from impasto.client.errors import (
     CallError,
     CallUnsupported,
@@ -25,9 +30,9 @@ from impasto.client.errors import (
     TlsError,
     Unauthenticated,
 )
-from impasto.client.files import check_output, write_picture
+from impasto.client.images import ImageSource
 
-Job = Callable[[Path, Callable[[Progress], None]], Image.Image]
+Job = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture and reports how far it is."""
 
 # What goes wrong the same way for every picture: stop at once.
@@ -44,62 +49,80 @@ _HOPELESS: Final = (
 @dataclass
 class _Tally:
     done: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
 
     def summary(self, total: int) -> str:
-        left = total - len(self.done) - len(self.failed)
+        left = total - len(self.done) - len(self.skipped) - len(self.failed)
         parts = [f"{len(self.done)} of {total} pictures done"]
+        parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
         parts += [f"{len(self.failed)} failed"] if self.failed else []
         parts += [f"{left} not tried"] if left else []
         return ", ".join(parts)
 
 
-def run_batch(plan: Plan, job: Job, *, common: Common, overwrite: bool, unit: str) -> int:
+def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: Results, unit: str) -> int:
     """Do and write every picture, show progress, say what failed, and return the exit code.
 
     Args:
+        client: connected; AsyncClients with its settings do the work.
         plan: what to read and where to write.
         job: makes one result.
         common: the common options.
-        overwrite: whether results that exist are replaced.
+        results: what becomes of them.
         unit: what the job's progress counts, in the plural.
 
     Raises:
         CallError: no further picture could succeed. What is done stays done.
+        click.ClickException: the one picture's place cannot be written to.
     """
+    if plan.is_single:
+        check_result(plan.pairs[0].output, overwrite=True, as_json=common.as_json)
     plan.make_folder()
     tally = _Tally()
-    try:
-        with Display(quiet=common.quiet, pictures=len(plan.pairs)) as display:
-            for pair in plan.pairs:
-                try:
-                    entry = _do_one(pair, job, display, overwrite=overwrite, unit=unit)
-                except _HOPELESS:
-                    raise
-                except (ImpastoError, OSError) as error:
-                    message = _message(pair, error)
-                    entry = {"input": str(pair.source), "error": type(error).__name__, "message": message}
-                    tally.failed.append(entry)
-                    display.message(f"impasto: {message}")
+    pairs = _to_do(plan, tally) if results.resume else plan.pairs
+    with Display(quiet=common.quiet, pictures=len(plan.pairs), behind=len(tally.skipped)) as display:
+        run = partial(
+            _do_one, job=job, display=display, overwrite=results.overwrite or results.resume, unit=unit
+        )
+        try:
+            for outcome in client.map(run, pairs, concurrency=results.concurrency):
+                if isinstance(outcome.error, _HOPELESS):
+                    raise outcome.error
+                if outcome.error is not None:
+                    tally.failed.append(_failure(outcome.item, outcome.error, display))
                 else:
-                    tally.done.append(entry)
-                    if not common.as_json:
-                        display.result(str(pair.output))
+                    tally.done.append(outcome.result)
+                    if not common.as_json and not is_pipe(outcome.item.output):
+                        display.result(str(outcome.item.output))
                 display.next_picture()
-    finally:
-        if common.as_json:
-            print_json({"done": tally.done, "failed": tally.failed})
-        if len(plan.pairs) > 1 and not common.quiet:
-            display.message(tally.summary(len(plan.pairs)))
+        finally:
+            if common.as_json:
+                print_json({"done": tally.done, "skipped": tally.skipped, "failed": tally.failed})
+            if len(plan.pairs) > 1 and not common.quiet:
+                display.message(tally.summary(len(plan.pairs)))
     return exit_codes.FAILED if tally.failed else exit_codes.DONE
 
 
-def _do_one(pair: Pair, job: Job, display: Display, *, overwrite: bool, unit: str) -> dict[str, Any]:
+def _to_do(plan: Plan, tally: _Tally) -> list[Pair]:
+    """The pairs whose result is not there yet; the others are tallied."""
+    left = []
+    for pair in plan.pairs:
+        if pair.is_done():
+            tally.skipped.append({"input": str(pair.source), "output": str(pair.output)})
+        else:
+            left.append(pair)
+    return left
+
+
+async def _do_one(
+    client: AsyncClient, pair: Pair, *, job: Job, display: Display, overwrite: bool, unit: str
+) -> dict[str, Any]:
     started = time.monotonic()
-    check_output(pair.output, overwrite=overwrite)
+    check_result(pair.output, overwrite=overwrite, as_json=False)
     with display.picture(pair.source.name, unit=unit) as show:
-        image = job(pair.source, show)
-    write_picture(pair.output, image, overwrite=overwrite)
+        image = await job(client, read_input(pair.source), show)
+    await in_thread(partial(write_result, pair.output, image, overwrite=overwrite))
     return {
         "input": str(pair.source),
         "output": str(pair.output),
@@ -109,9 +132,15 @@ def _do_one(pair: Pair, job: Job, display: Display, *, overwrite: bool, unit: st
     }
 
 
+def _failure(pair: Pair, error: ImpastoError | OSError, display: Display) -> dict[str, Any]:
+    message = _message(pair, error)
+    display.message(f"impasto: {message}")
+    return {"input": str(pair.source), "error": type(error).__name__, "message": message}
+
+
 def _message(pair: Pair, error: Exception) -> str:
     """What went wrong, naming the picture once."""
     if isinstance(error, ImpastoError) and not isinstance(error, CallError):
         return str(error)  # a picture's own errors name the file
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return f"{pair.source}: {reason}"
+    return f"{name_of(pair.source)}: {reason}"

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+from PIL import Image
 
+from impasto.client._jobs import Progress
+from impasto.client.async_client import AsyncClient
+from impasto.client.cli.batch import run_batch
 from impasto.client.cli.dream_options import dream_options
 from impasto.client.cli.dream_zoom import Zoom, run_zoom
+from impasto.client.cli.long_jobs import long_job_options, one_file, refuse_for_several
 from impasto.client.cli.options import Common, common_options
+from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_job import Files, PictureJob
+from impasto.client.cli.picture_options import Reference, Results, picture_options
+from impasto.client.cli.pipes import read_input
 from impasto.client.dream import DreamKeywords, DreamProgress
+from impasto.client.images import ImageSource
 from impasto.client.signatures import DREAM
 
 
 @click.command(short_help="Let a picture dream (DeepDream).")
-@click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="OUT",
-    type=click.Path(path_type=Path),
-    help="The file to write; with --zoom a .gif, or a folder for the frames.",
-)
+@picture_options(model=DREAM.name, concurrency=1)
 @dream_options
-@click.option(
-    "--every",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Keep the picture after every N steps, counted over all octaves, as OUT with the number in its name.",
-)
-@click.option(
-    "--checkpoint",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Keep in FILE how far the dream is. If it is there, go on from it; OUT may be replaced then. It is deleted "
-    "when OUT is written.",
-)
+@long_job_options
 @click.option(
     "--zoom", "frames", type=click.IntRange(min=1), metavar="FRAMES", help="Dream, zoom in, dream again, ..."
 )
@@ -49,61 +39,73 @@ from impasto.client.signatures import DREAM
     metavar="RATIO",
     help="How far --zoom goes in from frame to frame.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace results that exist. The input is never replaced.")
-@click.option("--model", default=DREAM.name, show_default=True, help="The model's name on the server.")
-@click.option("--model-version", type=int, metavar="N", help="Its version.  [default: the newest]")
-@click.option("--label", help="Its version by label, such as `stable`.")
 @common_options
 def dream(
     *,
     common: Common,
-    source: Path,
-    output: Path,
+    inputs: tuple[Path, ...],
+    results: Results,
+    reference: Reference,
     options: DreamKeywords,
     every: int | None,
     checkpoint: Path | None,
     frames: int | None,
     zoom_factor: float,
-    overwrite: bool,
-    model: str,
-    model_version: int | None,
-    label: str | None,
 ) -> int:
     """Let a picture dream: change it so that layers of a network respond more strongly to it.
 
-    The options that are not given take what the served model suggests; `impasto models -s` shows it. Ctrl-C stops
-    within a second and keeps the picture so far. While the server is away the command waits for up to a minute.
+    IN is a picture, several, or a folder of them. The options that are not given take what the served model suggests;
+    `impasto models -s` shows it. Ctrl-C stops within a second and keeps the picture so far. While the server is away
+    the command waits for up to a minute.
 
     \b
       impasto dream photo.jpg -o dream.png
       impasto dream photo.jpg -o dream.png --layers mixed3,mixed5=0.5 --octaves -2,-1,0 --steps 100
       impasto dream photo.jpg -o dream.gif --zoom 30 --steps 10
+      impasto dream holiday/ -o dreams/ --resume
     """
-    if model_version is not None and label is not None:
-        raise click.UsageError("--model-version and --label: give one of them")
-    if output.resolve() == source.resolve():
-        raise click.ClickException(f"the result would replace the input {source}; choose another -o")
     if frames is not None:
         if every is not None or checkpoint is not None:
             raise click.UsageError("--zoom keeps frames, and takes neither --every nor --checkpoint")
-        zoom = Zoom(source=source, output=output, frames=frames, factor=zoom_factor, overwrite=overwrite)
-        with common.connect() as client:
-            return run_zoom(
-                client, zoom, options, common=common, model=model, version=model_version, label=label
-            )
-    files = Files(source=source, output=output, checkpoint=checkpoint, every=every, overwrite=overwrite)
-    job = PictureJob[DreamProgress](files, common=common, where=_where, measures=_measures)
-    with common.connect() as client:
-        steps = client.dreaming(
-            source,
-            every=every,
-            checkpoint=checkpoint,
-            model=model,
-            version=model_version,
-            label=label,
-            **options,
+        source = one_file(inputs, option="--zoom")
+        zoom = Zoom(
+            source=source,
+            output=results.output,
+            frames=frames,
+            factor=zoom_factor,
+            overwrite=results.overwrite,
         )
-        return job.run(steps)
+        with common.connect() as client:
+            return run_zoom(client, zoom, options, common=common, reference=reference)
+    plan = pair_up(inputs, results.output)
+    if plan.is_single and not results.resume:
+        (pair,) = plan.pairs
+        files = Files(
+            source=pair.source,
+            output=pair.output,
+            checkpoint=checkpoint,
+            every=every,
+            overwrite=results.overwrite,
+        )
+        single = PictureJob[DreamProgress](files, common=common, where=_where, measures=_measures)
+        with common.connect() as client:
+            return single.run(
+                client.dreaming(
+                    read_input(pair.source), every=every, checkpoint=checkpoint, **reference, **options
+                )
+            )
+    refuse_for_several(every=every, checkpoint=checkpoint)
+
+    async def job(
+        asynchronous: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
+    ) -> Image.Image:
+        return await asynchronous.dream(source, on_progress=show, **reference, **options)
+
+    with common.connect() as client:
+        client.describe_dream(
+            model=reference["model"], version=reference["version"], label=reference["label"]
+        )
+        return run_batch(client, plan, job, common=common, results=results, unit="steps")
 
 
 def _where(progress: DreamProgress) -> str:

@@ -15,6 +15,7 @@ from impasto.client.cli import exit_codes
 from impasto.client.cli.job_bar import JobBar
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import print_json
+from impasto.client.cli.picture_options import Reference
 from impasto.client.client import Client
 from impasto.client.dream import DreamKeywords, zoom_in
 from impasto.client.errors import OutputExists, UnwritableOutput
@@ -51,20 +52,21 @@ def run_zoom(
     options: DreamKeywords,
     *,
     common: Common,
-    model: str,
-    version: int | None,
-    label: str | None,
+    reference: Reference,
 ) -> int:
     """Make and write the frames; returns the exit code. Ctrl-C keeps the frames that are done."""
     started = time.monotonic()
     animated = _check(zoom)
     # One version for all frames, whatever is published meanwhile.
-    version = client.describe_dream(model=model, version=version, label=label).version
+    asked = client.describe_dream(
+        model=reference["model"], version=reference["version"], label=reference["label"]
+    )
+    reference = {**reference, "version": asked.version, "label": None}
     frames: list[Image.Image] = []
     done = 0
     with JobBar(quiet=common.quiet) as bar:
         try:
-            for number, frame in _frames(client, zoom, options, bar, model=model, version=version):
+            for number, frame in _frames(client, zoom, options, bar, reference):
                 if animated:
                     frames.append(to_frame(frame))
                 else:
@@ -93,6 +95,8 @@ def run_zoom(
 
 def _check(zoom: Zoom) -> bool:
     """Whether the output is a GIF; find out before the work whether it, or the folder, can be written."""
+    if zoom.output.resolve() == zoom.source.resolve():
+        raise click.ClickException(f"the result would replace the input {zoom.source}; choose another -o")
     if zoom.output.suffix.lower() == ".gif" and not zoom.output.is_dir():
         if zoom.output.exists() and not zoom.overwrite:
             raise OutputExists(f"{zoom.output} exists and may not be replaced without overwrite")
@@ -112,11 +116,11 @@ def _check(zoom: Zoom) -> bool:
 
 
 def _frames(
-    client: Client, zoom: Zoom, options: DreamKeywords, bar: JobBar, *, model: str, version: int
+    client: Client, zoom: Zoom, options: DreamKeywords, bar: JobBar, reference: Reference
 ) -> Iterator[tuple[int, Image.Image]]:
     picture: ImageSource = zoom.source
     for number in range(1, zoom.frames + 1):
-        for progress in client.dreaming(picture, model=model, version=version, **options):
+        for progress in client.dreaming(picture, **reference, **options):
             fraction = (number - 1 + progress.fraction) / zoom.frames
             bar.show(fraction, f"frame {number}/{zoom.frames}  {progress}")
         frame = progress.preview()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, TextColumn
-from rich.progress import Progress as ProgressBar
+from impasto.client.cli.output import tell, terminal_bar
 
 if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
     from typing_extensions import Self
 
 
@@ -21,36 +21,36 @@ class JobBar:
     """
 
     def __init__(self, *, quiet: bool) -> None:
-        console = Console(stderr=True)
-        columns: tuple[ProgressColumn, ...] = (
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[words]}", markup=False),
-        )
-        # Rich would send standard output through the console too, that is, results to standard error.
-        self._bar = ProgressBar(
-            *columns,
-            console=console,
-            disable=quiet or not console.is_terminal,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            transient=True,
-        )
-        self._task = self._bar.add_task("job", total=1.0, words="")
+        self._bar = None if quiet else terminal_bar(_columns)
+        if self._bar is not None:
+            self._task = self._bar.add_task("job", total=1.0, words="")
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._bar is not None:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._bar is not None:
+            self._bar.stop()
 
     def show(self, fraction: float, words: str) -> None:
         """Draw the bar at `fraction`, 0 to 1, with `words` behind it."""
-        self._bar.update(self._task, completed=fraction, words=words)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=fraction, words=words)
 
     def message(self, text: str) -> None:
         """A line for the person: to standard error, above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        tell(self._bar, text)
+
+
+def _columns() -> Sequence[ProgressColumn]:
+    from rich.progress import BarColumn, TextColumn
+
+    return (
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[words]}", markup=False),
+    )

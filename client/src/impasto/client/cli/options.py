@@ -40,9 +40,13 @@ class Common:
         """What the options, the environment and the configuration file say. Raises SettingsError."""
         return merged(ambient(config=self.config, profile=self.profile), self.given)
 
+    def settings(self) -> Settings:
+        """The settings in force. Raises SettingsError."""
+        return Settings(**fields(self.found()))
+
     def connect(self) -> Client:
-        """A client for these options. Raises SettingsError."""
-        return Client(settings=Settings(**fields(self.found())))
+        """A client with them. Raises SettingsError."""
+        return Client(settings=self.settings())
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,13 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBar
 
 from impasto.client._jobs import Progress
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as ProgressBar
+    from rich.progress import ProgressColumn
     from typing_extensions import Self
 
 
@@ -37,64 +36,98 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 class Display:
     """Progress over some pictures, drawn only where standard error is a terminal, with messages above it.
 
+    Pictures may be shown from several threads.
+
     Args:
         quiet: draw nothing; messages and results are still written.
         pictures: how many there will be; a bar counts them if there are several.
+        behind: how many of them need no work.
     """
 
-    def __init__(self, *, quiet: bool, pictures: int) -> None:
-        console = Console(stderr=True)
-        columns: tuple[ProgressColumn, ...] = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
-            TimeElapsedColumn(),
-        )
-        # Rich would send standard output through the console too, that is, results to standard error.
-        self._bar = ProgressBar(
-            *columns,
-            console=console,
-            disable=quiet or not console.is_terminal,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            transient=True,
-        )
-        self._all = self._bar.add_task("all", total=pictures, unit="pictures", visible=pictures > 1)
+    def __init__(self, *, quiet: bool, pictures: int, behind: int = 0) -> None:
+        self._bar = None if quiet else terminal_bar(_picture_columns)
+        if self._bar is not None:
+            self._all = self._bar.add_task(
+                "all", total=pictures, completed=behind, unit="pictures", visible=pictures > 1
+            )
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._bar is not None:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._bar is not None:
+            self._bar.stop()
 
     @contextmanager
     def picture(self, name: str, *, unit: str) -> Iterator[Callable[[Progress], None]]:
         """A bar for one picture while the block runs; call what it gives with the job's progress."""
-        task = self._bar.add_task(name, total=None, unit=unit)
+        bar = self._bar
+        if bar is None:
+            yield lambda progress: None
+            return
+        task = bar.add_task(name, total=None, unit=unit)
 
         def show(progress: Progress) -> None:
-            self._bar.update(task, completed=progress.done, total=progress.total)
+            bar.update(task, completed=progress.done, total=progress.total)
 
         try:
             yield show
         finally:
-            self._bar.remove_task(task)
+            bar.remove_task(task)
 
     def next_picture(self) -> None:
         """One more picture is behind us."""
-        self._bar.advance(self._all)
+        if self._bar is not None:
+            self._bar.advance(self._all)
 
     def message(self, text: str) -> None:
         """A line for the person: to standard error, above the bars."""
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        tell(self._bar, text)
 
     def result(self, text: str) -> None:
         """A line of the result: to standard output, above the bars where that is the same terminal."""
-        if self._bar.disable or not sys.stdout.isatty():
+        if self._bar is None or not sys.stdout.isatty():
             click.echo(text)
         else:
             self.message(text)
+
+
+def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]]) -> ProgressBar | None:
+    """A bar on standard error; None where that is no terminal, which also saves importing rich."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+    from rich.progress import Progress as ProgressBar
+
+    # Rich would send standard output through the console too, that is, results to standard error.
+    return ProgressBar(
+        *columns(),
+        console=Console(stderr=True),
+        redirect_stdout=False,
+        redirect_stderr=False,
+        transient=True,
+    )
+
+
+def tell(bar: ProgressBar | None, text: str) -> None:
+    """A line for the person: to standard error, above the bar if there is one."""
+    if bar is None:
+        click.echo(text, err=True)
+    else:
+        bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _picture_columns() -> Sequence[ProgressColumn]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+    return (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}"),
+        TimeElapsedColumn(),
+    )

@@ -16,8 +16,8 @@ from impasto.client.cli.job_bar import JobBar
 from impasto.client.cli.kept import KeptPictures
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import print_json
+from impasto.client.cli.pipes import check_result, is_pipe, write_result
 from impasto.client.errors import CallError
-from impasto.client.files import check_output, write_picture
 
 
 class PictureProgress(Protocol):
@@ -48,7 +48,7 @@ class Files:
 
     Attributes:
         source: the picture's file.
-        others: further files that are read.
+        others: further files that are read; `pair_up` has looked after the source.
         output: the result's file.
         checkpoint: where the job keeps how far it is; deleted when the result is written.
         every: keep the picture after every so many steps.
@@ -86,7 +86,7 @@ class PictureJob(Generic[ProgressT]):
         where: Callable[[ProgressT], str],
         measures: Callable[[ProgressT], Mapping[str, object]],
     ) -> None:
-        for path in (files.source, *files.others):
+        for path in files.others:
             if files.output.resolve() == path.resolve():
                 raise click.ClickException(f"the result would replace the input {path}; choose another -o")
         goes_on = files.checkpoint is not None and files.checkpoint.exists()
@@ -95,7 +95,7 @@ class PictureJob(Generic[ProgressT]):
         self._where = where
         self._measures = measures
         self._overwrite = files.overwrite or goes_on
-        check_output(files.output, overwrite=self._overwrite)
+        check_result(files.output, overwrite=self._overwrite, as_json=common.as_json)
         self._kept = KeptPictures(files.output, every=files.every, overwrite=self._overwrite)
 
     def run(self, steps: Generator[ProgressT, None, Image.Image]) -> int:
@@ -121,22 +121,24 @@ class PictureJob(Generic[ProgressT]):
             finally:
                 steps.close()
         assert last is not None  # a job that ends has shown its result
-        write_picture(self._files.output, last.preview(), overwrite=self._overwrite)
+        write_result(self._files.output, last.preview(), overwrite=self._overwrite)
         if self._files.checkpoint is not None:
             self._files.checkpoint.unlink(missing_ok=True)
         self._report(last, seconds=time.monotonic() - started, finished=True)
         return exit_codes.DONE
 
     def _write_so_far(self, last: ProgressT, bar: JobBar) -> None:
-        write_picture(self._files.output, last.preview(), overwrite=self._overwrite)
-        bar.message(f"impasto: stopped at {self._where(last)}; the picture so far is in {self._files.output}")
+        place = "standard output" if is_pipe(self._files.output) else self._files.output
+        write_result(self._files.output, last.preview(), overwrite=self._overwrite)
+        bar.message(f"impasto: stopped at {self._where(last)}; the picture so far is in {place}")
         if self._files.checkpoint is not None:
             bar.message(f"impasto: the same command goes on from {self._files.checkpoint}")
 
     def _report(self, last: ProgressT, *, seconds: float, finished: bool) -> None:
         if not self._common.as_json:
             for path in [*self._kept.written, self._files.output]:
-                click.echo(str(path))
+                if not is_pipe(self._files.output):
+                    click.echo(str(path))
             return
         print_json(
             {

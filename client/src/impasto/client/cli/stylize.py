@@ -12,12 +12,15 @@ import click
 from PIL import Image
 
 from impasto.client._jobs import Progress
-from impasto.client.cli.batch import run_batch
+from impasto.client.async_client import AsyncClient
+from impasto.client.cli.batch import Job, run_batch
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.pairs import Plan, pair_up
+from impasto.client.cli.pairs import keep, pair_up
+from impasto.client.cli.picture_options import Reference, Results, picture_options
 from impasto.client.client import Client
 from impasto.client.errors import InvalidInput
-from impasto.client.images import MAX_PIXELS, read_picture
+from impasto.client.images import ImageSource, read_picture
+from impasto.client.mapping import CONCURRENCY
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
 from impasto.client.stylize import MAX_SIDE
 from impasto.client.stylize.sheet import Panel, contact_sheet
@@ -25,11 +28,9 @@ from impasto.client.stylize.style import StyleSource
 
 _SHEET_WIDTH: Final = 384
 
-Job = Callable[[Path, Callable[[Progress], None]], Image.Image]
-
 
 @click.command(short_help="Paint photos in the style of paintings.")
-@click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@picture_options(model=STYLIZE.name, concurrency=CONCURRENCY)
 @click.option(
     "-s",
     "--style",
@@ -39,14 +40,6 @@ Job = Callable[[Path, Callable[[Progress], None]], Image.Image]
     metavar="PAINTING",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Whose style to take; give it again to blend several.",
-)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="OUT",
-    type=click.Path(path_type=Path),
-    help="The file to write or, for several pictures or a folder, the folder to write them to.",
 )
 @click.option(
     "-w",
@@ -77,31 +70,16 @@ Job = Callable[[Path, Callable[[Progress], None]], Image.Image]
 @click.option(
     "--sheet", is_flag=True, help="Write one contact sheet: the photo, and it in each of the styles."
 )
-@click.option("--overwrite", is_flag=True, help="Replace results that exist. Inputs are never replaced.")
-@click.option("--model", default=STYLIZE.name, show_default=True, help="The stylizer's name on the server.")
-@click.option("--model-version", type=int, metavar="N", help="Its version.  [default: the newest]")
-@click.option("--label", help="Its version by label, such as `stable`.")
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=MAX_PIXELS,
-    show_default=True,
-    metavar="N",
-    help="Refuse pictures with more pixels than this.",
-)
 @common_options
 def stylize(
     *,
     common: Common,
     inputs: tuple[Path, ...],
     styles: tuple[Path, ...],
-    output: Path,
+    results: Results,
+    reference: Reference,
     weights: tuple[float, ...],
     sheet: bool,
-    overwrite: bool,
-    model: str,
-    model_version: int | None,
-    label: str | None,
     **options: Any,
 ) -> int:
     """Paint photos in the style of a painting, or of a blend of several.
@@ -115,26 +93,25 @@ def stylize(
       impasto stylize holiday/ -s waves.jpg -w 2 -s stars.jpg -w 1 --strength 0.7 -o painted/
       impasto stylize photo.jpg -s waves.jpg -s stars.jpg --sheet -o sheet.png
     """
-    if model_version is not None and label is not None:
-        raise click.UsageError("--model-version and --label: give one of them")
     _check_weights(weights, styles, sheet=sheet)
     if sheet and (len(inputs) > 1 or inputs[0].is_dir()):
         raise click.UsageError("--sheet is for one picture")
-    plan = pair_up(inputs, output)
-    _keep_paintings(plan, styles)
+    plan = pair_up(inputs, results.output)
+    keep(styles, plan)
     with common.connect() as client:
         # Ask first: a wrong address, model, version or label is better said before the work than at every picture.
-        metadata = client.metadata(model, version=model_version, label=label)
+        metadata = client.metadata(reference["model"], version=reference["version"], label=reference["label"])
         painter = _Painter(
             client,
             styles,
             weights=weights or None,
             splits="style_vector" in metadata.signatures,
-            model={"model": model, "version": model_version, "label": label},
+            reference=reference,
             options=options,
         )
         job = painter.sheet if sheet else painter.job(several=len(plan.pairs) > 1)
-        return run_batch(plan, job, common=common, overwrite=overwrite, unit="styles" if sheet else "calls")
+        unit = "styles" if sheet else "calls"
+        return run_batch(client, plan, job, common=common, results=results, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -146,7 +123,7 @@ class _Painter:
         styles: the paintings' files.
         weights: of the styles.
         splits: whether the model gives style vectors.
-        model: `model`, `version` and `label` as Client's methods take them.
+        reference: the model.
         options: the rest of what `Client.stylize` takes.
     """
 
@@ -154,7 +131,7 @@ class _Painter:
     styles: tuple[Path, ...]
     weights: tuple[float, ...] | None
     splits: bool
-    model: dict[str, Any]
+    reference: Reference
     options: dict[str, Any]
 
     def job(self, *, several: bool) -> Job:
@@ -163,35 +140,36 @@ class _Painter:
         weights = self.weights
         needs_vectors = len(self.styles) > 1 or self.options["strength"] < 1
         if several and (self.splits or needs_vectors):  # where it cannot, that is better said once
-            style = self.client.style_vector(
-                self.styles, weights=weights, max_pixels=self.options["max_pixels"], **self.model
-            )
+            style = self.client.style_vector(self.styles, weights=weights, **self.reference)
             weights = None
 
-        def paint(source: Path, show: Callable[[Progress], None]) -> Image.Image:
-            if [source.resolve()] == [path.resolve() for path in self.styles]:
+        async def paint(
+            client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
+        ) -> Image.Image:
+            if isinstance(source, Path) and [source.resolve()] == [path.resolve() for path in self.styles]:
                 raise InvalidInput("it is the style as well: choose another painting")
-            return self.client.stylize(
-                source, style, weights=weights, on_progress=show, **self.model, **self.options
+            return await client.stylize(
+                source, style, weights=weights, on_progress=show, **self.reference, **self.options
             )
 
         return paint
 
-    def sheet(self, source: Path, show: Callable[[Progress], None]) -> Image.Image:
+    async def sheet(
+        self, client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
+    ) -> Image.Image:
         """A contact sheet of the photo and of it in each of the styles."""
-        panels = [Panel("photo", _read(source, self.options["max_pixels"]))]
+        panels = [Panel("photo", self._read(source))]
         for done, style in enumerate(self.styles):
             show(Progress(done, len(self.styles)))
-            painted = self.client.stylize(source, style, **self.model, **self.options)
-            panels.append(Panel(style.stem, painted, inset=_read(style, self.options["max_pixels"])))
+            painted = await client.stylize(source, style, **self.reference, **self.options)
+            panels.append(Panel(style.stem, painted, inset=self._read(style)))
         show(Progress(len(self.styles), len(self.styles)))
         columns = min(4, math.ceil(math.sqrt(len(panels))))
         return contact_sheet(panels, columns=columns, width=_SHEET_WIDTH)
 
-
-def _read(path: Path, max_pixels: int) -> Image.Image:
-    picture = read_picture(path, max_pixels=max_pixels)
-    return picture.rebuild(picture.rgb)
+    def _read(self, source: ImageSource) -> Image.Image:
+        picture = read_picture(source, max_pixels=self.reference["max_pixels"])
+        return picture.rebuild(picture.rgb)
 
 
 def _check_weights(weights: tuple[float, ...], styles: tuple[Path, ...], *, sheet: bool) -> None:
@@ -203,12 +181,3 @@ def _check_weights(weights: tuple[float, ...], styles: tuple[Path, ...], *, shee
         raise click.UsageError(f"{len(weights)} --weight for {len(styles)} --style: give one for each")
     if not sum(weights) > 0:
         raise click.UsageError("--weight: they sum to zero; make at least one positive")
-
-
-def _keep_paintings(plan: Plan, styles: tuple[Path, ...]) -> None:
-    paintings = {style.resolve() for style in styles}
-    for pair in plan.pairs:
-        if pair.output.resolve() in paintings:
-            raise click.ClickException(
-                f"the result would replace the painting {pair.output}; choose another -o"
-            )

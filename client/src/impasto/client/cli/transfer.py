@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+from PIL import Image
 
+from impasto.client._jobs import Progress
+from impasto.client.async_client import AsyncClient
+from impasto.client.cli.batch import run_batch
+from impasto.client.cli.long_jobs import long_job_options, refuse_for_several
 from impasto.client.cli.options import Common, common_options
+from impasto.client.cli.pairs import keep, pair_up
 from impasto.client.cli.picture_job import Files, PictureJob
+from impasto.client.cli.picture_options import Reference, Results, picture_options
+from impasto.client.cli.pipes import read_input
 from impasto.client.cli.transfer_options import transfer_options
-from impasto.client.images import MAX_PIXELS
+from impasto.client.images import ImageSource
 from impasto.client.signatures import TRANSFER
 from impasto.client.transfer import TransferKeywords, TransferProgress
 
@@ -17,7 +26,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(short_help="Paint a picture like another by optimisation (Gatys et al.).")
-@click.argument("source", metavar="IN", type=_FILE)
+@picture_options(model=TRANSFER.name, concurrency=1)
 @click.option(
     "-s",
     "--style",
@@ -28,55 +37,19 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=_FILE,
     help="The picture to paint like; give it again to mix several.",
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="OUT",
-    type=click.Path(path_type=Path),
-    help="The file to write.",
-)
 @transfer_options
-@click.option(
-    "--every",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Keep the picture after every N steps, counted over all sizes, as OUT with the number in its name.",
-)
-@click.option(
-    "--checkpoint",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Keep in FILE how far the job is. If it is there, go on from it; OUT may be replaced then. It is deleted "
-    "when OUT is written.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace results that exist. Inputs are never replaced.")
-@click.option("--model", default=TRANSFER.name, show_default=True, help="The model's name on the server.")
-@click.option("--model-version", type=int, metavar="N", help="Its version.  [default: the newest]")
-@click.option("--label", help="Its version by label, such as `stable`.")
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=MAX_PIXELS,
-    show_default=True,
-    metavar="N",
-    help="Refuse pictures with more pixels than this.",
-)
+@long_job_options
 @common_options
 def transfer(
     *,
     common: Common,
-    source: Path,
+    inputs: tuple[Path, ...],
     styles: tuple[Path, ...],
-    output: Path,
+    results: Results,
+    reference: Reference,
     options: TransferKeywords,
     every: int | None,
     checkpoint: Path | None,
-    overwrite: bool,
-    model: str,
-    model_version: int | None,
-    label: str | None,
-    max_pixels: int,
 ) -> int:
     """Paint a picture in the style of another: change its pixels until a network sees the one's content and the
     other's style.
@@ -89,34 +62,43 @@ def transfer(
       impasto transfer photo.jpg -s waves.jpg -w 2 -s stars.jpg -w 1 --pyramid 3 --epochs 3 -o painted.png
       impasto transfer photo.jpg -s painting.jpg -o painted.png --every 100 --checkpoint painted.checkpoint
     """
-    if model_version is not None and label is not None:
-        raise click.UsageError("--model-version and --label: give one of them")
     weights = options.get("weights")
     if weights is not None and len(weights) != len(styles):
         raise click.UsageError(f"{len(weights)} --weight for {len(styles)} --style: give one for each")
     further = (path for path in (options.get("start"), options.get("mask")) if isinstance(path, Path))
-    files = Files(
-        source=source,
-        others=(*styles, *further),
-        output=output,
-        checkpoint=checkpoint,
-        every=every,
-        overwrite=overwrite,
-    )
-    job = PictureJob[TransferProgress](files, common=common, where=_where, measures=_measures)
-    with common.connect() as client:
-        steps = client.transferring(
-            source,
-            styles,
-            every=every,
+    others = (*styles, *further)
+    plan = pair_up(inputs, results.output)
+    keep(others, plan)
+    if plan.is_single and not results.resume:
+        (pair,) = plan.pairs
+        files = Files(
+            source=pair.source,
+            others=others,
+            output=pair.output,
             checkpoint=checkpoint,
-            model=model,
-            version=model_version,
-            label=label,
-            max_pixels=max_pixels,
-            **options,
+            every=every,
+            overwrite=results.overwrite,
         )
-        return job.run(steps)
+        single = PictureJob[TransferProgress](files, common=common, where=_where, measures=_measures)
+        with common.connect() as client:
+            source = read_input(pair.source)
+            return single.run(
+                client.transferring(
+                    source, styles, every=every, checkpoint=checkpoint, **reference, **options
+                )
+            )
+    refuse_for_several(every=every, checkpoint=checkpoint)
+
+    async def job(
+        asynchronous: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
+    ) -> Image.Image:
+        return await asynchronous.transfer(source, styles, on_progress=show, **reference, **options)
+
+    with common.connect() as client:
+        client.describe_transfer(
+            model=reference["model"], version=reference["version"], label=reference["label"]
+        )
+        return run_batch(client, plan, job, common=common, results=results, unit="steps")
 
 
 def _where(progress: TransferProgress) -> str:

@@ -9,29 +9,20 @@ import click
 from PIL import Image
 
 from impasto.client._jobs import Progress
+from impasto.client.async_client import AsyncClient
 from impasto.client.cli.batch import run_batch
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
-from impasto.client.images import MAX_PIXELS
+from impasto.client.cli.picture_options import Reference, Results, picture_options
+from impasto.client.images import ImageSource
+from impasto.client.mapping import CONCURRENCY
 from impasto.client.signatures import SRCNN
 from impasto.client.tiling import SRCNN_OVERLAP
 from impasto.client.upscale import TILE
 
 
 @click.command(short_help="Double the width and height of pictures.")
-@click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="OUT",
-    type=click.Path(path_type=Path),
-    help="The file to write or, for several pictures or a folder, the folder to write them to.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace results that exist. Inputs are never replaced.")
-@click.option("--model", default=SRCNN.name, show_default=True, help="The upscaler's name on the server.")
-@click.option("--model-version", type=int, metavar="N", help="Its version.  [default: the newest]")
-@click.option("--label", help="Its version by label, such as `stable`.")
+@picture_options(model=SRCNN.name, concurrency=CONCURRENCY)
 @click.option(
     "--tile",
     type=click.IntRange(min=2 * SRCNN_OVERLAP + 1),
@@ -40,26 +31,9 @@ from impasto.client.upscale import TILE
     metavar="PIXELS",
     help="The side of the pieces in which large pictures are sent; less needs less memory on the server.",
 )
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=MAX_PIXELS,
-    show_default=True,
-    metavar="N",
-    help="Refuse pictures with more pixels than this.",
-)
 @common_options
 def upscale(
-    *,
-    common: Common,
-    inputs: tuple[Path, ...],
-    output: Path,
-    overwrite: bool,
-    model: str,
-    model_version: int | None,
-    label: str | None,
-    tile: int,
-    max_pixels: int,
+    *, common: Common, inputs: tuple[Path, ...], results: Results, reference: Reference, tile: int
 ) -> int:
     """Double the width and height of pictures.
 
@@ -70,23 +44,18 @@ def upscale(
     \b
       impasto upscale photo.jpg -o large.png
       impasto upscale holiday/ scan.tif -o large/
+      impasto upscale holiday/ -o large/ --resume
+      curl -s https://example.com/photo.jpg | impasto upscale - -o - > large.png
     """
-    if model_version is not None and label is not None:
-        raise click.UsageError("--model-version and --label: give one of them")
-    plan = pair_up(inputs, output)
+    plan = pair_up(inputs, results.output)
     with common.connect() as client:
-        # Ask first: a wrong address, model, version or label is better said before the work than at every picture.
-        client.metadata(model, version=model_version, label=label)
+        if not plan.is_single:
+            # Ask first: a wrong address, model, version or label is better said before the work than at every picture.
+            client.metadata(reference["model"], version=reference["version"], label=reference["label"])
 
-        def job(source: Path, show: Callable[[Progress], None]) -> Image.Image:
-            return client.upscale(
-                source,
-                tile=tile,
-                on_progress=show,
-                model=model,
-                version=model_version,
-                label=label,
-                max_pixels=max_pixels,
-            )
+        async def job(
+            asynchronous: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
+        ) -> Image.Image:
+            return await asynchronous.upscale(source, tile=tile, on_progress=show, **reference)
 
-        return run_batch(plan, job, common=common, overwrite=overwrite, unit="tiles")
+        return run_batch(client, plan, job, common=common, results=results, unit="tiles")

@@ -1,0 +1,27 @@
+"""`impasto completion`: let the shell complete commands and options."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+from click.shell_completion import get_completion_class
+
+_VARIABLE: Final = "_IMPASTO_COMPLETE"
+_PROGRAM: Final = "impasto"
+
+
+@click.command(short_help="Print a script that lets the shell complete.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print a script that lets a shell complete commands, options and file names.
+
+    \b
+      bash:  echo 'eval "$(impasto completion bash)"' >> ~/.bashrc
+      zsh:   echo 'eval "$(impasto completion zsh)"' >> ~/.zshrc
+      fish:  impasto completion fish > ~/.config/fish/completions/impasto.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None  # click knows these three
+    click.echo(kind(context.find_root().command, {}, _PROGRAM, _VARIABLE).source())

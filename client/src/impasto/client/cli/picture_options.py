@@ -1,0 +1,115 @@
+"""The options of every command that makes pictures."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+import click
+
+from impasto.client.images import MAX_PIXELS
+
+
+class Reference(TypedDict):
+    """Which model to call, and how large its pictures may be, as the client's methods take it."""
+
+    model: str
+    version: int | None
+    label: str | None
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class Results:
+    """What becomes of the results.
+
+    Attributes:
+        output: the file, folder or pipe that they go to.
+        overwrite: replace those that exist.
+        resume: leave those that exist, unless they are older than their pictures.
+        concurrency: how many pictures are under way at once.
+    """
+
+    output: Path
+    overwrite: bool
+    resume: bool
+    concurrency: int
+
+
+def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command its pictures, results and model; it receives them as `inputs`, `results` and `reference`.
+
+    Args:
+        model: the default of --model.
+        concurrency: the default of --concurrency.
+    """
+    options = (
+        click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path(path_type=Path)),
+        click.option(
+            "-o",
+            "--output",
+            required=True,
+            metavar="OUT",
+            type=click.Path(path_type=Path),
+            help="The file to write; for several pictures or a folder, the folder to write them to; - for standard "
+            "output, as PNG, or jpg:-, webp:- and so on.",
+        ),
+        click.option(
+            "--overwrite", is_flag=True, help="Replace results that exist. Inputs are never replaced."
+        ),
+        click.option(
+            "--resume",
+            is_flag=True,
+            help="Skip pictures whose result exists and is not older than they are; do the others.",
+        ),
+        click.option(
+            "--concurrency",
+            type=click.IntRange(min=1),
+            default=concurrency,
+            show_default=True,
+            metavar="N",
+            help="How many pictures are under way at once.",
+        ),
+        click.option("--model", default=model, show_default=True, help="The model's name on the server."),
+        click.option("--model-version", type=int, metavar="N", help="Its version.  [default: the newest]"),
+        click.option("--label", help="Its version by label, such as `stable`."),
+        click.option(
+            "--max-pixels",
+            type=click.IntRange(min=1),
+            default=MAX_PIXELS,
+            show_default=True,
+            metavar="N",
+            help="Refuse pictures with more pixels than this.",
+        ),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def wrapped(
+            *,
+            output: Path,
+            overwrite: bool,
+            resume: bool,
+            concurrency: int,
+            model: str,
+            model_version: int | None,
+            label: str | None,
+            max_pixels: int,
+            **rest: Any,
+        ) -> Any:
+            if model_version is not None and label is not None:
+                raise click.UsageError("--model-version and --label: give one of them")
+            if overwrite and resume:
+                raise click.UsageError("--overwrite does again what --resume would skip: give one of them")
+            reference = Reference(model=model, version=model_version, label=label, max_pixels=max_pixels)
+            results = Results(output, overwrite, resume, concurrency)
+            return command(results=results, reference=reference, **rest)
+
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
