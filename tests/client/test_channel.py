@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
 
-from client_servers import aborting, prediction, scripted
-from impasto.client import Client, Settings, errors
+from certificates import Authority
+from client_servers import ScriptedServer, aborting, prediction, scripted
+from impasto.client import Client, Retries, Settings, Timeouts, TlsOptions, errors
 from impasto.client.addresses import target
 from impasto.client.channel import channel_options
 
@@ -149,3 +152,160 @@ def test_a_port_that_is_no_grpc_server_is_unavailable_not_a_hang() -> None:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with Client(address, timeout=1) as client, pytest.raises(errors.DeadlineExceeded, match="in time"):
             client.predict("m", {})
+
+
+Metadata = dict[str, str | bytes]
+
+
+def metadata_received(server: ScriptedServer, received: list[Metadata]) -> None:
+    """Let the server keep what each call carries."""
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        received.append(dict(context.invocation_metadata()))
+        return prediction(y=ONE)
+
+    server.answer = answer
+
+
+def test_every_call_carries_the_token_and_the_metadata() -> None:
+    received: list[Metadata] = []
+    settings = Settings(token="t-1", metadata={"x-team": "pictures", "trace-bin": b"\0\xff"})
+    with scripted(aborting(grpc.StatusCode.OK)) as server:
+        metadata_received(server, received)
+        with Client(server.address, settings=settings) as client:
+            client.predict("m", {})
+            client.wait_ready()
+    assert len(received) == 2
+    for metadata in received:
+        assert metadata["authorization"] == "Bearer t-1"
+        assert metadata["x-team"] == "pictures"
+        assert metadata["trace-bin"] == b"\0\xff"
+
+
+def test_without_settings_for_it_a_call_carries_no_credentials() -> None:
+    received: list[Metadata] = []
+    with scripted(aborting(grpc.StatusCode.OK)) as server:
+        metadata_received(server, received)
+        with Client(server.address) as client:
+            client.predict("m", {})
+    assert "authorization" not in received[0]
+
+
+def test_a_token_arrives_over_tls(tmp_path: Path) -> None:
+    received: list[Metadata] = []
+    authority = Authority(tmp_path, "ca")
+    certificate, key = authority.issue("127.0.0.1")
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    with scripted(aborting(grpc.StatusCode.OK), credentials=credentials) as server:
+        metadata_received(server, received)
+        tls = TlsOptions(ca=authority.certificate)
+        with Client(server.address, tls=tls, token="t-2", compression="gzip") as client:
+            client.predict("m", {})
+    assert received[0]["authorization"] == "Bearer t-2"
+
+
+def test_gzip_requests_are_read_by_a_server() -> None:
+    sent = np.arange(100_000, dtype=np.int32)
+    requests: list[bytes] = []
+
+    def echo(request: bytes, context: grpc.ServicerContext) -> bytes:
+        requests.append(request)
+        return prediction(y=sent)
+
+    with scripted(echo) as server:
+        for compression in ("none", "gzip"):
+            with Client(server.address, compression=compression) as client:
+                assert np.array_equal(client.predict("m", {"x": sent})["y"], sent)
+    assert requests[0] == requests[1]
+
+
+def test_gzip_is_what_is_sent_and_only_if_it_is_wanted() -> None:
+    only_identity = [("grpc.compression_enabled_algorithms_bitset", 1)]
+    with scripted(lambda *_: prediction(y=ONE), options=only_identity) as server:
+        with Client(server.address) as client:
+            assert client.predict("m", {})["y"].tolist() == [0]
+        with (
+            Client(server.address, compression="gzip") as client,
+            pytest.raises(errors.CallUnsupported, match="gzip"),
+        ):
+            client.predict("m", {"x": np.zeros(100_000, np.uint8)})
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+def test_an_unavailable_server_is_asked_as_often_as_the_settings_say(attempts: int) -> None:
+    retries = Retries(attempts=attempts, first_pause=0.01, longest_pause=0.02)
+    with (
+        scripted(aborting(grpc.StatusCode.UNAVAILABLE)) as server,
+        Client(server.address, retries=retries) as client,
+    ):
+        with pytest.raises(errors.ServerUnavailable):
+            client.predict("m", {})
+        assert len(server.methods) == attempts
+
+
+def test_messages_beyond_the_settings_limit_are_refused_both_ways() -> None:
+    answer = prediction(y=np.zeros(20_000, np.uint8))
+    with scripted(lambda *_: answer) as server, Client(server.address, max_message_bytes=10_000) as client:
+        with pytest.raises(errors.ServerOverloaded, match="raise max_message_bytes"):
+            client.predict("m", {})
+        assert len(server.methods) == 1
+        with pytest.raises(errors.ServerOverloaded, match="raise max_message_bytes"):
+            client.predict("m", {"x": np.zeros(20_000, np.uint8)})
+        assert len(server.methods) == 1
+
+
+def test_pings_follow_the_settings() -> None:
+    options = dict(channel_options(Settings(keepalive=400)))
+    assert options["grpc.keepalive_time_ms"] == 400_000
+    assert dict(channel_options(Settings(keepalive=math.inf)))["grpc.keepalive_time_ms"] == 2**31 - 1
+
+
+def test_each_kind_of_call_has_the_timeout_of_its_kind() -> None:
+    remaining: list[tuple[str, float]] = []
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        remaining.append((server.methods[-1].rpartition("/")[2], context.time_remaining()))
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "enough")
+        raise AssertionError("abort raises")
+
+    timeouts = Timeouts(status=100, predict=200, upscale=300, stylize=400, dream=500, transfer=600)
+    picture, painting = np.zeros((80, 80, 3), np.uint8), np.ones((80, 80, 3), np.uint8)
+    wanted: dict[str, Callable[[Client], object]] = {
+        "status": lambda client: client.status("m"),
+        "metadata": lambda client: client.metadata("m"),
+        "predict": lambda client: client.predict("m", {}),
+        "upscale": lambda client: client.upscale(picture),
+        "stylize": lambda client: client.stylize(picture, painting),
+        "dream": lambda client: client.dream(picture),
+        "transfer": lambda client: client.transfer(picture, painting),
+    }
+    with scripted(answer) as server, Client(server.address, timeout=timeouts) as client:
+        for name, call in wanted.items():
+            remaining.clear()
+            with pytest.raises(errors.ImpastoError):
+                call(client)
+            limit = getattr(timeouts, "status" if name == "metadata" else name)
+            for method, seconds in remaining:
+                expected = limit if method == "Predict" else timeouts.status
+                assert seconds == pytest.approx(expected, abs=30), (name, method)
+            assert remaining
+
+
+def test_a_calls_own_timeout_goes_before_its_kinds_and_may_be_endless() -> None:
+    remaining: list[float | None] = []
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        remaining.append(context.time_remaining())
+        return prediction(y=ONE)
+
+    with scripted(answer) as server, Client(server.address, timeout=5000) as client:
+        client.predict("m", {})
+        client.predict("m", {}, timeout=1000)
+        client.predict("m", {}, timeout=math.inf)
+    with scripted(answer) as server, Client(server.address, timeout=math.inf) as client:
+        client.predict("m", {})
+    own, given, endless, by_settings = remaining
+    assert own == pytest.approx(5000, abs=60)  # on the wire, gRPC rounds it up
+    assert given == pytest.approx(1000, abs=60)
+    assert endless is None or endless > 1e6
+    assert by_settings is None or by_settings > 1e6

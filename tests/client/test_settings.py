@@ -269,6 +269,10 @@ def test_a_profile_without_a_file_or_in_one_without_profiles_is_refused(config: 
             "retries = { attempts = 6 }",
             "retries.attempts in {}: 6 cannot be used; it must be a whole number from 1 to 5",
         ),
+        (
+            "retries.first_pause = 0.001",
+            "retries.first_pause in {}: 0.001 cannot be used; it must be seconds, 0.01 or",
+        ),
         ("retries.longest_pause = inf", "retries.longest_pause in {}: inf cannot be used"),
         ("compression = 'br'", "compression in {}: 'br' cannot be used; it must be `none` or `gzip`"),
         ("server = ''", "server in {}: '' cannot be used; it must be `host:port`"),

@@ -72,6 +72,9 @@ def _timeout(kind: str, meaning: str) -> Setting:
     return Setting(f"timeouts.{kind}", f"IMPASTO_TIMEOUT_{kind.upper()}", _LIMIT, meaning)
 
 
+# After a pause of about a millisecond, gRPC may never send the second attempt (grpc/grpc#41036).
+_SHORTEST_PAUSE: Final = 0.01
+
 _LIMIT: Final = forms.seconds("more than 0; `inf` for no limit")
 
 SETTINGS: Final = (
@@ -173,13 +176,13 @@ SETTINGS: Final = (
     Setting(
         "retries.first_pause",
         "IMPASTO_RETRIES_FIRST_PAUSE",
-        forms.seconds("0.001 or more", least=0.001, ends=True),
+        forms.seconds("0.01 or more", least=_SHORTEST_PAUSE, ends=True),
         "about the pause before the second attempt; each later one is three times as long",
     ),
     Setting(
         "retries.longest_pause",
         "IMPASTO_RETRIES_LONGEST_PAUSE",
-        forms.seconds("not less than the first pause", least=0.001, ends=True),
+        forms.seconds("not less than the first pause", least=_SHORTEST_PAUSE, ends=True),
         "about the longest pause before an attempt",
     ),
     Setting(

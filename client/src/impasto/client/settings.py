@@ -77,7 +77,7 @@ class Retries:
 
     Attributes:
         attempts: how often it is sent in all, 1 to 5; 1 for no retries.
-        first_pause: about the seconds before the second attempt; each later pause is three times as long.
+        first_pause: about the seconds before the second attempt, 0.01 or more; each later pause is three times as long.
         longest_pause: about the longest pause in seconds.
 
     Raises:

@@ -1,0 +1,284 @@
+"""Calls that are sent again because their answer is late: which answer is taken, what is cancelled, and the budget."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import grpc
+import numpy as np
+import pytest
+from hypothesis import given, strategies
+
+from client_servers import Answer, ScriptedServer, prediction, scripted
+from impasto.client import Client, Retries, errors
+from impasto.client._hedging import ATTEMPTS, Hedging, is_final
+from impasto.client.errors import STATUS_ERRORS
+
+SOON = 0.02  # seconds; far above what these servers take to answer is not needed, as nothing is timed
+NEVER = 60.0  # longer than any test waits
+ONCE = Retries(attempts=1)
+
+
+def number(value: float) -> bytes:
+    return prediction(y=np.array([value], np.float32))
+
+
+@dataclass
+class Attempts:
+    """Does to each attempt, in the order in which they arrive, what the test wants done to that one.
+
+    Attributes:
+        behaviours: for the first attempt, the second and so on; the last one is for all that follow.
+        cancelled: set when a client cancels a call.
+        enough: set at the end of the test, to let those go that are held up.
+    """
+
+    behaviours: list[Answer]
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    enough: threading.Event = field(default_factory=threading.Event)
+    arrived: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        with self.lock:
+            behaviour = self.behaviours[min(self.arrived, len(self.behaviours) - 1)]
+            self.arrived += 1
+        return behaviour(request, context)
+
+    def hold(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        """Never answers while the test runs."""
+        context.add_callback(self.cancelled.set)
+        self.enough.wait(NEVER)
+        return number(-1)
+
+
+def answering(value: float) -> Answer:
+    return lambda request, context: number(value)
+
+
+def failing(code: grpc.StatusCode) -> Answer:
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        context.abort(code, "as the test wants")
+        raise AssertionError("abort raises")
+
+    return answer
+
+
+@contextmanager
+def serving(attempts: Attempts) -> Iterator[ScriptedServer]:
+    with scripted(attempts) as server:
+        try:
+            yield server
+        finally:
+            attempts.enough.set()
+
+
+def attempts_of(*behaviours: Callable[[Attempts], Answer]) -> Attempts:
+    made = Attempts([])
+    made.behaviours = [behaviour(made) for behaviour in behaviours]
+    return made
+
+
+def held(attempts: Attempts) -> Answer:
+    return attempts.hold
+
+
+def answered(value: float) -> Callable[[Attempts], Answer]:
+    return lambda attempts: answering(value)
+
+
+def failed(code: grpc.StatusCode) -> Callable[[Attempts], Answer]:
+    return lambda attempts: failing(code)
+
+
+def call(client: Client, timeout: float | None = None) -> float:
+    return float(client.predict("m", {}, timeout=timeout)["y"][0])
+
+
+def test_a_late_call_is_answered_by_the_next_attempt_and_the_late_one_is_cancelled() -> None:
+    attempts = attempts_of(held, answered(2))
+    with serving(attempts) as server, Client(server.address, hedge=SOON) as client:
+        assert call(client) == 2
+        assert attempts.cancelled.wait(NEVER)
+    assert attempts.arrived == 2
+
+
+def test_the_replica_that_answers_is_taken_where_another_stalls() -> None:
+    stalled = attempts_of(held)
+    with (
+        serving(stalled) as bad,
+        scripted(answering(1)) as good,
+        Client(f"{bad.address},{good.address}", hedge=SOON) as client,
+    ):
+        while stalled.arrived < 3:  # round robin comes to it every other time, once both connections are up
+            assert call(client) == 1
+
+
+def test_a_call_is_sent_three_times_at_most() -> None:
+    attempts = attempts_of(held)
+    with (
+        serving(attempts) as server,
+        Client(server.address, hedge=SOON) as client,
+        pytest.raises(errors.DeadlineExceeded),
+    ):
+        call(client, timeout=30 * SOON)
+    assert attempts.arrived == ATTEMPTS == 3
+
+
+def test_a_call_that_is_answered_in_time_is_sent_once() -> None:
+    attempts = attempts_of(answered(1))
+    with serving(attempts) as server, Client(server.address, hedge=NEVER / 2) as client:
+        assert call(client, timeout=NEVER) == 1
+    assert attempts.arrived == 1
+
+
+def test_no_call_is_sent_again_unless_that_is_asked_for() -> None:
+    attempts = attempts_of(held, answered(2))
+    with (
+        serving(attempts) as server,
+        Client(server.address) as client,
+        pytest.raises(errors.DeadlineExceeded),
+    ):
+        call(client, timeout=0.3)
+    assert attempts.arrived == 1
+
+
+def test_a_call_whose_timeout_is_shorter_than_the_delay_is_sent_once() -> None:
+    attempts = attempts_of(held, answered(2))
+    with (
+        serving(attempts) as server,
+        Client(server.address, hedge=0.3) as client,
+        pytest.raises(errors.DeadlineExceeded),
+    ):
+        call(client, timeout=0.3)
+    assert attempts.arrived == 1
+
+
+def test_all_attempts_share_one_timeout() -> None:
+    remaining: list[float] = []
+
+    def note(attempts: Attempts) -> Answer:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            remaining.append(context.time_remaining())
+            return attempts.hold(request, context)
+
+        return answer
+
+    attempts = attempts_of(note)
+    with (
+        serving(attempts) as server,
+        Client(server.address, hedge=0.4) as client,
+        pytest.raises(errors.DeadlineExceeded),
+    ):
+        call(client, timeout=1.1)
+    assert len(remaining) == 3
+    assert remaining == sorted(remaining, reverse=True)
+    assert remaining[0] - remaining[2] > 0.4
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_the_late_attempt_may_still_answer_where_the_next_one_meets_a_bad_replica(
+    code: grpc.StatusCode,
+) -> None:
+    goes_on = threading.Event()
+
+    def late(attempts: Attempts) -> Answer:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            goes_on.wait(NEVER)
+            return number(7)
+
+        return answer
+
+    def bad(attempts: Attempts) -> Answer:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            context.add_callback(goes_on.set)  # the late one answers after this one has failed
+            return failing(code)(request, context)
+
+        return answer
+
+    attempts = attempts_of(late, bad)
+    with serving(attempts) as server, Client(server.address, hedge=SOON, retries=ONCE) as client:
+        assert call(client) == 7
+
+
+def test_a_failure_that_every_replica_would_give_ends_the_call() -> None:
+    attempts = attempts_of(held, failed(grpc.StatusCode.INVALID_ARGUMENT))
+    with serving(attempts) as server, Client(server.address, hedge=SOON) as client:
+        with pytest.raises(errors.InvalidInput) as caught:
+            call(client, timeout=NEVER)
+        assert isinstance(caught.value.__cause__, grpc.RpcError)
+        assert attempts.cancelled.wait(NEVER)
+
+
+def test_where_every_attempt_fails_the_failure_is_raised() -> None:
+    attempts = attempts_of(failed(grpc.StatusCode.INTERNAL))
+    with (
+        serving(attempts) as server,
+        Client(server.address, hedge=NEVER / 2) as client,
+        pytest.raises(errors.ServerFault),
+    ):
+        call(client, timeout=NEVER)
+    assert attempts.arrived == 1
+
+
+def test_a_client_that_is_closed_ends_its_calls_with_an_error_of_its_own() -> None:
+    attempts = attempts_of(held)
+    with serving(attempts) as server:
+        client = Client(server.address, hedge=SOON)
+        threading.Timer(0.3, client.close).start()
+        with pytest.raises(errors.CallAborted):
+            call(client, timeout=NEVER)
+
+
+def test_when_everything_is_late_few_calls_are_sent_again() -> None:
+    late = threading.Event()
+
+    def wait(attempts: Attempts) -> Answer:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            late.wait(4 * SOON)
+            return number(1)
+
+        return answer
+
+    attempts = attempts_of(wait)
+    calls = 40
+    with serving(attempts) as server, Client(server.address, hedge=SOON) as client:
+        for _ in range(calls):
+            call(client)
+    assert calls < attempts.arrived <= calls + 10 + calls / 10
+
+
+@given(strategies.lists(strategies.booleans(), max_size=400))
+def test_the_budget_grants_ten_and_then_a_tenth_of_all_calls(events: list[bool]) -> None:
+    hedging = Hedging(1.0)
+    begun = granted = 0
+    for is_call in events:
+        if is_call:
+            hedging.begin()
+            begun += 1
+        else:
+            granted += hedging.granted()
+    assert granted <= 10 + begun / 10 + 1e-9
+    if len(events) - begun <= 10:
+        assert granted == len(events) - begun
+
+
+def test_a_delay_without_end_or_beyond_the_timeout_is_none() -> None:
+    assert Hedging(math.inf).delay(None) is None
+    assert Hedging(math.inf).delay(5) is None
+    assert Hedging(2).delay(None) == 2
+    assert Hedging(2).delay(5) == 2
+    assert Hedging(2).delay(2) is None
+
+
+def test_it_is_settled_for_every_status_whether_it_is_final() -> None:
+    another_may_answer = {code.name for code in grpc.StatusCode if not is_final(code)}
+    assert another_may_answer == {
+        *("ABORTED", "CANCELLED", "DATA_LOSS", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNKNOWN")
+    }
+    assert is_final(grpc.StatusCode.OK)
+    assert set(STATUS_ERRORS) | {grpc.StatusCode.OK} == set(grpc.StatusCode)
