@@ -124,8 +124,8 @@ def _fields(message: Message) -> Iterator[tuple[Message, Any]]:
             continue
         if _is_map(field):
             if field.message_type.fields_by_name["value"].message_type is not None:
-                for inner in value.values():
-                    yield from _fields(inner)
+                for key in sorted(value):  # a map's own order is another in each process
+                    yield from _fields(value[key])
         elif field.is_repeated:
             for inner in value:
                 yield from _fields(inner)

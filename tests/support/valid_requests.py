@@ -41,6 +41,7 @@ REQUEST_TYPES: Final[dict[str, Any]] = {
 TOYS: Final = ("add", "asserting", "constant", "defaults", "echo", "half", "variable")
 
 _SHAPES: Final = (
+    *((24, 32), (1, 24, 32), (24, 32, 32), (1, 24, 32, 24), (1, 24, 32, 3, 3)),
     *((), (0,), (1,), (3,), (5,), (0, 0), (2, 3), (16, 16), (0, 0, 0), (1, 1, 1), (16, 16, 3), (16, 16, 1)),
     *(
         (16, 16, 4),

@@ -146,10 +146,10 @@ class ServedStylizer(tf.Module):
 
 def _check_style(name: str, style: tf.Tensor, least: int) -> tf.Operation:
     shape = tf.shape(style)
-    # One by one: fewer dimensions are an error here, and would end the server's process in a convolution.
-    batch, height, width = shape[0], shape[1], shape[2]
+    # To name each is to have four dimensions; with fewer, a convolution would end the server's process.
+    batch, height, width, channels = shape[0], shape[1], shape[2], shape[3]
     return tf.debugging.Assert(
-        (height >= least) & (width >= least) & (batch > 0),
+        (height >= least) & (width >= least) & (batch > 0) & tf.equal(channels, 3),
         [f"{name} must be a picture at least {least} pixels high and wide, its shape is", shape],
     )
 
