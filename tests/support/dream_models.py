@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 from impasto.client.signatures import DREAM
-from impasto.export.backbones import Architecture, Backbone
+from impasto.export.backbones import Architecture, Backbone, Segment
 from impasto.export.backbones.random import random_arrays
 from impasto.export.dream.limits import Limits
 from impasto.export.dream.served import DeepDream
@@ -21,22 +19,17 @@ WEIGHTS = "random, for tests"
 MINIMUM_SIDE = 8
 
 
-def _network(x: Any, conv: Any) -> Iterator[Any]:
-    x = conv(x, 4, (3, 3))
-    yield x
-    x = conv(x, 6, (3, 3), stride=2)
-    yield x
-    yield conv(x, 8, (3, 3))
-
-
 ARCHITECTURE = Architecture(
     name="tiny",
     layers=LAYERS,
     minimum_side=MINIMUM_SIDE,
     normalised=False,
-    network=_network,
+    segments=(
+        Segment(lambda x, conv: conv(x, 4, (3, 3)), ("shallow",)),
+        Segment(lambda x, conv: conv(x, 6, (3, 3), stride=2), ("middle",)),
+        Segment(lambda x, conv: conv(x, 8, (3, 3)), ("deep",)),
+    ),
     from_signed=tf.identity,
-    convolutions=LAYERS,
 )
 SETTINGS = Settings(
     layers={"middle": 1.0, "deep": 2.0}, steps=4, step_size=0.02, octave_scale=1.3, octaves=(-1, 0)

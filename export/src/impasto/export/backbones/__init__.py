@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from impasto.export.backbones.architecture import Architecture
+from impasto.export.backbones.architecture import Architecture, Segment
 from impasto.export.backbones.backbone import Backbone, BackboneError
 from impasto.export.backbones.inception_v3 import INCEPTION_V3
 from impasto.export.backbones.vgg19 import VGG19
@@ -22,6 +22,7 @@ __all__ = [
     "BackboneError",
     "DownloadError",
     "Provenance",
+    "Segment",
     "Weights",
     "WeightsError",
     "load_weights",

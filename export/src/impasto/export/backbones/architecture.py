@@ -1,21 +1,22 @@
 """What a network is, apart from its weights: a function of an image and of how convolutions are made.
 
-The network's function is written once. Given convolutions that take the next variables it is the network; given
-convolutions that draw kernels it initialises one (see `impasto.export.backbones.random`).
+The network's functions are written once. Given convolutions that take the next variables they are the network; given
+convolutions that draw kernels they initialise one (see `impasto.export.backbones.random`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import tensorflow as tf
 
 
-class Conv(Protocol):
-    """A convolution with its bias or batch normalisation, and the ReLU after it."""
+class Conv(ABC):
+    """Makes convolutions, each with its bias or batch normalisation, and the ReLU after it."""
 
+    @abstractmethod
     def __call__(
         self,
         x: tf.Tensor,
@@ -26,6 +27,37 @@ class Conv(Protocol):
         padding: str = "SAME",
     ) -> tf.Tensor:
         """[B, H, W, C] to [B, H', W', filters]; `kernel` is height and width."""
+
+    def heads(self, x: tf.Tensor, filters: Sequence[int], *, smoothed: int | None = None) -> list[tf.Tensor]:
+        """1x1 convolutions of one input, side by side.
+
+        Args:
+            x: [B, H, W, C].
+            filters: of each.
+            smoothed: filters of one more, the last, of the mean of `x` over 3x3; the border counts as not there.
+        """
+        found = [self(x, count, (1, 1)) for count in filters]
+        if smoothed is not None:
+            found.append(self(smooth(x), smoothed, (1, 1)))
+        return found
+
+
+def smooth(x: tf.Tensor) -> tf.Tensor:
+    """The mean over 3x3; the border counts as not there."""
+    return tf.nn.avg_pool2d(x, 3, 1, "SAME")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What leads from one candidate layer to the next.
+
+    Attributes:
+        compute: from the layer before, or the image, to the layer; float32 [B, H, W, C].
+        convolutions: the convolutions' names, in the order in which `compute` makes them.
+    """
+
+    compute: Callable[[tf.Tensor, Conv], tf.Tensor]
+    convolutions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -38,19 +70,22 @@ class Architecture:
         minimum_side: least height and width of an image in pixels; smaller ones fail in the convolutions' kernels, some
             of them by killing the process.
         normalised: whether batch normalisation follows each convolution, instead of a bias.
-        network: gives the candidate layers' activations in order, lazily: what is not asked for is not built. Its image
-            is float32 [B, H, W, 3] as the network was trained on it.
+        segments: one for each candidate layer. The first takes an image float32 [B, H, W, 3] as the network was trained
+            on it.
         from_signed: RGB in -1..1 to the network's own input.
-        convolutions: the convolutions' names, in the order in which `network` makes them.
     """
 
     name: str
     layers: tuple[str, ...]
     minimum_side: int
     normalised: bool
-    network: Callable[[tf.Tensor, Conv], Iterator[tf.Tensor]]
+    segments: tuple[Segment, ...]
     from_signed: Callable[[tf.Tensor], tf.Tensor]
-    convolutions: tuple[str, ...]
+
+    @property
+    def convolutions(self) -> tuple[str, ...]:
+        """All convolutions' names, in the order in which the segments make them."""
+        return tuple(name for segment in self.segments for name in segment.convolutions)
 
     @property
     def parameters(self) -> tuple[str, ...]:

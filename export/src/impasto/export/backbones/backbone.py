@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from impasto.export.backbones.architecture import Architecture
+from impasto.export.backbones.computed import Computed
+from impasto.export.backbones.convolutions import EPSILON, FastConv, Parameters, RecipeConv
 from impasto.export.errors import ExportError
 
 Arrays = Mapping[str, npt.NDArray[np.float32]]
 """Weights by name, `<convolution>/kernel`, `/bias` and so on: see `Architecture`."""
-
-# Keras' InceptionV3 adds this to the variance.
-_EPSILON = np.float32(1e-3)
 
 
 class BackboneError(ExportError):
@@ -29,8 +27,9 @@ class Backbone(tf.Module):
     Args:
         architecture: the network.
         arrays: a value for each of the network's parameters.
-        fold: multiply the batch normalisation into the convolutions. The activations stay within 1e-4 of the
-            unfolded network's and each step costs less.
+        fold: multiply the batch normalisation into the convolutions, and compute these in less time: see `FastConv`.
+            The activations stay within 1e-4 of the unfolded network's. Without it, or without batch normalisation, the
+            network computes what Keras' own does, operation by operation.
 
     Raises:
         BackboneError: an array is missing or not of the network's shape.
@@ -40,14 +39,17 @@ class Backbone(tf.Module):
         super().__init__(name=architecture.name)
         self.architecture = architecture
         _check(architecture, arrays)
-        self._folded = fold or not architecture.normalised
+        # VGG19 would gain nothing: its kernels are small beside its activations, and none share an input.
+        self._fast = fold and architecture.normalised
+        self._computed: dict[str, Computed] = {}
+        self._segments: list[Callable[[tf.Tensor], tf.Tensor]] = []
         self._kernels: list[tf.Variable] = []
         self._others: list[list[tf.Variable]] = []
         for name in architecture.convolutions:
             kernel = arrays[f"{name}/kernel"]
             others = [arrays[f"{name}/{parameter}"] for parameter in architecture.parameters]
-            if architecture.normalised and fold:
-                kernel, others = _fold(kernel, *others)
+            if self._fast:
+                kernel, others = _folded(kernel, *others)
             self._kernels.append(tf.Variable(kernel, trainable=False, name=f"{name}/kernel"))
             self._others.append(
                 [tf.Variable(other, trainable=False, name=f"{name}/other") for other in others]
@@ -69,38 +71,50 @@ class Backbone(tf.Module):
         Returns:
             float32 [B, h, w, C] for each layer, from shallow to deep.
         """
-        position = 0
+        layers = [image]
+        for index in range(count):
+            layers.append(self._segment(index, layers[-1].shape[-1])(layers[-1]))
+        return layers[1:]
 
-        def conv(
-            x: tf.Tensor, filters: int, kernel: tuple[int, int], *, stride: int = 1, padding: str = "SAME"
-        ) -> tf.Tensor:
-            nonlocal position
-            index, position = position, position + 1
-            shape = (*kernel, x.shape[-1], filters)
-            if tuple(self._kernels[index].shape) != shape:
-                name = self.architecture.convolutions[index]
-                raise BackboneError(
-                    f"{name}/kernel has shape {tuple(self._kernels[index].shape)}, not {shape}: "
-                    f"give weights of {self.architecture.name} without its classifier"
-                )
-            x = tf.nn.conv2d(x, self._kernels[index], strides=stride, padding=padding)
-            if self._folded:
-                (bias,) = self._others[index]
-                return tf.nn.relu(tf.nn.bias_add(x, bias))
-            beta, mean, variance = self._others[index]
-            return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, beta, None, _EPSILON))
+    def _segment(self, index: int, channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        if not self._fast:
+            return self._computation(index)
+        # A function, so that a saved model holds each segment once, forward and back, whatever uses it.
+        if len(self._segments) == index:
+            layer = tf.TensorSpec([None, None, None, channels])
+            segment = tf.function(self._computation(index), input_signature=[layer], autograph=False)
+            self._segments.append(segment)
+        return self._segments[index]
 
-        return list(islice(self.architecture.network(image, conv), count))
+    def _computation(self, index: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        segment = self.architecture.segments[index]
+        start = sum(len(before.convolutions) for before in self.architecture.segments[:index])
+
+        def compute(x: tf.Tensor) -> tf.Tensor:
+            remaining = map(Parameters, segment.convolutions, self._kernels[start:], self._others[start:])
+
+            def take(shape: tuple[int, ...]) -> Parameters:
+                own = next(remaining)
+                if tuple(own.kernel.shape) != shape:
+                    raise BackboneError(
+                        f"{own.name}/kernel has shape {tuple(own.kernel.shape)}, not {shape}: "
+                        f"give weights of {self.architecture.name} without its classifier"
+                    )
+                return own
+
+            return segment.compute(x, FastConv(take, self._computed) if self._fast else RecipeConv(take))
+
+        return compute
 
 
-def _fold(
+def _folded(
     kernel: npt.NDArray[np.float32],
     beta: npt.NDArray[np.float32],
     mean: npt.NDArray[np.float32],
     variance: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]]:
     """(k * x - mean) / sqrt(variance + e) + beta as one convolution and a bias; in float64, to round once."""
-    scale = 1.0 / np.sqrt(variance.astype(np.float64) + _EPSILON)
+    scale = 1.0 / np.sqrt(variance.astype(np.float64) + EPSILON)
     return (kernel * scale).astype(np.float32), [(beta - mean * scale).astype(np.float32)]
 
 

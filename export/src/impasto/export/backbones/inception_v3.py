@@ -1,55 +1,38 @@
 """InceptionV3: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision" (2016).
 
-Branches are in the order in which Keras makes them, so that its weights fit one after the other.
+Convolutions have the numbers that Keras gives them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import tensorflow as tf
 
-from impasto.export.backbones.architecture import Architecture, Conv
+from impasto.export.backbones.architecture import Architecture, Conv, Segment
 
 
-def _network(x: tf.Tensor, conv: Conv) -> Iterator[tf.Tensor]:
+def _stem(x: tf.Tensor, conv: Conv) -> tf.Tensor:
     x = conv(x, 32, (3, 3), stride=2, padding="VALID")
     x = conv(x, 32, (3, 3), padding="VALID")
     x = conv(x, 64, (3, 3))
     x = _shrink(x)
     x = conv(x, 80, (1, 1), padding="VALID")
     x = conv(x, 192, (3, 3), padding="VALID")
-    x = _shrink(x)
-    for pooled in (32, 64, 64):
-        x = _fine(x, conv, pooled)
-        yield x
-    x = _fine_to_middle(x, conv)
-    yield x
-    for inner in (128, 160, 160, 192):
-        x = _middle(x, conv, inner)
-        yield x
-    x = _middle_to_coarse(x, conv)
-    yield x
-    for _ in range(2):
-        x = _coarse(x, conv)
-        yield x
+    return _shrink(x)
 
 
 def _shrink(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.max_pool2d(x, 3, 2, "VALID")
 
 
-def _smooth(x: tf.Tensor) -> tf.Tensor:
-    return tf.nn.avg_pool2d(x, 3, 1, "SAME")
-
-
 def _fine(x: tf.Tensor, conv: Conv, pooled: int) -> tf.Tensor:
     """1/8 of the image's sides: mixed0 to mixed2."""
-    one = conv(x, 64, (1, 1))
-    five = conv(conv(x, 48, (1, 1)), 64, (5, 5))
-    double = conv(conv(conv(x, 64, (1, 1)), 96, (3, 3)), 96, (3, 3))
-    return tf.concat([one, five, double, conv(_smooth(x), pooled, (1, 1))], axis=3)
+    one, five, double, smooth = conv.heads(x, (64, 48, 64), smoothed=pooled)
+    five = conv(five, 64, (5, 5))
+    double = conv(conv(double, 96, (3, 3)), 96, (3, 3))
+    return tf.concat([one, five, double, smooth], axis=3)
 
 
 def _fine_to_middle(x: tf.Tensor, conv: Conv) -> tf.Tensor:
@@ -61,30 +44,59 @@ def _fine_to_middle(x: tf.Tensor, conv: Conv) -> tf.Tensor:
 
 def _middle(x: tf.Tensor, conv: Conv, inner: int) -> tf.Tensor:
     """1/16 of the image's sides, 7x7 kernels as a row and a column: mixed4 to mixed7."""
-    one = conv(x, 192, (1, 1))
-    seven = conv(conv(conv(x, inner, (1, 1)), inner, (1, 7)), 192, (7, 1))
-    double = conv(x, inner, (1, 1))
+    one, seven, double, smooth = conv.heads(x, (192, inner, inner), smoothed=192)
+    seven = conv(conv(seven, inner, (1, 7)), 192, (7, 1))
     for kernel in ((7, 1), (1, 7), (7, 1)):
         double = conv(double, inner, kernel)
     double = conv(double, 192, (1, 7))
-    return tf.concat([one, seven, double, conv(_smooth(x), 192, (1, 1))], axis=3)
+    return tf.concat([one, seven, double, smooth], axis=3)
 
 
 def _middle_to_coarse(x: tf.Tensor, conv: Conv) -> tf.Tensor:
-    three = conv(conv(x, 192, (1, 1)), 320, (3, 3), stride=2, padding="VALID")
-    seven = conv(conv(conv(x, 192, (1, 1)), 192, (1, 7)), 192, (7, 1))
+    three, seven = conv.heads(x, (192, 192))
+    three = conv(three, 320, (3, 3), stride=2, padding="VALID")
+    seven = conv(conv(seven, 192, (1, 7)), 192, (7, 1))
     seven = conv(seven, 192, (3, 3), stride=2, padding="VALID")
     return tf.concat([three, seven, _shrink(x)], axis=3)
 
 
 def _coarse(x: tf.Tensor, conv: Conv) -> tf.Tensor:
     """1/32 of the image's sides: mixed9 and mixed10."""
-    one = conv(x, 320, (1, 1))
-    three = conv(x, 384, (1, 1))
+    one, three, double, smooth = conv.heads(x, (320, 384, 448), smoothed=192)
     three = [conv(three, 384, (1, 3)), conv(three, 384, (3, 1))]
-    double = conv(conv(x, 448, (1, 1)), 384, (3, 3))
+    double = conv(double, 384, (3, 3))
     double = [conv(double, 384, (1, 3)), conv(double, 384, (3, 1))]
-    return tf.concat([one, *three, *double, conv(_smooth(x), 192, (1, 1))], axis=3)
+    return tf.concat([one, *three, *double, smooth], axis=3)
+
+
+# Keras numbers a block's convolutions branch by branch; here those of one input come first.
+_STEM_ORDER: Final = (0, 1, 2, 3, 4)
+_FINE_ORDER: Final = (0, 1, 3, 6, 2, 4, 5)
+_MIDDLE_ORDER: Final = (0, 1, 4, 9, 2, 3, 5, 6, 7, 8)
+_COARSE_ORDER: Final = (0, 1, 4, 8, 2, 3, 5, 6, 7)
+_BLOCKS: Final[tuple[tuple[Callable[[tf.Tensor, Conv], tf.Tensor], tuple[int, ...]], ...]] = (
+    (
+        lambda x, conv: _fine(_stem(x, conv), conv, 32),
+        (*_STEM_ORDER, *(5 + number for number in _FINE_ORDER)),
+    ),
+    (lambda x, conv: _fine(x, conv, 64), _FINE_ORDER),
+    (lambda x, conv: _fine(x, conv, 64), _FINE_ORDER),
+    (_fine_to_middle, (0, 1, 2, 3)),
+    (lambda x, conv: _middle(x, conv, 128), _MIDDLE_ORDER),
+    (lambda x, conv: _middle(x, conv, 160), _MIDDLE_ORDER),
+    (lambda x, conv: _middle(x, conv, 160), _MIDDLE_ORDER),
+    (lambda x, conv: _middle(x, conv, 192), _MIDDLE_ORDER),
+    (_middle_to_coarse, (0, 2, 1, 3, 4, 5)),
+    (_coarse, _COARSE_ORDER),
+    (_coarse, _COARSE_ORDER),
+)
+
+
+def _segments() -> Iterator[Segment]:
+    first = 0
+    for compute, order in _BLOCKS:
+        yield Segment(compute, tuple(f"conv{first + number}" for number in order))
+        first += len(order)
 
 
 def _from_signed(image: tf.Tensor) -> tf.Tensor:
@@ -96,7 +108,6 @@ INCEPTION_V3: Final = Architecture(
     layers=tuple(f"mixed{number}" for number in range(11)),
     minimum_side=75,
     normalised=True,
-    network=_network,
+    segments=tuple(_segments()),
     from_signed=_from_signed,
-    convolutions=tuple(f"conv{number}" for number in range(94)),
 )

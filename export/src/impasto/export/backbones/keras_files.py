@@ -103,14 +103,15 @@ def arrays_of(architecture: Architecture, model: Any) -> dict[str, npt.NDArray[n
     """The weights in a Keras model of `architecture`, by our names."""
     layers = tf.keras.layers
     arrays: dict[str, npt.NDArray[np.float32]] = {}
+    names = sorted(architecture.convolutions, key=_numbers)
     convolutions = _in_order_made(model, layers.Conv2D)
-    for name, layer in zip(architecture.convolutions, convolutions, strict=True):
+    for name, layer in zip(names, convolutions, strict=True):
         arrays[f"{name}/kernel"] = layer.get_weights()[0]
         if not architecture.normalised:
             arrays[f"{name}/bias"] = layer.get_weights()[1]
     if architecture.normalised:
         normalisations = _in_order_made(model, layers.BatchNormalization)
-        for name, layer in zip(architecture.convolutions, normalisations, strict=True):
+        for name, layer in zip(names, normalisations, strict=True):
             for parameter, value in zip(architecture.parameters, layer.get_weights(), strict=True):
                 arrays[f"{name}/{parameter}"] = value
     return arrays
@@ -118,8 +119,10 @@ def arrays_of(architecture: Architecture, model: Any) -> dict[str, npt.NDArray[n
 
 def _in_order_made(model: Any, kind: type) -> list[Any]:
     """Keras lists layers by depth in the graph; the numbers in their names tell the order in which they were made."""
+    return sorted(
+        (layer for layer in model.layers if isinstance(layer, kind)), key=lambda layer: _numbers(layer.name)
+    )
 
-    def number(layer: Any) -> tuple[int, ...]:
-        return tuple(int(part) for part in re.findall(r"\d+", layer.name))
 
-    return sorted((layer for layer in model.layers if isinstance(layer, kind)), key=number)
+def _numbers(name: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", name))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from impasto.export.backbones.architecture import Architecture
+from impasto.export.backbones.architecture import Architecture, Conv
 
 _PICTURES = 16
 """That the batch normalisation is calibrated on: a deep layer has only 9 places in each."""
@@ -30,33 +28,41 @@ def random_arrays(architecture: Architecture, *, seed: int = 0) -> dict[str, npt
         architecture: the network.
         seed: 0 or more; the same seed gives the same kernels.
     """
-    arrays: dict[str, npt.NDArray[np.float32]] = {}
     rng = np.random.default_rng(seed)
-    numbers = count()
+    conv = _DrawnConv(architecture, rng)
+    x = architecture.from_signed(tf.constant(_soft_pictures(rng)))
+    for segment in architecture.segments:
+        x = segment.compute(x, conv)
+    return conv.arrays
 
-    def conv(
-        x: tf.Tensor, filters: int, kernel: tuple[int, int], *, stride: int = 1, padding: str = "SAME"
+
+class _DrawnConv(Conv):
+    """Draws each kernel when it is asked for, and calibrates on what it is given."""
+
+    def __init__(self, architecture: Architecture, rng: np.random.Generator) -> None:
+        self.arrays: dict[str, npt.NDArray[np.float32]] = {}
+        self._normalised = architecture.normalised
+        self._names = iter(architecture.convolutions)
+        self._rng = rng
+
+    def __call__(
+        self, x: tf.Tensor, filters: int, kernel: tuple[int, int], *, stride: int = 1, padding: str = "SAME"
     ) -> tf.Tensor:
-        name = architecture.convolutions[next(numbers)]
+        name = next(self._names)
         shape = (*kernel, x.shape[-1], filters)
         deviation = np.float32(np.sqrt(2.0 / np.prod(shape[:3])))  # He et al. 2015, equation 10
-        drawn = rng.standard_normal(shape, np.float32) * deviation
-        arrays[f"{name}/kernel"] = drawn
+        drawn = self._rng.standard_normal(shape, np.float32) * deviation
+        self.arrays[f"{name}/kernel"] = drawn
         x = tf.nn.conv2d(x, drawn, strides=stride, padding=padding)
-        if architecture.normalised:
+        if self._normalised:
             mean, variance = tf.nn.moments(x, axes=[0, 1, 2])
-            arrays[f"{name}/beta"] = np.full(filters, _BETA, np.float32)
-            arrays[f"{name}/mean"] = mean.numpy()
-            arrays[f"{name}/variance"] = variance.numpy()
+            self.arrays[f"{name}/beta"] = np.full(filters, _BETA, np.float32)
+            self.arrays[f"{name}/mean"] = mean.numpy()
+            self.arrays[f"{name}/variance"] = variance.numpy()
             x = (x - mean) / tf.sqrt(variance + 1e-3) + _BETA
         else:
-            arrays[f"{name}/bias"] = np.zeros(filters, np.float32)
+            self.arrays[f"{name}/bias"] = np.zeros(filters, np.float32)
         return tf.nn.relu(x)
-
-    pictures = architecture.from_signed(tf.constant(_soft_pictures(rng)))
-    for _ in architecture.network(pictures, conv):
-        pass
-    return arrays
 
 
 def _soft_pictures(rng: np.random.Generator) -> npt.NDArray[np.float32]:

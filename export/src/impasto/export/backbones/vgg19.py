@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Final
 
 import tensorflow as tf
 
-from impasto.export.backbones.architecture import Architecture, Conv
+from impasto.export.backbones.architecture import Architecture, Conv, Segment
 
 _BLOCKS: Final = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 """Convolutions and filters of each block."""
@@ -25,27 +25,24 @@ def _from_signed(image: tf.Tensor) -> tf.Tensor:
     return preprocess((image + 1.0) * 127.5)
 
 
-def _network(x: tf.Tensor, conv: Conv) -> Iterator[tf.Tensor]:
-    for block, (count, filters) in enumerate(_BLOCKS):
-        if block:
-            x = tf.nn.max_pool2d(x, 2, 2, "VALID")
-        for _ in range(count):
-            x = conv(x, filters, (3, 3))
-            yield x
+def _layer(filters: int, *, pooled: bool) -> Callable[[tf.Tensor, Conv], tf.Tensor]:
+    def compute(x: tf.Tensor, conv: Conv) -> tf.Tensor:
+        return conv(tf.nn.max_pool2d(x, 2, 2, "VALID") if pooled else x, filters, (3, 3))
+
+    return compute
 
 
-_LAYERS: Final = tuple(
-    f"block{block}_conv{number}"
-    for block, (count, _) in enumerate(_BLOCKS, start=1)
+_SEGMENTS: Final = tuple(
+    Segment(_layer(filters, pooled=block > 1 and number == 1), (f"block{block}_conv{number}",))
+    for block, (count, filters) in enumerate(_BLOCKS, start=1)
     for number in range(1, count + 1)
 )
 
 VGG19: Final = Architecture(
     name="vgg19",
-    layers=_LAYERS,
+    layers=tuple(name for segment in _SEGMENTS for name in segment.convolutions),
     minimum_side=16,
     normalised=False,
-    network=_network,
+    segments=_SEGMENTS,
     from_signed=_from_signed,
-    convolutions=_LAYERS,
 )

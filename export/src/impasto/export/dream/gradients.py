@@ -81,7 +81,7 @@ class Gradients(tf.Module):
         return [tf.zeros([0, channels]) for channels in self._channels]
 
     def _activations(self, picture: tf.Tensor, depth: int) -> list[tf.Tensor]:
-        network_input = self._backbone.architecture.from_signed(picture[None])
+        network_input = self._backbone.architecture.from_signed(tf.expand_dims(picture, 0))
         return self._backbone.activations(network_input, depth + 1)
 
     def _gradient_at(self, depth: int) -> Callable[..., Any]:

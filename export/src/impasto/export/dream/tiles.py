@@ -49,28 +49,39 @@ def tiled_gradient(
     size = tf.shape(picture)[:2]
     counts, sides = tile_size(size, tile)
     total = tf.reduce_prod(counts)
+    whole = tf.equal(total, 1)
     random = tf.random.stateless_uniform([2], tf.stack([seed, step]))
-    shift = tf.where(total > 1, tf.cast(random * tf.cast(sides, tf.float32), tf.int32), 0)
-    shifted = tf.roll(picture, shift, axis=[0, 1])
+    shift = tf.cast(random * tf.cast(sides, tf.float32), tf.int32)
     pixels = tf.cast(tf.reduce_prod(size), tf.float32)
 
-    def body(index: tf.Tensor, loss: tf.Tensor, whole: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def unless_whole(change: Callable[[], tf.Tensor], unchanged: tf.Tensor) -> tf.Tensor:
+        # A picture in one tile is not copied around: that would cost some hundredths of a step.
+        return tf.ensure_shape(tf.cond(whole, lambda: unchanged, change), [None, None, 3])
+
+    shifted = unless_whole(lambda: tf.roll(picture, shift, axis=[0, 1]), picture)
+
+    def body(index: tf.Tensor, loss: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         first = tf.stack([index // counts[1], index % counts[1]]) * sides
         last = tf.minimum(first + sides, size)
         # The last tiles reach back over their neighbours, so that all have one size; they give their own part.
         start = last - sides
-        part_loss, part = gradient(tf.slice(shifted, [*tf.unstack(start), 0], [*tf.unstack(sides), 3]))
-        own = part[first[0] - start[0] :, first[1] - start[1] :]
+        cut = [*tf.unstack(start), 0], [*tf.unstack(sides), 3]
+        part_loss, part = gradient(unless_whole(lambda: tf.slice(shifted, *cut), shifted))
         share = tf.cast(tf.reduce_prod(last - first), tf.float32) / pixels
-        around = tf.stack([first, size - last], axis=1)
-        return index + 1, loss + share * part_loss, whole + tf.pad(own, tf.pad(around, [[0, 1], [0, 0]]))
+
+        def placed() -> tf.Tensor:
+            own = part[first[0] - start[0] :, first[1] - start[1] :]
+            around = tf.stack([first, size - last], axis=1)
+            return found + tf.pad(own, tf.pad(around, [[0, 1], [0, 0]]))
+
+        return index + 1, loss + share * part_loss, unless_whole(placed, part)
 
     # One tile at a time: TensorFlow would otherwise run several at once, with the memory of as many.
-    _, loss, whole = tf.while_loop(
+    _, loss, found = tf.while_loop(
         lambda index, *_: index < total,
         body,
         (tf.constant(0), tf.constant(0.0), tf.zeros_like(picture)),
         shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None, None, 3])),
         parallel_iterations=1,
     )
-    return loss, tf.roll(whole, -shift, axis=[0, 1])
+    return loss, unless_whole(lambda: tf.roll(found, -shift, axis=[0, 1]), found)

@@ -1,0 +1,152 @@
+"""Two ways to compute a network's convolutions: as the usual recipe does, and in less time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+
+from impasto.export.backbones.architecture import Conv, smooth
+from impasto.export.backbones.computed import Computed
+
+EPSILON: Final = np.float32(1e-3)
+"""What Keras' InceptionV3 adds to the variance."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """One convolution's.
+
+    Attributes:
+        name: of the convolution.
+        kernel: [height, width, C, filters].
+        others: the bias; or the batch normalisation's beta, mean and variance.
+    """
+
+    name: str
+    kernel: tf.Variable
+    others: Sequence[tf.Variable]
+
+
+Take = Callable[[tuple[int, ...]], Parameters]
+"""Gives the next convolution's parameters, whose kernel must have the shape asked for."""
+
+
+class RecipeConv(Conv):
+    """Operation by operation as in Keras, with TensorFlow's own gradients: equal to the last bit."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+
+    def __call__(
+        self, x: tf.Tensor, filters: int, kernel: tuple[int, int], *, stride: int = 1, padding: str = "SAME"
+    ) -> tf.Tensor:
+        """See `Conv`."""
+        own = self._take((*kernel, x.shape[-1], filters))
+        x = tf.nn.conv2d(x, own.kernel, strides=stride, padding=padding)
+        if len(own.others) == 1:
+            return tf.nn.relu(tf.nn.bias_add(x, own.others[0]))
+        beta, mean, variance = own.others
+        return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, beta, None, EPSILON))
+
+
+class FastConv(Conv):
+    """The same to rounding, given biases.
+
+    TensorFlow puts a kernel in another order at each gradient by a convolution's input. A convolution by a kernel in
+    that order is the same: it is kept beside the kernel. And convolutions of one input are done as one.
+
+    Args:
+        take: see `Take`.
+        computed: where what is computed from the kernels is kept, by name.
+    """
+
+    def __init__(self, take: Take, computed: dict[str, Computed]) -> None:
+        self._take = take
+        self._computed = computed
+
+    def __call__(
+        self, x: tf.Tensor, filters: int, kernel: tuple[int, int], *, stride: int = 1, padding: str = "SAME"
+    ) -> tf.Tensor:
+        """See `Conv`."""
+        own = self._take((*kernel, x.shape[-1], filters))
+        (bias,) = own.others
+        if stride != 1:
+            return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, own.kernel, stride, padding), bias))
+        turned = self._once(f"{own.name}/turned", lambda: _turned(own.kernel))
+        around = _around(kernel, padding)
+
+        @tf.custom_gradient
+        def convolved(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+            y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, own.kernel, 1, padding), bias))
+
+            def backward(gradient: tf.Tensor) -> tf.Tensor:
+                return tf.nn.conv2d(_relu_gradient(gradient, y), turned, 1, around)
+
+            return y, backward
+
+        return convolved(x)
+
+    def heads(self, x: tf.Tensor, filters: Sequence[int], *, smoothed: int | None = None) -> list[tf.Tensor]:
+        """See `Conv`."""
+        channels = x.shape[-1]
+        direct = [self._take((1, 1, channels, count)) for count in filters]
+        last = [] if smoothed is None else [self._take((1, 1, channels, smoothed))]
+        name = direct[0].name
+        kernel = self._once(f"{name}/heads/kernel", lambda: tf.concat([own.kernel for own in direct], axis=3))
+        bias = self._once(f"{name}/heads/bias", lambda: tf.concat([own.others[0] for own in direct], axis=0))
+        turned = self._once(
+            f"{name}/heads/turned", lambda: _turned(tf.concat([own.kernel for own in direct + last], axis=3))
+        )
+
+        @tf.custom_gradient
+        def convolved(x: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., tf.Tensor]]:
+            together = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "VALID"), bias))
+            # A mean of convolutions is a convolution of the mean, and has fewer channels.
+            means = [
+                tf.nn.relu(tf.nn.bias_add(smooth(tf.nn.conv2d(x, own.kernel, 1, "VALID")), own.others[0]))
+                for own in last
+            ]
+
+            def backward(*gradients: tf.Tensor) -> tf.Tensor:
+                above = [_relu_gradient(tf.concat(gradients[: len(direct)], axis=3), together)]
+                for gradient, mean in zip(gradients[len(direct) :], means, strict=True):
+                    gradient = tf.raw_ops.AvgPoolGrad(
+                        orig_input_shape=tf.shape(mean),
+                        grad=_relu_gradient(gradient, mean),
+                        ksize=[1, 3, 3, 1],
+                        strides=[1, 1, 1, 1],
+                        padding="SAME",
+                    )
+                    above.append(gradient)
+                return tf.nn.conv2d(tf.concat(above, axis=3), turned, 1, "VALID")
+
+            return [*tf.split(together, filters, axis=3), *means], backward
+
+        found: list[tf.Tensor] = convolved(x)
+        return found
+
+    def _once(self, name: str, compute: Callable[[], tf.Tensor]) -> tf.Tensor:
+        if name not in self._computed:
+            self._computed[name] = Computed(compute)
+        return self._computed[name].value
+
+
+def _turned(kernel: tf.Tensor) -> tf.Tensor:
+    """The kernel by which the gradient of a convolution's output is convolved, to give its input's."""
+    return tf.transpose(tf.reverse(kernel, axis=[0, 1]), [0, 1, 3, 2])
+
+
+def _around(kernel: tuple[int, int], padding: str) -> list[list[int]]:
+    """What that convolution is padded with: what the other one was not."""
+    before = [(side - 1) // 2 if padding == "SAME" else 0 for side in kernel]
+    after = [side // 2 if padding == "SAME" else 0 for side in kernel]
+    sides = [[side - 1 - a, side - 1 - b] for side, a, b in zip(kernel, before, after, strict=True)]
+    return [[0, 0], *sides, [0, 0]]
+
+
+def _relu_gradient(gradient: tf.Tensor, activation: tf.Tensor) -> tf.Tensor:
+    return tf.raw_ops.ReluGrad(gradients=gradient, features=activation)
