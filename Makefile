@@ -38,6 +38,10 @@ lint: setup-dev
 
 types: setup-dev
 	$(BIN)/mypy
+	$(BIN)/basedpyright
+	@# Whether users of impasto.client see a type for everything; the long report only if not.
+	@report=$$(PATH="$(abspath $(BIN)):$$PATH" $(BIN)/basedpyright --ignoreexternal --verifytypes impasto.client) \
+	    || { echo "$$report"; exit 1; }
 
 unit: setup-dev
 	$(BIN)/pytest

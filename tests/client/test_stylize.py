@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,12 @@ def test_several_styles_are_blended_by_their_weights_at_any_scale(client: Client
 def test_styles_weigh_the_same_unless_told_otherwise(client: Client) -> None:
     mean = (vector(client, WAVES) + vector(client, STARS)) / 2
     np.testing.assert_allclose(client.style_vector((WAVES, STARS)).values, mean[0], atol=1e-6)
+
+
+def test_styles_may_be_any_sequence(client: Client) -> None:
+    np.testing.assert_array_equal(
+        client.style_vector(deque([WAVES, STARS])).values, client.style_vector([WAVES, STARS]).values
+    )
 
 
 def test_a_weight_of_zero_leaves_a_style_out(client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import deque
 from types import MappingProxyType
 from typing import Any
 
@@ -139,6 +140,13 @@ def test_each_size_of_a_pyramid_is_half_the_next_and_no_picture_is_enlarged_to_b
 def test_an_empty_list_of_styles_is_said() -> None:
     with pytest.raises(InvalidInput, match="style is an empty list: give at least one picture"):
         made_of(pixels(), [])
+
+
+def test_styles_may_be_any_sequence() -> None:
+    waves, stars = pixels(seed=1), pixels(seed=2)
+    for given in ([waves, stars], (waves, stars), deque([waves, stars])):
+        found = made_of(pixels(), given).styles
+        assert [style.tolist() for style in found] == [waves.tolist(), stars.tolist()]
 
 
 def test_epochs_are_counted_from_one_to_the_last() -> None:

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from impasto.client import _grpc_log  # noqa: F401 - first, because importing grpc reads what it sets
+from impasto.client import _grpc_log  # noqa: F401 # pyright: ignore[reportUnusedImport] - first: grpc reads what it sets
 from impasto.client._jobs import Progress
 from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client

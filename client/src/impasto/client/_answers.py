@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from impasto.client._calls import Outputs
 from impasto.client.errors import DecodeError
 from impasto.client.signatures import Signature
+
+_Bytes: TypeAlias = "bytes | list[_Bytes]"
 
 
 def output(
@@ -72,5 +74,5 @@ def decimal(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def _text(value: Any) -> Any:
+def _text(value: _Bytes) -> Any:
     return [_text(entry) for entry in value] if isinstance(value, list) else value.decode()

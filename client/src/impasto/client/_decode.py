@@ -6,7 +6,7 @@ import contextlib
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +30,7 @@ _filters = threading.Lock()
 
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
+def quietly() -> Generator[None, None, None]:
     """Without Pillow's warnings: a damaged picture is an error or read as far as it goes, and says so by that alone.
 
     One thread at a time, for Python's list of filters is the whole process's.

@@ -120,5 +120,5 @@ def ml_dtype(name: str) -> np.dtype[Any] | None:
         import ml_dtypes
     except ImportError:
         return None
-    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
-    return found
+    scalar: type[np.generic] = getattr(ml_dtypes, name)
+    return np.dtype(scalar)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def as_array(model: str, signature: str, name: str, value: object) -> NDArray[An
         InvalidInput: numpy cannot make an array of the value (a ragged list, say).
     """
     if isinstance(value, np.ndarray | np.generic):
-        return np.asarray(value)
+        return np.asarray(cast("NDArray[Any]", value))
     try:
         array = np.asarray(value)
     except ValueError as error:

@@ -65,8 +65,8 @@ def _from_wide(image: Image.Image, name: str) -> Image.Image:
             f"{name} has values from {values.min()} to {values.max()}; scale them to 0..255 first"
         )
     tones = values.astype(np.uint32)
-    tones += 128
-    tones //= 257
+    np.add(tones, 128, out=tones)
+    np.floor_divide(tones, 257, out=tones)
     return Image.fromarray(tones.astype(np.uint8))
 
 
@@ -76,7 +76,11 @@ def _from_cmyk(image: Image.Image) -> Image.Image:
         try:
             inks = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(
-                image, inks, ImageCms.createProfile("sRGB"), outputMode="RGB"
+                image,
+                inks,
+                # Pillow leaves the type of its C module's profiles open.
+                ImageCms.createProfile("sRGB"),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+                outputMode="RGB",
             )
         except (ImageCms.PyCMSError, OSError):
             return image.convert("RGB")  # the profile is damaged; Pillow's plain formula needs none

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 _METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 _RESERVED_KEYS: Final = ("content-type", "te", "user-agent")
@@ -104,8 +104,10 @@ def path() -> Form:
     """A path, whether or not there is a file."""
 
     def check(value: Any) -> str | os.PathLike[str]:
-        _require(isinstance(value, str | os.PathLike) and os.fspath(value) != "")
-        return value  # type: ignore[no-any-return]
+        _require(isinstance(value, str | os.PathLike))
+        path = cast("str | os.PathLike[str]", value)
+        _require(os.fspath(path) != "")
+        return path
 
     return Form("the path of a PEM file", check)
 
@@ -135,7 +137,8 @@ def metadata() -> Form:
         return dict(value)
 
     def from_file(value: Any) -> dict[str, str | bytes]:
-        _require(isinstance(value, Mapping) and all(isinstance(entry, str) for entry in value.values()))
+        _require(isinstance(value, Mapping))
+        _require(all(isinstance(entry, str) for entry in value.values()))
         return {key: _bytes(entry) if key.endswith("-bin") else entry for key, entry in value.items()}
 
     def from_text(text: str) -> dict[str, str | bytes]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from impasto.client._settings_table import BY_NAME, SETTINGS, Setting
 from impasto.client.errors import SettingsError
@@ -79,7 +79,7 @@ def fields(found: Layer) -> dict[str, Any]:
 
 def from_environment() -> dict[str, Given]:
     """What the variables say; an empty one says nothing. Raises SettingsError."""
-    found = {}
+    found: dict[str, Given] = {}
     for setting in SETTINGS:
         if text := os.environ.get(setting.variable):
             value = setting.from_text(text, where=setting.variable)
@@ -107,12 +107,13 @@ def from_file(config: str | os.PathLike[str] | None, profile: str | None) -> dic
             )
         return {}
     content = _read(path)
-    profiles = content.pop(_PROFILES, {})
+    profiles: object = content.pop(_PROFILES, {})
     found = _settings(content, path)
     if not profile:
         return found
-    if not isinstance(profiles, dict) or not isinstance(profiles.get(profile), dict):
-        there = ", ".join(profiles) if isinstance(profiles, dict) else ""
+    profiles = profiles if _is_table(profiles) else {}
+    if not _is_table(profiles.get(profile)):
+        there = ", ".join(profiles)
         raise SettingsError(
             f"profile {profile!r}: {path} has {there or 'no profiles'}; add [profiles.{profile}] there"
         )
@@ -161,7 +162,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _settings(table: Mapping[str, Any], path: Path, *, profile: str = "") -> dict[str, Given]:
     before = f"{_PROFILES}.{profile}." if profile else ""
     source = f"{path}, profile {profile}" if profile else str(path)
-    found = {}
+    found: dict[str, Given] = {}
     for key, value in _leaves(table):
         setting = _BY_KEY.get(key)
         if setting is None:
@@ -171,10 +172,14 @@ def _settings(table: Mapping[str, Any], path: Path, *, profile: str = "") -> dic
     return found
 
 
+def _is_table(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)  # TOML has no other, and its keys are text
+
+
 def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in table.items():
         key = before + name
-        if isinstance(value, dict) and key in _TABLES:
+        if _is_table(value) and key in _TABLES:
             yield from _leaves(value, f"{key}.")
         else:
             yield key, value

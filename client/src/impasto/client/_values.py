@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client.errors import InvalidInput
+
+EntryT = TypeVar("EntryT")
+
+
+def several(given: EntryT | Sequence[EntryT]) -> tuple[EntryT, ...]:
+    """What a caller gave as one entry or as any sequence of them; text and bytes are an entry each."""
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes | bytearray | memoryview):
+        return tuple(cast(Sequence[EntryT], given))
+    return (cast(EntryT, given),)
 
 
 def whole(name: str, value: Any, least: int, most: int) -> int:

@@ -65,7 +65,7 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
         settings: Settings | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self.settings = resolve(address, settings=settings, **options)
+        self.settings: Settings = resolve(address, settings=settings, **options)
         self._transport = AsyncTransport(self.settings)
 
     @property

@@ -63,7 +63,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         settings: Settings | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self.settings = resolve(address, settings=settings, **options)
+        self.settings: Settings = resolve(address, settings=settings, **options)
         self._transport = SyncTransport(self.settings)
 
     @property

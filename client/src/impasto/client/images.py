@@ -96,9 +96,13 @@ def _loaded(source: ImageSource, max_pixels: int) -> tuple[Image.Image, str]:
         return decoded(source, "the image", max_pixels=max_pixels), "the image"
     if isinstance(source, bytes | bytearray | memoryview):
         return load(bytes(source), max_pixels=max_pixels), "the image"
-    if isinstance(source, str | os.PathLike):
-        return load(Path(source), max_pixels=max_pixels), str(source)
-    raise TypeError(f"an image is a path, bytes, PIL image or uint8 array, not {type(source).__name__}")
+    try:
+        path = Path(source)
+    except TypeError as error:
+        raise TypeError(
+            f"an image is a path, bytes, PIL image or uint8 array, not {type(source).__name__}"
+        ) from error
+    return load(path, max_pixels=max_pixels), str(source)
 
 
 def _take_apart(image: Image.Image, info: dict[str, Any]) -> Picture:

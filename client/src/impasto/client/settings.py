@@ -129,7 +129,7 @@ class Settings:
     tls: TlsOptions | None = None
     token: str | None = field(default=None, repr=False)
     token_in_plain_text: bool = False
-    metadata: Mapping[str, str | bytes] = field(default_factory=dict, repr=False)
+    metadata: Mapping[str, str | bytes] = field(default_factory=dict[str, "str | bytes"], repr=False)
     compression: Literal["none", "gzip"] = "none"
     retries: Retries = field(default_factory=Retries)
     keepalive: float = 330.0
@@ -140,13 +140,9 @@ class Settings:
     def __post_init__(self) -> None:
         for name in _PLAIN:
             object.__setattr__(self, name, checked(name, getattr(self, name)))
-        for name, kind in (("timeouts", Timeouts), ("retries", Retries)):
+        for name, kind, words in _GROUPS:
             if not isinstance(getattr(self, name), kind):
-                raise SettingsError(f"{name}: {getattr(self, name)!r} cannot be used; give a {kind.__name__}")
-        if not isinstance(self.tls, TlsOptions | None):
-            raise SettingsError(
-                f"tls: {self.tls!r} cannot be used; give a TlsOptions, or None for plain text"
-            )
+                raise SettingsError(f"{name}: {getattr(self, name)!r} cannot be used; give a {words}")
         endpoints(self.address)  # raises where it cannot be parsed
         self._check_credentials()
 
@@ -172,6 +168,11 @@ class Settings:
             )
 
 
+_GROUPS: Final = (
+    ("timeouts", Timeouts, "Timeouts"),
+    ("retries", Retries, "Retries"),
+    ("tls", TlsOptions | None, "TlsOptions, or None for plain text"),
+)
 _PLAIN: Final = (
     "address",
     "token",

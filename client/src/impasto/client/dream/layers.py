@@ -30,7 +30,7 @@ def layer_weights(
         InvalidInput: an unknown layer, one that is named twice, or weights that are out of range or all zero.
     """
     weights = np.zeros(len(known), np.float32)
-    seen = set()
+    seen: set[str] = set()
     for layer, weight in _pairs(layers, name):
         if layer not in known:
             raise InvalidInput(f"{name}: there is no {layer!r}; the model has {', '.join(known)}")

@@ -61,7 +61,7 @@ def style_job(blend: Blend, ref: ModelRef) -> Job[StyleVector]:
             vector = yield from _vector_of(style, ref)
             ref = ModelRef(ref.name, vector.version)
         version = vector.version
-        part = np.float32(share) * vector.values
+        part: NDArray[np.float32] = np.multiply(vector.values, np.float32(share))
         total = part if total is None else total + part
     assert total is not None
     total.flags.writeable = False

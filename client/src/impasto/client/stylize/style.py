@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.client._values import several
 from impasto.client.errors import InvalidInput
 from impasto.client.images import ImageSource, Picture, read_picture
 from impasto.client.signatures import STYLE_SIDE
@@ -65,7 +66,7 @@ def read_blend(
     """The styles that a caller gives.
 
     Args:
-        style: one, or a list or tuple of several.
+        style: one, or a sequence of several.
         weights: one for each, 0 or more, at any scale; None weighs them equally.
         model: for messages.
         max_pixels: the largest width times height that is read.
@@ -74,7 +75,7 @@ def read_blend(
         InvalidInput: no style, or weights that do not fit.
         ImageError, OSError, TypeError: as `read_picture`.
     """
-    given = tuple(style) if isinstance(style, list | tuple) else (style,)
+    given: tuple[StyleSource, ...] = several(style)
     if not given:
         raise InvalidInput("style is an empty list: give at least one painting", model=model)
     parts = shares(weights, len(given), model=model)

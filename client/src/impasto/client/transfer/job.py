@@ -111,10 +111,10 @@ def _plan(materials: Materials, ref: ModelRef, options: TransferOptions) -> Job[
 
 
 def _levels(materials: Materials, ref: ModelRef, settings: Settings) -> Job[tuple[Level, ...]]:
-    levels = []
+    levels: list[Level] = []
     for side in settings.sides(materials.size):
         size = yield from _scaled(ref, materials.size, side)
-        styles = []
+        styles: list[Size] = []
         for style in materials.styles:
             height, width = style.shape[:2]
             styles.append((yield from _scaled(ref, (height, width), settings.style_side(size))))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._values import digest
+from impasto.client._values import digest, several
 from impasto.client.errors import InvalidInput
 from impasto.client.images import ImageSource, Picture, read_picture
 from impasto.client.transfer.options import CONTENT, NOISE, TransferOptions
@@ -66,7 +66,7 @@ def read_materials(
         InvalidInput: there is no style.
         ImageError, OSError, TypeError: as `read_picture`.
     """
-    given = tuple(style) if isinstance(style, list | tuple) else (style,)
+    given: tuple[ImageSource, ...] = several(style)
     if not given:
         raise InvalidInput("style is an empty list: give at least one picture", model=model)
 

@@ -90,7 +90,7 @@ def _read(resume: Snapshot) -> Position | None:
     if not isinstance(level, int) or not isinstance(step, int):
         return None
     names = {field.name for field in fields(Painting)}
-    if resume.arrays.keys() == names:
+    if set(resume.arrays) == names:
         return Position(level, step, painting=Painting(**resume.arrays))
     if resume.arrays.keys() <= {"image"}:
         return Position(level, step, image=resume.arrays.get("image"))
