@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from impasto.client._settings_table import SETTINGS
-from impasto.client.cli import exit_codes, impasto, run
+from impasto.client.cli import exit_codes, run
+from impasto.client.cli.config import config
 
 FILE = """
 server = "models.example:1"
@@ -132,8 +133,7 @@ def test_settings_that_cannot_be_used_end_every_command_as_a_wrong_command_line_
 
 
 def test_every_option_that_a_setting_names_is_there() -> None:
-    command = impasto.commands["config"]
-    there = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    there = {name for parameter in config.params for name in (*parameter.opts, *parameter.secondary_opts)}
     named = {name for setting in SETTINGS for name in setting.flag.split("/") if name}
     assert named <= there
     assert {"--config", "--profile"} <= there

@@ -33,7 +33,7 @@ class Attempts:
 
     Attributes:
         behaviours: for the first attempt, the second and so on; the last one is for all that follow.
-        cancelled: set when a client cancels a call.
+        cancelled: set when a call that is held up ends; within a quarter of NEVER only by being cancelled.
         enough: set at the end of the test, to let those go that are held up.
     """
 
@@ -103,7 +103,7 @@ def test_a_late_call_is_answered_by_the_next_attempt_and_the_late_one_is_cancell
     attempts = attempts_of(held, answered(2))
     with serving(attempts) as server, Client(server.address, hedge=SOON) as client:
         assert call(client) == 2
-        assert attempts.cancelled.wait(NEVER)
+        assert attempts.cancelled.wait(NEVER / 4)
     assert attempts.arrived == 2
 
 
@@ -211,7 +211,7 @@ def test_a_failure_that_every_replica_would_give_ends_the_call() -> None:
         with pytest.raises(errors.InvalidInput) as caught:
             call(client, timeout=NEVER)
         assert isinstance(caught.value.__cause__, grpc.RpcError)
-        assert attempts.cancelled.wait(NEVER)
+        assert attempts.cancelled.wait(NEVER / 4)
 
 
 def test_where_every_attempt_fails_the_failure_is_raised() -> None:
