@@ -1,0 +1,276 @@
+"""The types that users of the public API see. Nothing here is run: mypy and Pyright, both strict, read it.
+
+What must be an error carries what each of the two calls it, and both say so if it no longer is one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncGenerator, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from typing_extensions import assert_type
+
+from impasto.client import (
+    CONCURRENCY,
+    MAX_PIXELS,
+    AsyncClient,
+    Client,
+    DreamDescription,
+    DreamOptions,
+    DreamProgress,
+    ImageSource,
+    ImpastoError,
+    ModelMetadata,
+    Outcome,
+    Progress,
+    Retries,
+    Settings,
+    SignatureInfo,
+    State,
+    StyleSource,
+    StyleVector,
+    TensorInfo,
+    Timeouts,
+    TlsOptions,
+    TransferDescription,
+    TransferOptions,
+    TransferProgress,
+    VersionStatus,
+    errors,
+    read_picture,
+    write_picture,
+    zoom_in,
+)
+from impasto.client.images import Picture
+from impasto.client.signatures import MODELS, Model, TensorSpec
+
+PIXELS: NDArray[np.uint8] = np.zeros((32, 48, 3), np.uint8)
+SOURCES: list[ImageSource] = ["photo.jpg", Path("photo.jpg"), b"\xff\xd8", Image.new("RGB", (48, 32)), PIXELS]
+FLOATS: NDArray[np.float32] = np.zeros((32, 48, 3), np.float32)
+
+# What an error is a kind of, so that one `except` serves for all of them.
+OURS: list[type[ImpastoError]] = [errors.ModelNotFound, errors.ImageTooLarge, errors.OutputExists]
+OS_ERRORS: list[type[OSError]] = [errors.ServerUnavailable, errors.DeadlineExceeded, errors.OutputExists]
+VALUES: list[type[ValueError]] = [errors.SettingsError, errors.InvalidInput, errors.CheckpointError]
+CALLS: list[type[errors.CallError]] = [errors.ImageError]  # type: ignore[list-item] # pyright: ignore[reportAssignmentType]
+
+
+def settings_and_constructors() -> None:
+    tls = TlsOptions(ca="ca.pem", certificate=Path("me.pem"), key=Path("me.key"), server_name="models")
+    timeouts = Timeouts(predict=5.0, dream=60)
+    settings = Settings(
+        address="one:8500,other:8500", timeouts=timeouts, tls=tls, retries=Retries(attempts=2)
+    )
+    assert_type(settings.timeouts.predict, float)
+    assert_type(settings.tls, TlsOptions | None)
+    assert_type(settings.metadata, Mapping[str, str | bytes])
+    assert_type(Timeouts.of(3), Timeouts)
+    assert_type(timeouts.for_("dream"), float | None)
+    Client()
+    Client("localhost:8500", timeout=3.0, tls=tls, token="secret", metadata={"tenant": "a", "key-bin": b"\0"})
+    Client("localhost:8500", timeout=timeouts, compression="gzip", config=Path("c.toml"), profile="lab")
+    AsyncClient("localhost:8500", settings=settings, max_in_flight=10)
+
+    Client(8500)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    Client("localhost:8500", settings)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    Client(timeout="3 s")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    Client(tls=True)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    Client(compression="zip")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    AsyncClient(tlss=tls)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    Timeouts(3.0)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    timeouts.for_("stylise")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    settings.token = "other"  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
+
+
+def any_model(client: Client) -> None:
+    with client as entered:
+        assert_type(entered, Client)
+    assert_type(client.address, str)
+    assert_type(client.settings, Settings)
+    assert_type(client.predict("m", {"x": PIXELS, "k": 3, "n": [1, 2]}), dict[str, NDArray[Any]])
+    client.predict("m", {}, signature="open", version=3, outputs=["image"], timeout=2)
+    client.predict("m", {}, label="stable")
+    client.wait_ready(timeout=5, models=["srcnn"])
+
+    client.predict("m")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.predict("m", [PIXELS])  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.predict("m", {1: PIXELS})  # type: ignore[dict-item] # pyright: ignore[reportArgumentType]
+    client.predict("m", {}, version="3")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.predict("m", {}, "open")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.status("m", label="stable")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+def what_the_server_says(client: Client) -> None:
+    metadata = client.metadata("dream", label="stable")
+    assert_type(metadata, ModelMetadata)
+    assert_type(metadata.signatures["open"], SignatureInfo)
+    assert_type(metadata.signatures["open"].inputs["image"], TensorInfo)
+    assert_type(metadata.signatures["open"].inputs["image"].shape, tuple[int | None, ...] | None)
+    assert_type(client.status("dream"), tuple[VersionStatus, ...])
+    assert_type(client.status("dream", version=1)[0].state, State)
+    assert_type(client.describe_dream(), DreamDescription)
+    assert_type(client.describe_dream(version=2).layer_weights, Mapping[str, float])
+    assert_type(client.describe_transfer(label="stable"), TransferDescription)
+    assert_type(MODELS["srcnn"], Model)
+    assert_type(MODELS["srcnn"].signatures["serving_default"].input("image"), TensorSpec)
+
+    metadata.version = 2  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
+
+
+def upscaling(client: Client) -> None:
+    def show(progress: Progress) -> None:
+        assert_type(progress.done, int)
+
+    def show_dream(progress: DreamProgress) -> None:
+        assert_type(progress.octave, int)
+
+    for source in SOURCES:
+        assert_type(client.upscale(source), Image.Image)
+    client.upscale("photo.jpg", tile=None, on_progress=show, max_pixels=MAX_PIXELS)
+
+    client.upscale(FLOATS)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.upscale([PIXELS])  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.upscale("photo.jpg", on_progress=show_dream)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.upscale("photo.jpg", scale=4)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+def stylizing(client: Client) -> None:
+    vector = client.style_vector("painting.jpg")
+    assert_type(vector, StyleVector)
+    assert_type(vector.values, NDArray[np.float32])
+    styles: list[StyleSource] = [vector, *SOURCES]
+    for style in styles:
+        assert_type(client.stylize("photo.jpg", style), Image.Image)
+    client.stylize("photo.jpg", styles, weights=[1, 2.5], strength=0.7, preserve_color=True, max_side=None)
+    client.stylize(PIXELS, ("waves.jpg", vector))
+    assert_type(client.style_vector([vector, "waves.jpg"], weights=(1, 2)), StyleVector)
+
+    client.stylize("photo.jpg")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.stylize(vector, "painting.jpg")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.stylize("photo.jpg", "a.jpg", weights=1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.stylize("photo.jpg", "a.jpg", strength="full")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def dreaming(client: Client) -> None:
+    assert_type(client.dream("photo.jpg"), Image.Image)
+    client.dream("photo.jpg", layers={"mixed3": 1.0}, octaves=(-1, 0), steps=20, step_size=0.02, guide=PIXELS)
+    client.dream("photo.jpg", layers=["mixed3", ("mixed5", 0.5)], tile=0, seed=3, checkpoint=Path("d.npz"))
+    steps = client.dreaming("photo.jpg", every=10, layers="mixed4")
+    assert_type(steps, Generator[DreamProgress, None, Image.Image])
+    for progress in steps:
+        assert_type(progress.loss, float | None)
+        assert_type(progress.seconds_left, float | None)
+        assert_type(progress.preview(), Image.Image)
+    assert_type(DreamOptions(steps=3).steps, int | None)
+
+    client.dream()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.dream("photo.jpg", steps="20")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.dream("photo.jpg", step=20)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.dream("photo.jpg", None)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.dream("photo.jpg", version="1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.dream("photo.jpg", every=10)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+def transferring(client: Client) -> None:
+    assert_type(client.transfer("photo.jpg", "painting.jpg"), Image.Image)
+    client.transfer("photo.jpg", [PIXELS, "stars.jpg"], weights=[2, 1], pyramid=3, epochs=3, start="noise")
+    client.transfer(b"", Path("a.jpg"), style_layers={"block1_conv1": 1}, mask=PIXELS, keep_size=False)
+    steps = client.transferring("photo.jpg", "painting.jpg", every=100)
+    assert_type(steps, Generator[TransferProgress, None, Image.Image])
+    for progress in steps:
+        assert_type(progress.style_loss, float | None)
+        assert_type(progress.preview(), Image.Image)
+    assert_type(TransferOptions(epochs=3).epochs, int)
+
+    client.transfer("photo.jpg")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.transfer("photo.jpg", "a.jpg", epochs="ten")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.transfer("photo.jpg", "a.jpg", octaves=[0])  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+async def own(client: AsyncClient, path: Path) -> int:
+    (await client.upscale(path)).save(path.with_suffix(".large.png"))
+    return path.stat().st_size
+
+
+def plain(client: AsyncClient, path: Path) -> int:
+    return path.stat().st_size
+
+
+def mapping(client: Client, paths: list[Path]) -> None:
+    for outcome in client.map(AsyncClient.upscale, paths, concurrency=2 * CONCURRENCY):
+        assert_type(outcome.index, int)
+        assert_type(outcome.error, ImpastoError | OSError | None)
+        assert_type(outcome.result, Image.Image)
+    assert_type(client.map(own, paths), Generator[Outcome[Path, int], None, None])
+    stylize = functools.partial(AsyncClient.stylize, style="painting.jpg", strength=0.7)
+    for painted in client.map(stylize, paths):
+        assert_type(painted.result, Image.Image)
+
+    client.map(plain, paths)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.map(own, ["photo.jpg"])  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.map(Client.upscale, paths)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.map(own, paths, concurrency="many")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+async def awaiting(client: AsyncClient, paths: list[Path]) -> None:
+    async with client as entered:
+        assert_type(entered, AsyncClient)
+    assert_type(client.address, str)
+    assert_type(client.settings, Settings)
+    assert_type(await client.predict("m", {"x": PIXELS}), dict[str, NDArray[Any]])
+    assert_type(await client.metadata("m"), ModelMetadata)
+    assert_type(await client.status("m"), tuple[VersionStatus, ...])
+    await client.wait_ready(models=("srcnn",))
+    assert_type(await client.upscale(PIXELS), Image.Image)
+    assert_type(await client.stylize("photo.jpg", ["waves.jpg", PIXELS]), Image.Image)
+    assert_type(await client.style_vector("painting.jpg"), StyleVector)
+    assert_type(await client.describe_dream(), DreamDescription)
+    assert_type(await client.dream("photo.jpg", layers=["mixed4"], steps=20), Image.Image)
+    assert_type(await client.describe_transfer(), TransferDescription)
+    assert_type(await client.transfer("photo.jpg", "painting.jpg", epochs=2), Image.Image)
+    assert_type(client.dreaming("photo.jpg", every=5), AsyncGenerator[DreamProgress, None])
+    assert_type(client.transferring("a.jpg", "b.jpg"), AsyncGenerator[TransferProgress, None])
+    assert_type(client.map(own, paths), AsyncGenerator[Outcome[Path, int], None])
+    async for progress in client.dreaming("photo.jpg"):
+        assert_type(progress, DreamProgress)
+    async for outcome in client.map(AsyncClient.upscale, paths, concurrency=8):
+        assert_type(outcome.result, Image.Image)
+    await client.close()
+
+    await client.upscale(1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    picture: Image.Image = client.upscale(PIXELS)  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    picture.save("large.png")
+    await client.stylize("photo.jpg")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    await client.dream("photo.jpg", steps="20")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    await client.dream("photo.jpg", colour=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    await client.transfer("a.jpg", "b.jpg", version="1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    next(client.dreaming("photo.jpg"))  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+
+
+def failures(client: Client) -> None:
+    try:
+        client.upscale("photo.jpg")
+    except errors.CallError as error:
+        assert_type(error.code, grpc.StatusCode | None)
+        assert_type(error.model, str | None)
+    assert_type(errors.STATUS_ERRORS[grpc.StatusCode.NOT_FOUND], type[errors.CallError])
+
+
+def pictures() -> None:
+    picture = read_picture(SOURCES[0], max_pixels=10**6)
+    assert_type(picture, Picture)
+    assert_type(picture.rgb, NDArray[np.uint8])
+    assert_type(picture.alpha, NDArray[np.uint8] | None)
+    assert_type(picture.rebuild(PIXELS), Image.Image)
+    assert_type(zoom_in(Image.new("L", (8, 8)), factor=1.05), Image.Image)
+    write_picture("result.png", picture.rebuild(PIXELS), overwrite=True)
+
+    read_picture(FLOATS)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    zoom_in("photo.jpg", factor=1.05)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    zoom_in(Image.new("L", (8, 8)), 1.05)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
