@@ -28,7 +28,8 @@ PICTURE = np.random.default_rng(2).uniform(-1.0, 1.0, (19, 23, 3)).astype(np.flo
 
 def _block(x: Any, conv: Any) -> Any:
     one, three, smoothed = conv.heads(x, (4, 6), smoothed=5)
-    return tf.concat([one, conv(three, 4, (3, 3)), smoothed], axis=3)
+    three = conv(conv(three, 6, (3, 3)), 6, (3, 3))
+    return tf.concat([one, three, smoothed], axis=3)
 
 
 ARCHITECTURE = replace(
@@ -36,11 +37,11 @@ ARCHITECTURE = replace(
     normalised=True,
     segments=(
         Segment(lambda x, conv: conv(x, 4, (3, 3)), ("shallow",)),
-        Segment(_block, ("one", "three_before", "smoothed", "three")),
+        Segment(_block, ("one", "three_before", "smoothed", "three", "three_after")),
         Segment(lambda x, conv: conv(x, 8, (3, 3), stride=2, padding="VALID"), ("deep",)),
     ),
 )
-"""One of each kind: convolutions of one input, a smoothed one, one that follows, one with a stride."""
+"""One of each kind: convolutions of one input, a smoothed one, two kernels of one shape, one with a stride."""
 
 
 def layer_and_gradient(
@@ -166,7 +167,15 @@ def test_the_saved_model_holds_the_folded_kernels_once_and_changes_none(director
         assert_stateless(directory)
         reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))
         kernels = [s for s in reader.get_variable_to_shape_map().values() if len(s) == 4]
-        expected = [[1, 1, 4, 4], [1, 1, 4, 5], [1, 1, 4, 6], [3, 3, 3, 4], [3, 3, 6, 4], [3, 3, 13, 8]]
+        expected = [
+            [1, 1, 4, 4],
+            [1, 1, 4, 5],
+            [1, 1, 4, 6],
+            [3, 3, 3, 4],
+            [3, 3, 6, 6],
+            [3, 3, 6, 6],
+            [3, 3, 15, 8],
+        ]
         assert sorted(kernels) == expected
 
 

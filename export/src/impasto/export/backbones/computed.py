@@ -23,7 +23,7 @@ class Computed(tf.saved_model.experimental.TrackableResource):
         with tf.init_scope():
             value = compute()
             self._shape = value.shape
-            self._digest = hashlib.sha256(value.numpy().tobytes()).hexdigest()
+            self._digest = hashlib.sha256(f"{self._shape}".encode() + value.numpy().tobytes()).hexdigest()
             self._assign(value)
 
     @property
@@ -33,8 +33,7 @@ class Computed(tf.saved_model.experimental.TrackableResource):
         return tf.ensure_shape(value, self._shape)
 
     def _create_resource(self) -> tf.Tensor:
-        # Resources of one name are one. In a saved model the name has to be the same at each export, and models of
-        # other weights that are loaded into the same process need another.
+        # Resources of one name are one. A saved model has its own; there the name has to be the same at each export.
         name = str(uuid4()) if tf.executing_eagerly() else self._digest
         return tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=self._shape, shared_name=name)
 
@@ -45,6 +44,4 @@ class Computed(tf.saved_model.experimental.TrackableResource):
         tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=value)
 
     def _destroy_resource(self) -> None:
-        # What was loaded may be shared, and goes with its session.
-        if tf.executing_eagerly():
-            tf.raw_ops.DestroyResourceOp(resource=self.resource_handle, ignore_lookup_error=True)
+        tf.raw_ops.DestroyResourceOp(resource=self.resource_handle, ignore_lookup_error=True)
