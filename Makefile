@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit bench-client bench-gzip bench-hedging bench-memory bench-dream bench-transfer clean
+.PHONY: help setup setup-dev demo test lint types unit docs bench-client bench-gzip bench-hedging bench-memory bench-dream bench-transfer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,10 @@ types: setup-dev
 
 unit: setup-dev
 	$(BIN)/pytest
+
+docs: setup-dev ## the API reference, from the docstrings, in build/docs
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/pdoc --docformat google --output-directory build/docs impasto.client \
+	    impasto.client.errors impasto.client.settings impasto.client.tls impasto.client.mapping impasto.client.signatures impasto.serving
 
 bench-client: setup ## the client beside tensorflow-serving-api and ovmsclient: time, size, start
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python client/benchmarks/wire.py

@@ -134,6 +134,11 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
     ) -> tuple[VersionStatus, ...]:
         """The versions of a model that the server knows, newest first.
 
+        Args:
+            model: its name on the server.
+            version: only this one; all if None.
+            timeout: seconds; the client's if None.
+
         Raises:
             CallError: ModelNotFound if there is none.
         """
