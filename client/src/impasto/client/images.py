@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias, Union
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from impasto.client.errors import EmptyImage, UnsupportedImage
 
 __all__ = ["MAX_PIXELS", "ImageSource", "Picture", "read_picture"]
 
-ImageSource: TypeAlias = Union[str, "os.PathLike[str]", bytes, Image.Image, NDArray[np.uint8]]
+ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 """A path, an image file's bytes, a PIL image, or a uint8 array [H, W] or [H, W, C].
 
 C is 1 for gray, 2 for gray and alpha, 3 for RGB, 4 for RGB and alpha.
