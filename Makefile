@@ -47,8 +47,7 @@ unit: setup-dev
 	$(BIN)/pytest
 
 docs: setup-dev ## the API reference, from the docstrings, in build/docs
-	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/pdoc --docformat google --output-directory build/docs impasto.client \
-	    impasto.client.errors impasto.client.settings impasto.client.tls impasto.client.mapping impasto.client.signatures impasto.serving
+	$(BIN)/pdoc --docformat google --output-directory build/docs $$(cat docs/reference-modules.txt)
 
 bench-client: setup ## the client beside tensorflow-serving-api and ovmsclient: time, size, start
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python client/benchmarks/wire.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 import subprocess
 import sys
@@ -14,14 +15,7 @@ import pytest
 
 import impasto.client
 
-MODULES = (
-    "impasto.client",
-    "impasto.client.errors",
-    "impasto.client.mapping",
-    "impasto.client.settings",
-    "impasto.client.signatures",
-    "impasto.client.tls",
-)
+MODULES = (Path(__file__).parents[2] / "docs" / "reference-modules.txt").read_text().split()
 
 
 def public_classes() -> Iterator[tuple[str, type]]:
@@ -99,3 +93,7 @@ def test_the_reference_is_made_without_a_warning(tmp_path: Path) -> None:
     for name in impasto.client.__all__:
         assert f'id="{name}"' in page, name
     assert "uint8 array" in page
+    for kind, package in itertools.product(("", "Async"), ("dream", "stylize", "transfer")):
+        part = f"{kind}{package.title()}Methods"
+        module = f"{package}/{'async_' if kind else ''}methods.html"
+        assert f'{module}#{part}.{package}"' in page, f"{kind}Client.{package} is not linked"
