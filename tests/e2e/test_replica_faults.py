@@ -88,11 +88,19 @@ class Killer:
             timer.join()
 
 
+@pytest.fixture
+def killer(request: pytest.FixtureRequest) -> Iterator[Killer]:
+    """Also where a test fails, the servers that it was about to kill are started again, and so can be ended."""
+    killer = Killer(seed=len(request.node.name))
+    yield killer
+    killer.join()
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_each_of_two_replicas_killed_in_turn_leaves_no_trace(
-    name: str, replicas: tuple[ServerProcess, ServerProcess]
+    name: str, replicas: tuple[ServerProcess, ServerProcess], killer: Killer
 ) -> None:
-    job, killer = JOBS[name], Killer(seed=len(name))
+    job = JOBS[name]
     one, other = replicas
     for server in replicas:
         server.ensure_running()
@@ -115,9 +123,9 @@ def test_each_of_two_replicas_killed_in_turn_leaves_no_trace(
 
 @pytest.mark.parametrize("name", JOBS)
 def test_both_replicas_killed_at_once_and_started_again_leave_no_trace(
-    name: str, replicas: tuple[ServerProcess, ServerProcess]
+    name: str, replicas: tuple[ServerProcess, ServerProcess], killer: Killer
 ) -> None:
-    job, killer = JOBS[name], Killer(seed=len(name))
+    job = JOBS[name]
     one, other = replicas
     for server in replicas:
         server.ensure_running()
