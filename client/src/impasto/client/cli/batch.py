@@ -87,10 +87,11 @@ def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: 
         )
         try:
             for outcome in client.map(run, pairs, concurrency=results.concurrency):
-                if isinstance(outcome.error, _HOPELESS):
-                    raise outcome.error
-                if outcome.error is not None:
-                    tally.failed.append(_failure(outcome.item, outcome.error, display))
+                error = outcome.error
+                if error is not None:
+                    if isinstance(error, _HOPELESS) or (plan.is_single and _is_the_servers(error)):
+                        raise error
+                    tally.failed.append(_failure(outcome.item, error, display))
                 else:
                     tally.done.append(outcome.result)
                     if not common.as_json and not is_pipe(outcome.item.output):
@@ -102,6 +103,11 @@ def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: 
             if len(plan.pairs) > 1 and not common.quiet:
                 display.message(tally.summary(len(plan.pairs)))
     return exit_codes.FAILED if tally.failed else exit_codes.DONE
+
+
+def _is_the_servers(error: Exception) -> bool:
+    """Whether a call failed at the server: of one picture, the exit code tells that apart from a bad picture."""
+    return isinstance(error, CallError) and error.code is not None
 
 
 def _to_do(plan: Plan, tally: _Tally) -> list[Pair]:
