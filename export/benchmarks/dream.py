@@ -63,7 +63,7 @@ def main(backbone: str, layers: str | None, size: str, rounds: int, fold: bool, 
             request = {"state": state, "steps": _STEPS, "layer_weights": chosen, "tile": tile}
             runs: dict[str, Callable[[], Any]] = {
                 "recipe": _recipe(backbone, names, tf.constant(state)),
-                "bare": _bare(network, names, tf.constant(state)),
+                "bare": _bare(Backbone(architecture, weights.arrays, fold=fold), names, tf.constant(state)),
                 "served": lambda: served.run("ascend", request),
             }
             for run in runs.values():
