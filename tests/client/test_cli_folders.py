@@ -190,6 +190,13 @@ def test_a_pipe_that_makes_no_sense_is_refused(holiday: Path, arguments: list[st
     assert done.stdout == b""
 
 
+def test_pictures_on_the_way_cannot_go_through_a_pipe(
+    holiday: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["dream", "holiday/0.png", "-o", "-", "--every", "2"]) == exit_codes.USAGE
+    assert "pictures on the way need a file's name" in capfd.readouterr().err
+
+
 def test_no_picture_is_written_to_a_terminal(holiday: Path) -> None:
     leader, follower = pty.openpty()
     done = subprocess.run(

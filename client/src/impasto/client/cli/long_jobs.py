@@ -30,10 +30,12 @@ def long_job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def refuse_for_several(*, every: int | None, checkpoint: Path | None) -> None:
-    """UsageError if what is for one picture is asked of several."""
+    """UsageError if what is for one picture is asked of several, or of what may be skipped."""
     for option, value in (("--every", every), ("--checkpoint", checkpoint)):
         if value is not None:
-            raise click.UsageError(f"{option} is for one picture; several can be gone on with by --resume")
+            raise click.UsageError(
+                f"{option} is for one picture and goes without --resume, which is for several"
+            )
 
 
 def one_file(inputs: Sequence[Path], *, option: str) -> Path:

@@ -74,7 +74,7 @@ class PictureJob(Generic[ProgressT]):
         measures: numbers for the report, by name.
 
     Raises:
-        click.ClickException: the result would replace what is read.
+        click.ClickException: the result would replace what is read, or pictures on the way have no place.
         OutputError: it cannot be written, or is there already.
     """
 
@@ -86,6 +86,8 @@ class PictureJob(Generic[ProgressT]):
         where: Callable[[ProgressT], str],
         measures: Callable[[ProgressT], Mapping[str, object]],
     ) -> None:
+        if files.every is not None and is_pipe(files.output):
+            raise click.UsageError(f"-o {files.output} and --every: pictures on the way need a file's name")
         for path in files.others:
             if files.output.resolve() == path.resolve():
                 raise click.ClickException(f"the result would replace the input {path}; choose another -o")
