@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -222,30 +223,67 @@ def test_what_would_fail_for_every_picture_is_said_once_before_anything_is_made(
     assert names(tmp_path) == ["a.png", "b.png"]
 
 
+NO_SIGNATURES = b"\x12\x11\n\rsignature_def\x12\x00"  # GetModelMetadataResponse with an empty signature_def
+
+
 def test_a_server_that_dies_on_the_way_keeps_what_is_done(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a.png", "b.png", "c.png"):
         save(tmp_path / name)
     answer = prediction(image=np.zeros((1, 24, 34, 3), np.uint8))
-    metadata = b"\x12\x11\n\rsignature_def\x12\x00"  # GetModelMetadataResponse with an empty signature_def
 
     def once(request: bytes, context: grpc.ServicerContext) -> bytes:
         if server.methods[-1].endswith("Metadata"):
-            return metadata
+            return NO_SIGNATURES
         if sum(method.endswith("Predict") for method in server.methods) > 1:
             context.abort(grpc.StatusCode.UNAVAILABLE, "going down")
         return answer
 
     with scripted(once) as server:
-        arguments = ["upscale", "a.png", "b.png", "c.png", "-o", "out", "--server", server.address]
-        assert run(arguments) == exit_codes.UNREACHABLE
+        command = ["upscale", "a.png", "b.png", "c.png", "-o", "out", "--concurrency", "1"]
+        assert run([*command, "--server", server.address]) == exit_codes.UNREACHABLE
 
     assert names(tmp_path / "out") == ["a.png"]
     shown = capsys.readouterr()
     assert shown.out == "out/a.png\n"
-    assert "1 of 3 pictures done, 2 not tried" in shown.err
+    assert "1 of 3 pictures done, 2 not done" in shown.err
     assert "going down" in shown.err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_was_written_before_an_earlier_picture_failed_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    save(tmp_path / "a.png", pixels(30, 40))
+    for name in ("b.png", "c.png"):
+        save(tmp_path / name, pixels(12, 17))
+    written = [tmp_path / "out" / name for name in ("b.png", "c.png")]
+    answer = prediction(image=np.zeros((1, 24, 34, 3), np.uint8))
+
+    def answer_all_but_the_first(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if len(server.methods) == 1:
+            return NO_SIGNATURES
+        if len(request) < 40 * 30 * 3:
+            return answer
+        deadline = time.monotonic() + 30
+        while not all(path.exists() for path in written) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "going down")
+        raise AssertionError("abort raises")
+
+    with scripted(answer_all_but_the_first) as server:
+        command = ["upscale", "a.png", "b.png", "c.png", "-o", "out", "--server", server.address]
+        assert run([*command, *(["--json"] if as_json else [])]) == exit_codes.UNREACHABLE
+
+    assert names(tmp_path / "out") == ["b.png", "c.png"]
+    shown = capsys.readouterr()
+    if as_json:
+        report = json.loads(shown.out)
+        assert [entry["output"] for entry in report["done"]] == ["out/b.png", "out/c.png"]
+    else:
+        assert shown.out == "out/b.png\nout/c.png\n"
+    assert "2 of 3 pictures done, 1 not done" in shown.err
 
 
 def test_options_reach_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -48,16 +49,19 @@ _HOPELESS: Final = (
 
 @dataclass
 class _Tally:
-    done: list[dict[str, Any]] = field(default_factory=list)
+    """What became of the pictures. `written` is filled by several threads, each as soon as its file is there, so that
+    a run which ends early forgets none that stands behind an unfinished one."""
+
+    written: dict[Pair, dict[str, Any]] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
 
     def summary(self, total: int) -> str:
-        left = total - len(self.done) - len(self.skipped) - len(self.failed)
-        parts = [f"{len(self.done)} of {total} pictures done"]
+        left = total - len(self.written) - len(self.skipped) - len(self.failed)
+        parts = [f"{len(self.written)} of {total} pictures done"]
         parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
         parts += [f"{len(self.failed)} failed"] if self.failed else []
-        parts += [f"{left} not tried"] if left else []
+        parts += [f"{left} not done"] if left else []
         return ", ".join(parts)
 
 
@@ -81,25 +85,39 @@ def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: 
     plan.make_folder()
     tally = _Tally()
     pairs = _to_do(plan, tally) if results.resume else plan.pairs
+    unsaid = list(pairs)
     with Display(quiet=common.quiet, pictures=len(plan.pairs), behind=len(tally.skipped)) as display:
+
+        def say(pair: Pair) -> None:
+            unsaid.remove(pair)
+            if not common.as_json and not is_pipe(pair.output):
+                display.result(str(pair.output))
+
         run = partial(
-            _do_one, job=job, display=display, overwrite=results.overwrite or results.resume, unit=unit
+            _do_one,
+            job=job,
+            tally=tally,
+            display=display,
+            overwrite=results.overwrite or results.resume,
+            unit=unit,
         )
         try:
-            for outcome in client.map(run, pairs, concurrency=results.concurrency):
-                error = outcome.error
-                if error is not None:
-                    if isinstance(error, _HOPELESS) or (plan.is_single and _is_the_servers(error)):
+            with closing(client.map(run, pairs, concurrency=results.concurrency)) as outcomes:
+                for outcome in outcomes:
+                    error = outcome.error
+                    if error is None:
+                        say(outcome.item)
+                    elif isinstance(error, _HOPELESS) or (plan.is_single and _is_the_servers(error)):
                         raise error
-                    tally.failed.append(_failure(outcome.item, error, display))
-                else:
-                    tally.done.append(outcome.result)
-                    if not common.as_json and not is_pipe(outcome.item.output):
-                        display.result(str(outcome.item.output))
-                display.next_picture()
+                    else:
+                        tally.failed.append(_failure(outcome.item, error, display))
+                    display.next_picture()
         finally:
+            for pair in [pair for pair in unsaid if pair in tally.written]:
+                say(pair)
             if common.as_json:
-                print_json({"done": tally.done, "skipped": tally.skipped, "failed": tally.failed})
+                done = [tally.written[pair] for pair in pairs if pair in tally.written]
+                print_json({"done": done, "skipped": tally.skipped, "failed": tally.failed})
             if len(plan.pairs) > 1 and not common.quiet:
                 display.message(tally.summary(len(plan.pairs)))
     return exit_codes.FAILED if tally.failed else exit_codes.DONE
@@ -122,20 +140,32 @@ def _to_do(plan: Plan, tally: _Tally) -> list[Pair]:
 
 
 async def _do_one(
-    client: AsyncClient, pair: Pair, *, job: Job, display: Display, overwrite: bool, unit: str
-) -> dict[str, Any]:
+    client: AsyncClient,
+    pair: Pair,
+    *,
+    job: Job,
+    tally: _Tally,
+    display: Display,
+    overwrite: bool,
+    unit: str,
+) -> None:
     started = time.monotonic()
     check_result(pair.output, overwrite=overwrite, as_json=False)
     with display.picture(pair.source.name, unit=unit) as show:
         image = await job(client, read_input(pair.source), show)
-    await in_thread(partial(write_result, pair.output, image, overwrite=overwrite))
-    return {
-        "input": str(pair.source),
-        "output": str(pair.output),
-        "width": image.width,
-        "height": image.height,
-        "seconds": round(time.monotonic() - started, 3),
-    }
+
+    def write() -> None:
+        write_result(pair.output, image, overwrite=overwrite)
+        # Here, not after the awaiting: who is cancelled meanwhile still has written it.
+        tally.written[pair] = {
+            "input": str(pair.source),
+            "output": str(pair.output),
+            "width": image.width,
+            "height": image.height,
+            "seconds": round(time.monotonic() - started, 3),
+        }
+
+    await in_thread(write)
 
 
 def _failure(pair: Pair, error: ImpastoError | OSError, display: Display) -> dict[str, Any]:
