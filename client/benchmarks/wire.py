@@ -26,8 +26,8 @@ import numpy as np
 from environments import LIBRARIES, REPOSITORY, Environment, build
 from PIL import Image
 
+from impasto.client.wire.writer import delimited
 from impasto.serving.tensors import to_wire
-from impasto.serving.wire import length_delimited
 
 WIDTH, HEIGHT = 1920, 1080
 PHOTO = REPOSITORY / "examples" / "photos" / "astronaut.png"
@@ -94,9 +94,9 @@ def write_inputs(folder: Path) -> dict[str, str]:
         np.save(folder / f"{name}.npy", picture)
         for kind, as_content in (("val", False), ("content", True)):
             tensor = to_wire(picture, as_content=as_content)
-            entry = length_delimited(1, b"x") + length_delimited(2, tensor)
+            entry = delimited(1, b"x") + delimited(2, tensor)
             file = f"{name}_{kind}.bin"
-            (folder / file).write_bytes(length_delimited(1, entry))
+            (folder / file).write_bytes(delimited(1, entry))
             digests[file] = hashlib.sha256(picture.tobytes()).hexdigest()
     digests["float_val.bin"] = digests["float_content.bin"]
     Image.fromarray(photo).resize((96, 64)).save(folder / "small.png")

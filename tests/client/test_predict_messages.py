@@ -27,8 +27,8 @@ from impasto.client import _predict, tensors
 from impasto.client._calls import ModelRef, metadata_call, ping_call, predict_call, status_call
 from impasto.client._dtypes import BY_NUMBER, WIRE_TYPES
 from impasto.client._wire_reader import VARINT
-from impasto.client._wire_writer import delimited, number, varint
 from impasto.client.errors import DecodeError, InvalidInput
+from impasto.client.wire.writer import delimited, number, varint
 
 Array = NDArray[Any]
 

@@ -29,9 +29,9 @@ from configurations import (
     write_configuration,
 )
 from impasto.client import Client
+from impasto.client.wire.writer import delimited
 from impasto.serving import ConfigFile, GrpcOptions, LocalServer
 from impasto.serving.cli import main
-from impasto.serving.wire import length_delimited
 from official_stubs import OfficialClient, official_client
 
 X = np.zeros(1, np.float32)
@@ -312,5 +312,5 @@ def test_servers_with_mtls_are_promoted_by_who_has_a_certificate(file: Path, tmp
 
 def test_the_request_is_the_one_of_the_official_api(root: Path) -> None:
     config = configuration(model(root, "m", versions=[1], labels={"stable": 1}))
-    ours = length_delimited(1, config.SerializeToString())
+    ours = delimited(1, config.SerializeToString())
     assert model_management_pb2.ReloadConfigRequest.FromString(ours).config == config

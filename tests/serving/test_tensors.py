@@ -13,8 +13,9 @@ from hypothesis.extra import numpy as hnp
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 import toy_models
+from impasto.client.wire.writer import delimited
 from impasto.serving.tensors import TensorParseError, from_proto, to_wire
-from impasto.serving.wire import encode_varints, length_delimited
+from impasto.serving.wire import encode_varints
 from official_stubs import OfficialClient
 
 SHAPES: tuple[tuple[int, ...], ...] = ((), (0,), (5,), (2, 3), (2, 0, 3))
@@ -141,7 +142,7 @@ def test_varints_are_written_as_protocol_buffers_write_them(values: Any) -> None
     number = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[field].number
     packed = encode_varints(values)
     expected = tensor_pb2.TensorProto(**{field: values.tolist()}).SerializeToString()
-    assert length_delimited(number, packed) == expected
+    assert delimited(number, packed) == expected
 
 
 def test_varints_of_a_large_array_are_written_in_order_across_blocks() -> None:

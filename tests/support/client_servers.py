@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client import tensors
-from impasto.client._wire_writer import delimited, nested
 from impasto.client.wire import serving_pb2 as wire
+from impasto.client.wire.writer import delimited, nested
 
 Answer = Callable[[bytes, grpc.ServicerContext], bytes]
 

@@ -12,11 +12,11 @@ from typing import Final, Generic, TypeVar
 from impasto.client import _predict as predict
 from impasto.client._inputs import as_array
 from impasto.client._values import whole
-from impasto.client._wire_writer import delimited, number
 from impasto.client.errors import InvalidInput
 from impasto.client.metadata import ModelMetadata, VersionStatus
 from impasto.client.signatures import SERVING_DEFAULT
 from impasto.client.tensors import Array, as_utf8
+from impasto.client.wire.writer import delimited, number
 
 Outputs = dict[str, Array]
 Result_co = TypeVar("Result_co", covariant=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from impasto.client import tensors
 from impasto.client._tensor_message import TensorMessage
 from impasto.client._wire_reader import LENGTH, VARINT, WireError, fields, integer, text
-from impasto.client._wire_writer import Pieces, delimited, nested
 from impasto.client.errors import DecodeError
+from impasto.client.wire.writer import Pieces, delimited, nested
 
 
 def request(spec: bytes, inputs: Mapping[str, tensors.Array], *, outputs: Sequence[str] = ()) -> bytes:

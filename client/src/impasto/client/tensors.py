@@ -22,8 +22,8 @@ from impasto.client._dtypes import (
 )
 from impasto.client._tensor_message import TensorMessage
 from impasto.client._varint import Buffer, decode_varints
-from impasto.client._wire_writer import Pieces, delimited, nested, number
 from impasto.client.errors import DecodeError, InvalidInput
+from impasto.client.wire.writer import Pieces, delimited, nested, number
 
 Array = NDArray[Any]
 

@@ -15,8 +15,8 @@ from impasto.client.channel import open_channel
 from impasto.client.errors import ModelNotFound
 from impasto.client.metadata import State, VersionStatus
 from impasto.client.tls import TlsOptions
+from impasto.client.wire.writer import delimited
 from impasto.serving.errors import LocalServerError
-from impasto.serving.wire import length_delimited
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -83,7 +83,7 @@ class Fleet:
             RolloutError: one refuses it; those after it were not asked.
             CallError: one cannot be reached.
         """
-        request = length_delimited(_CONFIG_FIELD, config.SerializeToString())
+        request = delimited(_CONFIG_FIELD, config.SerializeToString())
         for client, channel in zip(self._clients, self._channels, strict=True):
             client.wait_ready(timeout=self._timeout)
             call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RELOAD)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
+from impasto.client.wire.writer import delimited
 from impasto.serving import tensors
 from impasto.serving.errors import StatusError, invalid_argument
 from impasto.serving.servable import Servable
-from impasto.serving.wire import length_delimited
 
 SERVING_DEFAULT: Final = "serving_default"
 
@@ -113,7 +113,7 @@ def _output_aliases(signature: meta_graph_pb2.SignatureDef, output_filter: Seque
 def _output_entry(alias: str, tensor: bytes) -> bytes:
     """One entry of the response's map of outputs: on the wire a message of a key and a value."""
     number = predict_pb2.PredictResponse.DESCRIPTOR.fields_by_name["outputs"].number
-    return length_delimited(number, length_delimited(1, alias.encode()) + length_delimited(2, tensor))
+    return delimited(number, delimited(1, alias.encode()) + delimited(2, tensor))
 
 
 def _braced(names: Iterable[str]) -> str:

@@ -16,7 +16,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from impasto.serving.wire import encode_varint, encode_varints, length_delimited
+from impasto.client.wire.writer import delimited, varint
+from impasto.serving.wire import encode_varints
 
 _MAX_RANK: Final = 32
 """Above, TensorFlow ends the process where it turns numpy's strings into its own or back; numpy itself has 64."""
@@ -130,7 +131,7 @@ def to_wire(array: NDArray[Any], *, as_content: bool) -> bytes:
         strings = flat.tolist()
         if not as_content:
             return header + b"".join(_field("string_val", string) for string in strings)
-        return header + _field("tensor_content", b"".join([*map(encode_varint, map(len, strings)), *strings]))
+        return header + _field("tensor_content", b"".join([*map(varint, map(len, strings)), *strings]))
     if as_content:
         return header + _field("tensor_content", flat.tobytes())
     if data_type in _FLOAT8:
@@ -225,4 +226,4 @@ def _packed(flat: NDArray[Any], typed: _TypedField) -> bytes:
 
 def _field(name: str, payload: bytes) -> bytes:
     number = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[name].number
-    return length_delimited(number, payload)
+    return delimited(number, payload)

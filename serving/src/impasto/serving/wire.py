@@ -1,4 +1,4 @@
-"""What protocol buffers look like on the wire: varints, and arrays of them without a Python loop."""
+"""Arrays of varints, as protocol buffers pack them, without a Python loop. The rest: `impasto.client.wire.writer`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK: Final = 1 << 16
-
-
-def encode_varint(value: int) -> bytes:
-    """One non-negative integer as a varint of seven bits a byte, lowest first."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def length_delimited(number: int, payload: bytes) -> bytes:
-    """A field of a message: bytes, a string, a message or packed numbers."""
-    return b"".join((encode_varint(number << 3 | 2), encode_varint(len(payload)), payload))
 
 
 def encode_varints(values: NDArray[Any]) -> bytes:
