@@ -22,6 +22,12 @@ from impasto.client import Client
 SIDES = ((512, 512), (1024, 1024))
 """Height and width of the two pictures: 0.26 and 1.05 megapixels."""
 
+LARGE = (1024, 1536)
+"""Height and width of the picture that dreams whole and in tiles."""
+
+TILES = (0, 512)
+"""Their longest side in pixels; 0 for none."""
+
 
 def requests(height: int, width: int) -> Mapping[str, tuple[str, Mapping[str, object]]]:
     """What is sent to each model for a picture of that size: the signature and its inputs."""
@@ -75,25 +81,46 @@ def reset_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-@click.command()
-@click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
-def main(models: Path) -> None:
-    """Print idle and peak memory for each model of the repository."""
+def peak_of(client: Client, pid: int, model: str, size: tuple[int, int], **others: object) -> float:
+    """The server's peak memory in megabytes while it answers a request for a picture of that height and width."""
+    signature, inputs = requests(*size)[model]
+    reset_peak(pid)
+    client.predict(model, {**inputs, **others}, signature=signature)
+    return peak_megabytes(pid)
+
+
+def measure_sizes(models: Path) -> None:
+    """A row for each model: idle, and peaks by the picture's size."""
     click.echo("model      idle MB   0.26 MP: peak MB   1.05 MP: peak MB   MB per megapixel")
     for model in requests(*SIDES[0]):
         if not (models / model).is_dir():
             continue
         with served(models, model) as (address, pid), Client(address, timeout=600) as client:
             idle = peak_megabytes(pid)
-            peaks = []
-            for height, width in SIDES:
-                reset_peak(pid)
-                signature, inputs = requests(height, width)[model]
-                client.predict(model, inputs, signature=signature)
-                peaks.append(peak_megabytes(pid))
+            peaks = [peak_of(client, pid, model, size) for size in SIDES]
         megapixels = [height * width / 1e6 for height, width in SIDES]
         slope = (peaks[1] - peaks[0]) / (megapixels[1] - megapixels[0])
         click.echo(f"{model:<9} {idle:>8.0f} {peaks[0]:>18.0f} {peaks[1]:>18.0f} {slope:>18.0f}")
+
+
+def measure_tiles(models: Path) -> None:
+    """A row for each size of tiles: the peak of one step, in a server of its own, as a server keeps some memory."""
+    height, width = LARGE
+    for tile in TILES:
+        with served(models, "dream") as (address, pid), Client(address, timeout=600) as client:
+            backbone = client.predict("dream", {}, signature="describe")["backbone"].item().decode()
+            peak = peak_of(client, pid, "dream", LARGE, tile=np.int32(tile))
+        cut = f"tiles of {tile} px" if tile else "whole"
+        click.echo(f"dream, {backbone}, a step at {height} x {width}, {cut}: peak {peak:.0f} MB")
+
+
+@click.command()
+@click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
+def main(models: Path) -> None:
+    """Print idle and peak memory for each model of the repository, and of a dream with and without tiles."""
+    measure_sizes(models)
+    if (models / "dream").is_dir():
+        measure_tiles(models)
 
 
 if __name__ == "__main__":
