@@ -31,7 +31,7 @@ GUIDE_SIDE: Final = 256
 TILE: Final = 512
 """The tile, in pixels, for octaves above LARGEST_UNTILED."""
 LARGEST_UNTILED: Final = 1 << 20
-"""Pixels of an octave that is worked on whole unless the person says otherwise: VGG19 takes 1.8 GB for them."""
+"""Pixels of an octave that is worked on whole unless the person says otherwise: VGG19 takes some 2.7 GB for them."""
 
 _INT32: Final = 2**31
 
