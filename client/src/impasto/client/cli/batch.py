@@ -130,7 +130,7 @@ def _is_the_servers(error: Exception) -> bool:
 
 def _to_do(plan: Plan, tally: _Tally) -> list[Pair]:
     """The pairs whose result is not there yet; the others are tallied."""
-    left = []
+    left: list[Pair] = []
     for pair in plan.pairs:
         if pair.is_done():
             tally.skipped.append({"input": str(pair.source), "output": str(pair.output)})

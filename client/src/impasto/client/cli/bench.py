@@ -166,7 +166,7 @@ async def _measure_all(
 
 async def _served(client: AsyncClient) -> list[str]:
     """The contract's models that the server has. Raises ModelNotFound if it has none."""
-    there = []
+    there: list[str] = []
     for model in MODELS:
         try:
             versions = await client.status(model)

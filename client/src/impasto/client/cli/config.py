@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, cast
 
 import click
 
@@ -36,7 +36,7 @@ def config(*, common: Common) -> None:
     if common.as_json:
         print_json(
             {
-                "file": None if path is None else os.fspath(path),
+                "file": None if path is None else str(path),
                 "settings": {
                     setting.file_key: {"value": value, "source": source, "variable": setting.variable}
                     for setting, value, source in entries
@@ -65,17 +65,18 @@ def value_of(settings: Settings, setting: Setting) -> Any:
 def _shown(setting: Setting, value: Any) -> Any:
     """A value as JSON takes it, without what must not be seen."""
     if isinstance(value, Mapping):
-        return dict.fromkeys(value, _HIDDEN)
+        return dict.fromkeys(cast(Mapping[str, Any], value), _HIDDEN)
     if setting.secret and value is not None:
         return _HIDDEN
     if isinstance(value, float) and math.isinf(value):
         return "inf"  # JSON has no number for it
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    return str(value) if isinstance(value, Path) else value
 
 
 def _words(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={hidden}" for key, hidden in value.items()) or "-"
+        shown = cast(Mapping[str, str], value)
+        return ", ".join(f"{key}={hidden}" for key, hidden in shown.items()) or "-"
     if isinstance(value, bool):
         return str(value).lower()
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
@@ -42,12 +42,12 @@ def show_description(model: str, found: Description) -> None:
 
 
 def _shown(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(map(str, cast(list[object], value))) if isinstance(value, list) else str(value)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [_plain(entry) for entry in value]
+        return [_plain(entry) for entry in cast(list[object], value)]
     if isinstance(value, float):
         return float(f"{value:.7g}")  # what a float32 holds: 0.02 rather than 0.01999999955
     return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -17,7 +17,7 @@ from impasto.client.cli.options import Common
 from impasto.client.cli.output import print_json
 from impasto.client.cli.picture_options import Reference
 from impasto.client.client import Client
-from impasto.client.dream import DreamKeywords, zoom_in
+from impasto.client.dream import DreamKeywords, DreamProgress, zoom_in
 from impasto.client.errors import OutputExists, UnwritableOutput
 from impasto.client.files import write_picture
 from impasto.client.images import ImageSource
@@ -120,9 +120,11 @@ def _frames(
 ) -> Iterator[tuple[int, Image.Image]]:
     picture: ImageSource = zoom.source
     for number in range(1, zoom.frames + 1):
-        for progress in client.dreaming(picture, **reference, **options):
+
+        def show(progress: DreamProgress, number: int = number) -> None:
             fraction = (number - 1 + progress.fraction) / zoom.frames
             bar.show(fraction, f"frame {number}/{zoom.frames}  {progress}")
-        frame = progress.preview()
+
+        frame = client.dream(picture, on_progress=show, **reference, **options)
         yield number, frame
         picture = zoom_in(frame, factor=zoom.factor)

@@ -11,7 +11,7 @@ def layers(
     """An option's `mixed3,mixed5=0.5` as pairs of name and weight."""
     if value is None:
         return None
-    pairs = []
+    pairs: list[tuple[str, float]] = []
     for entry in value.split(","):
         name, equals, weight = (part.strip() for part in entry.partition("="))
         if not name:

@@ -32,7 +32,7 @@ class Common:
 
     as_json: bool
     quiet: bool
-    given: Layer = field(default_factory=dict)
+    given: Layer = field(default_factory=dict[str, Given])
     config: str | None = None
     profile: str | None = None
 

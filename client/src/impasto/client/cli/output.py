@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,7 @@ class Display:
             self._bar.stop()
 
     @contextmanager
-    def picture(self, name: str, *, unit: str) -> Iterator[Callable[[Progress], None]]:
+    def picture(self, name: str, *, unit: str) -> Generator[Callable[[Progress], None], None, None]:
         """A bar for one picture while the block runs; call what it gives with the job's progress."""
         bar = self._bar
         if bar is None:

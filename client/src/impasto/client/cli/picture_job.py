@@ -26,17 +26,21 @@ class PictureProgress(Protocol):
     @property
     def done(self) -> int:
         """Steps done."""
+        ...
 
     @property
     def total(self) -> int:
         """Steps in all."""
+        ...
 
     @property
     def fraction(self) -> float:
         """Of the work that is done, 0 to 1."""
+        ...
 
     def preview(self) -> Image.Image:
         """The picture so far; of the last progress, the result."""
+        ...
 
 
 ProgressT = TypeVar("ProgressT", bound=PictureProgress)

@@ -94,7 +94,7 @@ def stylize(
       impasto stylize photo.jpg -s waves.jpg -s stars.jpg --sheet -o sheet.png
     """
     _check_weights(weights, styles, sheet=sheet)
-    if sheet and (len(inputs) > 1 or inputs[0].is_dir()):
+    if sheet and (len(inputs) != 1 or inputs[0].is_dir()):
         raise click.UsageError("--sheet is for one picture")
     plan = pair_up(inputs, results.output)
     keep(styles, plan)
