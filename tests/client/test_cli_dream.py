@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dream_processes import impasto, wait_until
+from dream_processes import impasto, server_process, wait_until
 from impasto.client import Client, zoom_in
 from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
@@ -131,6 +131,7 @@ def test_json_tells_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
         (["--model-version", "7"], exit_codes.REFUSED, "dream is not served"),
         (["--zoom", "2", "--every", "5"], exit_codes.USAGE, "neither --every nor --checkpoint"),
         (["--zoom", "2"], exit_codes.USAGE, "--zoom writes a .gif, or numbered pictures into a folder"),
+        (["--zoom", "2", "-o", "a.mp4"], exit_codes.USAGE, "ffmpeg -framerate 10 -i a/frame-%05d.png"),
         (["--server", "127.0.0.1:1"], exit_codes.UNREACHABLE, "no model server answers"),
     ],
 )
@@ -272,6 +273,26 @@ def test_ctrl_c_keeps_the_frames_so_far(dream_server: LocalServer) -> None:
     assert process.returncode == exit_codes.INTERRUPTED
     frames = len(list(Path("frames").iterdir()))
     assert f"stopped after {frames} of 9999 frames; they are in frames" in err
+
+
+def test_a_server_that_stops_answering_leaves_the_frames_so_far(
+    dream_repository: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "server.log"
+    with server_process(dream_repository, "-v", log=log) as server:
+        arguments = ["--zoom", "9999", "--octaves", "0", "--timeout", "5"]
+        process = impasto("dream", "photo.png", "-o", "zoom.gif", *arguments, server=server.address)
+        wait_until(lambda: log.read_text().count("Predict dream OK") > 30)
+        server.freeze()
+        out, err = process.communicate(timeout=100)
+        server.thaw()
+    assert process.returncode == exit_codes.REFUSED
+    assert out == "zoom.gif\n"
+    with Image.open("zoom.gif") as gif:
+        frames = gif.n_frames  # type: ignore[attr-defined]
+    assert frames > 1
+    assert f"stopped after {frames} of 9999 frames; they are in zoom.gif" in err
+    assert "did not answer in time" in err
 
 
 def test_models_shows_the_network_and_where_its_weights_are_from(

@@ -29,7 +29,12 @@ from impasto.client.signatures import DREAM
 @dream_options
 @long_job_options
 @click.option(
-    "--zoom", "frames", type=click.IntRange(min=1), metavar="FRAMES", help="Dream, zoom in, dream again, ..."
+    "--zoom",
+    "frames",
+    type=click.IntRange(min=1),
+    metavar="FRAMES",
+    help="Dream, zoom in, dream again, ...: into a .gif, or as frame-00001.png, ... into a folder, of which ffmpeg "
+    "makes a video (`-o dream.mp4` tells the command).",
 )
 @click.option(
     "--zoom-factor",
@@ -60,8 +65,9 @@ def dream(
 
     \b
       impasto dream photo.jpg -o dream.png
-      impasto dream photo.jpg -o dream.png --layers mixed3,mixed5=0.5 --octaves -2,-1,0 --steps 100
+      impasto dream photo.jpg -o dream.png --layers mixed3,mixed5=0.5 --steps 100
       impasto dream photo.jpg -o dream.gif --zoom 30 --steps 10
+      impasto dream photo.jpg -o frames/ --zoom 30 --steps 10
       impasto dream holiday/ -o dreams/ --resume
     """
     if frames is not None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 from PIL import Image
@@ -18,9 +19,12 @@ from impasto.client.cli.output import print_json
 from impasto.client.cli.picture_options import Reference
 from impasto.client.client import Client
 from impasto.client.dream import DreamKeywords, DreamProgress, zoom_in
-from impasto.client.errors import OutputExists, UnwritableOutput
+from impasto.client.errors import CallError, OutputExists, UnwritableOutput
 from impasto.client.files import write_picture
 from impasto.client.images import ImageSource
+
+FRAME_NAME: Final = "frame-%05d.png"
+"""In a folder; counted from 1. FFmpeg understands it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ class Zoom:
 
     def frame_path(self, number: int) -> Path:
         """Where frame `number`, from 1, goes."""
-        return self.output / f"frame-{number:05}.png"
+        return self.output / (FRAME_NAME % number)
 
 
 def run_zoom(
@@ -54,7 +58,14 @@ def run_zoom(
     common: Common,
     reference: Reference,
 ) -> int:
-    """Make and write the frames; returns the exit code. Ctrl-C keeps the frames that are done."""
+    """Make and write the frames; returns the exit code.
+
+    Ctrl-C, and a server that fails for good, leave the frames that are done.
+
+    Raises:
+        CallError: a frame could not be made. Those before it are written.
+        OutputError: what was made cannot be written.
+    """
     started = time.monotonic()
     animated = _check(zoom)
     # One version for all frames, whatever is published meanwhile.
@@ -64,6 +75,7 @@ def run_zoom(
     reference = {**reference, "version": asked.version, "label": None}
     frames: list[Image.Image] = []
     done = 0
+    stopped: KeyboardInterrupt | CallError | None = None
     with JobBar(quiet=common.quiet) as bar:
         try:
             for number, frame in _frames(client, zoom, options, bar, reference):
@@ -72,25 +84,31 @@ def run_zoom(
                 else:
                     write_picture(zoom.frame_path(number), frame, overwrite=zoom.overwrite)
                 done = number
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, CallError) as error:
             if not done:
                 raise
-            bar.message(f"impasto: stopped after {done} of {zoom.frames} frames; they are in {zoom.output}")
+            stopped = error
     if animated:
         write_animation(zoom.output, frames, overwrite=zoom.overwrite)
+    if stopped is not None:
+        click.echo(
+            f"impasto: stopped after {done} of {zoom.frames} frames; they are in {zoom.output}", err=True
+        )
     if common.as_json:
         print_json(
             {
                 "input": str(zoom.source),
                 "output": str(zoom.output),
                 "frames": done,
-                "finished": done == zoom.frames,
+                "finished": stopped is None,
                 "seconds": round(time.monotonic() - started, 3),
             }
         )
     else:
         click.echo(str(zoom.output))
-    return exit_codes.DONE if done == zoom.frames else exit_codes.INTERRUPTED
+    if isinstance(stopped, CallError):
+        raise stopped
+    return exit_codes.DONE if stopped is None else exit_codes.INTERRUPTED
 
 
 def _check(zoom: Zoom) -> bool:
@@ -104,7 +122,14 @@ def _check(zoom: Zoom) -> bool:
             raise UnwritableOutput(f"cannot write {zoom.output}: its folder is not there")
         return True
     if zoom.output.suffix and not zoom.output.is_dir():
-        raise click.UsageError(f"-o {zoom.output}: --zoom writes a .gif, or numbered pictures into a folder")
+        raise click.UsageError(
+            f"-o {zoom.output}: --zoom writes a .gif, or numbered pictures into a folder"
+            + (
+                f", which then become a video: {_video_command(zoom.output)}"
+                if _is_video(zoom.output)
+                else ""
+            )
+        )
     try:
         zoom.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -113,6 +138,17 @@ def _check(zoom: Zoom) -> bool:
     if there and not zoom.overwrite:
         raise OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
     return False
+
+
+def _is_video(output: Path) -> bool:
+    return output.suffix.lower() in (".mp4", ".mkv", ".mov", ".webm")
+
+
+def _video_command(output: Path) -> str:
+    """What makes a video of the frames in a folder of its name; the codec wants even sides."""
+    even = "crop=trunc(iw/2)*2:trunc(ih/2)*2"
+    frames = output.with_suffix("") / FRAME_NAME
+    return f"ffmpeg -framerate 10 -i {frames} -vf '{even}' -pix_fmt yuv420p {output}"
 
 
 def _frames(
