@@ -55,6 +55,22 @@ def test_a_slow_first_call_does_not_slow_the_rest() -> None:
     assert run(pace, clock, 30, work=1, seconds_a_step=0.125) == [1, 4, 8, 8, 8, 1]
 
 
+def test_a_chunk_that_had_to_be_sent_again_changes_neither_the_next_one_nor_the_time_left() -> None:
+    clock = Clock()
+    pace = Pace(clock=clock)
+    run(pace, clock, 200, work=1, seconds_a_step=0.125)
+    before = pace.steps(1, most=1000), pace.seconds(80)
+    pace.start()
+    pace.disturb()
+    clock.now += 50.0
+    pace.stop(8)
+    assert (pace.steps(1, most=1000), pace.seconds(80)) == before == (8, 10.0)
+    pace.start()
+    clock.now += 4.0
+    pace.stop(8)
+    assert pace.seconds(80) == 25.0
+
+
 def test_no_chunk_is_larger_than_what_is_wanted() -> None:
     clock = Clock()
     assert run(Pace(clock=clock), clock, 12, work=1, seconds_a_step=1e-9, most=5) == [1, 4, 5, 2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -112,8 +112,9 @@ def test_dreaming_raises_the_loss(client: Client) -> None:
 def test_every_gives_progress_at_each_multiple(client: Client) -> None:
     seen = {progress.done for progress in client.dreaming(PICTURE, steps=50, every=15)}
     assert {15, 30, 45, 60, 75, 90} <= seen
-    with pytest.raises(InvalidInput, match="every is 0; it must be 1 or more steps"):
-        next(client.dreaming(PICTURE, every=0))
+    for every, words in ((0, "0; it must be 1 to 1000000000"), (1.5, "1.5; it must be a whole number")):
+        with pytest.raises(InvalidInput, match=f"every is {words}"):
+            next(client.dreaming(PICTURE, every=cast(Any, every)))
 
 
 def test_the_words_of_a_progress(client: Client) -> None:

@@ -14,7 +14,7 @@ import pytest
 from impasto.client.dream import DreamDescription, DreamKeywords, DreamOptions
 from impasto.client.dream.layers import layer_weights
 from impasto.client.dream.plan import Plan, fit, settle
-from impasto.client.errors import InvalidInput
+from impasto.client.errors import ImageTooLarge, InvalidInput
 from pictures import pixels
 
 MODEL = DreamDescription(
@@ -74,6 +74,8 @@ def test_a_lone_name_is_a_layer() -> None:
         ({}, "none has a weight other than 0"),
         ([("a", math.nan)], r"'a' weighs nan; it must be -1e\+06 to 1e\+06"),
         ([("a", math.inf)], "'a' weighs inf"),
+        pytest.param([("a", 10**400)], "'a' weighs inf", id="huge"),
+        ([("a", 1e-40)], "none has a weight other than 0"),
         ([("a", -2e6)], "'a' weighs -2000000.0"),
         ([("a", "much")], r"\('a', 'much'\) is neither a layer's name nor a pair"),
         ([("a", None)], "neither a layer's name nor a pair"),
@@ -97,6 +99,8 @@ def test_wrong_layers_are_named(layers: Any, words: str) -> None:
         ("step_size", 1.1, "step_size is 1.1; it must be 0 to 1"),
         ("step_size", math.nan, "step_size is nan; it must be 0 to 1"),
         ("step_size", [1, 2], "it must be a number"),
+        pytest.param("step_size", 10**400, "step_size is inf; it must be 0 to 1", id="huge"),
+        pytest.param("octave_scale", -(10**400), "octave_scale is -inf; it must be 0.1 to 10", id="least"),
         ("octave_scale", 0.0, "octave_scale is 0.0; it must be 0.1 to 10"),
         ("octave_scale", math.nan, "octave_scale is nan; it must be 0.1 to 10"),
         ("octave_scale", math.inf, "octave_scale is inf; it must be 0.1 to 10"),
@@ -155,6 +159,13 @@ def test_the_guide_is_shrunk_and_must_still_suit_the_network() -> None:
     assert settings.guide.shape == (128, 256, 3)
     with pytest.raises(InvalidInput, match="guide is 256 x 13 pixels once its longer side is 256 or less"):
         settle(DreamOptions(guide=pixels(30, 600)), MODEL)
+
+
+def test_the_guide_may_be_as_large_as_the_caller_says() -> None:
+    guide = DreamOptions(guide=pixels(300, 600))
+    with pytest.raises(ImageTooLarge, match="the limit is 179,999"):
+        settle(guide, MODEL, max_pixels=179_999)
+    assert settle(guide, MODEL, max_pixels=180_000).guide is not None
 
 
 def test_an_unknown_option_is_a_type_error() -> None:

@@ -46,6 +46,19 @@ def test_a_call_is_sent_again_with_growing_pauses(failure: CallError) -> None:
     assert outcome([failure] * 7) == ("the answer", [0.2, 0.4, 0.8, 1.6, 3.0, 3.0, 3.0])
 
 
+def test_each_failure_that_is_waited_out_is_told() -> None:
+    failures: list[None] = []
+    job = patiently(ping_call(), patience=60.0, on_failure=lambda: failures.append(None))
+    next(job)
+    for count in (1, 2):
+        assert isinstance(job.throw(ServerUnavailable("away")), Pause)
+        assert len(failures) == count
+        next(job)
+    with pytest.raises(ModelNotFound):
+        job.throw(ModelNotFound("gone"))
+    assert len(failures) == 2
+
+
 def test_patience_ends() -> None:
     first, second = ServerUnavailable("away"), ServerUnavailable("still away")
     with pytest.raises(ServerUnavailable) as caught:

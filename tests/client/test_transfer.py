@@ -6,7 +6,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -132,8 +132,9 @@ def test_every_gives_progress_at_each_multiple_and_previews_are_what_fewer_steps
     assert {5, 10, 12} <= previews.keys()
     assert np.array_equal(previews[0], CONTENT)
     assert np.array_equal(previews[5], in_one_call(client, steps=5))
-    with pytest.raises(InvalidInput, match="every is 0; it must be 1 or more steps"):
-        next(client.transferring(CONTENT, STYLE, every=0))
+    for every, words in ((0, "0; it must be 1 to 1000000000"), (1.5, "1.5; it must be a whole number")):
+        with pytest.raises(InvalidInput, match=f"every is {words}"):
+            next(client.transferring(CONTENT, STYLE, every=cast(Any, every)))
 
 
 def test_several_styles_are_mixed_by_their_gram_matrices(client: Client) -> None:

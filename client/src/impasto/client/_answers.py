@@ -65,7 +65,15 @@ def told(outputs: Outputs, signature: Signature, *, names: Sequence[str], model:
             continue
         dtype: DTypeLike = np.object_ if spec.dtype == "string" else spec.dtype
         array = output(outputs, spec.name, dtype=dtype, shape=(None,) * len(spec.shape), model=model)
-        values[spec.name] = _text(array.tolist()) if spec.dtype == "string" else array.tolist()
+        if spec.dtype != "string":
+            values[spec.name] = array.tolist()
+            continue
+        try:
+            values[spec.name] = _text(array.tolist())
+        except UnicodeDecodeError as error:
+            raise DecodeError(
+                f"{model} answered {spec.name!r} with text that is no UTF-8", model=model
+            ) from error
     return values
 
 

@@ -29,6 +29,7 @@ class Pace:
         self._target = seconds
         self._clock = clock
         self._started = clock()
+        self._disturbed = False
         self._last_work: float | None = None
         self._last_rate = 0.0
         self._usual_rate = 0.0
@@ -48,9 +49,16 @@ class Pace:
     def start(self) -> None:
         """A chunk begins."""
         self._started = self._clock()
+        self._disturbed = False
+
+    def disturb(self) -> None:
+        """The chunk has to be sent again: how long it takes says nothing about others."""
+        self._disturbed = True
 
     def stop(self, work: float) -> None:
         """The chunk, of `work` in all, is done."""
+        if self._disturbed:
+            return
         rate = (self._clock() - self._started) / work
         # The time that is left is told from a running mean: it should not jump with each chunk.
         self._usual_rate = rate if self._last_work is None else (self._usual_rate + rate) / 2

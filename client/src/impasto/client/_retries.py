@@ -32,13 +32,20 @@ _BATCH_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 ResultT = TypeVar("ResultT")
 
 
-def patiently(call: Call[ResultT], *, unavailable: bool = True, patience: float = PATIENCE) -> Job[ResultT]:
+def patiently(
+    call: Call[ResultT],
+    *,
+    unavailable: bool = True,
+    patience: float = PATIENCE,
+    on_failure: Callable[[], None] = lambda: None,
+) -> Job[ResultT]:
     """Send `call`, again and again with growing pauses while the server is overloaded or away.
 
     Args:
         call: what to send.
         unavailable: whether to outlast a server that does not answer, or stops, as well as one that is overloaded.
         patience: seconds after the first failure, beyond which no further attempt is made.
+        on_failure: called after each failure that is waited out.
 
     Raises:
         CallError: the last failure, or at once one that waiting does not mend.
@@ -59,6 +66,7 @@ def patiently(call: Call[ResultT], *, unavailable: bool = True, patience: float 
                 raise
         else:
             return answer
+        on_failure()
         yield Pause(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 

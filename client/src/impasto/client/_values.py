@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
@@ -41,6 +42,8 @@ def real(name: str, value: Any, least: float, most: float) -> float:
     """
     try:
         number = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        number = math.inf if value > 0 else -math.inf
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"{name} is {value!r}; it must be a number") from error
     with np.errstate(over="ignore"):

@@ -1,7 +1,7 @@
 """Protobuf's wire format read field by field: every value is a slice of the message, so nothing is copied.
 
-It takes and refuses what protobuf's own parser takes and refuses: numbers that are written longer than need be,
-unknown fields and groups (skipped), and at most 100 levels of messages and groups in one another.
+It takes and refuses what protobuf's own parser takes and refuses in the fields that are read: numbers that are written
+longer than need be, unknown fields and groups (skipped), and at most 100 levels of messages and groups in one another.
 """
 
 from __future__ import annotations

@@ -19,13 +19,14 @@ from impasto.client._chunks import Pace
 from impasto.client._jobs import Job, Snapshot
 from impasto.client._pinning import pinned_by, version_gone
 from impasto.client._retries import patiently
+from impasto.client._values import whole
 from impasto.client.checkpoint import check_same_job
 from impasto.client.dream.description import DreamDescription, describe_call, read_description, sizes_call
 from impasto.client.dream.options import DreamOptions
-from impasto.client.dream.plan import KIND, Plan, fit, settle
+from impasto.client.dream.plan import KIND, MOST_STEPS, Plan, fit, settle
 from impasto.client.dream.progress import Canvas, DreamProgress
-from impasto.client.errors import CheckpointError, InvalidInput, ModelNotFound
-from impasto.client.images import Picture
+from impasto.client.errors import CheckpointError, ModelNotFound
+from impasto.client.images import MAX_PIXELS, Picture
 
 _PIXELS: Final = "pixels"
 
@@ -62,6 +63,7 @@ def dream_job(
     *,
     resume: Snapshot | None = None,
     every: int | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Job[Image.Image]:
     """Dream; yields a DreamProgress at the start, after each chunk of steps, and with the result.
 
@@ -73,6 +75,7 @@ def dream_job(
         options: how.
         resume: where an earlier run of the same job was.
         every: end a chunk at each multiple of this many steps, counted over all octaves.
+        max_pixels: the largest width times height of the guide as it is read.
 
     Raises:
         InvalidInput: an option does not suit the model.
@@ -80,12 +83,12 @@ def dream_job(
         ModelNotFound: the model, or in the middle of the job its version, is not served.
         ImageError: the guide cannot be used.
     """
-    if every is not None and every < 1:
-        raise InvalidInput(f"every is {every}; it must be 1 or more steps")
+    if every is not None:
+        every = whole("every", every, 1, MOST_STEPS)
     if resume is not None:
         ref = pinned_by(resume, ref, kind=KIND)
     try:
-        plan, ref = yield from _plan(picture, ref, options)
+        plan, ref = yield from _plan(picture, ref, options, max_pixels=max_pixels)
     except ModelNotFound as error:
         raise error if resume is None else version_gone(error, ref) from error
     identity = plan.identity(picture, ref.name)
@@ -110,10 +113,12 @@ def dream_job(
         shows = position.step > before.step or position.octave == len(plan.sizes)
 
 
-def _plan(picture: Picture, ref: ModelRef, options: DreamOptions) -> Job[tuple[Plan, ModelRef]]:
+def _plan(
+    picture: Picture, ref: ModelRef, options: DreamOptions, *, max_pixels: int
+) -> Job[tuple[Plan, ModelRef]]:
     model = yield from describe_job(ref)
     ref = ModelRef(ref.name, version=model.version)
-    settings = settle(options, model)
+    settings = settle(options, model, max_pixels=max_pixels)
     height, width = picture.rgb.shape[:2]
     asked = sizes_call(
         ref, size=(height, width), octave_scale=settings.octave_scale, octaves=settings.octaves
@@ -192,7 +197,7 @@ class _Run:
         signature = "ascend" if self._plan.settings.guide is None else "ascend_guided"
         call = predict_call(self._ref, inputs, signature=signature, outputs=["state", "loss"])
         self._pace.start()
-        outputs = yield from patiently(call)
+        outputs = yield from patiently(call, on_failure=self._pace.disturb)
         self._pace.stop(count * height * width)
         state = output(outputs, "state", dtype=np.float32, shape=(height, width, 3), model=self._ref.name)
         self._loss = float(output(outputs, "loss", dtype=np.float32, shape=(), model=self._ref.name))

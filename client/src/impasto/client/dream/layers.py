@@ -14,6 +14,9 @@ from impasto.client.errors import InvalidInput
 
 LARGEST_WEIGHT: Final = 1e6
 
+_LEAST_NORMAL: Final = np.finfo(np.float32).tiny
+"""TensorFlow takes anything smaller for zero."""
+
 
 def layer_weights(
     layers: Layers, known: Sequence[str], *, name: str = "layers", least: float = -LARGEST_WEIGHT
@@ -42,7 +45,7 @@ def layer_weights(
             )
         seen.add(layer)
         weights[known.index(layer)] = weight
-    if not weights.any():
+    if not (abs(weights) >= _LEAST_NORMAL).any():
         raise InvalidInput(f"{name}: none has a weight other than 0; name at least one of {', '.join(known)}")
     return weights
 
@@ -63,6 +66,8 @@ def _pair(entry: Any, parameter: str) -> tuple[str, float]:
         raise _not_a_layer(entry, parameter)
     try:
         return name, float(weight)
+    except OverflowError:  # a whole number beyond all floats
+        return name, math.inf
     except (TypeError, ValueError) as error:
         raise _not_a_layer(entry, parameter) from error
 

@@ -16,7 +16,7 @@ from impasto.client.dream.description import DreamDescription
 from impasto.client.dream.layers import layer_weights
 from impasto.client.dream.options import DreamOptions
 from impasto.client.errors import InvalidInput
-from impasto.client.images import Picture, read_picture
+from impasto.client.images import MAX_PIXELS, Picture, read_picture
 
 KIND: Final = "dream"
 """What checkpoints say that they are of."""
@@ -63,8 +63,13 @@ class Settings:
     preserve_color: bool
 
 
-def settle(options: DreamOptions, model: DreamDescription) -> Settings:
+def settle(options: DreamOptions, model: DreamDescription, *, max_pixels: int = MAX_PIXELS) -> Settings:
     """Complete the options by what the model suggests.
+
+    Args:
+        options: what was asked for.
+        model: what it says of itself.
+        max_pixels: the largest width times height of the guide as it is read.
 
     Raises:
         InvalidInput: a value is out of its range; names the option and the range.
@@ -91,7 +96,7 @@ def settle(options: DreamOptions, model: DreamDescription) -> Settings:
         step_size=real("step_size", either(options.step_size, model.step_size), 0.0, LARGEST_STEP_SIZE),
         tile=tile,
         seed=whole("seed", options.seed, -_INT32, _INT32 - 1),
-        guide=None if options.guide is None else _guide(options.guide, model),
+        guide=None if options.guide is None else _guide(options.guide, model, max_pixels=max_pixels),
         preserve_color=bool(options.preserve_color),
     )
 
@@ -182,8 +187,8 @@ def _octaves(octaves: Sequence[int]) -> tuple[int, ...]:
     return values
 
 
-def _guide(source: Any, model: DreamDescription) -> NDArray[np.uint8]:
-    image = Image.fromarray(read_picture(source).rgb)
+def _guide(source: Any, model: DreamDescription, *, max_pixels: int) -> NDArray[np.uint8]:
+    image = Image.fromarray(read_picture(source, max_pixels=max_pixels).rgb)
     image.thumbnail((GUIDE_SIDE, GUIDE_SIDE), Image.Resampling.LANCZOS)
     if min(image.size) < model.minimum_side:
         raise InvalidInput(

@@ -32,5 +32,6 @@ def prepare_dream(
         chosen,
         resume=None if file is None else file.read(),
         every=every,
+        max_pixels=max_pixels,
     )
     return Prepared(job, file)

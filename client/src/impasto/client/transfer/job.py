@@ -21,7 +21,8 @@ from impasto.client._chunks import Pace
 from impasto.client._jobs import Job, Snapshot
 from impasto.client._pinning import pinned_by, version_gone
 from impasto.client._retries import patiently
-from impasto.client.errors import InvalidInput, ModelNotFound
+from impasto.client._values import whole
+from impasto.client.errors import ModelNotFound
 from impasto.client.transfer.canvas import Canvas
 from impasto.client.transfer.description import (
     TransferDescription,
@@ -32,7 +33,7 @@ from impasto.client.transfer.description import (
 )
 from impasto.client.transfer.materials import Materials, near, resized
 from impasto.client.transfer.options import TransferOptions
-from impasto.client.transfer.plan import KIND, Level, Plan, Settings, Size, fit, settle
+from impasto.client.transfer.plan import KIND, MOST_STEPS, Level, Plan, Settings, Size, fit, settle
 from impasto.client.transfer.progress import Losses, TransferProgress, epoch_of
 from impasto.client.transfer.state import Array, Painting, Position, restored
 
@@ -70,8 +71,8 @@ def transfer_job(
         CheckpointError: `resume` is of another job.
         ModelNotFound: the model, or in the middle of the job its version, is not served.
     """
-    if every is not None and every < 1:
-        raise InvalidInput(f"every is {every}; it must be 1 or more steps")
+    if every is not None:
+        every = whole("every", every, 1, MOST_STEPS)
     if resume is not None:
         ref = pinned_by(resume, ref, kind=KIND)
     try:
@@ -243,7 +244,7 @@ class _Run:
         }
         call = predict_call(self._ref, inputs, signature="optimize", outputs=_OUTPUTS)
         self._pace.start()
-        answer = yield from patiently(call)
+        answer = yield from patiently(call, on_failure=self._pace.disturb)
         self._pace.stop(count * area)
         self._losses = Losses(**{name: self._number(answer, f"{name}_loss") for name in _LOSSES})
         state = {name: self._picture(answer, name, size) for name in _STATE}
