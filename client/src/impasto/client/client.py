@@ -231,7 +231,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
                 while (outcome := loop.run(_next(outcomes))) is not None:
                     yield outcome
             finally:
-                loop.run(_end(outcomes, client))
+                loop.finish(_end(outcomes, client))
 
     def _send(self, call: calls.Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
         seconds = call_timeout(call, timeout, kind=kind, timeouts=self.settings.timeouts)
