@@ -54,7 +54,7 @@ REMEDIES = {
     grpc.StatusCode.NOT_FOUND: "impasto models --server",
     grpc.StatusCode.ALREADY_EXISTS: "can safely be sent again",
     grpc.StatusCode.PERMISSION_DENIED: "give others (token=, IMPASTO_TOKEN, IMPASTO_TLS_CERT)",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "try again later, send smaller pieces, or raise max_message_bytes",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "try again later, with fewer calls at once",
     grpc.StatusCode.FAILED_PRECONDITION: "impasto status half",
     grpc.StatusCode.ABORTED: "can safely be sent again",
     grpc.StatusCode.OUT_OF_RANGE: "impasto models --signatures half",
@@ -144,6 +144,26 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
         assert parent == "" or kinds[parent] in kinds[name].__bases__, name
     for name, also in re.findall(r"(\w+) .*\(also an? (\w+)\)", errors.__doc__ or ""):
         assert also in {base.__name__ for base in kinds[name].__bases__}, name
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "SERVER: Received message larger than max (20025 vs. 10000)",
+        "grpc: received message larger than max (20025 vs. 10000)",
+        "gRPC message exceeds maximum size 10000: 20025",
+        "Received message exceeds the maximum configured message size.",
+    ],
+    ids=["core", "Go", "Java", ".NET"],
+)
+def test_a_message_that_is_too_large_is_no_overloaded_server(details: str) -> None:
+    with (
+        scripted(aborting(grpc.StatusCode.RESOURCE_EXHAUSTED, details)) as server,
+        Client(server.address) as client,
+        pytest.raises(errors.MessageTooLarge, match="that of the server or of a proxy") as caught,
+    ):
+        client.predict("half", {})
+    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_a_server_that_is_not_there_is_named_with_the_way_to_start_one() -> None:

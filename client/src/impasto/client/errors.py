@@ -13,6 +13,7 @@
     │   ├── TlsError                    server and client do not trust each other (also a ConnectionError)
     │   ├── DeadlineExceeded            no answer in time (also a TimeoutError)
     │   ├── ServerOverloaded            the server is out of threads, queue or memory
+    │   ├── MessageTooLarge             the request or the answer is beyond a limit
     │   ├── Unauthenticated             the server wants credentials
     │   ├── PermissionDenied            the credentials do not allow this
     │   ├── CallUnsupported             a gRPC server, but not TensorFlow Serving
@@ -117,6 +118,10 @@ class DeadlineExceeded(CallError, TimeoutError):
 
 class ServerOverloaded(CallError):
     """The server is out of threads, queue places or memory."""
+
+
+class MessageTooLarge(CallError):
+    """The request or the answer is larger than the client, the server or a proxy between them allows."""
 
 
 class Unauthenticated(CallError):
