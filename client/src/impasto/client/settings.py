@@ -146,6 +146,11 @@ class Settings:
         endpoints(self.address)  # raises where it cannot be parsed
         self._check_credentials()
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether each call carries a token, or an `authorization` of the metadata."""
+        return self.token is not None or _AUTHORIZATION in self.metadata
+
     def call_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         """The metadata of each call as gRPC takes it, the token included."""
         own = tuple(self.metadata.items())
@@ -157,8 +162,7 @@ class Settings:
                 "token and the metadata's authorization are both given, and both are sent as authorization; "
                 "give one of them"
             )
-        credentials = self.token is not None or _AUTHORIZATION in self.metadata
-        if not credentials or self.tls is not None or self.token_in_plain_text:
+        if not self.has_credentials or self.tls is not None or self.token_in_plain_text:
             return
         if not is_on_this_machine(self.address):
             raise SettingsError(
