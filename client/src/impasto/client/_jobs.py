@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from impasto.client import _calls as calls
 from impasto.client._failures import how_to_start
 from impasto.client.errors import (
+    CallAborted,
     CallError,
+    ClientClosed,
     DeadlineExceeded,
     ModelNotFound,
     PreconditionFailed,
@@ -100,6 +102,7 @@ def wait_ready_job(models: Iterable[str], *, timeout: float, address: str) -> Jo
     Raises:
         ServerUnavailable: nothing answered within `timeout` seconds.
         TlsError: at once, if server and client do not trust each other.
+        ClientClosed: likewise, if the client is closed.
         DeadlineExceeded: the server answers, but a model is not available in time; says which and why.
     """
     deadline = time.monotonic() + timeout
@@ -112,7 +115,7 @@ def _until_answered(deadline: float, timeout: float, address: str) -> Job[None]:
     while True:
         try:
             yield calls.ping_call()
-        except (ServerUnavailable, DeadlineExceeded) as error:
+        except (ServerUnavailable, DeadlineExceeded, CallAborted) as error:
             if time.monotonic() >= deadline:
                 raise ServerUnavailable(
                     f"no model server answered at {address} within {timeout:g} seconds. {how_to_start(address)}",
@@ -120,7 +123,7 @@ def _until_answered(deadline: float, timeout: float, address: str) -> Job[None]:
                     details=error.details,
                     address=address,
                 ) from error
-        except TlsError:
+        except (TlsError, ClientClosed):
             raise  # waiting does not mend it
         except CallError:
             return  # it answers, with the refusal that a call for no model gets

@@ -82,7 +82,7 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
         await self.close()
 
     async def close(self) -> None:
-        """Drop the connection; calls in flight are cancelled. The client cannot be used afterwards."""
+        """Drop the connection. Calls in flight end with CallAborted, later ones with ClientClosed."""
         await self._transport.close()
 
     async def predict(
@@ -167,9 +167,11 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
 
         Raises:
             ValueError: `concurrency` is less than 1.
+            ClientClosed: the client is closed.
             Exception: what `items` raises, and what `function` raises other than an ImpastoError or OSError, which
                 are the item's own. What is under way is cancelled then, as it is when the iteration is given up.
         """
+        self._transport.check_open()
         outcomes = map_in_order(lambda item: function(self, item), items, concurrency=concurrency)
         try:
             async for outcome in outcomes:

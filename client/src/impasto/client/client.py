@@ -80,7 +80,10 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         self.close()
 
     def close(self) -> None:
-        """Drop the connection. The client cannot be used afterwards."""
+        """Drop the connection. Calls in flight end with CallAborted, later ones with ClientClosed.
+
+        A `map` that is under way has a connection of its own, and goes on.
+        """
         self._transport.close()
 
     def predict(
@@ -221,9 +224,11 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
 
         Raises:
             ValueError: `concurrency` is less than 1.
+            ClientClosed: the client is closed.
             Exception: what `items` raises, and what `function` raises other than an ImpastoError or OSError, which
                 are the item's own. What is under way is cancelled then, as it is when the iteration is given up.
         """
+        self._transport.check_open()
         with BackgroundLoop() as loop:
             client = AsyncClient(settings=self.settings)
             outcomes = client.map(function, items, concurrency=concurrency)

@@ -18,6 +18,7 @@
     │   ├── PermissionDenied            the credentials do not allow this
     │   ├── CallUnsupported             a gRPC server, but not TensorFlow Serving
     │   ├── CallAborted                 the call was cancelled or aborted
+    │   ├── ClientClosed                the client is closed
     │   └── ServerFault                 the server failed
     │       └── DecodeError             its answer is not what the API promises
     ├── ImageError                      a picture cannot be used (also a ValueError)
@@ -138,6 +139,10 @@ class CallUnsupported(CallError):
 
 class CallAborted(CallError):
     """The call was cancelled or aborted before it finished."""
+
+
+class ClientClosed(CallError):
+    """The client was closed before the call was sent."""
 
 
 class ServerFault(CallError):
