@@ -334,15 +334,15 @@ def test_closing_the_client_ends_the_calls_that_other_threads_have_under_way() -
 
     def call() -> None:
         with pytest.raises(errors.CallError) as caught:
-            client.predict("any", {})
+            closing.predict("any", {})
         outcomes.append(type(caught.value))
 
     with counting(seconds=600.0) as server:
-        client = Client(server.address)
+        closing = Client(server.address)
         thread = threading.Thread(target=call)
         thread.start()
         assert server.arrived.wait(60)
-        client.close()
+        closing.close()
         thread.join(60)
     assert outcomes == [errors.CallAborted]
 

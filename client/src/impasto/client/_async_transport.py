@@ -13,6 +13,7 @@ import grpc.aio
 from impasto.client import channel
 from impasto.client._async_driver import in_thread
 from impasto.client._async_hedging import first_answer
+from impasto.client._async_room import Room
 from impasto.client._calls import Call
 from impasto.client._closing import Closable
 from impasto.client._failures import call_error, tls_error
@@ -43,6 +44,7 @@ class AsyncTransport(Closable):
         self._target = target(settings.address)
         self._credentials = channel.credentials(settings)
         self._places = asyncio.Semaphore(settings.max_in_flight)
+        self._room = Room()
         self._channel: grpc.aio.Channel | None = None
 
     async def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
@@ -51,6 +53,12 @@ class AsyncTransport(Closable):
         The timeout, in seconds, begins when there is a place for the call. Whoever is cancelled while waiting for the
         answer cancels the call.
         """
+        if not call.patient:
+            return await self._send(call, timeout)
+        async with self._room.place():
+            return await self._send(call, timeout)
+
+    async def _send(self, call: Call[ResultT], timeout: float | None) -> ResultT:
         delay = self._hedging.delay(timeout)
         async with self._places:
             self.check_open(call.model)
@@ -104,7 +112,7 @@ class AsyncTransport(Closable):
 
 def _is_being_cancelled() -> bool:
     """Whether somebody cancels the task that asks. Python 3.10 does not know; there the answer is no."""
-    if sys.version_info < (3, 11):
-        return False
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    if sys.version_info >= (3, 11):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return False

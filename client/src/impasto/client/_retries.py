@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from impasto.client._calls import Call
@@ -48,6 +49,7 @@ def patiently(call: Call[ResultT], *, unavailable: bool = True, patience: float 
     if unavailable:
         # A server that is told to stop cancels the calls that it still runs: that is CallAborted.
         passing = (ServerOverloaded, ServerUnavailable, CallAborted)
+    call = replace(call, patient=True)
     deadline: float | None = None
     pause = _FIRST_PAUSE
     while True:
