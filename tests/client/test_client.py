@@ -167,12 +167,19 @@ def test_the_clients_timeout_holds_unless_a_call_has_its_own(toy_server: LocalSe
         assert client.predict("slow", {"steps": np.int32(400)}, timeout=60)["y"].shape == ()
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), 9e9, 10**400])
 def test_a_timeout_that_is_no_time_is_refused(toy_server: LocalServer, timeout: float) -> None:
     with pytest.raises(ValueError, match="timeout"):
         Client(toy_server.address, timeout=timeout)
     with Client(toy_server.address) as client, pytest.raises(ValueError, match="timeout"):
         client.status("half", timeout=timeout)
+    with (
+        Client(toy_server.address) as client,
+        pytest.raises(
+            ValueError, match=r"it must be seconds, more than 0, at most 1000000, or math\.inf for no limit$"
+        ),
+    ):
+        client.wait_ready(timeout=timeout)
 
 
 def test_metadata_shows_signatures_with_dtypes_shapes_and_defaults(client: Client) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 from numpy.typing import NDArray
 
 from impasto.client import _calls as calls
+from impasto.client._deadlines import check_timeout
 from impasto.client._failures import how_to_start
 from impasto.client.errors import (
     CallAborted,
@@ -100,11 +101,13 @@ def wait_ready_job(models: Iterable[str], *, timeout: float, address: str) -> Jo
     """Polls until the server answers and every model has an AVAILABLE version.
 
     Raises:
+        ValueError: `timeout` is no time.
         ServerUnavailable: nothing answered within `timeout` seconds.
         TlsError: at once, if server and client do not trust each other.
         ClientClosed: likewise, if the client is closed.
         DeadlineExceeded: the server answers, but a model is not available in time; says which and why.
     """
+    check_timeout(timeout)
     deadline = time.monotonic() + timeout
     yield from _until_answered(deadline, timeout, address)
     for model in models:

@@ -82,7 +82,7 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
         await self.close()
 
     async def close(self) -> None:
-        """Drop the connection. Calls in flight end with CallAborted, later ones with ClientClosed."""
+        """Drop the connection. Calls in flight raise CallAborted, later ones ClientClosed."""
         await self._transport.close()
 
     async def predict(

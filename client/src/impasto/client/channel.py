@@ -21,7 +21,7 @@ COMPRESSION: Final = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compr
 
 def channel_options(settings: Settings) -> list[tuple[str, Any]]:
     """The options of a channel, sync or async: message sizes, round robin, retries, keepalive, proxy, TLS's name."""
-    keepalive = _NEVER if math.isinf(settings.keepalive) else min(round(settings.keepalive * 1000), _NEVER)
+    keepalive = _NEVER if math.isinf(settings.keepalive) else round(settings.keepalive * 1000)
     return [
         # gRPC's default, 4 MB, is less than one photograph.
         ("grpc.max_send_message_length", settings.max_message_bytes),

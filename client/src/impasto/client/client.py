@@ -80,7 +80,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         self.close()
 
     def close(self) -> None:
-        """Drop the connection. Calls in flight end with CallAborted, later ones with ClientClosed.
+        """Drop the connection. Calls in flight raise CallAborted, later ones ClientClosed.
 
         A `map` that is under way has a connection of its own, and goes on.
         """
@@ -150,7 +150,12 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
     def wait_ready(self, *, timeout: float = 60.0, models: Iterable[str] = ()) -> None:
         """Wait until the server answers and each of `models` has a version that can be called.
 
+        Args:
+            timeout: seconds, more than 0; `math.inf` to wait for ever.
+            models: names on the server.
+
         Raises:
+            ValueError: `timeout` is no time.
             ServerUnavailable: nothing answered within `timeout` seconds.
             TlsError: at once, if server and client do not trust each other.
             DeadlineExceeded: the server answers, but a model is not available in time; the message says why.
