@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Final
 
 import grpc
 
 from impasto.client import errors
 from impasto.client._calls import Call
+from impasto.client.addresses import DEFAULT_PORT, endpoints, socket_path
 
 
 def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, address: str) -> errors.CallError:
@@ -36,9 +38,12 @@ def tls_error(call: Call[object], reason: str, details: str, *, address: str) ->
 
 
 def how_to_start(address: str) -> str:
-    """A sentence with the command that starts a server, on the port that was tried if the address ends with one."""
-    port = address.rpartition(":")[2]
-    return f"Start one: impasto-serving local --models models --port {port if port.isdigit() else 8500}"
+    """A sentence with the command that starts a server where one was looked for."""
+    command = "Start one: impasto-serving local --models models"
+    if path := socket_path(address):
+        return f"{command} --grpc_socket_path {shlex.quote(path)}"
+    ports = [port for _, port in endpoints(address)]
+    return f"{command} --port {ports[0] if ports else DEFAULT_PORT}"
 
 
 # A message beyond its limit has the status of an overloaded server, but waiting does not mend it. The words are those
