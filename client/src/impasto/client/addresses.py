@@ -57,8 +57,8 @@ def endpoints(address: str) -> list[tuple[str, int]]:
     else:
         return []
     found = [_host_port(part.strip(), address) for part in replicas.split(",")]
-    for host, _ in found if scheme in _NUMERIC else ():
-        if f"{_family(host)}:" != scheme:
+    for host, _ in found:
+        if scheme is not None and scheme in _NUMERIC and f"{_family(host)}:" != scheme:
             raise AddressError(f"{host!r} in server address {address!r} is no {scheme[:-1]} address")
     return found
 

@@ -41,8 +41,10 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
             async for progress in client.dreaming("photo.jpg"):
                 print(progress)
 
-    Thousands of calls may be under way at once; those above `max_in_flight` (1000) wait for a place. Cancelling a task
-    cancels its call on the server. Pictures are read and put together in threads, so that the event loop goes on
+    Thousands of calls may be under way at once; those above `max_in_flight` (1000) wait for a place. A server refuses
+    calls beyond its threads (TensorFlow Serving has 4 for each CPU, or `--grpc_max_threads`): `predict` raises
+    ServerOverloaded then, so set `max_in_flight` to that number; jobs with pictures take turns instead. Cancelling a
+    task cancels its call on the server. Pictures are read and put together in threads, so that the event loop goes on
     meanwhile; callbacks are called in the event loop. A client belongs to the event loop of its first call.
 
     Args:
