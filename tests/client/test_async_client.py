@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from functools import partial
@@ -229,11 +230,66 @@ def test_closing_ends_the_calls_that_are_under_way() -> None:
         task = asyncio.create_task(client.predict("any", {"x": 1}))
         await asyncio.to_thread(server.arrived.wait, 30)
         await client.close()
-        with pytest.raises((errors.CallAborted, asyncio.CancelledError)):
+        with pytest.raises(errors.CallAborted, match="the client was closed") as failed:
+            await task
+        assert failed.value.code is grpc.StatusCode.CANCELLED
+
+    with counting(seconds=600.0) as server:
+        asyncio.run(close(server.address))
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="a task does not know there that it is being cancelled"
+)
+def test_a_task_that_is_cancelled_while_its_client_is_closed_is_cancelled() -> None:
+    async def close(address: str) -> None:
+        client = AsyncClient(address)
+        task = asyncio.create_task(client.predict("any", {"x": 1}))
+        await asyncio.to_thread(server.arrived.wait, 30)
+        task.cancel()
+        await client.close()
+        with pytest.raises(asyncio.CancelledError):
             await task
 
     with counting(seconds=600.0) as server:
         asyncio.run(close(server.address))
+
+
+@pytest.mark.parametrize("hedge", [None, 0.01])
+def test_a_closed_client_says_so_to_calls_that_wait_for_a_place_and_to_later_ones(
+    hedge: float | None,
+) -> None:
+    async def close(address: str) -> None:
+        client = AsyncClient(address, max_in_flight=1, hedge=hedge)
+        tasks = [asyncio.create_task(client.predict("any", {"x": number})) for number in range(3)]
+        await asyncio.to_thread(server.arrived.wait, 30)
+        await client.close()
+        under_way, *waiting = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(under_way, errors.CallAborted)
+        assert [type(outcome) for outcome in waiting] == [errors.ClientClosed] * 2
+        await all_is_closed(client)
+
+    with counting(seconds=600.0) as server:
+        asyncio.run(close(server.address))
+
+
+def test_a_client_that_is_closed_before_its_first_call_is_closed(toy_server: LocalServer) -> None:
+    async def close() -> None:
+        client = AsyncClient(toy_server.address)
+        await client.close()
+        await all_is_closed(client)
+        await client.close()
+
+    asyncio.run(close())
+
+
+async def all_is_closed(client: AsyncClient) -> None:
+    message = f"the client of {client.address} is closed; make another one"
+    for ask in (client.status("half"), client.wait_ready(timeout=60), client.upscale(PICTURE)):
+        with pytest.raises(errors.ClientClosed, match=message):
+            await ask
+    with pytest.raises(errors.ClientClosed, match=message):
+        await anext(client.map(AsyncClient.upscale, [PICTURE]))
 
 
 def test_a_deadline_holds() -> None:

@@ -28,7 +28,10 @@ ONE = np.zeros(1, np.float32)
         ("10.0.0.1:9000", "ipv4:10.0.0.1:9000"),
         ("10.0.0.1:1, 10.0.0.2:2", "ipv4:10.0.0.1:1,10.0.0.2:2"),
         ("localhost:1,127.0.0.1:2", "ipv4:127.0.0.1:1,127.0.0.1:2"),
-        ("::1", "ipv6:[::1]:8500"),
+        ("[::1]", "ipv6:[::1]:8500"),
+        ("ipv4:10.0.0.1", "ipv4:10.0.0.1:8500"),
+        ("ipv4:10.0.0.1:1,10.0.0.2:2", "ipv4:10.0.0.1:1,10.0.0.2:2"),
+        ("ipv6:[::1]:9000", "ipv6:[::1]:9000"),
         ("[::1]:9000", "ipv6:[::1]:9000"),
         ("[::1]:1,[::2]", "ipv6:[::1]:1,[::2]:8500"),
         ("dns:///models:8500", "dns:///models:8500"),
@@ -53,11 +56,28 @@ def test_an_address_becomes_a_grpc_target(address: str, wanted: str) -> None:
         "a:1,,b:2",
         "[::1",
         "1:2:x",
+        "::g",
+        "ipv4:///10.0.0.1:1",
+        "passthrough:///localhost:8500",
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused_with_an_example(address: str) -> None:
     with pytest.raises(errors.AddressError, match="host:port, such as localhost:8500"):
         target(address)
+
+
+@pytest.mark.parametrize("address", ["::1", "::1:8500", "2001:db8::1", "[::1]:1,::2", "ipv6:::1"])
+def test_an_ipv6_address_without_brackets_is_refused_with_the_way_to_write_it(address: str) -> None:
+    with pytest.raises(errors.AddressError, match=r"write an IPv6 address in brackets, such as \[::1\]:8500"):
+        Settings(address=address)
+
+
+@pytest.mark.parametrize(
+    "address", ["ipv4:1.2.3.4.5:8500", "ipv4:localhost:1", "ipv4:[::1]:1", "ipv6:10.0.0.1:1"]
+)
+def test_an_address_of_another_kind_than_its_scheme_says_is_refused(address: str) -> None:
+    with pytest.raises(errors.AddressError, match=rf"in server address '.*' is no {address[:4]} address"):
+        Settings(address=address)
 
 
 def test_a_name_among_replicas_must_resolve() -> None:
@@ -246,10 +266,10 @@ def test_an_unavailable_server_is_asked_as_often_as_the_settings_say(attempts: i
 def test_messages_beyond_the_settings_limit_are_refused_both_ways() -> None:
     answer = prediction(y=np.zeros(20_000, np.uint8))
     with scripted(lambda *_: answer) as server, Client(server.address, max_message_bytes=10_000) as client:
-        with pytest.raises(errors.ServerOverloaded, match="raise max_message_bytes"):
+        with pytest.raises(errors.MessageTooLarge, match="max_message_bytes if you lowered it"):
             client.predict("m", {})
         assert len(server.methods) == 1
-        with pytest.raises(errors.ServerOverloaded, match="raise max_message_bytes"):
+        with pytest.raises(errors.MessageTooLarge, match="max_message_bytes if you lowered it"):
             client.predict("m", {"x": np.zeros(20_000, np.uint8)})
         assert len(server.methods) == 1
 

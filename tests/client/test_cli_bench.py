@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from client_servers import aborting, scripted
+from client_servers import aborting, overloaded, prediction, scripted
 from impasto.client.cli import exit_codes, run
 from impasto.serving import LocalServer
 
@@ -75,6 +76,19 @@ def test_calls_that_fail_are_no_figures(capsys: pytest.CaptureFixture[str]) -> N
     said = capsys.readouterr()
     assert "broken" in said.err
     assert said.out == ""
+
+
+def test_calls_that_an_overloaded_server_refuses_are_counted_as_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    response = prediction(image=np.zeros((1, 2, 2, 3), np.uint8))
+    with scripted(overloaded(response, refusals=3)) as server:
+        options = ["--server", server.address, "--concurrency", "4", "--seconds", "0.1", "--json"]
+        assert run(["bench", "srcnn", *options]) == exit_codes.FAILED
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["failed"] == 3  # of the first four, which do not count where they are answered
+    assert "Server Threadpool Exhausted" in row["first_error"]
+    assert row["calls"] >= 4
 
 
 @pytest.mark.parametrize(

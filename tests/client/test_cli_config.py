@@ -127,7 +127,8 @@ def test_settings_that_cannot_be_used_end_every_command_as_a_wrong_command_line_
     monkeypatch.setenv("IMPASTO_HEDGE", "soon")
     assert run([command]) == exit_codes.USAGE
     message = (
-        "impasto: IMPASTO_HEDGE: 'soon' cannot be used; it must be seconds, more than 0; `inf` for never\n"
+        "impasto: IMPASTO_HEDGE: 'soon' cannot be used; it must be seconds, more than 0, at most 1000000; "
+        "`inf` for never\n"
     )
     assert capsys.readouterr().err == message
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from client_servers import prediction, scripted
-from impasto.client import Client, State, errors
+from counting_server import counting
+from impasto.client import AsyncClient, Client, State, errors
 from impasto.client._dtypes import WIRE_TYPES
 from impasto.client.wire import serving_pb2 as wire
 from impasto.serving import LocalServer
@@ -166,12 +167,19 @@ def test_the_clients_timeout_holds_unless_a_call_has_its_own(toy_server: LocalSe
         assert client.predict("slow", {"steps": np.int32(400)}, timeout=60)["y"].shape == ()
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), 9e9, 10**400])
 def test_a_timeout_that_is_no_time_is_refused(toy_server: LocalServer, timeout: float) -> None:
     with pytest.raises(ValueError, match="timeout"):
         Client(toy_server.address, timeout=timeout)
     with Client(toy_server.address) as client, pytest.raises(ValueError, match="timeout"):
         client.status("half", timeout=timeout)
+    with (
+        Client(toy_server.address) as client,
+        pytest.raises(
+            ValueError, match=r"it must be seconds, more than 0, at most 1000000, or math\.inf for no limit$"
+        ),
+    ):
+        client.wait_ready(timeout=timeout)
 
 
 def test_metadata_shows_signatures_with_dtypes_shapes_and_defaults(client: Client) -> None:
@@ -304,6 +312,46 @@ def test_waiting_for_a_model_that_failed_to_load_says_why() -> None:
         pytest.raises(errors.DeadlineExceeded, match="version 3 is END corrupt graph"),
     ):
         client.wait_ready(timeout=0.3, models=["m"])
+
+
+@pytest.mark.parametrize("hedge", [None, 0.01])
+@pytest.mark.parametrize("called_before", [False, True])
+def test_a_closed_client_says_so(toy_server: LocalServer, called_before: bool, hedge: float | None) -> None:
+    client = Client(toy_server.address, hedge=hedge)
+    if called_before:
+        client.status("half")
+    client.close()
+    calls: list[Callable[[], object]] = [
+        lambda: client.status("half"),
+        lambda: client.predict("half", {}),
+        lambda: client.upscale(np.zeros((9, 9, 3), np.uint8)),
+        lambda: client.wait_ready(timeout=60),
+        lambda: list(client.map(AsyncClient.upscale, [b""])),
+    ]
+    for call in calls:
+        with pytest.raises(
+            errors.ClientClosed, match=f"the client of {client.address} is closed; make another one"
+        ):
+            call()
+    client.close()
+
+
+def test_closing_the_client_ends_the_calls_that_other_threads_have_under_way() -> None:
+    outcomes: list[type] = []
+
+    def call() -> None:
+        with pytest.raises(errors.CallError) as caught:
+            closing.predict("any", {})
+        outcomes.append(type(caught.value))
+
+    with counting(seconds=600.0) as server:
+        closing = Client(server.address)
+        thread = threading.Thread(target=call)
+        thread.start()
+        assert server.arrived.wait(60)
+        closing.close()
+        thread.join(60)
+    assert outcomes == [errors.CallAborted]
 
 
 def test_the_address_comes_from_the_environment(

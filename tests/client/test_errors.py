@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 
 from client_servers import aborting, scripted
 from impasto.client import Client, Retries, errors
+from impasto.client._failures import how_to_start
 from impasto.client.errors import STATUS_ERRORS, CallError, ImpastoError
+from impasto.serving import GrpcOptions, LocalServer
 
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 
@@ -54,7 +57,7 @@ REMEDIES = {
     grpc.StatusCode.NOT_FOUND: "impasto models --server",
     grpc.StatusCode.ALREADY_EXISTS: "can safely be sent again",
     grpc.StatusCode.PERMISSION_DENIED: "give others (token=, IMPASTO_TOKEN, IMPASTO_TLS_CERT)",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "try again later, send smaller pieces, or raise max_message_bytes",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "try again later, with fewer calls at once",
     grpc.StatusCode.FAILED_PRECONDITION: "impasto status half",
     grpc.StatusCode.ABORTED: "can safely be sent again",
     grpc.StatusCode.OUT_OF_RANGE: "impasto models --signatures half",
@@ -146,6 +149,26 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
         assert also in {base.__name__ for base in kinds[name].__bases__}, name
 
 
+@pytest.mark.parametrize(
+    "details",
+    [
+        "SERVER: Received message larger than max (20025 vs. 10000)",
+        "grpc: received message larger than max (20025 vs. 10000)",
+        "gRPC message exceeds maximum size 10000: 20025",
+        "Received message exceeds the maximum configured message size.",
+    ],
+    ids=["core", "Go", "Java", ".NET"],
+)
+def test_a_message_that_is_too_large_is_no_overloaded_server(details: str) -> None:
+    with (
+        scripted(aborting(grpc.StatusCode.RESOURCE_EXHAUSTED, details)) as server,
+        Client(server.address) as client,
+        pytest.raises(errors.MessageTooLarge, match="that of the server or of a proxy") as caught,
+    ):
+        client.predict("half", {})
+    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 def test_a_server_that_is_not_there_is_named_with_the_way_to_start_one() -> None:
     with scripted(aborting(grpc.StatusCode.OK)) as server:
         address = server.address
@@ -154,4 +177,37 @@ def test_a_server_that_is_not_there_is_named_with_the_way_to_start_one() -> None
 
     port = address.rpartition(":")[2]
     assert f"no model server answers at {address}" in str(caught.value)
-    assert f"impasto-serving local --models models --port {port}" in str(caught.value)
+    assert f"impasto-serving local --models models --port {port} " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "options"),
+    [
+        ("localhost", "--port 8500"),
+        ("[::1]", "--port 8500"),
+        ("[::1]:9000", "--port 9000"),
+        ("gpu1:1,gpu2:2", "--port 1"),
+        ("dns:///models:9000", "--port 9000"),
+        ("xds:///models", "--port 8500"),
+        ("unix:/run/models.sock", "--grpc_socket_path /run/models.sock"),
+        ("unix:///run/my models.sock", "--grpc_socket_path '/run/my models.sock'"),
+        ("unix:models.sock", "--grpc_socket_path models.sock"),
+    ],
+)
+def test_the_way_to_start_a_server_is_for_the_address_where_it_was_looked_for(
+    address: str, options: str
+) -> None:
+    assert how_to_start(address) == f"Start one: impasto-serving local --models models {options}"
+
+
+def test_a_server_that_was_started_as_a_failure_says_answers(toy_repository: Path, tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/models.sock"
+    with Client(address) as client:
+        with pytest.raises(errors.ServerUnavailable) as caught:
+            client.status("add")
+        command = re.search(r"--grpc_socket_path (\S+) ", str(caught.value))
+        assert command is not None
+        with LocalServer(
+            toy_repository, only=["add"], grpc_options=GrpcOptions(socket_path=Path(command[1]))
+        ):
+            client.wait_ready(models=["add"])

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import killed_writer
@@ -171,6 +173,29 @@ def test_a_picture_beyond_the_format_is_unwritable(tmp_path: Path) -> None:
     with pytest.raises(errors.UnwritableOutput, match="as WEBP"):
         write_picture(tmp_path / "wide.webp", Image.new("RGB", (20_000, 1)))
     assert names(tmp_path) == []
+
+
+LONGEST_NAME = 255  # bytes, on Linux's file systems
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sampled_from(["a", "é", "画", "🎨"]), st.integers(0, 300), st.sampled_from(WRITABLE), st.booleans())
+@example("画", 250 // 3, ".png", False)
+@example("a", 250, ".png", False)
+@example("a", 251, ".png", False)
+def test_every_name_that_the_system_allows_can_be_written_and_any_other_is_refused_before_the_work(
+    tmp_path: Path, letter: str, letters: int, extension: str, overwrite: bool
+) -> None:
+    path = tmp_path / f"x{letter * letters}{extension}"
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        with pytest.raises(errors.UnwritableOutput, match="File name too long"):
+            check_output(path, overwrite=overwrite)
+        return
+    check_output(path, overwrite=overwrite)
+    write_bytes(path, b"written", overwrite=overwrite)
+    assert path.read_bytes() == b"written"
+    assert names(tmp_path) == [path.name]
+    path.unlink()
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, strategies
 
 from client_servers import Answer, ScriptedServer, prediction, scripted
-from impasto.client import Client, Retries, errors
+from impasto.client import AsyncClient, Client, Retries, errors
 from impasto.client._hedging import ATTEMPTS, Hedging, is_final
 from impasto.client.errors import STATUS_ERRORS
 
@@ -250,6 +251,32 @@ def test_when_everything_is_late_few_calls_are_sent_again() -> None:
         for _ in range(calls):
             call(client)
     assert calls < attempts.arrived <= calls + 10 + calls / 10
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_spent_budget_is_asked_seldom_however_small_the_delay_is(
+    asynchronous: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Hedging] = []
+
+    def spent(hedging: Hedging) -> bool:
+        asked.append(hedging)
+        return False
+
+    async def call_late(address: str) -> None:
+        async with AsyncClient(address, hedge=1e-7) as client:
+            with pytest.raises(errors.DeadlineExceeded):
+                await client.predict("m", {}, timeout=1)
+
+    monkeypatch.setattr(Hedging, "granted", spent)
+    attempts = attempts_of(held)
+    with serving(attempts) as server:
+        if asynchronous:
+            asyncio.run(call_late(server.address))
+        else:
+            with Client(server.address, hedge=1e-7) as client, pytest.raises(errors.DeadlineExceeded):
+                call(client, timeout=1)
+    assert 1 <= len(asked) <= 10
 
 
 @given(strategies.lists(strategies.booleans(), max_size=400))

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from impasto.client import AsyncClient, Client
+from impasto.client._async_driver import in_thread
 from impasto.client._background import BackgroundLoop
 from impasto.client.errors import NotAnImage
 from impasto.client.mapping import Outcome, map_in_order
@@ -201,6 +203,64 @@ def test_an_interrupted_wait_cancels_the_work_and_waits_for_its_end() -> None:
             loop.run(long())
         assert ended.is_set()
         assert time.monotonic() - started < 30
+
+
+def test_a_second_interrupt_gives_up_what_cannot_be_stopped() -> None:
+    blocked, cancelled, release = threading.Event(), threading.Event(), threading.Event()
+
+    def write_to_a_pipe_that_nobody_reads() -> None:
+        blocked.set()
+        release.wait(120)
+
+    async def stuck() -> None:
+        writing = asyncio.ensure_future(in_thread(write_to_a_pipe_that_nobody_reads))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            cancelled.set()
+            await writing
+
+    async def clean_up() -> None:
+        raise AssertionError("nothing is awaited any more")
+
+    def interrupt_twice() -> None:
+        for event in (blocked, cancelled):
+            assert event.wait(60)
+            _interrupt_main()
+
+    interrupter = threading.Thread(target=interrupt_twice)
+    try:
+        with BackgroundLoop() as loop:
+            interrupter.start()
+            with pytest.raises(KeyboardInterrupt):
+                loop.run(stuck())
+            loop.finish(clean_up())
+    finally:
+        release.set()
+        interrupter.join()
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("raiser", ["function", "items", "a task of the function"])
+def test_what_ends_a_program_reaches_the_caller_of_a_map(kind: type[BaseException], raiser: str) -> None:
+    def items() -> Iterator[int]:
+        yield 0
+        if raiser == "items":
+            raise kind(3)
+        yield 1
+
+    async def end_the_program() -> None:
+        raise kind(3)
+
+    async def function(client: AsyncClient, item: int) -> None:
+        if raiser == "function" and item == 1:
+            raise kind(3)
+        if raiser == "a task of the function" and item == 1:
+            await asyncio.create_task(end_the_program())
+
+    with Client("localhost:1") as client, pytest.raises(kind) as caught:
+        list(client.map(function, items()))
+    assert caught.value.args == (3,)
 
 
 def _interrupt_main() -> None:

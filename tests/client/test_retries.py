@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from impasto.client._calls import ping_call
-from impasto.client._jobs import Pause
-from impasto.client._retries import patiently
+from impasto.client._calls import Call, ping_call
+from impasto.client._jobs import Job, Pause
+from impasto.client._retries import in_any_batch, patiently
 from impasto.client.errors import (
     CallAborted,
     CallError,
     DeadlineExceeded,
     InvalidInput,
+    MessageTooLarge,
     ModelNotFound,
+    PreconditionFailed,
     ServerFault,
     ServerOverloaded,
     ServerUnavailable,
 )
+
+
+@pytest.fixture(autouse=True)
+def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that vary by nothing."""
+    monkeypatch.setattr(random, "uniform", lambda least, most: (least + most) / 2)
 
 
 def outcome(
@@ -26,14 +36,17 @@ def outcome(
 ) -> tuple[object, list[float]]:
     """What the call ends with after these failures in turn, and the pauses between its attempts."""
     call = ping_call()
-    job = patiently(call, patience=patience, unavailable=unavailable)
+    return driven(patiently(call, patience=patience, unavailable=unavailable), call, failures)
+
+
+def driven(job: Job[object], call: Call[object], failures: Sequence[CallError]) -> tuple[object, list[float]]:
     pauses: list[float] = []
-    assert next(job) is call
+    assert next(job) == replace(call, patient=True)
     for failure in failures:
         step = job.throw(failure)
         assert isinstance(step, Pause)
         pauses.append(step.seconds)
-        assert next(job) is call
+        assert next(job) == replace(call, patient=True)
     with pytest.raises(StopIteration) as end:
         job.send("the answer")
     return end.value.value, pauses
@@ -43,7 +56,7 @@ def outcome(
     "failure", [ServerUnavailable("away"), ServerOverloaded("busy"), CallAborted("stops")]
 )
 def test_a_call_is_sent_again_with_growing_pauses(failure: CallError) -> None:
-    assert outcome([failure] * 7) == ("the answer", [0.2, 0.4, 0.8, 1.6, 3.0, 3.0, 3.0])
+    assert outcome([failure] * 7) == ("the answer", [0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0])
 
 
 def test_each_failure_that_is_waited_out_is_told() -> None:
@@ -67,7 +80,14 @@ def test_patience_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [InvalidInput("no"), ModelNotFound("no"), DeadlineExceeded("no"), ServerFault("no")]
+    "failure",
+    [
+        InvalidInput("no"),
+        ModelNotFound("no"),
+        DeadlineExceeded("no"),
+        ServerFault("no"),
+        MessageTooLarge("no"),
+    ],
 )
 def test_what_waiting_does_not_mend_is_raised_at_once(failure: CallError) -> None:
     with pytest.raises(type(failure)) as caught:
@@ -79,3 +99,24 @@ def test_a_first_call_need_not_wait_for_a_server_that_is_not_there() -> None:
     with pytest.raises(ServerUnavailable):
         outcome([ServerUnavailable("away")], unavailable=False)
     assert outcome([ServerOverloaded("busy")], unavailable=False) == ("the answer", [0.2])
+
+
+def test_a_call_that_any_batch_may_meet_outlasts_an_overloaded_server_but_not_one_that_is_away() -> None:
+    def find_nothing_wrong(failure: PreconditionFailed) -> Job[None]:
+        yield from ()
+
+    def job() -> Job[object]:
+        return in_any_batch(call, diagnose=find_nothing_wrong)
+
+    call = ping_call()
+    busy, met = ServerOverloaded("busy"), PreconditionFailed("met another")
+    assert driven(job(), call, [busy, busy, met, busy]) == ("the answer", [0.2, 0.4, 0.05, 0.2])
+    with pytest.raises(ServerUnavailable):
+        driven(job(), call, [ServerUnavailable("away")])
+
+
+def test_those_who_were_refused_together_do_not_come_back_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    pauses = {outcome([ServerOverloaded("busy")])[1][0] for _ in range(100)}
+    assert len(pauses) > 10
+    assert all(0.1 <= pause <= 0.3 for pause in pauses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import math
 import os
@@ -14,7 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
 from client_docs import errors_table, settings_table
-from impasto.client import Client, Retries, Settings, Timeouts, TlsOptions, errors
+from client_servers import prediction, scripted
+from impasto.client import AsyncClient, Client, Retries, Settings, Timeouts, TlsOptions, errors
+from impasto.client._settings_forms import MOST_SECONDS
 from impasto.client._settings_table import SETTINGS
 from impasto.client.cli.config import value_of
 from impasto.client.settings import KINDS, Options, resolve
@@ -142,7 +145,10 @@ def test_one_timeout_is_for_every_kind_of_call_and_a_kinds_own_goes_before_it(
     assert resolve(config=config, timeout=Timeouts(dream=1)).timeouts == Timeouts(dream=1)
 
 
-@given(strategies.sampled_from(KINDS), strategies.floats(min_value=0, exclude_min=True, allow_nan=False))
+ANY_TIME = strategies.floats(0, MOST_SECONDS, exclude_min=True) | strategies.just(math.inf)
+
+
+@given(strategies.sampled_from(KINDS), ANY_TIME)
 def test_a_timeout_without_end_is_none_to_grpc(kind: Any, seconds: float) -> None:
     found = Timeouts(**{kind: seconds}).for_(kind)
     assert found == (None if math.isinf(seconds) else seconds)
@@ -255,7 +261,12 @@ def test_a_profile_without_a_file_or_in_one_without_profiles_is_refused(config: 
         ("[timeouts]\nspeech = 3", "timeouts.speech in {} is no setting"),
         ("timeouts = 3", "timeouts in {} is no setting"),
         ("[profiles.p]\nhegde = 3", "profiles.p.hegde in {} is no setting; did you mean hedge?"),
-        ("hedge = '3'", "hedge in {}: '3' cannot be used; it must be seconds, more than 0; `inf` for never"),
+        ("hedge = '3'", "hedge in {}: '3' cannot be used; it must be seconds, more than 0, at most 1000000;"),
+        (f"timeout = {10**400}", "timeout in {}: 1000000"),
+        (
+            "keepalive = 1e306",
+            "keepalive in {}: 1e+306 cannot be used; it must be seconds, 10 or more, at most",
+        ),
         ("hedge = true", "hedge in {}: True cannot be used; it must be seconds"),
         ("hedge = nan", "hedge in {}: nan cannot be used"),
         ("timeout = 0", "timeout in {}: 0 cannot be used; it must be seconds, more than 0"),
@@ -325,6 +336,12 @@ def test_what_a_variable_cannot_hold_is_named_with_the_variable_and_the_remedy(
     [
         ({"timeout": 0}, "timeout: 0 cannot be used; it must be seconds, more than 0"),
         ({"timeout": "5"}, "timeout: '5' cannot be used"),
+        ({"timeout": 10**400}, "timeout: 1000000"),
+        (
+            {"hedge": 1e10},
+            "hedge: 10000000000.0 cannot be used; it must be seconds, more than 0, at most 1000000",
+        ),
+        ({"keepalive": -math.inf}, "keepalive: -inf cannot be used"),
         ({"hedge": math.nan}, "hedge: nan cannot be used"),
         ({"max_in_flight": 0}, "max_in_flight: 0 cannot be used"),
         ({"max_in_flight": True}, "max_in_flight: True cannot be used"),
@@ -356,7 +373,11 @@ def test_an_argument_that_cannot_be_used_is_named(options: dict[str, Any], words
     [
         (Timeouts, {"dream": -1}, "timeouts.dream: -1 cannot be used"),
         (Retries, {"attempts": 0}, "retries.attempts: 0 cannot be used"),
-        (Retries, {"first_pause": 3}, "retries.longest_pause is 2, less than retries.first_pause, 3"),
+        (
+            Retries,
+            {"first_pause": 3},
+            "retries.first_pause: the first pause is 3 s, but the longest is 2 s (",
+        ),
         (Settings, {"address": "a b"}, "'a b' in server address 'a b' is not host:port"),
         (Settings, {"timeouts": 3}, "timeouts: 3 cannot be used; give a Timeouts"),
     ],
@@ -367,6 +388,82 @@ def test_parts_of_the_settings_are_checked_where_they_are_made(
     with pytest.raises(errors.SettingsError) as caught:
         kind(**values)
     assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("timeout", "9e9"),
+        ("keepalive", "1e306"),
+        ("hedge", "1e7"),
+        ("retries.first_pause", "1e12"),
+        ("retries.longest_pause", "1e12"),
+    ],
+)
+def test_a_time_beyond_what_grpc_and_python_can_count_is_refused(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = BY_NAME[name]
+    monkeypatch.setenv(setting.variable, text)
+    assert refused() == f"{setting.variable}: {text!r} cannot be used; it must be {setting.form.words}"
+    assert "at most 1000000" in setting.form.words
+
+
+@pytest.mark.parametrize("seconds", [MOST_SECONDS, math.inf])
+def test_the_longest_times_work_in_both_clients(seconds: float) -> None:
+    pauses = Retries(first_pause=MOST_SECONDS, longest_pause=MOST_SECONDS)
+    longest = Settings(timeouts=Timeouts.of(seconds), hedge=MOST_SECONDS, keepalive=seconds, retries=pauses)
+
+    async def predict(address: str) -> None:
+        async with AsyncClient(address, settings=longest) as client:
+            await client.predict("m", {})
+            await client.predict("m", {}, timeout=seconds)
+            await client.wait_ready(timeout=seconds)
+
+    with scripted(lambda *_: prediction()) as server:
+        with Client(server.address, settings=longest) as client:
+            client.predict("m", {})
+            client.predict("m", {}, timeout=seconds)
+            client.wait_ready(timeout=seconds)
+        asyncio.run(predict(server.address))
+
+
+FIRST, LONGEST = "IMPASTO_RETRIES_FIRST_PAUSE", "IMPASTO_RETRIES_LONGEST_PAUSE"
+
+
+@pytest.mark.parametrize(
+    ("content", "variables", "words"),
+    [
+        (
+            "",
+            {FIRST: "5"},
+            f"{FIRST}: the first pause is 5 s, but the longest is 2 s (the default of {LONGEST}); ",
+        ),
+        (
+            "",
+            {LONGEST: "0.05"},
+            f"the default of {FIRST}: the first pause is 0.1 s, but the longest is 0.05 s ({LONGEST}); ",
+        ),
+        (
+            "retries.longest_pause = 3",
+            {FIRST: "5"},
+            f"{FIRST}: the first pause is 5 s, but the longest is 3 s (retries.longest_pause in {{}}); ",
+        ),
+        (
+            "[profiles.p.retries]\nfirst_pause = 4",
+            {LONGEST: "3"},
+            f"retries.first_pause in {{}}, profile p: the first pause is 4 s, but the longest is 3 s ({LONGEST}); ",
+        ),
+    ],
+)
+def test_pauses_that_do_not_go_together_are_named_with_their_places(
+    content: str, variables: dict[str, str], words: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text(content)
+    for variable, text in variables.items():
+        monkeypatch.setenv(variable, text)
+    message = refused(config=config, profile="p" if "profiles" in content else None)
+    assert message == words.format(config) + "shorten the first or lengthen the longest"
 
 
 LOCAL = [

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from client_servers import Batching, prediction, scripted
+from client_servers import Batching, overloaded, prediction, scripted
 from impasto.client import Client, Progress, StyleVector, errors
 from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
@@ -277,6 +277,13 @@ def test_a_photo_that_met_one_of_another_size_in_a_batch_is_sent_again() -> None
         answer.server = server
         np.testing.assert_array_equal(array(client.stylize(PHOTO, WAVES)), PHOTO)
         assert [method.rsplit("/")[-1] for method in server.methods].count("Predict") == 3
+
+
+def test_an_overloaded_server_slows_the_painting_and_does_not_end_it() -> None:
+    answer = overloaded(prediction(image=PHOTO[np.newaxis]), refusals=2)
+    with scripted(answer) as server, Client(server.address) as client:
+        np.testing.assert_array_equal(array(client.stylize(PHOTO, WAVES)), PHOTO)
+        assert len(server.methods) == 3
 
 
 def test_a_model_that_never_can_is_not_asked_for_ever() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
 
-from client_servers import Batching, prediction, scripted
+from client_servers import Batching, aborting, overloaded, prediction, scripted
 from impasto.client import Client, Progress, errors
 from impasto.client.tiling import SRCNN_OVERLAP, plan
 from impasto.serving import LocalServer
@@ -152,3 +153,23 @@ def test_a_model_without_the_upscaler_s_signature_is_not_asked_again() -> None:
         with pytest.raises(errors.PreconditionFailed):
             client.upscale(pixels(10, 12))
         assert [method.rsplit("/")[-1] for method in server.methods].count("Predict") == 1
+
+
+def test_an_overloaded_server_slows_the_work_and_does_not_end_it() -> None:
+    doubled = pixels(20, 24)
+    with (
+        scripted(overloaded(prediction(image=doubled[np.newaxis]), refusals=2)) as server,
+        Client(server.address) as client,
+    ):
+        np.testing.assert_array_equal(np.asarray(client.upscale(pixels(10, 12))), doubled)
+        assert len(server.methods) == 3
+
+
+def test_a_tile_that_is_too_large_for_a_message_fails_at_once_with_the_remedy() -> None:
+    too_large = aborting(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "SERVER: Received message larger than max (5 vs. 4)"
+    )
+    with scripted(too_large) as server, Client(server.address) as client:
+        with pytest.raises(errors.MessageTooLarge, match="send smaller pieces"):
+            client.upscale(pixels(10, 12))
+        assert len(server.methods) == 1

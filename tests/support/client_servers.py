@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
@@ -81,6 +82,18 @@ def aborting(code: grpc.StatusCode, details: str = "as the test wants") -> Answe
     def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
         context.abort(code, details)
         raise AssertionError("abort raises")
+
+    return answer
+
+
+def overloaded(response: bytes, *, refusals: int) -> Answer:
+    """Answers as a server that has no thread for the first `refusals` calls."""
+    calls = itertools.count()
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if next(calls) < refusals:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+        return response
 
     return answer
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import grpc.aio
 
-from impasto.client._hedging import ATTEMPTS, Hedging, is_final
+from impasto.client._hedging import ATTEMPTS, Hedging, asked_again, is_final
 
 
 async def first_answer(
@@ -32,6 +32,7 @@ async def first_answer(
     started = time.monotonic()
     attempts: list[asyncio.Future[bytes]] = []
     waiting: set[asyncio.Future[bytes]] = set()
+    wait = delay
 
     def attempt(seconds: float | None) -> None:
         attempts.append(asyncio.ensure_future(send(seconds)))
@@ -43,12 +44,15 @@ async def first_answer(
         while True:
             more = len(attempts) < ATTEMPTS
             done, waiting = await asyncio.wait(
-                waiting, timeout=delay if more else None, return_when=asyncio.FIRST_COMPLETED
+                waiting, timeout=wait if more else None, return_when=asyncio.FIRST_COMPLETED
             )
             if not done:
                 left = None if timeout is None else timeout - (time.monotonic() - started)
                 if (left is None or left > 0) and hedging.granted():
                     attempt(left)
+                    wait = delay
+                else:
+                    wait = asked_again(wait)
             for ended in sorted(done, key=_decides, reverse=True):
                 if not waiting or _decides(ended):
                     return ended.result()

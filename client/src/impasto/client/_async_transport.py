@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from functools import partial
 from typing import Final, TypeVar
 
@@ -12,7 +13,9 @@ import grpc.aio
 from impasto.client import channel
 from impasto.client._async_driver import in_thread
 from impasto.client._async_hedging import first_answer
+from impasto.client._async_room import Room
 from impasto.client._calls import Call
+from impasto.client._closing import Closable
 from impasto.client._failures import call_error, tls_error
 from impasto.client._handshake import refusal
 from impasto.client._hedging import Hedging
@@ -27,20 +30,21 @@ _LARGE: Final = 1 << 20
 ResultT = TypeVar("ResultT")
 
 
-class AsyncTransport:
+class AsyncTransport(Closable):
     """A channel that has many calls under way at once, but no more than the settings' `max_in_flight`.
 
     It belongs to the event loop of its first call.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.address = settings.address
+        super().__init__(settings.address)
         self._settings = settings
         self._metadata = settings.call_metadata()
         self._hedging = Hedging(settings.hedge)
         self._target = target(settings.address)
         self._credentials = channel.credentials(settings)
         self._places = asyncio.Semaphore(settings.max_in_flight)
+        self._room = Room()
         self._channel: grpc.aio.Channel | None = None
 
     async def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
@@ -49,8 +53,15 @@ class AsyncTransport:
         The timeout, in seconds, begins when there is a place for the call. Whoever is cancelled while waiting for the
         answer cancels the call.
         """
+        if not call.patient:
+            return await self._send(call, timeout)
+        async with self._room.place():
+            return await self._send(call, timeout)
+
+    async def _send(self, call: Call[ResultT], timeout: float | None) -> ResultT:
         delay = self._hedging.delay(timeout)
         async with self._places:
+            self.check_open(call.model)
             method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
 
             async def send(seconds: float | None) -> bytes:
@@ -63,6 +74,12 @@ class AsyncTransport:
                     payload = await first_answer(send, timeout=timeout, delay=delay, hedging=self._hedging)
             except grpc.aio.AioRpcError as error:
                 raise await self._failure(call, error.code(), error.details() or "") from error
+            except asyncio.CancelledError as error:
+                # gRPC says so when the channel is closed, too, which is not for whoever waits to be cancelled by.
+                if not self._closed or _is_being_cancelled():
+                    raise
+                code = grpc.StatusCode.CANCELLED
+                raise call_error(call, code, "the client was closed", address=self.address) from error
         if len(payload) > _LARGE:
             return await in_thread(partial(call.parse, payload))
         return call.parse(payload)
@@ -87,6 +104,15 @@ class AsyncTransport:
         return call_error(call, code, details, address=self.address)
 
     async def close(self) -> None:
-        """Drop the connections; calls in flight are cancelled."""
+        """Drop the connections; calls in flight end with CallAborted."""
+        self._closed = True
         if self._channel is not None:
             await self._channel.close()
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancels the task that asks. Python 3.10 does not know; there the answer is no."""
+    if sys.version_info >= (3, 11):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return False

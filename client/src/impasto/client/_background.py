@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine
 from concurrent import futures
@@ -16,11 +17,17 @@ ResultT = TypeVar("ResultT")
 
 
 class BackgroundLoop:
-    """Runs coroutines while the calling thread waits. A context manager."""
+    """Runs coroutines while the calling thread waits. A context manager.
+
+    What interrupts the waiting, such as Ctrl-C, cancels what is under way, and its end is awaited. A second interrupt
+    gives that up, for a thread cannot be stopped: then nothing is awaited any more, and the loop is left to itself.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="impasto-calls", daemon=True)
+        self._thread = threading.Thread(target=self._run_on, name="impasto-calls", daemon=True)
+        self._interrupted = False
+        self._given_up = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -29,14 +36,16 @@ class BackgroundLoop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.run(self._loop.shutdown_asyncgens())
-        self.run(self._loop.shutdown_default_executor())
+        self.finish(self._loop.shutdown_asyncgens())
+        self.finish(self._loop.shutdown_default_executor())
+        if self._given_up:
+            return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """The coroutine's result. What interrupts the waiting, such as Ctrl-C, cancels it, and its end is awaited."""
+        """The coroutine's result. Raises what it raises, and what interrupts the waiting."""
         ended: futures.Future[None] = futures.Future()
         tasks: list[asyncio.Task[ResultT]] = []
 
@@ -48,7 +57,27 @@ class BackgroundLoop:
         try:
             ended.result()
         except BaseException:
+            # Given up until the end has come: whatever interrupts the rest of this leaves it so.
+            self._given_up = True
             self._loop.call_soon_threadsafe(lambda: tasks[0].cancel())
-            ended.result()
+            if not self._interrupted:
+                self._interrupted = True
+                ended.result()
+                self._given_up = False
             raise
         return tasks[0].result()
+
+    def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what cleans up, unless waiting has been given up."""
+        if self._given_up:
+            work.close()
+        else:
+            self.run(work)
+
+    def _run_on(self) -> None:
+        """asyncio raises a task's SystemExit and KeyboardInterrupt out of the loop, too, not only where the task is
+        awaited; there they reach the caller, so the loop goes on."""
+        while True:
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
+                return

@@ -35,12 +35,14 @@ class Call(Generic[Result_co]):
         model: the model's name, for messages; may be empty.
         request: the serialised request.
         parse: reads the serialised response; raises DecodeError.
+        patient: whether it may wait for its turn where an overloaded server takes fewer calls at once.
     """
 
     method: str
     model: str
     request: bytes
     parse: Callable[[bytes], Result_co]
+    patient: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 from impasto.client._calls import METADATA, STATUS, Call
+from impasto.client._settings_forms import MOST_SECONDS
 from impasto.client.settings import CallKind, Timeouts
 
 _QUICK: Final = (METADATA, STATUS)
@@ -23,10 +24,17 @@ def call_timeout(
         timeouts: the settings.
 
     Raises:
-        ValueError: `timeout` is not more than 0.
+        ValueError: `timeout` is not more than 0, or more than a limit and not endless.
     """
     if timeout is None:
         return timeouts.for_("status" if call.method in _QUICK else kind)
-    if not timeout > 0:
-        raise ValueError(f"timeout is {timeout}; it must be more than 0 seconds, or None for the client's")
-    return None if math.isinf(timeout) else timeout
+    check_timeout(timeout)
+    return None if timeout == math.inf else timeout
+
+
+def check_timeout(timeout: float) -> None:
+    """Raises ValueError if `timeout` is not more than 0, or is more than a limit and not endless."""
+    if not 0 < timeout <= MOST_SECONDS and timeout != math.inf:
+        raise ValueError(
+            f"timeout is {timeout}; it must be seconds, more than 0, at most {MOST_SECONDS}, or math.inf for no limit"
+        )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from typing import Final
+
 import grpc
 
 from impasto.client import errors
 from impasto.client._calls import Call
+from impasto.client.addresses import DEFAULT_PORT, endpoints, socket_path
 
 
 def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, address: str) -> errors.CallError:
     """The exception for a call that ended with `code`; raise it `from` the RpcError."""
     kind = errors.STATUS_ERRORS[code]
+    if kind is errors.ServerOverloaded and _TOO_LARGE.search(details):
+        kind = errors.MessageTooLarge
     # TensorFlow appends the graph's node on lines of its own; they stay in the exception's `details`.
     first_line = details.partition("\n")[0] or "no details"
     message = _SENTENCES[kind].format(
@@ -31,10 +38,17 @@ def tls_error(call: Call[object], reason: str, details: str, *, address: str) ->
 
 
 def how_to_start(address: str) -> str:
-    """A sentence with the command that starts a server, on the port that was tried if the address ends with one."""
-    port = address.rpartition(":")[2]
-    return f"Start one: impasto-serving local --models models --port {port if port.isdigit() else 8500}"
+    """A sentence with the command that starts a server where one was looked for."""
+    command = "Start one: impasto-serving local --models models"
+    if path := socket_path(address):
+        return f"{command} --grpc_socket_path {shlex.quote(path)}"
+    ports = [port for _, port in endpoints(address)]
+    return f"{command} --port {ports[0] if ports else DEFAULT_PORT}"
 
+
+# A message beyond its limit has the status of an overloaded server, but waiting does not mend it. The words are those
+# of gRPC's core (and so of TensorFlow Serving and of this client), of its Go, and of its Java and .NET implementations.
+_TOO_LARGE: Final = re.compile(r"message (larger than|exceeds)", re.IGNORECASE)
 
 _SENTENCES: dict[type[errors.CallError], str] = {
     errors.InvalidInput: (
@@ -53,8 +67,11 @@ _SENTENCES: dict[type[errors.CallError], str] = {
         "{model} at {address} did not answer in time ({details}); allow a longer timeout or send less at once"
     ),
     errors.ServerOverloaded: (
-        "{address} is out of threads or memory, or a message is too large ({details}); try again later, send smaller "
-        "pieces, or raise max_message_bytes if you lowered it"
+        "{address} is out of threads or memory ({details}); try again later, with fewer calls at once or smaller pieces"
+    ),
+    errors.MessageTooLarge: (
+        "a message to or from {model} at {address} is too large ({details}); send smaller pieces, or raise the limit: "
+        "max_message_bytes if you lowered it, else that of the server or of a proxy before it"
     ),
     errors.Unauthenticated: (
         "{address} wants credentials: {details}; give the token that it knows (token=, IMPASTO_TOKEN) or, for mTLS, a "

@@ -32,6 +32,7 @@ ATTEMPTS: Final = 3
 
 _SHARE: Final = 0.1
 _MOST_SAVED: Final = 10.0
+_SHORTEST_WAIT: Final = 0.05  # seconds
 
 _ANOTHER_MAY_ANSWER: Final = frozenset(
     {
@@ -81,6 +82,12 @@ class Hedging:
             return True
 
 
+def asked_again(wait: float) -> float:
+    """Seconds until a budget that granted nothing after `wait` is asked again: twice as many, and never so few that
+    asking is all that the call does."""
+    return max(2 * wait, _SHORTEST_WAIT)
+
+
 def first_answer(
     start: Callable[[float | None], Any], *, timeout: float | None, delay: float, hedging: Hedging
 ) -> Any:
@@ -96,6 +103,7 @@ def first_answer(
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
     attempts: list[Any] = []
     failed = 0
+    wait = delay
 
     def attempt(seconds: float | None) -> None:
         attempts.append(start(seconds))
@@ -107,11 +115,14 @@ def first_answer(
         while True:
             more = len(attempts) < ATTEMPTS
             try:
-                decided = ended.get(timeout=delay if more else None)
+                decided = ended.get(timeout=wait if more else None)
             except queue.Empty:
                 left = None if timeout is None else timeout - (time.monotonic() - started)
                 if (left is None or left > 0) and hedging.granted():
                     attempt(left)
+                    wait = delay
+                else:
+                    wait = asked_again(wait)
                 continue
             failed += 1
             if is_final(decided.code()) or failed == len(attempts):

@@ -15,9 +15,12 @@ from typing import Any, TypeAlias, TypeVar
 from numpy.typing import NDArray
 
 from impasto.client import _calls as calls
+from impasto.client._deadlines import check_timeout
 from impasto.client._failures import how_to_start
 from impasto.client.errors import (
+    CallAborted,
     CallError,
+    ClientClosed,
     DeadlineExceeded,
     ModelNotFound,
     PreconditionFailed,
@@ -98,10 +101,13 @@ def wait_ready_job(models: Iterable[str], *, timeout: float, address: str) -> Jo
     """Polls until the server answers and every model has an AVAILABLE version.
 
     Raises:
+        ValueError: `timeout` is no time.
         ServerUnavailable: nothing answered within `timeout` seconds.
         TlsError: at once, if server and client do not trust each other.
+        ClientClosed: likewise, if the client is closed.
         DeadlineExceeded: the server answers, but a model is not available in time; says which and why.
     """
+    check_timeout(timeout)
     deadline = time.monotonic() + timeout
     yield from _until_answered(deadline, timeout, address)
     for model in models:
@@ -112,7 +118,7 @@ def _until_answered(deadline: float, timeout: float, address: str) -> Job[None]:
     while True:
         try:
             yield calls.ping_call()
-        except (ServerUnavailable, DeadlineExceeded) as error:
+        except (ServerUnavailable, DeadlineExceeded, CallAborted) as error:
             if time.monotonic() >= deadline:
                 raise ServerUnavailable(
                     f"no model server answered at {address} within {timeout:g} seconds. {how_to_start(address)}",
@@ -120,7 +126,7 @@ def _until_answered(deadline: float, timeout: float, address: str) -> Job[None]:
                     details=error.details,
                     address=address,
                 ) from error
-        except TlsError:
+        except (TlsError, ClientClosed):
             raise  # waiting does not mend it
         except CallError:
             return  # it answers, with the refusal that a call for no model gets

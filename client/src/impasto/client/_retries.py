@@ -1,4 +1,4 @@
-"""Send a call again: while a server is away, and where it met others in a batch that it does not fit.
+"""Send a call again: while a server is away or overloaded, and where it met others in a batch that it does not fit.
 
 Outlasting a server is what a long job does about each of its calls: the state is with the client and each call can be
 sent twice, so a job goes on where it was as soon as the server, or another one behind the same address, answers again.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from impasto.client._calls import Call
@@ -25,7 +26,8 @@ PATIENCE: Final = 60.0
 """Seconds that a server may be away, or refuse work, in the middle of a job."""
 
 _FIRST_PAUSE: Final = 0.2
-_LONGEST_PAUSE: Final = 3.0
+# A server that is overloaded has a free thread again at any moment: who asks seldom never meets one.
+_LONGEST_PAUSE: Final = 1.0
 
 _BATCH_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 
@@ -48,12 +50,13 @@ def patiently(
         on_failure: called after each failure that is waited out.
 
     Raises:
-        CallError: the last failure, or at once one that waiting does not mend.
+        CallError: the last failure, or at once one that waiting does not mend, as of a message that is too large.
     """
     passing: tuple[type[CallError], ...] = (ServerOverloaded,)
     if unavailable:
         # A server that is told to stop cancels the calls that it still runs: that is CallAborted.
         passing = (ServerOverloaded, ServerUnavailable, CallAborted)
+    call = replace(call, patient=True)
     deadline: float | None = None
     pause = _FIRST_PAUSE
     while True:
@@ -67,12 +70,13 @@ def patiently(
         else:
             return answer
         on_failure()
-        yield Pause(pause)
+        yield _about(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def in_any_batch(call: Call[ResultT], *, diagnose: Callable[[PreconditionFailed], Job[None]]) -> Job[ResultT]:
-    """Send `call` again if a server that batches refuses pictures of different sizes that happened to come together.
+    """Send `call` again if a server that batches refuses pictures of different sizes that happened to come together,
+    and, as `patiently` does, while the server is overloaded.
 
     Args:
         call: what to send.
@@ -80,14 +84,20 @@ def in_any_batch(call: Call[ResultT], *, diagnose: Callable[[PreconditionFailed]
 
     Raises:
         PreconditionFailed: refused six times.
+        CallError: as of `patiently`.
     """
     for pause in _BATCH_PAUSES:
         try:
-            answer: ResultT = yield call
+            answer: ResultT = yield from patiently(call, unavailable=False)
         except PreconditionFailed as error:
             yield from diagnose(error)
         else:
             return answer
-        yield Pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that those who met do not meet again
-    answer = yield call
+        yield _about(pause)
+    answer = yield from patiently(call, unavailable=False)
     return answer
+
+
+def _about(seconds: float) -> Pause:
+    """So long, more or less: those that were refused together shall not come back together."""
+    return Pause(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - nothing secret

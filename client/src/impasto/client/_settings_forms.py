@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+MOST_SECONDS: Final = 1_000_000
+"""The longest time that is not endless, some 11 days: gRPC counts keepalive in milliseconds of 32 bits."""
+
 _METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 _RESERVED_KEYS: Final = ("content-type", "te", "user-agent")
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -42,16 +45,20 @@ def _require(condition: bool) -> None:
         raise ValueError
 
 
-def seconds(words: str, *, least: float = 0.0, ends: bool = False) -> Form:
-    """Seconds as a float, more than 0 and at least `least`; `ends` says that they may not be infinite."""
+def seconds(words: str, *, least: float = 0.0, endless: str = "") -> Form:
+    """Seconds as a float, more than 0, from `least` to MOST_SECONDS; `endless` says what infinitely many mean, if they
+    may be."""
 
     def check(value: Any) -> float:
         _require(isinstance(value, int | float) and not isinstance(value, bool))
         _require(value > 0 and value >= least)  # not so of nan
-        _require(not (ends and math.isinf(value)))
+        _require(value <= MOST_SECONDS or (endless != "" and value == math.inf))
         return float(value)
 
-    return Form(f"seconds, {words}", check, from_text=float)
+    most = f"{words}, at most {MOST_SECONDS}"
+    return Form(
+        f"seconds, {most}; `inf` for {endless}" if endless else f"seconds, {most}", check, from_text=float
+    )
 
 
 def whole(least: int, most: int | None = None) -> Form:

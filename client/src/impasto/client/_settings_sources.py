@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard
 
 from impasto.client._settings_table import BY_NAME, SETTINGS, Setting
 from impasto.client.errors import SettingsError
-from impasto.client.settings import KINDS, Retries, Timeouts
+from impasto.client.settings import KINDS, Retries, Timeouts, check_pauses
 from impasto.client.tls import TlsOptions
 
 CONFIG_VARIABLE: Final = "IMPASTO_CLIENT_CONFIG"
@@ -26,10 +26,17 @@ class Given:
     Attributes:
         value: checked already.
         source: the variable, the file or the option that it comes from.
+        key: in the file.
     """
 
     value: Any
     source: str
+    key: str = ""
+
+    @property
+    def place(self) -> str:
+        """The variable, the option, or the file with the key."""
+        return f"{self.key} in {self.source}" if self.key else self.source
 
 
 Layer = Mapping[str, Given]
@@ -73,8 +80,22 @@ def fields(found: Layer) -> dict[str, Any]:
     if groups["timeouts"]:
         made["timeouts"] = Timeouts(**groups["timeouts"])
     if groups["retries"]:
+        _check_pauses(found)
         made["retries"] = Retries(**groups["retries"])
     return made
+
+
+def _check_pauses(found: Layer) -> None:
+    """Raises SettingsError if they do not go together; it says where each is, or would be, set."""
+    default = Retries()
+    names = ("retries.first_pause", "retries.longest_pause")
+    first, longest = (
+        found.get(
+            name, Given(getattr(default, name.partition(".")[2]), f"the default of {BY_NAME[name].variable}")
+        )
+        for name in names
+    )
+    check_pauses(first.value, longest.value, first.place, longest.place)
 
 
 def from_environment() -> dict[str, Given]:
@@ -168,7 +189,7 @@ def _settings(table: Mapping[str, Any], path: Path, *, profile: str = "") -> dic
         if setting is None:
             raise SettingsError(f"{before}{key} in {path} is no setting{_similar(key)}")
         read = setting.from_file(value, where=f"{before}{key} in {path}")
-        found[setting.name] = Given(_absolute(setting, read, path), source)
+        found[setting.name] = Given(_absolute(setting, read, path), source, key)
     return found
 
 

@@ -75,7 +75,7 @@ def _timeout(kind: str, meaning: str) -> Setting:
 # After a pause of about a millisecond, gRPC may never send the second attempt (grpc/grpc#41036).
 _SHORTEST_PAUSE: Final = 0.01
 
-_LIMIT: Final = forms.seconds("more than 0; `inf` for no limit")
+_LIMIT: Final = forms.seconds("more than 0", endless="no limit")
 
 SETTINGS: Final = (
     Setting(
@@ -176,19 +176,19 @@ SETTINGS: Final = (
     Setting(
         "retries.first_pause",
         "IMPASTO_RETRIES_FIRST_PAUSE",
-        forms.seconds("0.01 or more", least=_SHORTEST_PAUSE, ends=True),
+        forms.seconds("0.01 or more", least=_SHORTEST_PAUSE),
         "about the pause before the second attempt; each later one is three times as long",
     ),
     Setting(
         "retries.longest_pause",
         "IMPASTO_RETRIES_LONGEST_PAUSE",
-        forms.seconds("not less than the first pause", least=_SHORTEST_PAUSE, ends=True),
+        forms.seconds("not less than the first pause", least=_SHORTEST_PAUSE),
         "about the longest pause before an attempt",
     ),
     Setting(
         "keepalive",
         "IMPASTO_KEEPALIVE",
-        forms.seconds("10 or more; `inf` for none", least=10),
+        forms.seconds("10 or more", least=10, endless="none"),
         "while a call runs, a ping after this time without news; a gRPC server with its own defaults "
         "hangs up on pings less than 300 seconds apart",
     ),
@@ -201,7 +201,7 @@ SETTINGS: Final = (
     Setting(
         "hedge",
         "IMPASTO_HEDGE",
-        forms.seconds("more than 0; `inf` for never"),
+        forms.seconds("more than 0", endless="never"),
         "send a call again, twice at most, if it is not answered by then, and take the first answer",
     ),
     Setting(

@@ -11,8 +11,9 @@ from impasto.client.errors import AddressError
 DEFAULT_ADDRESS: Final = "localhost:8500"
 ADDRESS_VARIABLE: Final = "IMPASTO_SERVER"
 
-_DEFAULT_PORT: Final = 8500
-_SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:", "passthrough:")
+DEFAULT_PORT: Final = 8500
+_SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:")
+_NUMERIC: Final = ("ipv4:", "ipv6:")
 
 
 def target(address: str) -> str:
@@ -21,15 +22,15 @@ def target(address: str) -> str:
     Args:
         address: `host`, `host:port`, `[ipv6]:port` (port 8500 if there is none), several of these with commas
             between for replicas that share the work, or a gRPC target with its scheme (`dns:///name:port`,
-            `unix:/path`), which is passed on as it is. One name is resolved by gRPC, again and again, to all
+            `unix:/path`, `ipv4:1.2.3.4:port,...`). One name is resolved by gRPC, again and again, to all
             its addresses; of several names each is resolved here, once, to its first.
 
     Raises:
         AddressError: the address cannot be parsed, or one of several names does not resolve.
     """
-    if address.startswith(_SCHEMES):
+    replicas = endpoints(address)
+    if address.startswith(_SCHEMES) and not address.startswith(_NUMERIC):
         return address
-    replicas = [_host_port(part.strip(), address) for part in address.split(",")]
     if len(replicas) == 1:
         host, port = replicas[0]
         family = _family(host)
@@ -48,14 +49,25 @@ def endpoints(address: str) -> list[tuple[str, int]]:
         AddressError: the address cannot be parsed.
     """
     scheme = next((scheme for scheme in _SCHEMES if address.startswith(scheme)), None)
-    if scheme is None or scheme in ("ipv4:", "ipv6:"):
+    if scheme is None or scheme in _NUMERIC:
         replicas = address.removeprefix(scheme or "")
     elif scheme == "dns:":
         # dns:name, dns:///name, or dns://the name server to ask/name
         replicas = address.removeprefix(scheme).rpartition("/")[2]
     else:
         return []
-    return [_host_port(part.strip(), address) for part in replicas.split(",")]
+    found = [_host_port(part.strip(), address) for part in replicas.split(",")]
+    for host, _ in found:
+        if scheme is not None and scheme in _NUMERIC and f"{_family(host)}:" != scheme:
+            raise AddressError(f"{host!r} in server address {address!r} is no {scheme[:-1]} address")
+    return found
+
+
+def socket_path(address: str) -> str | None:
+    """The path of a Unix socket's file; None for any other address."""
+    if not address.startswith("unix:"):
+        return None
+    return address.removeprefix("unix:").removeprefix("//")
 
 
 def is_on_this_machine(address: str) -> bool:
@@ -79,14 +91,17 @@ def _host_port(part: str, address: str) -> tuple[str, int]:
         host, closed, rest = part[1:].partition("]")
         valid = bool(closed) and rest[:1] in ("", ":")
         port = rest[1:]
-    elif part.count(":") > 1:
-        host, port, valid = part, "", _family(part) == "ipv6"
+    elif _family(part) == "ipv6":
+        raise AddressError(
+            f"{part!r} in server address {address!r} may or may not end with a port; write an IPv6 address in "
+            f"brackets, such as [::1]:{DEFAULT_PORT}"
+        )
     else:
         host, _, port = part.partition(":")
         valid = bool(host) and "/" not in host and not any(letter.isspace() for letter in host)
     if not valid or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
         raise AddressError(f"{part!r} in server address {address!r} is not host:port, such as localhost:8500")
-    return host, int(port) if port else _DEFAULT_PORT
+    return host, int(port) if port else DEFAULT_PORT
 
 
 def _family(host: str) -> str | None:

@@ -41,8 +41,10 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
             async for progress in client.dreaming("photo.jpg"):
                 print(progress)
 
-    Thousands of calls may be under way at once; those above `max_in_flight` (1000) wait for a place. Cancelling a task
-    cancels its call on the server. Pictures are read and put together in threads, so that the event loop goes on
+    Thousands of calls may be under way at once; those above `max_in_flight` (1000) wait for a place. A server refuses
+    calls beyond its threads (TensorFlow Serving has 4 for each CPU, or `--grpc_max_threads`): `predict` raises
+    ServerOverloaded then, so set `max_in_flight` to that number; jobs with pictures take turns instead. Cancelling a
+    task cancels its call on the server. Pictures are read and put together in threads, so that the event loop goes on
     meanwhile; callbacks are called in the event loop. A client belongs to the event loop of its first call.
 
     Args:
@@ -82,7 +84,7 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
         await self.close()
 
     async def close(self) -> None:
-        """Drop the connection; calls in flight are cancelled. The client cannot be used afterwards."""
+        """Drop the connection. Calls in flight raise CallAborted, later ones ClientClosed."""
         await self._transport.close()
 
     async def predict(
@@ -167,9 +169,11 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
 
         Raises:
             ValueError: `concurrency` is less than 1.
+            ClientClosed: the client is closed.
             Exception: what `items` raises, and what `function` raises other than an ImpastoError or OSError, which
                 are the item's own. What is under way is cancelled then, as it is when the iteration is given up.
         """
+        self._transport.check_open()
         outcomes = map_in_order(lambda item: function(self, item), items, concurrency=concurrency)
         try:
             async for outcome in outcomes:

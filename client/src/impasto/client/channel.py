@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import grpc
 
-from impasto.client.addresses import target
+from impasto.client.addresses import endpoints, is_on_this_machine, target
 from impasto.client.errors import CertificateError
 from impasto.client.settings import Retries, Settings
 
@@ -20,8 +20,8 @@ COMPRESSION: Final = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compr
 
 
 def channel_options(settings: Settings) -> list[tuple[str, Any]]:
-    """The options of a channel, sync or async: message sizes, round robin, retries, keepalive, TLS's name."""
-    keepalive = _NEVER if math.isinf(settings.keepalive) else min(round(settings.keepalive * 1000), _NEVER)
+    """The options of a channel, sync or async: message sizes, round robin, retries, keepalive, proxy, TLS's name."""
+    keepalive = _NEVER if math.isinf(settings.keepalive) else round(settings.keepalive * 1000)
     return [
         # gRPC's default, 4 MB, is less than one photograph.
         ("grpc.max_send_message_length", settings.max_message_bytes),
@@ -39,6 +39,7 @@ def channel_options(settings: Settings) -> list[tuple[str, Any]]:
         ("grpc.keepalive_time_ms", keepalive),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 0),
+        ("grpc.enable_http_proxy", int(_may_use_proxy(settings))),
         *(settings.tls.channel_options() if settings.tls is not None else []),
     ]
 
@@ -77,6 +78,17 @@ def open_channel(settings: Settings) -> grpc.Channel:
     if encrypted is None:
         return grpc.insecure_channel(to, options=options, compression=compression)
     return grpc.secure_channel(to, encrypted, options=options, compression=compression)
+
+
+def _may_use_proxy(settings: Settings) -> bool:
+    """Whether calls may go through the HTTP proxy that the environment names, if it names one.
+
+    Not to this machine, which a proxy cannot reach; not to replicas, of which gRPC would ask the proxy for all at once;
+    and not with credentials in plain text, which the proxy could read.
+    """
+    if settings.has_credentials and settings.tls is None:
+        return False
+    return not is_on_this_machine(settings.address) and len(endpoints(settings.address)) <= 1
 
 
 def _service_config(retries: Retries) -> dict[str, Any]:

@@ -80,7 +80,10 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         self.close()
 
     def close(self) -> None:
-        """Drop the connection. The client cannot be used afterwards."""
+        """Drop the connection. Calls in flight raise CallAborted, later ones ClientClosed.
+
+        A `map` that is under way has a connection of its own, and goes on.
+        """
         self._transport.close()
 
     def predict(
@@ -147,7 +150,12 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
     def wait_ready(self, *, timeout: float = 60.0, models: Iterable[str] = ()) -> None:
         """Wait until the server answers and each of `models` has a version that can be called.
 
+        Args:
+            timeout: seconds, more than 0; `math.inf` to wait for ever.
+            models: names on the server.
+
         Raises:
+            ValueError: `timeout` is no time.
             ServerUnavailable: nothing answered within `timeout` seconds.
             TlsError: at once, if server and client do not trust each other.
             DeadlineExceeded: the server answers, but a model is not available in time; the message says why.
@@ -221,9 +229,11 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
 
         Raises:
             ValueError: `concurrency` is less than 1.
+            ClientClosed: the client is closed.
             Exception: what `items` raises, and what `function` raises other than an ImpastoError or OSError, which
                 are the item's own. What is under way is cancelled then, as it is when the iteration is given up.
         """
+        self._transport.check_open()
         with BackgroundLoop() as loop:
             client = AsyncClient(settings=self.settings)
             outcomes = client.map(function, items, concurrency=concurrency)
@@ -231,7 +241,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
                 while (outcome := loop.run(_next(outcomes))) is not None:
                     yield outcome
             finally:
-                loop.run(_end(outcomes, client))
+                loop.finish(_end(outcomes, client))
 
     def _send(self, call: calls.Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
         seconds = call_timeout(call, timeout, kind=kind, timeouts=self.settings.timeouts)

@@ -13,10 +13,12 @@
     │   ├── TlsError                    server and client do not trust each other (also a ConnectionError)
     │   ├── DeadlineExceeded            no answer in time (also a TimeoutError)
     │   ├── ServerOverloaded            the server is out of threads, queue or memory
+    │   ├── MessageTooLarge             the request or the answer is beyond a limit
     │   ├── Unauthenticated             the server wants credentials
     │   ├── PermissionDenied            the credentials do not allow this
     │   ├── CallUnsupported             a gRPC server, but not TensorFlow Serving
     │   ├── CallAborted                 the call was cancelled or aborted
+    │   ├── ClientClosed                the client is closed
     │   └── ServerFault                 the server failed
     │       └── DecodeError             its answer is not what the API promises
     ├── ImageError                      a picture cannot be used (also a ValueError)
@@ -119,6 +121,10 @@ class ServerOverloaded(CallError):
     """The server is out of threads, queue places or memory."""
 
 
+class MessageTooLarge(CallError):
+    """The request or the answer is larger than the client, the server or a proxy between them allows."""
+
+
 class Unauthenticated(CallError):
     """The server wants credentials that were not sent or not accepted."""
 
@@ -133,6 +139,10 @@ class CallUnsupported(CallError):
 
 class CallAborted(CallError):
     """The call was cancelled or aborted before it finished."""
+
+
+class ClientClosed(CallError):
+    """The client was closed before the call was sent."""
 
 
 class ServerFault(CallError):

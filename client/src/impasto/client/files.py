@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -43,18 +44,22 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
 
     Raises:
         OutputError: UnknownFormat for the extension, OutputExists, or UnwritableOutput if there is no such
-            folder.
+            folder, or the system allows no such name.
     """
     target = _resolved(path)
     if target.suffix.lower() not in _FORMATS:
         raise UnknownFormat(
             f"{path}: no picture can be written as {target.suffix!r}; use one of {', '.join(WRITABLE)}"
         )
-    if not target.parent.is_dir():
+    try:
+        folder, mode = _mode(target.parent), _mode(target)
+    except OSError as error:  # such as a name that is too long
+        raise UnwritableOutput(f"cannot write {path}: {error.strerror}") from error
+    if folder is None or not stat.S_ISDIR(folder):
         raise UnwritableOutput(f"cannot write {path}: {target.parent} is not a folder")
-    if target.is_dir():
+    if mode is not None and stat.S_ISDIR(mode):
         raise UnwritableOutput(f"cannot write {path}: it is a folder")
-    if target.exists() and not overwrite:
+    if mode is not None and not overwrite:
         raise OutputExists(f"{path} exists and may not be replaced without overwrite")
     return target
 
@@ -109,14 +114,15 @@ def write_bytes(
 ) -> None:
     """Write a file aside, flush it to the disk and rename it: it appears complete or not at all.
 
-    What a killed process can leave is a hidden file `.<name>.<random>.part` beside the target, never the
+    What a killed process can leave is a hidden file `.impasto-<random>.part` beside the target, never the
     target itself.
 
     Raises:
         OutputError: OutputExists (checked again at the last moment, atomically) or UnwritableOutput.
     """
     target = _resolved(path)
-    aside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
+    # Without the target's name, which may be as long as the system allows.
+    aside = target.with_name(f".impasto-{secrets.token_hex(8)}.part")
     try:
         _write_synced(aside, data)
         try:
@@ -144,6 +150,14 @@ def _resolved(path: str | os.PathLike[str]) -> Path:
         return Path(path).resolve()
     except (OSError, RuntimeError) as error:  # a loop of symbolic links; RuntimeError before Python 3.13
         raise UnwritableOutput(f"cannot write {Path(path)}: {error}") from error
+
+
+def _mode(path: Path) -> int | None:
+    """What kind of file is there, and its permissions; None if nothing is."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _write_synced(path: Path, data: bytes | bytearray | memoryview) -> None:

@@ -45,7 +45,7 @@ class Timeouts:
         transfer: a chunk, as of a dream; the first call, of a model without warm-up, also looks at both pictures.
 
     Raises:
-        SettingsError: one is not more than 0.
+        SettingsError: one is not more than 0, or more than 1000000 and not endless.
     """
 
     status: float = 10.0
@@ -78,10 +78,10 @@ class Retries:
     Attributes:
         attempts: how often it is sent in all, 1 to 5; 1 for no retries.
         first_pause: about the seconds before the second attempt, 0.01 or more; each later pause is three times as long.
-        longest_pause: about the longest pause in seconds.
+        longest_pause: about the longest pause in seconds, 1000000 at most.
 
     Raises:
-        SettingsError: one is out of its range.
+        SettingsError: one is out of its range, or the first pause longer than the longest.
     """
 
     attempts: int = 4
@@ -91,11 +91,16 @@ class Retries:
     def __post_init__(self) -> None:
         for name in ("attempts", "first_pause", "longest_pause"):
             object.__setattr__(self, name, checked(f"retries.{name}", getattr(self, name)))
-        if self.longest_pause < self.first_pause:
-            raise SettingsError(
-                f"retries.longest_pause is {self.longest_pause:g}, less than retries.first_pause, "
-                f"{self.first_pause:g}; exchange them"
-            )
+        check_pauses(self.first_pause, self.longest_pause, "retries.first_pause", "retries.longest_pause")
+
+
+def check_pauses(first: float, longest: float, first_place: str, longest_place: str) -> None:
+    """Raises SettingsError if the first pause is longer than the longest; it names the places that they are from."""
+    if longest < first:
+        raise SettingsError(
+            f"{first_place}: the first pause is {first:g} s, but the longest is {longest:g} s ({longest_place}); "
+            "shorten the first or lengthen the longest"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +151,11 @@ class Settings:
         endpoints(self.address)  # raises where it cannot be parsed
         self._check_credentials()
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether each call carries a token, or an `authorization` of the metadata."""
+        return self.token is not None or _AUTHORIZATION in self.metadata
+
     def call_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         """The metadata of each call as gRPC takes it, the token included."""
         own = tuple(self.metadata.items())
@@ -157,8 +167,7 @@ class Settings:
                 "token and the metadata's authorization are both given, and both are sent as authorization; "
                 "give one of them"
             )
-        credentials = self.token is not None or _AUTHORIZATION in self.metadata
-        if not credentials or self.tls is not None or self.token_in_plain_text:
+        if not self.has_credentials or self.tls is not None or self.token_in_plain_text:
             return
         if not is_on_this_machine(self.address):
             raise SettingsError(

@@ -10,7 +10,7 @@ from PIL import Image
 from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_call
 from impasto.client._jobs import Job, Progress
 from impasto.client._prepared import Prepared
-from impasto.client._retries import in_any_batch
+from impasto.client._retries import in_any_batch, patiently
 from impasto.client.errors import DecodeError, PreconditionFailed
 from impasto.client.images import ImageSource, Picture, read_picture
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
@@ -43,7 +43,7 @@ def upscale_job(picture: Picture, ref: ModelRef, *, tile: int | None = TILE) -> 
     )
 
     def diagnose(failure: PreconditionFailed) -> Job[None]:
-        metadata = yield metadata_call(ref)
+        metadata = yield from patiently(metadata_call(ref), unavailable=False)
         if SERVING_DEFAULT not in metadata.signatures:
             raise failure
 

@@ -15,7 +15,7 @@ from impasto.client.async_client import AsyncClient
 from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
-from impasto.client.errors import CallError, ModelNotFound
+from impasto.client.errors import CallError, ModelNotFound, ServerOverloaded
 from impasto.client.metadata import State
 from impasto.client.signatures import DREAM, MODELS, SRCNN, STYLE_SIDE, STYLIZE, TRANSFER
 
@@ -70,6 +70,10 @@ class _Tally:
     seconds: list[float] = field(default_factory=list)
     failed: int = 0
     first_error: str | None = None
+
+    def fail(self, error: CallError) -> None:
+        self.failed += 1
+        self.first_error = self.first_error or str(error)
 
 
 def _size(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, int]:
@@ -203,9 +207,8 @@ async def _measure(
     seconds: float,
     size: tuple[int, int],
 ) -> Figures:
-    # Not counted: the first calls of a model build what the later ones use. Whoever cannot answer these fails here.
-    await asyncio.gather(*(client.predict(model, inputs) for _ in range(concurrency)))
     tally = _Tally()
+    await _warm_up(client, model, inputs, tally, concurrency=concurrency)
     started = time.perf_counter()
 
     async def call_on() -> None:
@@ -214,13 +217,28 @@ async def _measure(
             try:
                 await client.predict(model, inputs)
             except CallError as error:
-                tally.failed += 1
-                tally.first_error = tally.first_error or str(error)
+                tally.fail(error)
             else:
                 tally.seconds.append(time.perf_counter() - begun)
 
     await asyncio.gather(*(call_on() for _ in range(concurrency)))
     return _figures(tally, time.perf_counter() - started, model=model, concurrency=concurrency, size=size)
+
+
+async def _warm_up(
+    client: AsyncClient, model: str, inputs: Mapping[str, object], tally: _Tally, *, concurrency: int
+) -> None:
+    """The first calls of a model build what the later ones use, so those that are answered are not counted.
+
+    Raises:
+        CallError: one failed, other than for want of the server's threads.
+    """
+    first = (client.predict(model, inputs) for _ in range(concurrency))
+    for answer in await asyncio.gather(*first, return_exceptions=True):
+        if isinstance(answer, ServerOverloaded):
+            tally.fail(answer)
+        elif isinstance(answer, BaseException):
+            raise answer
 
 
 def _figures(

@@ -14,7 +14,7 @@ from impasto.client._answers import output
 from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_with_version_call
 from impasto.client._colour import keep_colours
 from impasto.client._jobs import Job, Progress
-from impasto.client._retries import in_any_batch
+from impasto.client._retries import in_any_batch, patiently
 from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound
 from impasto.client.images import Picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, SERVING_DEFAULT
@@ -145,7 +145,7 @@ def _predict(ref: ModelRef, inputs: Mapping[str, object], signature: str) -> Job
     """The answer and the version that gave it."""
 
     def diagnose(failure: PreconditionFailed) -> Job[None]:
-        metadata = yield metadata_call(ref)
+        metadata = yield from patiently(metadata_call(ref), unavailable=False)
         if signature not in metadata.signatures:
             raise _not_split(failure, ref) from failure
 
