@@ -13,6 +13,7 @@ import numpy as np
 
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli import exit_codes
+from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
 from impasto.client.errors import CallError, ModelNotFound
@@ -100,7 +101,7 @@ def _numbers(_context: click.Context, _option: click.Parameter, value: str) -> t
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0.1, max=3600),
+    type=Number(min=0.1, max=3600),
     default=5.0,
     show_default=True,
     help="How long each measurement takes; a call that has begun is awaited.",
