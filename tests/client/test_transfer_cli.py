@@ -156,6 +156,11 @@ def test_no_input_is_ever_replaced(name: str, capsys: pytest.CaptureFixture[str]
     assert Path(name).read_bytes() == before
 
 
+def test_a_picture_that_is_not_there_is_an_error_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["transfer", "gone.png", "-s", "style.png", "-o", "out.png"]) == exit_codes.FAILED
+    assert capsys.readouterr().err == "impasto: gone.png: No such file or directory\n"
+
+
 def test_a_result_is_not_replaced_unawares(capsys: pytest.CaptureFixture[str]) -> None:
     save(Path("out.png"))
     assert run([*COMMAND, *SHORT]) == exit_codes.FAILED

@@ -16,6 +16,7 @@ from impasto.client.cli import exit_codes
 from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
+from impasto.client.cli.streams import note
 from impasto.client.errors import CallError, ModelNotFound
 from impasto.client.metadata import State
 from impasto.client.signatures import DREAM, MODELS, SRCNN, STYLE_SIDE, STYLIZE, TRANSFER
@@ -159,7 +160,7 @@ async def _measure_all(
             inputs = _inputs(model, size)
             for calls in concurrency:
                 if not common.quiet:
-                    click.echo(f"{model}, {calls} at once, {seconds:g} s ...", err=True)
+                    note(f"{model}, {calls} at once, {seconds:g} s ...")
                 found.append(
                     await _measure(client, model, inputs, concurrency=calls, seconds=seconds, size=size)
                 )
@@ -255,7 +256,7 @@ def _report(found: Sequence[Figures], *, as_json: bool) -> None:
         print_table(_HEADER, [_row(figures) for figures in found])
     for figures in found:
         if figures.first_error is not None:
-            click.echo(f"impasto: {figures.model}: {figures.first_error}", err=True)
+            note(f"impasto: {figures.model}: {figures.first_error}")
 
 
 def _row(figures: Figures) -> list[str]:

@@ -86,7 +86,10 @@ class Display:
 
     def message(self, text: str) -> None:
         """A line for the person: to standard error, above the bars."""
-        tell(self._bar, text)
+        if self._bar is None:
+            note(text)
+        else:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def result(self, path: Path) -> None:
         """A result's file: to standard output, above the bars where that is the same terminal."""
@@ -111,14 +114,6 @@ def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]]) -> ProgressBar
         redirect_stderr=False,
         transient=True,
     )
-
-
-def tell(bar: ProgressBar | None, text: str) -> None:
-    """A line for the person: to standard error, above the bar if there is one."""
-    if bar is None:
-        note(text)
-    else:
-        bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _picture_columns() -> Sequence[ProgressColumn]:
