@@ -245,6 +245,22 @@ def test_a_picture_on_the_way_that_cannot_be_written_leaves_the_picture_so_far(
     assert np.array_equal(shown("dream.png"), dreamt(client, steps=6, octaves=[0]))
 
 
+def test_a_checkpoint_that_can_no_longer_be_written_leaves_the_picture_so_far(
+    client: Client, dream_server: LocalServer
+) -> None:
+    Path("points").mkdir()
+    arguments = ["--checkpoint", "points/point", "--every", "100", *ENDLESS]
+    process = impasto("dream", "photo.png", "-o", "dream.png", *arguments, server=dream_server.address)
+    wait_until(lambda: Path("dream-00100.png").exists() and Path("points/point").exists())
+    Path("points").rename("gone")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == exit_codes.FAILED, err
+    so_far, why = err.splitlines()
+    assert so_far.endswith("the picture so far is in dream.png")
+    assert why == "impasto: cannot write points/point: No such file or directory"
+    assert not np.array_equal(shown("dream.png"), PICTURE)
+
+
 def on_a_terminal(*arguments: str) -> tuple[int, str, str]:
     """The exit code, what stood on the terminal (standard error), and standard output."""
     leader, follower = pty.openpty()

@@ -100,7 +100,10 @@ def run(arguments: Sequence[str]) -> int:
     except ReaderGone:
         return exit_codes.READER_GONE
     except OSError as error:
-        give_up_output()  # click's own words, a help text perhaps, may still be waiting there
+        if (
+            error.filename is None
+        ):  # standard output's: click's own words, such as a help text, still wait there
+            give_up_output()
         note(f"impasto: {_words(error)}")
         return exit_codes.FAILED
     return code if isinstance(code, int) else exit_codes.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import Final, TextIO
 
 from impasto.client.errors import UnwritableOutput
@@ -84,5 +85,8 @@ def read_all() -> bytes:
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    with contextlib.suppress(OSError):  # a stream without a descriptor, as in a notebook, has no end to fear
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with (
+        contextlib.suppress(OSError),
+        Path(os.devnull).open("wb") as nowhere,
+    ):  # one in memory has no descriptor
+        os.dup2(nowhere.fileno(), stream.fileno())
