@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 from client_servers import aborting, scripted
+from counting_server import counting
 from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
 from impasto.serving import LocalServer
@@ -35,7 +36,7 @@ def test_the_help_shows_every_exit_code(capsys: pytest.CaptureFixture[str]) -> N
     run(["--help"])
     shown = capsys.readouterr().out
     codes = [value for name, value in vars(exit_codes).items() if name.isupper()]
-    assert len(codes) == 6
+    assert len(codes) == 7
     for code in codes:
         assert f"\n    {code:<4} " in shown
 
@@ -135,6 +136,25 @@ def test_status_of_a_model_that_is_not_there_is_4(capsys: pytest.CaptureFixture[
     assert "nope cannot be called at" in shown.err
 
 
+def test_quiet_leaves_it_to_the_exit_code_that_a_model_is_not_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["status", "nope", "--quiet"]) == exit_codes.REFUSED
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_empty_name_is_not_the_whole_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", ""]) == exit_codes.USAGE
+    assert "MODEL is empty" in capsys.readouterr().err
+
+
+def test_a_server_that_does_not_answer_in_time_is_3(capsys: pytest.CaptureFixture[str]) -> None:
+    with counting(seconds=600.0) as server:
+        command = ["status", "srcnn", "--server", server.address, "--timeout", "0.5"]
+        assert run(command) == exit_codes.UNREACHABLE
+    assert "did not answer in time" in capsys.readouterr().err
+
+
 def test_status_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "srcnn", "--json"]) == exit_codes.DONE
     shown = json.loads(capsys.readouterr().out)
@@ -179,3 +199,9 @@ def test_a_reader_that_goes_away_is_no_crash(toy_server: LocalServer) -> None:
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+def test_the_help_names_all_places_that_the_address_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["status", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "[default: IMPASTO_SERVER, else the configuration file's, else localhost:8500]" in shown

@@ -59,6 +59,8 @@ def test_a_server_without_such_models_is_told(
         (["--size", "0x3"], "is not WIDTHxHEIGHT"),
         (["--concurrency", "1,0"], "is not a list of numbers"),
         (["--seconds", "0"], "0.0 is not in the range"),
+        (["--seconds", "nan"], "'nan' is not a number"),
+        (["--timeout", "nan"], "'nan' is not a number"),
     ],
 )
 def test_a_wrong_option_is_refused(

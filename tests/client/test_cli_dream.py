@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -125,11 +126,18 @@ def test_json_tells_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
         (["--layers", "=2"], exit_codes.USAGE, "is not a list such as mixed3,mixed5=0.5"),
         (["--octaves", "-1,x"], exit_codes.USAGE, "is not a list of whole numbers such as -2,-1,0"),
         (["--octaves", "-9"], exit_codes.REFUSED, "tiny needs 8 in width and height"),
-        (["--steps", "-1"], exit_codes.REFUSED, "steps is -1; it must be 0 to"),
-        (["--step-size", "nan"], exit_codes.REFUSED, "step_size is nan; it must be 0 to 1"),
+        (["--steps", "-1"], exit_codes.USAGE, "-1 is not in the range"),
+        (["--step-size", "nan"], exit_codes.USAGE, "'nan' is not a number"),
         (["--model-version", "1", "--label", "x"], exit_codes.USAGE, "give one of them"),
         (["--model-version", "7"], exit_codes.REFUSED, "dream is not served"),
-        (["--zoom", "2", "--every", "5"], exit_codes.USAGE, "neither --every nor --checkpoint"),
+        (["--octave-scale", "50"], exit_codes.USAGE, "50.0 is not in the range 0.1<=x<=10.0"),
+        (["-o", "dream.2024"], exit_codes.USAGE, "no picture can be written as '.2024'"),
+        (["-o", ""], exit_codes.USAGE, "a picture's name is empty"),
+        (["--zoom", "2", "--every", "5"], exit_codes.USAGE, "takes neither --every"),
+        (["--zoom", "2", "--resume"], exit_codes.USAGE, "takes neither --every, --checkpoint nor --resume"),
+        (["--zoom", "2", "--zoom-factor", "nan"], exit_codes.USAGE, "'nan' is not a number"),
+        (["--zoom", "2", "-o", "-"], exit_codes.USAGE, "-o -: --zoom writes a .gif, or"),
+        (["--zoom", "2", "-o", "my dream.mp4"], exit_codes.USAGE, "-i 'my dream/frame-%05d.png' -vf"),
         (["--zoom", "2"], exit_codes.USAGE, "--zoom writes a .gif, or numbered pictures into a folder"),
         (["--zoom", "2", "-o", "a.mp4"], exit_codes.USAGE, "ffmpeg -framerate 10 -i a/frame-%05d.png"),
         (["--server", "127.0.0.1:1"], exit_codes.UNREACHABLE, "no model server answers"),
@@ -199,6 +207,60 @@ def test_a_checkpoint_of_another_dream_leaves_everything_as_it_is(
     assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
 
 
+@pytest.mark.parametrize("arguments", [["-o", "dream.png"], ["-o", "frames", "--zoom", "2"]])
+def test_a_picture_that_is_not_there_is_an_error_in_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["dream", "gone.png", *arguments]) == exit_codes.FAILED
+    assert capsys.readouterr().err == "impasto: gone.png: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "why"),
+    [
+        ("photo.png/point", "Not a directory"),
+        ("loop", "Too many levels of symbolic links"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_opened_is_an_error_in_one_line(
+    checkpoint: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("loop").symlink_to("loop")
+    command = ["dream", "photo.png", "-o", "dream.png", "--checkpoint", checkpoint]
+    assert run(command) == exit_codes.FAILED
+    assert capsys.readouterr().err == f"impasto: {checkpoint}: {why}\n"
+    assert names() == ["loop", "photo.png"]
+
+
+def test_a_picture_on_the_way_that_cannot_be_written_leaves_the_picture_so_far(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("dream-00006.png").mkdir()
+    arguments = ["--every", "3", "--steps", "100", "--octaves", "0", "--overwrite"]
+    assert run(["dream", "photo.png", "-o", "dream.png", *arguments]) == exit_codes.FAILED
+    so_far, why = capsys.readouterr().err.splitlines()
+    assert so_far == "impasto: stopped at octave 1 of 1, step 6 of 100; the picture so far is in dream.png"
+    assert why == "impasto: cannot write dream-00006.png: it is a folder"
+    assert np.array_equal(shown("dream.png"), dreamt(client, steps=6, octaves=[0]))
+
+
+def test_a_checkpoint_that_can_no_longer_be_written_leaves_the_picture_so_far(
+    client: Client, dream_server: LocalServer
+) -> None:
+    Path("points").mkdir()
+    arguments = ["--checkpoint", "points/point", "--every", "100", *ENDLESS]
+    process = impasto("dream", "photo.png", "-o", "dream.png", *arguments, server=dream_server.address)
+    wait_until(lambda: Path("dream-00100.png").exists() and Path("points/point").exists())
+    Path("points").rename("gone")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == exit_codes.FAILED, err
+    so_far, why = err.splitlines()
+    assert so_far.endswith("the picture so far is in dream.png")
+    assert why == "impasto: cannot write points/point: No such file or directory"
+    assert not np.array_equal(shown("dream.png"), PICTURE)
+
+
 def on_a_terminal(*arguments: str) -> tuple[int, str, str]:
     """The exit code, what stood on the terminal (standard error), and standard output."""
     leader, follower = pty.openpty()
@@ -232,6 +294,30 @@ def test_the_progress_bar_shows_octave_step_loss_and_time_and_never_jumps_back()
     percents = [int(found) for found in re.findall(r"(\d+) %", plain)]
     assert len(set(percents)) > 3
     assert percents == sorted(percents)
+
+
+def test_what_ctrl_c_leaves_is_told_below_the_bar_when_it_has_ended() -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "impasto.client", "dream", "photo.png", "-o", "dream.png", *ENDLESS],
+        stdout=follower,
+        stderr=follower,
+        env={**os.environ, "COLUMNS": "150"},
+    )
+    os.close(follower)
+    terminal = b""
+    while not re.search(rb"step [1-9]", terminal):
+        terminal += os.read(leader, 10_000)
+    process.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):  # which the end of the other side is
+        while part := os.read(leader, 10_000):
+            terminal += part
+    os.close(leader)
+    assert process.wait(60) == exit_codes.INTERRUPTED
+    _, bar_ended, told = terminal.decode().rpartition("\x1b[?25h")  # the cursor is shown again
+    assert bar_ended
+    assert "stopped at octave 1 of 1" in told
+    assert told.endswith("\ndream.png\r\n")
 
 
 def test_no_bar_without_a_terminal_and_none_if_quiet(dream_server: LocalServer) -> None:
@@ -286,7 +372,7 @@ def test_a_server_that_stops_answering_leaves_the_frames_so_far(
         server.freeze()
         out, err = process.communicate(timeout=100)
         server.thaw()
-    assert process.returncode == exit_codes.REFUSED
+    assert process.returncode == exit_codes.UNREACHABLE
     assert out == "zoom.gif\n"
     with Image.open("zoom.gif") as gif:
         frames = gif.n_frames  # type: ignore[attr-defined]

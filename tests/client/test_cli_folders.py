@@ -89,6 +89,16 @@ def test_resume_skips_what_is_done_and_does_again_what_is_outdated(
     assert {name for name, when in after.items() if before.get(name) != when} == {"2.png", "6.png"}
 
 
+def test_a_folder_with_the_name_of_a_result_is_not_the_result(
+    holiday: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("large/0.png").mkdir(parents=True)
+    assert run(["upscale", "holiday/0.png", "holiday/1.png", "-o", "large", "--resume"]) == exit_codes.FAILED
+    said = capsys.readouterr()
+    assert said.out == "large/1.png\n"
+    assert "large/0.png: it is a folder" in said.err
+
+
 def test_resume_and_overwrite_contradict_each_other(
     holiday: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,7 +75,7 @@ def test_a_folder_and_files_go_to_a_folder_under_their_own_names(
     assert shown.err == "3 of 3 pictures done\n"
 
 
-@pytest.mark.parametrize("output", ["there", "not_there"])
+@pytest.mark.parametrize("output", ["there", "not_there", "not.there/"])
 def test_one_file_may_go_to_a_folder(tmp_path: Path, output: str) -> None:
     (tmp_path / "there").mkdir()
     save(tmp_path / "photo.png")
@@ -179,7 +179,6 @@ def test_several_pictures_do_not_go_into_a_file(tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("output", "reason"),
     [
-        ("large.xyz", "no picture can be written as '.xyz'"),
         ("gone/large.png", "is not a folder"),
         ("photo.png/large.png", "is not a folder"),
         ("/proc/large.png", "cannot write /proc/large.png"),
@@ -192,6 +191,73 @@ def test_an_output_that_cannot_be_written_is_a_failed_picture(
     assert run(["upscale", "photo.png", "-o", output]) == exit_codes.FAILED
     assert reason in capsys.readouterr().err
     assert names(tmp_path) == ["photo.png"]
+
+
+@pytest.mark.parametrize("output", ["large.xyz", "results.2024", "gif:-"])
+def test_a_format_that_cannot_be_written_is_a_wrong_command_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], output: str
+) -> None:
+    save(tmp_path / "photo.png")
+    assert run(["upscale", "photo.png", "-o", output, "--server", "127.0.0.1:1"]) == exit_codes.USAGE
+    assert "no picture can be written as" in capfd.readouterr().err
+
+
+def test_a_name_with_a_slash_at_its_end_is_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "photo.png")
+    (tmp_path / "large.png").write_bytes(b"precious")
+    assert run(["upscale", "photo.png", "-o", "large.png/", "--overwrite"]) == exit_codes.USAGE
+    assert "a name with a slash at its end is one" in capsys.readouterr().err
+    assert (tmp_path / "large.png").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "named", "why"),
+    [
+        (f"{'x' * 300}.png", "large.png", f"{'x' * 300}.png", "File name too long"),
+        ("photo.png", f"{'x' * 300}.png", f"{'x' * 300}.png", "File name too long"),
+        ("loop.png", "large.png", "loop.png", "Too many levels of symbolic links"),
+    ],
+)
+def test_a_name_that_the_system_refuses_is_an_error_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, output: str, named: str, why: str
+) -> None:
+    save(tmp_path / "photo.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    assert run(["upscale", source, "-o", output]) == exit_codes.FAILED
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert f"{named}: {why}" in said
+    assert names(tmp_path) == ["loop.png", "photo.png"]
+
+
+def test_a_name_that_the_system_refuses_does_not_stop_the_other_pictures(tmp_path: Path) -> None:
+    save(tmp_path / "photo.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    command = ["upscale", f"{'x' * 300}.png", "loop.png", "photo.png", "-o", "out"]
+    assert run(command) == exit_codes.FAILED
+    assert names(tmp_path / "out") == ["photo.png"]
+
+
+def test_a_loop_of_links_is_no_place_for_a_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(tmp_path / "photo.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    assert run(["upscale", "photo.png", "-o", "loop.png"]) == exit_codes.FAILED
+    assert "loop.png" in capsys.readouterr().err
+    assert (tmp_path / "loop.png").is_symlink()
+
+
+def test_two_results_in_one_file_behind_a_link_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("in", "out"):
+        (tmp_path / folder).mkdir()
+    save(tmp_path / "in" / "a.png")
+    save(tmp_path / "in" / "b.png")
+    (tmp_path / "out" / "a.png").symlink_to("b.png")
+    assert run(["upscale", "in", "-o", "out", "--overwrite"]) == exit_codes.USAGE
+    assert "in/a.png and in/b.png would both become out/a.png" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

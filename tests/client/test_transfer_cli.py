@@ -116,10 +116,15 @@ def test_json_tells_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--style-layers", "mixed3"], exit_codes.REFUSED, "the model has block1_conv1"),
         (["--style-layers", "block1_conv1=x"], exit_codes.USAGE, "the weight of block1_conv1, is not"),
-        (["--steps-per-epoch", "-1"], exit_codes.REFUSED, "steps_per_epoch is -1; it must be 0 to"),
-        (["--content-weight", "-1"], exit_codes.REFUSED, "content_weight is -1.0; it must be 0 to"),
+        (["--steps-per-epoch", "-1"], exit_codes.USAGE, "-1 is not in the range"),
+        (["--content-weight", "-1"], exit_codes.USAGE, "-1.0 is not in the range"),
         (["-w", "1", "-w", "2"], exit_codes.USAGE, "2 --weight for 1 --style: give one for each"),
         (["-w", "0"], exit_codes.REFUSED, "the weights of the styles sum to zero"),
+        (["-w", "nan"], exit_codes.USAGE, "'nan' is not a number"),
+        (["--style-scale", "11"], exit_codes.USAGE, "11.0 is not in the range 0.1<=x<=10.0"),
+        (["--pyramid", "0"], exit_codes.USAGE, "0 is not in the range 1<=x<=10"),
+        (["--seed", "-1"], exit_codes.USAGE, "-1 is not in the range"),
+        (["--style-layers", "block1_conv1=nan"], exit_codes.USAGE, "'nan', the weight of block1_conv1"),
         (["--start", "nosie"], exit_codes.USAGE, "'nosie' is neither 'content' nor 'noise' nor a file"),
         (["--style", "none.png"], exit_codes.USAGE, "'none.png' does not exist"),
         (["--max-side", "3"], exit_codes.REFUSED, "max_side is 3; it must be 16 to"),
@@ -149,6 +154,11 @@ def test_no_input_is_ever_replaced(name: str, capsys: pytest.CaptureFixture[str]
     assert run(command) == exit_codes.USAGE
     assert f"the result would replace the input {name}" in capsys.readouterr().err
     assert Path(name).read_bytes() == before
+
+
+def test_a_picture_that_is_not_there_is_an_error_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["transfer", "gone.png", "-s", "style.png", "-o", "out.png"]) == exit_codes.FAILED
+    assert capsys.readouterr().err == "impasto: gone.png: No such file or directory\n"
 
 
 def test_a_result_is_not_replaced_unawares(capsys: pytest.CaptureFixture[str]) -> None:

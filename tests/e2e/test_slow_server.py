@@ -135,7 +135,7 @@ def test_a_command_gives_up_at_its_timeout_and_says_so(
     server.freeze()
     process = impasto(*paths, "--timeout", str(TIMEOUT), server=server.address)
     out, err = process.communicate(timeout=TIMEOUT + 2 * SLACK)
-    assert process.returncode == exit_codes.REFUSED
+    assert process.returncode == exit_codes.UNREACHABLE
     assert out == ""
     assert err.startswith("impasto: ")
     assert f"at {server.address} did not answer in time" in err
@@ -160,7 +160,7 @@ def test_a_dream_on_a_server_that_freezes_keeps_what_it_has_and_goes_on_later(
     wait_until(has_begun)
     server.freeze()
     _, err = process.communicate(timeout=5 + 2 * SLACK)
-    assert process.returncode == exit_codes.REFUSED, err
+    assert process.returncode == exit_codes.UNREACHABLE, err
     assert "did not answer in time" in err
     assert f"the same command goes on from {point}" in err
     assert load(so_far).size == (120, 90)

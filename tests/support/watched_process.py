@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
+import termios
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import pytest
 
@@ -48,6 +51,18 @@ def usage(pid: int | str = "self") -> Usage:
 
 def computing_seconds(pid: int) -> float:
     """Processor seconds that the process has used so far."""
-    after_name = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    after_name = _after_name(pid)
     ticks = int(after_name[11]) + int(after_name[12])  # utime and stime, the 14th and 15th field
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def has_read_all(pid: int, pipe: IO[bytes]) -> bool:
+    """Whether the process has taken everything out of a pipe, whose writing end this is, and waits for more."""
+    unread = array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, unread)
+    return unread[0] == 0 and _after_name(pid)[0] == "S"
+
+
+def _after_name(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat from the third, the state of the main thread, on."""
+    return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import io
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
@@ -11,12 +10,15 @@ from typing import Final
 import click
 
 from impasto.client.cli import exit_codes
+from impasto.client.cli.streams import ReaderGone, give_up_output, note, replace_closed
 from impasto.client.errors import (
     CallError,
+    DeadlineExceeded,
     ImpastoError,
     ServerUnavailable,
     SettingsError,
     TlsError,
+    UnknownFormat,
 )
 
 __all__ = ["impasto", "run"]
@@ -27,9 +29,10 @@ Exit codes:
   0    everything was done
   1    some pictures failed; the others are done
   2    the command line is wrong, or there is nothing to do
-  3    the server cannot be reached
+  3    the server cannot be reached, or does not answer in time
   4    the model is not there, or the server refused the call
   130  interrupted by Ctrl-C
+  141  whoever read the results went away
 """
 
 
@@ -77,31 +80,43 @@ def impasto() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; what went wrong is said on standard error."""
+    replace_closed()
     try:
         code = impasto.main(list(arguments), prog_name="impasto", standalone_mode=False)
     except click.UsageError as error:
-        error.show()  # with the command's usage
+        shown = io.StringIO()
+        error.show(shown)  # with the command's usage
+        note(shown.getvalue().rstrip())
         return exit_codes.USAGE
     except click.ClickException as error:
-        click.echo(f"impasto: {error.message}", err=True)
+        note(f"impasto: {error.message}")
         return exit_codes.USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("impasto: interrupted", err=True)
+        note("impasto: interrupted")
         return exit_codes.INTERRUPTED
     except ImpastoError as error:
-        click.echo(f"impasto: {error}", err=True)
+        note(f"impasto: {error}")
         return _code_of(error)
-    except BrokenPipeError:  # the reader of standard output went away, as `head` does
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # so that Python's last flush finds a reader
+    except ReaderGone:
+        return exit_codes.READER_GONE
+    except OSError as error:
+        if (
+            error.filename is None
+        ):  # standard output's: click's own words, such as a help text, still wait there
+            give_up_output()
+        note(f"impasto: {_words(error)}")
         return exit_codes.FAILED
     return code if isinstance(code, int) else exit_codes.DONE
 
 
 def _code_of(error: ImpastoError) -> int:
-    if isinstance(error, ServerUnavailable | TlsError):
+    if isinstance(error, ServerUnavailable | TlsError | DeadlineExceeded):
         return exit_codes.UNREACHABLE
     if isinstance(error, CallError):
         return exit_codes.REFUSED
-    return exit_codes.USAGE if isinstance(error, SettingsError) else exit_codes.FAILED
+    return exit_codes.USAGE if isinstance(error, SettingsError | UnknownFormat) else exit_codes.FAILED
+
+
+def _words(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{click.format_filename(error.filename)}: {reason}"

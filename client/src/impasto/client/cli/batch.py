@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
@@ -19,7 +20,8 @@ from impasto.client.cli.options import Common
 from impasto.client.cli.output import Display, print_json
 from impasto.client.cli.pairs import Pair, Plan
 from impasto.client.cli.picture_options import Results
-from impasto.client.cli.pipes import check_result, is_pipe, name_of, read_input, write_result
+from impasto.client.cli.pipes import check_result, name_of, read_input, write_result
+from impasto.client.cli.places import Pipe
 from impasto.client.client import Client
 from impasto.client.errors import (
     CallError,
@@ -78,7 +80,9 @@ def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: 
 
     Raises:
         CallError: no further picture could succeed. What is done stays done.
-        click.ClickException: the one picture's place cannot be written to.
+        click.ClickException: the one picture's place cannot be written to, or standard input holds none.
+        OutputError: standard output cannot be written to.
+        ReaderGone: nobody reads standard output any more. What is done stays done.
     """
     if plan.is_single:
         check_result(plan.pairs[0].output, overwrite=True, as_json=common.as_json)
@@ -86,15 +90,18 @@ def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: 
     tally = _Tally()
     pairs = _to_do(plan, tally) if results.resume else plan.pairs
     unsaid = list(pairs)
+    # Pipes are read and written in this thread: no other is interrupted by Ctrl-C while it waits for the other end.
+    sources = {pair: read_input(pair.source) for pair in pairs}
     with Display(quiet=common.quiet, pictures=len(plan.pairs), behind=len(tally.skipped)) as display:
 
         def say(pair: Pair) -> None:
             unsaid.remove(pair)
-            if not common.as_json and not is_pipe(pair.output):
-                display.result(str(pair.output))
+            if not common.as_json and isinstance(pair.output, Path):
+                display.result(pair.output)
 
         run = partial(
             _do_one,
+            sources=sources,
             job=job,
             tally=tally,
             display=display,
@@ -106,6 +113,8 @@ def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: 
                 for outcome in outcomes:
                     error = outcome.error
                     if error is None:
+                        if outcome.result is not None:
+                            write_result(outcome.item.output, outcome.result, overwrite=False)
                         say(outcome.item)
                     elif isinstance(error, _HOPELESS) or (plan.is_single and _is_the_servers(error)):
                         raise error
@@ -143,16 +152,20 @@ async def _do_one(
     client: AsyncClient,
     pair: Pair,
     *,
+    sources: Mapping[Pair, ImageSource],
     job: Job,
     tally: _Tally,
     display: Display,
     overwrite: bool,
     unit: str,
-) -> None:
+) -> Image.Image | None:
+    """Make one result and write it to its file; give it back if it is for a pipe."""
     started = time.monotonic()
     check_result(pair.output, overwrite=overwrite, as_json=False)
     with display.picture(pair.source.name, unit=unit) as show:
-        image = await job(client, read_input(pair.source), show)
+        image = await job(client, sources[pair], show)
+    if isinstance(pair.output, Pipe):
+        return image
 
     def write() -> None:
         write_result(pair.output, image, overwrite=overwrite)
@@ -166,6 +179,7 @@ async def _do_one(
         }
 
     await in_thread(write)
+    return None
 
 
 def _failure(pair: Pair, error: ImpastoError | OSError, display: Display) -> dict[str, Any]:

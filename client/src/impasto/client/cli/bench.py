@@ -13,8 +13,10 @@ import numpy as np
 
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli import exit_codes
+from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
+from impasto.client.cli.streams import note
 from impasto.client.errors import CallError, ModelNotFound, ServerOverloaded
 from impasto.client.metadata import State
 from impasto.client.signatures import DREAM, MODELS, SRCNN, STYLE_SIDE, STYLIZE, TRANSFER
@@ -104,7 +106,7 @@ def _numbers(_context: click.Context, _option: click.Parameter, value: str) -> t
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0.1, max=3600),
+    type=Number(min=0.1, max=3600),
     default=5.0,
     show_default=True,
     help="How long each measurement takes; a call that has begun is awaited.",
@@ -162,7 +164,7 @@ async def _measure_all(
             inputs = _inputs(model, size)
             for calls in concurrency:
                 if not common.quiet:
-                    click.echo(f"{model}, {calls} at once, {seconds:g} s ...", err=True)
+                    note(f"{model}, {calls} at once, {seconds:g} s ...")
                 found.append(
                     await _measure(client, model, inputs, concurrency=calls, seconds=seconds, size=size)
                 )
@@ -272,7 +274,7 @@ def _report(found: Sequence[Figures], *, as_json: bool) -> None:
         print_table(_HEADER, [_row(figures) for figures in found])
     for figures in found:
         if figures.first_error is not None:
-            click.echo(f"impasto: {figures.model}: {figures.first_error}", err=True)
+            note(f"impasto: {figures.model}: {figures.first_error}")
 
 
 def _row(figures: Figures) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
+from impasto.client.cli.streams import print_line
+
 _VARIABLE: Final = "_IMPASTO_COMPLETE"
 _PROGRAM: Final = "impasto"
 
@@ -24,4 +26,4 @@ def completion(context: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None  # click knows these three
-    click.echo(kind(context.find_root().command, {}, _PROGRAM, _VARIABLE).source())
+    print_line(kind(context.find_root().command, {}, _PROGRAM, _VARIABLE).source())

@@ -13,6 +13,7 @@ from impasto.client._settings_sources import Given, config_file, fields, own_fil
 from impasto.client._settings_table import SETTINGS, Setting
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
+from impasto.client.cli.streams import print_line
 from impasto.client.settings import Settings
 
 _HIDDEN: Final = "***"
@@ -48,9 +49,9 @@ def config(*, common: Common) -> None:
     print_table(("SETTING", "VALUE", "FROM", "VARIABLE"), rows)
     if not common.quiet:
         if path is not None:
-            click.echo(f"\nThe configuration file is {path}.")
+            print_line(f"\nThe configuration file is {path}.")
         elif (own := own_file()) is not None:
-            click.echo(f"\nThere is no configuration file; {own} would be read.")
+            print_line(f"\nThere is no configuration file; {own} would be read.")
 
 
 def value_of(settings: Settings, setting: Setting) -> Any:

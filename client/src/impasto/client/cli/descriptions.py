@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-import click
-
+from impasto.client.cli.streams import print_line
 from impasto.client.client import Client
 from impasto.client.metadata import ModelMetadata
 
@@ -31,14 +30,14 @@ def show_headline(model: str, found: Description) -> None:
     """A line with the network and its weights, as far as the model tells."""
     told = [_shown(found[name]) for name in _HEADLINE if name in found]
     if told:
-        click.echo(f"{model}: {', '.join(told)}")
+        print_line(f"{model}: {', '.join(told)}")
 
 
 def show_description(model: str, found: Description) -> None:
     """All that the model tells, a line each."""
-    click.echo(f"\n{model} describes itself")
+    print_line(f"\n{model} describes itself")
     for name, value in found.items():
-        click.echo(f"  {name} {_shown(value)}")
+        print_line(f"  {name} {_shown(value)}")
 
 
 def _shown(value: Any) -> str:

@@ -12,13 +12,15 @@ from impasto.client._jobs import Progress
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli.batch import run_batch
 from impasto.client.cli.dream_options import dream_options
-from impasto.client.cli.dream_zoom import Zoom, run_zoom
-from impasto.client.cli.long_jobs import long_job_options, one_file, refuse_for_several
+from impasto.client.cli.dream_zoom import run_zoom, zoom_of
+from impasto.client.cli.long_jobs import long_job_options, refuse_for_several
+from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_job import Files, PictureJob
 from impasto.client.cli.picture_options import Reference, Results, picture_options
 from impasto.client.cli.pipes import read_input
+from impasto.client.cli.places import Place
 from impasto.client.dream import DreamKeywords, DreamProgress
 from impasto.client.images import ImageSource
 from impasto.client.signatures import DREAM
@@ -38,7 +40,7 @@ from impasto.client.signatures import DREAM
 )
 @click.option(
     "--zoom-factor",
-    type=click.FloatRange(min=1.0, max=10.0),
+    type=Number(min=1.0, max=10.0),
     default=1.05,
     show_default=True,
     metavar="RATIO",
@@ -48,7 +50,7 @@ from impasto.client.signatures import DREAM
 def dream(
     *,
     common: Common,
-    inputs: tuple[Path, ...],
+    inputs: tuple[Place, ...],
     results: Results,
     reference: Reference,
     options: DreamKeywords,
@@ -70,24 +72,22 @@ def dream(
       impasto dream photo.jpg -o frames/ --zoom 30 --steps 10
       impasto dream holiday/ -o dreams/ --resume
     """
+    guide = options.get("guide")
+    others = (guide,) if isinstance(guide, Path) else ()
     if frames is not None:
-        if every is not None or checkpoint is not None:
-            raise click.UsageError("--zoom keeps frames, and takes neither --every nor --checkpoint")
-        source = one_file(inputs, option="--zoom")
-        zoom = Zoom(
-            source=source,
-            output=results.output,
-            frames=frames,
-            factor=zoom_factor,
-            overwrite=results.overwrite,
-        )
+        if every is not None or checkpoint is not None or results.resume:
+            raise click.UsageError(
+                "--zoom keeps frames, and takes neither --every, --checkpoint nor --resume"
+            )
+        zoom = zoom_of(inputs, results, others=others, frames=frames, factor=zoom_factor)
         with common.connect() as client:
             return run_zoom(client, zoom, options, common=common, reference=reference)
-    plan = pair_up(inputs, results.output)
+    plan = pair_up(inputs, results, others=others)
     if plan.is_single and not results.resume:
         (pair,) = plan.pairs
         files = Files(
             source=pair.source,
+            others=others,
             output=pair.output,
             checkpoint=checkpoint,
             every=every,

@@ -10,7 +10,14 @@ from typing import Any
 import click
 
 from impasto.client.cli.layers import layers
+from impasto.client.cli.numbers import Number
 from impasto.client.dream import DreamKeywords
+from impasto.client.dream.plan import (
+    LARGEST_OCTAVE_SCALE,
+    LARGEST_STEP_SIZE,
+    LEAST_OCTAVE_SCALE,
+    MOST_STEPS,
+)
 
 
 def _octaves(_context: click.Context, _option: click.Parameter, value: str | None) -> list[int] | None:
@@ -35,10 +42,23 @@ _OPTIONS = (
         help="The sizes to work at, in this order, as powers of the octave scale; 0 is the picture's own.",
     ),
     click.option(
-        "--octave-scale", type=float, metavar="RATIO", help="How much larger each octave is, 0.1 to 10."
+        "--octave-scale",
+        type=Number(min=LEAST_OCTAVE_SCALE, max=LARGEST_OCTAVE_SCALE),
+        metavar="RATIO",
+        help="How much larger each octave is.",
     ),
-    click.option("--steps", type=int, metavar="N", help="Gradient steps at each octave."),
-    click.option("--step-size", type=float, metavar="SIZE", help="How far each step goes, 0 to 1."),
+    click.option(
+        "--steps",
+        type=click.IntRange(min=0, max=MOST_STEPS),
+        metavar="N",
+        help="Gradient steps at each octave.",
+    ),
+    click.option(
+        "--step-size",
+        type=Number(min=0, max=LARGEST_STEP_SIZE),
+        metavar="SIZE",
+        help="How far each step goes.",
+    ),
     click.option(
         "--preserve-color",
         is_flag=True,
@@ -52,7 +72,7 @@ _OPTIONS = (
     ),
     click.option(
         "--tile",
-        type=int,
+        type=click.IntRange(min=0),
         metavar="PIXELS",
         help="Take gradients in pieces of this size, which needs less memory on the server; 0 for none.  "
         "[default: 512 for pictures above a megapixel]",

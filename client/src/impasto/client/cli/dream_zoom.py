@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,10 +14,14 @@ from PIL import Image
 
 from impasto.client.animation import to_frame, write_animation
 from impasto.client.cli import exit_codes
+from impasto.client.cli.inputs import refuse_inputs
 from impasto.client.cli.job_bar import JobBar
+from impasto.client.cli.long_jobs import one_file
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import print_json
-from impasto.client.cli.picture_options import Reference
+from impasto.client.cli.picture_options import Reference, Results
+from impasto.client.cli.places import Pipe, Place
+from impasto.client.cli.streams import note, print_path
 from impasto.client.client import Client
 from impasto.client.dream import DreamKeywords, DreamProgress, zoom_in
 from impasto.client.errors import CallError, OutputExists, UnwritableOutput
@@ -33,14 +38,18 @@ class Zoom:
 
     Attributes:
         source: the picture to begin with.
+        others: further files that are read.
         output: a .gif, or a folder for numbered PNG files.
+        animated: whether it is a .gif.
         frames: how many.
         factor: how far to go in from frame to frame.
         overwrite: replace what is there.
     """
 
     source: Path
+    others: tuple[Path, ...]
     output: Path
+    animated: bool
     frames: int
     factor: float
     overwrite: bool
@@ -48,6 +57,32 @@ class Zoom:
     def frame_path(self, number: int) -> Path:
         """Where frame `number`, from 1, goes."""
         return self.output / (FRAME_NAME % number)
+
+
+def zoom_of(
+    inputs: Sequence[Place], results: Results, *, others: tuple[Path, ...], frames: int, factor: float
+) -> Zoom:
+    """What the options ask for. UsageError if they do not name one picture, and a .gif or a folder."""
+    source = one_file(inputs, option="--zoom")
+    output = results.output
+    if isinstance(output, Pipe):
+        raise click.UsageError(f"-o {output}: --zoom writes a .gif, or numbered pictures into a folder")
+    into_folder = results.as_folder or not output.suffix or output.is_dir()
+    animated = not into_folder and output.suffix.lower() == ".gif"
+    if not into_folder and not animated:
+        raise click.UsageError(
+            f"-o {output}: --zoom writes a .gif, or numbered pictures into a folder"
+            + (f", which then become a video: {_video_command(output)}" if _is_video(output) else "")
+        )
+    return Zoom(
+        source=source,
+        others=others,
+        output=output,
+        animated=animated,
+        frames=frames,
+        factor=factor,
+        overwrite=results.overwrite,
+    )
 
 
 def run_zoom(
@@ -67,7 +102,7 @@ def run_zoom(
         OutputError: what was made cannot be written.
     """
     started = time.monotonic()
-    animated = _check(zoom)
+    _check(zoom)
     # One version for all frames, whatever is published meanwhile.
     asked = client.describe_dream(
         model=reference["model"], version=reference["version"], label=reference["label"]
@@ -79,7 +114,7 @@ def run_zoom(
     with JobBar(quiet=common.quiet) as bar:
         try:
             for number, frame in _frames(client, zoom, options, bar, reference):
-                if animated:
+                if zoom.animated:
                     frames.append(to_frame(frame))
                 else:
                     write_picture(zoom.frame_path(number), frame, overwrite=zoom.overwrite)
@@ -88,12 +123,10 @@ def run_zoom(
             if not done:
                 raise
             stopped = error
-    if animated:
+    if zoom.animated:
         write_animation(zoom.output, frames, overwrite=zoom.overwrite)
     if stopped is not None:
-        click.echo(
-            f"impasto: stopped after {done} of {zoom.frames} frames; they are in {zoom.output}", err=True
-        )
+        note(f"impasto: stopped after {done} of {zoom.frames} frames; they are in {zoom.output}")
     if common.as_json:
         print_json(
             {
@@ -105,39 +138,28 @@ def run_zoom(
             }
         )
     else:
-        click.echo(str(zoom.output))
+        print_path(zoom.output)
     if isinstance(stopped, CallError):
         raise stopped
     return exit_codes.DONE if stopped is None else exit_codes.INTERRUPTED
 
 
-def _check(zoom: Zoom) -> bool:
-    """Whether the output is a GIF; find out before the work whether it, or the folder, can be written."""
-    if zoom.output.resolve() == zoom.source.resolve():
-        raise click.ClickException(f"the result would replace the input {zoom.source}; choose another -o")
-    if zoom.output.suffix.lower() == ".gif" and not zoom.output.is_dir():
-        if zoom.output.exists() and not zoom.overwrite:
-            raise OutputExists(f"{zoom.output} exists and may not be replaced without overwrite")
+def _check(zoom: Zoom) -> None:
+    """Find out before the work whether the GIF, or the folder's pictures, can be written."""
+    if zoom.animated:
+        outputs = [zoom.output]
         if not zoom.output.absolute().parent.is_dir():
             raise UnwritableOutput(f"cannot write {zoom.output}: its folder is not there")
-        return True
-    if zoom.output.suffix and not zoom.output.is_dir():
-        raise click.UsageError(
-            f"-o {zoom.output}: --zoom writes a .gif, or numbered pictures into a folder"
-            + (
-                f", which then become a video: {_video_command(zoom.output)}"
-                if _is_video(zoom.output)
-                else ""
-            )
-        )
-    try:
-        zoom.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnwritableOutput(f"cannot make the folder {zoom.output}: {error.strerror}") from error
-    there = [path for number in range(1, zoom.frames + 1) if (path := zoom.frame_path(number)).exists()]
+    else:
+        outputs = [zoom.frame_path(number) for number in range(1, zoom.frames + 1)]
+        try:
+            zoom.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnwritableOutput(f"cannot make the folder {zoom.output}: {error.strerror}") from error
+    there = [path for path in outputs if path.exists()]
+    refuse_inputs(there, (zoom.source, *zoom.others))
     if there and not zoom.overwrite:
         raise OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
-    return False
 
 
 def _is_video(output: Path) -> bool:
@@ -148,7 +170,8 @@ def _video_command(output: Path) -> str:
     """What makes a video of the frames in a folder of its name; the codec wants even sides."""
     even = "crop=trunc(iw/2)*2:trunc(ih/2)*2"
     frames = output.with_suffix("") / FRAME_NAME
-    return f"ffmpeg -framerate 10 -i {frames} -vf '{even}' -pix_fmt yuv420p {output}"
+    words = ["ffmpeg", "-framerate", "10", "-i", str(frames), "-vf", even, "-pix_fmt", "yuv420p", str(output)]
+    return shlex.join(words)
 
 
 def _frames(

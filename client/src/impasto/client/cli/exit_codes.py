@@ -10,3 +10,4 @@ USAGE: Final = 2
 UNREACHABLE: Final = 3
 REFUSED: Final = 4
 INTERRUPTED: Final = 130
+READER_GONE: Final = 141

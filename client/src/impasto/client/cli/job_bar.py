@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from impasto.client.cli.output import tell, terminal_bar
+from impasto.client.cli.output import terminal_bar
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class JobBar:
-    """Drawn only where standard error is a terminal; messages appear above it.
+    """Drawn only where standard error is a terminal. Whoever has something to say says it when the bar has ended.
 
     Args:
-        quiet: draw nothing; messages are still written.
+        quiet: draw nothing.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -40,10 +40,6 @@ class JobBar:
         """Draw the bar at `fraction`, 0 to 1, with `words` behind it."""
         if self._bar is not None:
             self._bar.update(self._task, completed=fraction, words=words)
-
-    def message(self, text: str) -> None:
-        """A line for the person: to standard error, above the bar."""
-        tell(self._bar, text)
 
 
 def _columns() -> Sequence[ProgressColumn]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+
 import click
 
 
@@ -16,8 +19,12 @@ def layers(
         name, equals, weight = (part.strip() for part in entry.partition("="))
         if not name:
             raise click.BadParameter(f"{value!r} is not a list such as mixed3,mixed5=0.5")
-        try:
-            pairs.append((name, float(weight) if equals else 1.0))
-        except ValueError:
-            raise click.BadParameter(f"{weight!r}, the weight of {name}, is not a number") from None
+        pairs.append((name, _weight(weight, name) if equals else 1.0))
     return pairs
+
+
+def _weight(text: str, name: str) -> float:
+    with contextlib.suppress(ValueError):
+        if math.isfinite(weight := float(text)):
+            return weight
+    raise click.BadParameter(f"{text!r}, the weight of {name}, is not a number")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from impasto.client.cli.pipes import is_pipe
+from impasto.client.cli.places import Place, is_folder
 
 
 def long_job_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,8 +38,9 @@ def refuse_for_several(*, every: int | None, checkpoint: Path | None) -> None:
             )
 
 
-def one_file(inputs: Sequence[Path], *, option: str) -> Path:
+def one_file(inputs: Sequence[Place], *, option: str) -> Path:
     """The one input, a file. UsageError, which names `option`, if there are several or it is a folder or pipe."""
-    if len(inputs) > 1 or inputs[0].is_dir() or is_pipe(inputs[0]):
+    first = inputs[0]
+    if len(inputs) > 1 or not isinstance(first, Path) or is_folder(first):
         raise click.UsageError(f"{option} is for one picture in a file")
-    return inputs[0]
+    return first

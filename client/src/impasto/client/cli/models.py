@@ -10,6 +10,7 @@ from impasto.client.cli import exit_codes
 from impasto.client.cli.descriptions import Description, description, show_description, show_headline
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
+from impasto.client.cli.streams import print_line
 from impasto.client.client import Client
 from impasto.client.errors import ModelNotFound
 from impasto.client.metadata import ModelMetadata, State, TensorInfo, VersionStatus
@@ -84,11 +85,11 @@ def _show_descriptions(found: dict[str, Found], *, everything: bool) -> None:
 
 def _show_signatures(metadata: ModelMetadata) -> None:
     for name, signature in metadata.signatures.items():
-        click.echo(f"\n{metadata.model} {name}")
+        print_line(f"\n{metadata.model} {name}")
         for word, infos in (("in ", signature.inputs), ("out", signature.outputs)):
             for info in infos.values():
                 default = "" if info.default is None else f" = {info.default.tolist()}"
-                click.echo(f"  {word} {info.name} {info.dtype} {_shape(info)}{default}")
+                print_line(f"  {word} {info.name} {info.dtype} {_shape(info)}{default}")
 
 
 def _shape(info: TensorInfo) -> str:

@@ -12,6 +12,7 @@ import click
 from impasto.client._settings_sources import Given, Layer, ambient, fields, from_environment, merged
 from impasto.client._settings_table import BY_NAME
 from impasto.client.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+from impasto.client.cli.numbers import Number
 from impasto.client.client import Client
 from impasto.client.settings import Settings
 
@@ -55,11 +56,12 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--server",
         metavar="HOST:PORT",
-        help=f"The server; replicas with commas between.  [default: {ADDRESS_VARIABLE} or {DEFAULT_ADDRESS}]",
+        help="The server; replicas with commas between.  "
+        f"[default: {ADDRESS_VARIABLE}, else the configuration file's, else {DEFAULT_ADDRESS}]",
     )
     @click.option(
         "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="SECONDS",
         help="How long each call to the server may take.  [default: by what it does; see `impasto config`]",
     )

@@ -6,12 +6,12 @@ import json
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from impasto.client._jobs import Progress
+from impasto.client.cli.streams import note, print_line, print_path
 
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     """A result for a program: to standard output."""
-    click.echo(json.dumps(value, indent=2))
+    print_line(json.dumps(value, indent=2))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -30,7 +30,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+        print_line("  ".join(padded).rstrip())
 
 
 class Display:
@@ -86,14 +86,17 @@ class Display:
 
     def message(self, text: str) -> None:
         """A line for the person: to standard error, above the bars."""
-        tell(self._bar, text)
-
-    def result(self, text: str) -> None:
-        """A line of the result: to standard output, above the bars where that is the same terminal."""
-        if self._bar is None or not sys.stdout.isatty():
-            click.echo(text)
+        if self._bar is None:
+            note(text)
         else:
-            self.message(text)
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def result(self, path: Path) -> None:
+        """A result's file: to standard output, above the bars where that is the same terminal."""
+        if self._bar is None or not sys.stdout.isatty():
+            print_path(path)
+        else:
+            self.message(str(path))
 
 
 def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]]) -> ProgressBar | None:
@@ -111,14 +114,6 @@ def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]]) -> ProgressBar
         redirect_stderr=False,
         transient=True,
     )
-
-
-def tell(bar: ProgressBar | None, text: str) -> None:
-    """A line for the person: to standard error, above the bar if there is one."""
-    if bar is None:
-        click.echo(text, err=True)
-    else:
-        bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _picture_columns() -> Sequence[ProgressColumn]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from typing import Final
 
 import click
 
-from impasto.client.cli.pipes import is_pipe
+from impasto.client.cli.inputs import real, refuse_inputs
+from impasto.client.cli.picture_options import Results
+from impasto.client.cli.places import Pipe, Place, is_folder
 from impasto.client.errors import UnwritableOutput
 from impasto.client.files import WRITABLE
 
@@ -25,15 +28,18 @@ READABLE: Final = (
 class Pair:
     """One picture to read and where its result goes."""
 
-    source: Path
-    output: Path
+    source: Place
+    output: Place
 
     def is_done(self) -> bool:
-        """Whether the result is there, and not older than the picture. What is there is whole: see `files`."""
+        """Whether the result's file is there, and not older than the picture. It is whole then: see `files`."""
+        if isinstance(self.source, Pipe) or isinstance(self.output, Pipe):
+            return False
         try:
-            return self.output.stat().st_mtime_ns >= self.source.stat().st_mtime_ns
+            there, picture = self.output.stat(), self.source.stat()
         except OSError:
             return False
+        return stat.S_ISREG(there.st_mode) and there.st_mtime_ns >= picture.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -58,50 +64,56 @@ class Plan:
             raise UnwritableOutput(f"cannot make the folder {self.folder}: {error.strerror}") from error
 
 
-def pair_up(inputs: Sequence[Path], output: Path) -> Plan:
+def pair_up(inputs: Sequence[Place], results: Results, *, others: Sequence[Path] = ()) -> Plan:
     """Decide each result's place; nothing is written yet.
 
     One picture may go to a file or to standard output; several files, or a folder, go to a folder under their own
     names. A result whose format cannot be written (GIF, say) becomes a PNG.
 
+    Args:
+        inputs: the pictures and folders of pictures.
+        results: where they go.
+        others: further files that are read.
+
     Raises:
-        click.ClickException: nothing to do, two results with one name, or a result on top of an input.
+        click.ClickException: nothing to do, two results with one name, or a result on top of what is read.
     """
-    if is_pipe(output) or any(is_pipe(path) for path in inputs):
-        return _through_pipe(inputs, output)
+    output = results.output
+    if isinstance(output, Pipe) or any(isinstance(path, Pipe) for path in inputs):
+        plan = _through_pipe(inputs, results)
+    else:
+        plan = _through_files([path for path in inputs if isinstance(path, Path)], output, results)
+    _refuse_collisions(plan.pairs)
+    refuse_inputs([pair.output for pair in plan.pairs], [*(pair.source for pair in plan.pairs), *others])
+    return plan
+
+
+def _through_files(inputs: Sequence[Path], output: Path, results: Results) -> Plan:
     sources = [picture for path in inputs for picture in _pictures(path)]
-    into_folder = len(inputs) > 1 or inputs[0].is_dir() or output.is_dir() or not output.suffix
-    if into_folder and output.exists() and not output.is_dir():
-        raise click.ClickException(f"-o {output} is a file; several pictures need a folder to go to")
-    pairs = tuple(
-        Pair(source, output / _result_name(source) if into_folder else output) for source in sources
+    into_folder = (
+        results.as_folder or len(inputs) > 1 or is_folder(inputs[0]) or is_folder(output) or not output.suffix
     )
-    _refuse_collisions(pairs)
-    return Plan(pairs, output if into_folder else None)
-
-
-def keep(others: Sequence[Path], plan: Plan) -> None:
-    """ClickException if a result would replace one of these files, which are read as well."""
-    read = {path.resolve() for path in others}
-    for pair in plan.pairs:
-        if pair.output.resolve() in read:
-            raise click.ClickException(f"the result would replace the input {pair.output}; choose another -o")
-
-
-def _through_pipe(inputs: Sequence[Path], output: Path) -> Plan:
-    if len(inputs) > 1 or inputs[0].is_dir():
-        raise click.UsageError("- is for one picture: standard input and output cannot tell several apart")
-    if output.is_dir():
-        raise click.UsageError(
-            f"-o {output} is a folder; name the file that standard input's picture goes to"
+    if not into_folder:
+        return Plan((Pair(sources[0], output),), None)
+    if output.exists() and not output.is_dir():
+        raise click.ClickException(
+            f"-o {output} is a file; several pictures need a folder to go to, and a name with a slash at its end is one"
         )
-    pairs = (Pair(inputs[0], output),)
-    _refuse_collisions(pairs)
-    return Plan(pairs, None)
+    return Plan(tuple(Pair(source, output / _result_name(source)) for source in sources), output)
+
+
+def _through_pipe(inputs: Sequence[Place], results: Results) -> Plan:
+    if len(inputs) > 1 or is_folder(inputs[0]):
+        raise click.UsageError("- is for one picture: standard input and output cannot tell several apart")
+    if results.as_folder or is_folder(results.output):
+        raise click.UsageError(
+            f"-o {results.output} is a folder; name the file that standard input's picture goes to"
+        )
+    return Plan((Pair(inputs[0], results.output),), None)
 
 
 def _pictures(path: Path) -> list[Path]:
-    if not path.is_dir():
+    if not is_folder(path):
         return [path]
     found = sorted(
         entry
@@ -118,15 +130,13 @@ def _result_name(source: Path) -> str:
 
 
 def _refuse_collisions(pairs: Sequence[Pair]) -> None:
-    sources = {pair.source.resolve() for pair in pairs}
-    by_output: dict[Path, list[Path]] = defaultdict(list)
+    by_file: dict[Path, list[Pair]] = defaultdict(list)
     for pair in pairs:
-        if not is_pipe(pair.output) and pair.output.resolve() in sources:
-            raise click.ClickException(f"the result would replace the input {pair.output}; choose another -o")
-        by_output[pair.output].append(pair.source)
-    for output, origins in by_output.items():
-        if len(origins) > 1:
-            names = " and ".join(str(origin) for origin in origins)
+        if isinstance(pair.output, Path):
+            by_file[real(pair.output)].append(pair)
+    for same in by_file.values():
+        if len(same) > 1:
+            names = " and ".join(str(pair.source) for pair in same)
             raise click.ClickException(
-                f"{names} would both become {output}; give them different names or runs"
+                f"{names} would both become {same[0].output}; give them different names or runs"
             )

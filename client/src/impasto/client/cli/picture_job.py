@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -12,12 +13,15 @@ import click
 from PIL import Image
 
 from impasto.client.cli import exit_codes
+from impasto.client.cli.inputs import real, refuse_inputs
 from impasto.client.cli.job_bar import JobBar
 from impasto.client.cli.kept import KeptPictures
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import print_json
-from impasto.client.cli.pipes import check_result, is_pipe, write_result
-from impasto.client.errors import CallError
+from impasto.client.cli.pipes import check_result, write_result
+from impasto.client.cli.places import Pipe, Place
+from impasto.client.cli.streams import note, print_path
+from impasto.client.errors import CallError, OutputError
 
 
 class PictureProgress(Protocol):
@@ -52,7 +56,7 @@ class Files:
 
     Attributes:
         source: the picture's file.
-        others: further files that are read; `pair_up` has looked after the source.
+        others: further files that are read; `pair_up` has seen that the output is none of them.
         output: the result's file.
         checkpoint: where the job keeps how far it is; deleted when the result is written.
         every: keep the picture after every so many steps.
@@ -60,9 +64,9 @@ class Files:
             read is never replaced.
     """
 
-    source: Path
+    source: Place
     others: tuple[Path, ...] = ()
-    output: Path
+    output: Place
     checkpoint: Path | None
     every: int | None
     overwrite: bool
@@ -78,7 +82,8 @@ class PictureJob(Generic[ProgressT]):
         measures: numbers for the report, by name.
 
     Raises:
-        click.ClickException: the result would replace what is read, or pictures on the way have no place.
+        click.ClickException: the checkpoint or a picture on the way would replace what is read or each other, or
+            pictures on the way have no place.
         OutputError: it cannot be written, or is there already.
     """
 
@@ -90,67 +95,87 @@ class PictureJob(Generic[ProgressT]):
         where: Callable[[ProgressT], str],
         measures: Callable[[ProgressT], Mapping[str, object]],
     ) -> None:
-        if files.every is not None and is_pipe(files.output):
-            raise click.UsageError(f"-o {files.output} and --every: pictures on the way need a file's name")
-        for path in files.others:
-            if files.output.resolve() == path.resolve():
-                raise click.ClickException(f"the result would replace the input {path}; choose another -o")
-        goes_on = files.checkpoint is not None and files.checkpoint.exists()
+        read = (files.source, *files.others)
+        if files.checkpoint is not None:
+            _check_checkpoint(files.checkpoint, read, files.output)
         self._files = files
         self._common = common
         self._where = where
         self._measures = measures
-        self._overwrite = files.overwrite or goes_on
+        self._overwrite = files.overwrite or (files.checkpoint is not None and files.checkpoint.exists())
         check_result(files.output, overwrite=self._overwrite, as_json=common.as_json)
-        self._kept = KeptPictures(files.output, every=files.every, overwrite=self._overwrite)
+        self._kept = None if files.every is None else self._keeper(files.every, read)
 
     def run(self, steps: Generator[ProgressT, None, Image.Image]) -> int:
         """Show how far the job is, and write the result, or the picture so far; returns the exit code."""
         started = time.monotonic()
         last: ProgressT | None = None
+        stopped: KeyboardInterrupt | CallError | OutputError | None = None
         with JobBar(quiet=self._common.quiet) as bar:
             try:
-                for progress in steps:
-                    last = progress
-                    bar.show(progress.fraction, str(progress))
-                    self._kept.offer(progress.done, progress.preview)
-            except KeyboardInterrupt:
+                with closing(steps):  # which writes the last checkpoint, or cannot
+                    for progress in steps:
+                        last = progress
+                        bar.show(progress.fraction, str(progress))
+                        if self._kept is not None:
+                            self._kept.offer(progress.done, progress.preview)
+            except (KeyboardInterrupt, CallError, OutputError) as error:
                 if last is None or last.done == 0:
                     raise
-                self._write_so_far(last, bar)
-                self._report(last, seconds=time.monotonic() - started, finished=False)
-                return exit_codes.INTERRUPTED
-            except CallError:
-                if last is not None and last.done > 0:
-                    self._write_so_far(last, bar)
-                raise
-            finally:
-                steps.close()
+                stopped = error
         assert last is not None  # a job that ends has shown its result
+        if stopped is not None:
+            return self._stop(last, stopped, seconds=time.monotonic() - started)
         write_result(self._files.output, last.preview(), overwrite=self._overwrite)
         if self._files.checkpoint is not None:
             self._files.checkpoint.unlink(missing_ok=True)
         self._report(last, seconds=time.monotonic() - started, finished=True)
         return exit_codes.DONE
 
-    def _write_so_far(self, last: ProgressT, bar: JobBar) -> None:
-        place = "standard output" if is_pipe(self._files.output) else self._files.output
+    def _keeper(self, every: int, read: Iterable[Place]) -> KeptPictures:
+        output, checkpoint = self._files.output, self._files.checkpoint
+        if isinstance(output, Pipe):
+            raise click.UsageError(f"-o {output} and --every: pictures on the way need a file's name")
+        kept = KeptPictures(output, every=every, overwrite=self._overwrite, inputs=read)
+        if checkpoint is not None and kept.will_be(checkpoint):
+            raise click.UsageError(
+                f"--checkpoint {checkpoint} is where a picture on the way goes; choose another"
+            )
+        return kept
+
+    def _stop(
+        self, last: ProgressT, reason: KeyboardInterrupt | CallError | OutputError, *, seconds: float
+    ) -> int:
+        """Keep the picture so far. Raises what stopped the job, unless that was the person."""
+        if isinstance(reason, KeyboardInterrupt):
+            self._write_so_far(last)
+            self._report(last, seconds=seconds, finished=False)
+            return exit_codes.INTERRUPTED
+        try:
+            self._write_so_far(last)
+        except OutputError as error:
+            note(f"impasto: {error}")
+        raise reason
+
+    def _write_so_far(self, last: ProgressT) -> None:
+        place = "standard output" if isinstance(self._files.output, Pipe) else self._files.output
         write_result(self._files.output, last.preview(), overwrite=self._overwrite)
-        bar.message(f"impasto: stopped at {self._where(last)}; the picture so far is in {place}")
-        if self._files.checkpoint is not None:
-            bar.message(f"impasto: the same command goes on from {self._files.checkpoint}")
+        note(f"impasto: stopped at {self._where(last)}; the picture so far is in {place}")
+        if self._files.checkpoint is not None and self._files.checkpoint.exists():
+            note(f"impasto: the same command goes on from {self._files.checkpoint}")
 
     def _report(self, last: ProgressT, *, seconds: float, finished: bool) -> None:
+        kept = [] if self._kept is None else self._kept.written
         if not self._common.as_json:
-            for path in [*self._kept.written, self._files.output]:
-                if not is_pipe(self._files.output):
-                    click.echo(str(path))
+            for path in (*kept, self._files.output):
+                if isinstance(path, Path):
+                    print_path(path)
             return
         print_json(
             {
                 "input": str(self._files.source),
                 "output": str(self._files.output),
-                "kept": [str(path) for path in self._kept.written],
+                "kept": [str(path) for path in kept],
                 "finished": finished,
                 "steps": last.done,
                 "of_steps": last.total,
@@ -158,3 +183,9 @@ class PictureJob(Generic[ProgressT]):
                 "seconds": round(seconds, 3),
             }
         )
+
+
+def _check_checkpoint(checkpoint: Path, read: Iterable[Place], output: Place) -> None:
+    refuse_inputs([checkpoint], read, what="the checkpoint", option="--checkpoint")
+    if isinstance(output, Path) and real(checkpoint) == real(output):
+        raise click.UsageError(f"--checkpoint {checkpoint} is where the result goes; choose another file")

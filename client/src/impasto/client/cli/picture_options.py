@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypedDict
 
 import click
 
+from impasto.client.cli.places import Place, place
 from impasto.client.images import MAX_PIXELS
 
 
@@ -28,12 +28,14 @@ class Results:
 
     Attributes:
         output: the file, folder or pipe that they go to.
+        as_folder: it was named with a slash at its end: a folder, also where there is none yet.
         overwrite: replace those that exist.
         resume: leave those that exist, unless they are older than their pictures.
         concurrency: how many pictures are under way at once.
     """
 
-    output: Path
+    output: Place
+    as_folder: bool
     overwrite: bool
     resume: bool
     concurrency: int
@@ -47,15 +49,15 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
         concurrency: the default of --concurrency.
     """
     options = (
-        click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path(path_type=Path)),
+        click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path()),
         click.option(
             "-o",
             "--output",
             required=True,
             metavar="OUT",
-            type=click.Path(path_type=Path),
+            type=click.Path(),
             help="The file to write; for several pictures or a folder, the folder to write them to; - for standard "
-            "output, as PNG, or jpg:-, webp:- and so on.",
+            "output, as PNG, or jpg:-, webp:- and so on. OUT/ is a folder in any case, and ./- a file.",
         ),
         click.option(
             "--overwrite", is_flag=True, help="Replace results that exist. Inputs are never replaced."
@@ -90,7 +92,8 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
         @functools.wraps(command)
         def wrapped(
             *,
-            output: Path,
+            inputs: tuple[str, ...],
+            output: str,
             overwrite: bool,
             resume: bool,
             concurrency: int,
@@ -105,8 +108,9 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
             if overwrite and resume:
                 raise click.UsageError("--overwrite does again what --resume would skip: give one of them")
             reference = Reference(model=model, version=model_version, label=label, max_pixels=max_pixels)
-            results = Results(output, overwrite, resume, concurrency)
-            return command(results=results, reference=reference, **rest)
+            results = Results(place(output), output.endswith("/"), overwrite, resume, concurrency)
+            sources = tuple(place(text) for text in inputs)
+            return command(inputs=sources, results=results, reference=reference, **rest)
 
         for option in reversed(options):
             wrapped = option(wrapped)

@@ -14,9 +14,12 @@ from PIL import Image
 from impasto.client._jobs import Progress
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli.batch import Job, run_batch
+from impasto.client.cli.inputs import real
+from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.pairs import keep, pair_up
+from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Reference, Results, picture_options
+from impasto.client.cli.places import Place, is_folder
 from impasto.client.client import Client
 from impasto.client.errors import InvalidInput
 from impasto.client.images import ImageSource, read_picture
@@ -46,13 +49,13 @@ _SHEET_WIDTH: Final = 384
     "--weight",
     "weights",
     multiple=True,
-    type=click.FloatRange(min=0),
+    type=Number(min=0, max=math.inf, max_open=True),
     metavar="NUMBER",
     help="The share of each style, in their order.  [default: the same for all]",
 )
 @click.option(
     "--strength",
-    type=click.FloatRange(0, 1),
+    type=Number(min=0, max=1),
     default=1.0,
     show_default=True,
     metavar="0..1",
@@ -74,7 +77,7 @@ _SHEET_WIDTH: Final = 384
 def stylize(
     *,
     common: Common,
-    inputs: tuple[Path, ...],
+    inputs: tuple[Place, ...],
     styles: tuple[Path, ...],
     results: Results,
     reference: Reference,
@@ -94,10 +97,9 @@ def stylize(
       impasto stylize photo.jpg -s waves.jpg -s stars.jpg --sheet -o sheet.png
     """
     _check_weights(weights, styles, sheet=sheet)
-    if sheet and (len(inputs) != 1 or inputs[0].is_dir()):
+    if sheet and (len(inputs) != 1 or is_folder(inputs[0])):
         raise click.UsageError("--sheet is for one picture")
-    plan = pair_up(inputs, results.output)
-    keep(styles, plan)
+    plan = pair_up(inputs, results, others=styles)
     with common.connect() as client:
         # Ask first: a wrong address, model, version or label is better said before the work than at every picture.
         metadata = client.metadata(reference["model"], version=reference["version"], label=reference["label"])
@@ -146,7 +148,7 @@ class _Painter:
         async def paint(
             client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
         ) -> Image.Image:
-            if isinstance(source, Path) and [source.resolve()] == [path.resolve() for path in self.styles]:
+            if isinstance(source, Path) and [real(source)] == [real(path) for path in self.styles]:
                 raise InvalidInput("it is the style as well: choose another painting")
             return await client.stylize(
                 source, style, weights=weights, on_progress=show, **self.reference, **self.options

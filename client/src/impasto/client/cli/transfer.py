@@ -13,10 +13,11 @@ from impasto.client.async_client import AsyncClient
 from impasto.client.cli.batch import run_batch
 from impasto.client.cli.long_jobs import long_job_options, refuse_for_several
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.pairs import keep, pair_up
+from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_job import Files, PictureJob
 from impasto.client.cli.picture_options import Reference, Results, picture_options
 from impasto.client.cli.pipes import read_input
+from impasto.client.cli.places import Place
 from impasto.client.cli.transfer_options import transfer_options
 from impasto.client.images import ImageSource
 from impasto.client.signatures import TRANSFER
@@ -43,7 +44,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def transfer(
     *,
     common: Common,
-    inputs: tuple[Path, ...],
+    inputs: tuple[Place, ...],
     styles: tuple[Path, ...],
     results: Results,
     reference: Reference,
@@ -67,8 +68,7 @@ def transfer(
         raise click.UsageError(f"{len(weights)} --weight for {len(styles)} --style: give one for each")
     further = (path for path in (options.get("start"), options.get("mask")) if isinstance(path, Path))
     others = (*styles, *further)
-    plan = pair_up(inputs, results.output)
-    keep(others, plan)
+    plan = pair_up(inputs, results, others=others)
     if plan.is_single and not results.resume:
         (pair,) = plan.pairs
         files = Files(

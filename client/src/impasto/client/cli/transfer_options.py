@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,17 @@ from typing import Any
 import click
 
 from impasto.client.cli.layers import layers
+from impasto.client.cli.numbers import Number
 from impasto.client.transfer import TransferKeywords, TransferOptions
 from impasto.client.transfer.options import CONTENT, NOISE
+from impasto.client.transfer.plan import (
+    LARGEST_LEARNING_RATE,
+    LARGEST_STYLE_SCALE,
+    LARGEST_WEIGHT,
+    LEAST_STYLE_SCALE,
+    MOST_SIZES,
+    MOST_STEPS,
+)
 
 _DEFAULTS = TransferOptions()
 
@@ -34,7 +44,7 @@ def _weights(
 def _weight(name: str, what: str) -> Callable[[Any], Any]:
     return click.option(
         name,
-        type=float,
+        type=Number(min=0, max=LARGEST_WEIGHT),
         metavar="NUMBER",
         help=f"Of the {what} in the loss.  [default: what the model suggests]",
     )
@@ -52,7 +62,7 @@ def _layers(name: str, what: str) -> Callable[[Any], Any]:
 _OPTIONS = (
     click.option(
         "--epochs",
-        type=int,
+        type=click.IntRange(min=0, max=MOST_STEPS),
         default=_DEFAULTS.epochs,
         show_default=True,
         metavar="N",
@@ -60,7 +70,7 @@ _OPTIONS = (
     ),
     click.option(
         "--steps-per-epoch",
-        type=int,
+        type=click.IntRange(min=0, max=MOST_STEPS),
         default=_DEFAULTS.steps_per_epoch,
         show_default=True,
         metavar="N",
@@ -71,31 +81,36 @@ _OPTIONS = (
         "--weight",
         "weights",
         multiple=True,
-        type=float,
+        type=Number(min=0, max=math.inf, max_open=True),
         callback=_weights,
         metavar="NUMBER",
         help="The share of each style, in their order.  [default: the same for all]",
     ),
     click.option(
         "--style-scale",
-        type=float,
+        type=Number(min=LEAST_STYLE_SCALE, max=LARGEST_STYLE_SCALE),
         default=_DEFAULTS.style_scale,
         show_default=True,
         metavar="RATIO",
-        help="Size of the style beside the painting, 0.1 to 10; more gives larger strokes.",
+        help="Size of the style beside the painting; more gives larger strokes.",
     ),
     _weight("--style-weight", "style"),
     _weight("--content-weight", "content"),
     click.option(
         "--tv-weight",
         "total_variation_weight",
-        type=float,
+        type=Number(min=0, max=LARGEST_WEIGHT),
         metavar="NUMBER",
         help="Of the differences between neighbouring pixels in the loss; more is smoother.",
     ),
     _layers("--style-layers", "Gram matrices are the style"),
     _layers("--content-layers", "activations are the content"),
-    click.option("--learning-rate", type=float, metavar="RATE", help="How far each step goes, 0 to 1."),
+    click.option(
+        "--learning-rate",
+        type=Number(min=0, max=LARGEST_LEARNING_RATE),
+        metavar="RATE",
+        help="How far each step goes.",
+    ),
     click.option(
         "--max-side",
         type=int,
@@ -106,7 +121,7 @@ _OPTIONS = (
     ),
     click.option(
         "--pyramid",
-        type=int,
+        type=click.IntRange(min=1, max=MOST_SIZES),
         default=_DEFAULTS.pyramid,
         show_default=True,
         metavar="SIZES",
@@ -121,7 +136,12 @@ _OPTIONS = (
         help="What to begin with; an earlier result is painted further.",
     ),
     click.option(
-        "--seed", type=int, default=_DEFAULTS.seed, show_default=True, metavar="N", help="Of the noise."
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=_DEFAULTS.seed,
+        show_default=True,
+        metavar="N",
+        help="Of the noise.",
     ),
     click.option(
         "--mask",

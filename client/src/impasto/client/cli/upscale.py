@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 from PIL import Image
@@ -14,6 +13,7 @@ from impasto.client.cli.batch import run_batch
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Reference, Results, picture_options
+from impasto.client.cli.places import Place
 from impasto.client.images import ImageSource
 from impasto.client.mapping import CONCURRENCY
 from impasto.client.signatures import SRCNN
@@ -33,7 +33,7 @@ from impasto.client.upscale import TILE
 )
 @common_options
 def upscale(
-    *, common: Common, inputs: tuple[Path, ...], results: Results, reference: Reference, tile: int
+    *, common: Common, inputs: tuple[Place, ...], results: Results, reference: Reference, tile: int
 ) -> int:
     """Double the width and height of pictures.
 
@@ -47,7 +47,7 @@ def upscale(
       impasto upscale holiday/ -o large/ --resume
       curl -s https://example.com/photo.jpg | impasto upscale - -o - > large.png
     """
-    plan = pair_up(inputs, results.output)
+    plan = pair_up(inputs, results)
     with common.connect() as client:
         if not plan.is_single:
             # Ask first: a wrong address, model, version or label is better said before the work than at every picture.
