@@ -351,6 +351,26 @@ def test_a_zoom_into_a_folder_is_numbered_pictures(
     assert "frame-00001.png exists" in capsys.readouterr().err
 
 
+def test_a_zoom_is_not_followed_by_the_frames_of_a_longer_one(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["dream", "photo.png", "-o", "frames", "--steps", "1", "--octaves", "0", "--overwrite"]
+    assert run([*arguments, "--zoom", "2"]) == exit_codes.DONE
+    before = shown("frames/frame-00001.png")
+    assert run([*arguments, "--zoom", "1"]) == exit_codes.FAILED
+    assert "frame-00002.png is of a longer zoom; delete it" in capsys.readouterr().err
+    assert np.array_equal(shown("frames/frame-00001.png"), before)
+    assert run([*arguments, "--zoom", "2"]) == exit_codes.DONE
+
+
+def test_the_bar_of_a_zoom_tells_the_time_left_of_all_frames() -> None:
+    arguments = ["--zoom", "4", "--octaves", "0", "--steps", "1500", "-o", "zoom.gif"]
+    _, terminal, _ = on_a_terminal("dream", "photo.png", *arguments)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal)
+    lefts = re.findall(r"frame 1/4 [^\r\n]*? (\d+):(\d\d) left", plain)
+    assert lefts
+    # Three frames are left at the end of the first, which takes a second or so.
+    assert min(60 * int(minutes) + int(seconds) for minutes, seconds in lefts) > 0
+
+
 def test_ctrl_c_keeps_the_frames_so_far(dream_server: LocalServer) -> None:
     process = impasto("dream", "photo.png", "-o", "frames", "--zoom", "9999", server=dream_server.address)
     wait_until(lambda: Path("frames/frame-00002.png").exists())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -156,6 +156,9 @@ def _check(zoom: Zoom) -> None:
             zoom.output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UnwritableOutput(f"cannot make the folder {zoom.output}: {error.strerror}") from error
+        beyond = zoom.frame_path(zoom.frames + 1)
+        if beyond.exists():
+            raise OutputExists(f"{beyond} is of a longer zoom; delete it, or name another folder")
     there = [path for path in outputs if path.exists()]
     refuse_inputs(there, (zoom.source, *zoom.others))
     if there and not zoom.overwrite:
@@ -178,11 +181,13 @@ def _frames(
     client: Client, zoom: Zoom, options: DreamKeywords, bar: JobBar, reference: Reference
 ) -> Iterator[tuple[int, Image.Image]]:
     picture: ImageSource = zoom.source
+    started = time.monotonic()
     for number in range(1, zoom.frames + 1):
 
         def show(progress: DreamProgress, number: int = number) -> None:
             fraction = (number - 1 + progress.fraction) / zoom.frames
-            bar.show(fraction, f"frame {number}/{zoom.frames}  {progress}")
+            left = (time.monotonic() - started) * (1 / fraction - 1) if fraction else None
+            bar.show(fraction, f"frame {number}/{zoom.frames}  {replace(progress, seconds_left=left)}")
 
         frame = client.dream(picture, on_progress=show, **reference, **options)
         yield number, frame
