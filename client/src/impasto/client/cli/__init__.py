@@ -100,9 +100,8 @@ def run(arguments: Sequence[str]) -> int:
     except ReaderGone:
         return exit_codes.READER_GONE
     except OSError as error:
-        if (
-            error.filename is None
-        ):  # standard output's: click's own words, such as a help text, still wait there
+        if error.filename is None:
+            # Standard output's: click's own words, such as a help text, still wait there.
             give_up_output()
         note(f"impasto: {_words(error)}")
         return exit_codes.FAILED

@@ -85,8 +85,6 @@ def read_all() -> bytes:
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    with (
-        contextlib.suppress(OSError),
-        Path(os.devnull).open("wb") as nowhere,
-    ):  # one in memory has no descriptor
+    # One in memory, as in tests, has no descriptor: that is an OSError, too.
+    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
