@@ -1,26 +1,55 @@
 """What a served dream step costs, beside the usual recipe's own loop and beside the bare arithmetic of the network.
 
-All run in this process, one after the other in turns, so that a busy machine slows all of them alike:
-
-- recipe: Keras' whole network in one tf.function, an eager step around it, as the recipe is usually written;
+- recipe: Keras' whole network down to the layers, and the loop around it, in one tf.function, as the recipe is usually
+  written;
 - bare: forward and backward through the network cut at the deepest layer asked for, and nothing else;
 - served: the exported model's signature `ascend`, in a session as TensorFlow Serving runs it.
+
+They run in turns in one process, so that a busy machine slows all of them alike; and in several processes, each with
+other blocks of memory taken before, as it matters for a process's whole life where its arrays happen to lie: the
+recipe's step varies by a quarter with that.
 
     python export/benchmarks/dream.py --backbone inception_v3 --size 300x400
 """
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-_STEPS = 4
+_STEPS: Final = 4
+_CLOCKS: Final[Mapping[str, Callable[[], float]]] = {"wall": time.perf_counter, "CPU": time.process_time}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured.
+
+    Attributes:
+        backbone: the network.
+        names: the layers that are raised.
+        size: height and width of the picture.
+        rounds: how often each takes its turn, in each process.
+        fold: whether the network is folded.
+        tile: of the served dream; 0 is none.
+    """
+
+    backbone: str
+    names: tuple[str, ...]
+    size: tuple[int, int]
+    rounds: int
+    fold: bool
+    tile: int
 
 
 @click.command()
@@ -29,66 +58,111 @@ _STEPS = 4
 )
 @click.option("--layers", help="Comma-separated. Default: what suits the backbone.")
 @click.option("--size", default="300x400", show_default=True, help="Height x width.")
-@click.option("--rounds", type=click.IntRange(1), default=7, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--processes", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--fold/--no-fold", default=True, show_default=True)
 @click.option("--tile", type=int, default=0, show_default=True, help="Of the served dream; 0 is none.")
-def main(backbone: str, layers: str | None, size: str, rounds: int, fold: bool, tile: int) -> None:
-    """Print milliseconds a step (medians) and their ratios, of time passed and of time that the processors worked.
+@click.option("--measure", "directory", type=click.Path(path_type=Path), hidden=True)
+@click.option("--placement", type=int, default=0, hidden=True)
+def main(
+    backbone: str,
+    layers: str | None,
+    size: str,
+    rounds: int,
+    processes: int,
+    fold: bool,
+    tile: int,
+    directory: Path | None,
+    placement: int,
+) -> None:
+    """Print milliseconds a step and their ratios, of time passed and of time that the processors worked: the medians of
+    all processes, and their range."""
+    from impasto.export.dream.settings import SETTINGS
 
-    The second hardly depends on what else the machine does.
-    """
-    import numpy as np
-    import tensorflow as tf
+    names = layers.split(",") if layers else list(SETTINGS[backbone].layers)
+    height, width = map(int, size.split("x"))
+    case = Case(backbone, tuple(names), (height, width), rounds, fold, tile)
+    if directory is not None:
+        click.echo(json.dumps(_measured(case, directory, placement)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        _save(case, Path(folder, "dream"))
+        command = [sys.executable, *sys.argv, "--measure", str(Path(folder, "dream")), "--placement"]
+        found = [
+            json.loads(subprocess.check_output([*command, str(number)], stderr=subprocess.DEVNULL))
+            for number in range(processes)
+        ]
+    click.echo(
+        f"{backbone} {size}, {'+'.join(names)}, ms a step: medians of {processes} processes' medians of "
+        f"{rounds} x {_STEPS}, and the least and the most of them"
+    )
+    click.echo(f"  {'':<16}{'wall':>24}{'CPU':>24}")
+    for name in ("recipe", "bare", "served"):
+        _row(name, [[process[clock][name] for process in found] for clock in _CLOCKS], digits=1)
+    for name in ("recipe", "bare"):
+        ratios = [[process[clock]["served"] / process[clock][name] for process in found] for clock in _CLOCKS]
+        _row(f"served / {name}", ratios, digits=2)
 
+
+def _row(name: str, columns: list[list[float]], *, digits: int) -> None:
+    cells = (
+        f"{statistics.median(column):8.{digits}f} ({min(column):.{digits}f} to {max(column):.{digits}f})"
+        for column in columns
+    )
+    click.echo(f"  {name:<16}" + "".join(f"{cell:>24}" for cell in cells))
+
+
+def _save(case: Case, directory: Path) -> None:
     from impasto.client.signatures import DREAM
     from impasto.export.backbones import BACKBONES, Backbone, load_weights
     from impasto.export.dream.served import DeepDream
     from impasto.export.dream.settings import SETTINGS
-    from impasto.export.saved_model import load_as_server, save
+    from impasto.export.saved_model import save
 
-    architecture = BACKBONES[backbone]
+    architecture = BACKBONES[case.backbone]
     weights = load_weights(architecture, "random")
-    names = layers.split(",") if layers else list(SETTINGS[backbone].layers)
-    height, width = map(int, size.split("x"))
-    rng = np.random.default_rng(0)
-    state = rng.uniform(-1.0, 1.0, (height, width, 3)).astype(np.float32)
-    chosen = np.array([float(layer in names) for layer in architecture.layers], np.float32)
-    network = Backbone(architecture, weights.arrays, fold=fold)
+    network = Backbone(architecture, weights.arrays, fold=case.fold)
+    dream = DeepDream(network, SETTINGS[case.backbone], weights=str(weights.provenance))
+    save(dream, directory, dream.functions, contract=DREAM)
 
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder, "dream")
-        dream = DeepDream(network, SETTINGS[backbone], weights=str(weights.provenance))
-        save(dream, directory, dream.functions, contract=DREAM)
-        with load_as_server(directory) as served:
-            request = {"state": state, "steps": _STEPS, "layer_weights": chosen, "tile": tile}
-            runs: dict[str, Callable[[], Any]] = {
-                "recipe": _recipe(backbone, names, tf.constant(state)),
-                "bare": _bare(Backbone(architecture, weights.arrays, fold=fold), names, tf.constant(state)),
-                "served": lambda: served.run("ascend", request),
-            }
-            for run in runs.values():
+
+def _measured(case: Case, directory: Path, placement: int) -> dict[str, dict[str, float]]:
+    """Milliseconds a step, medians, by clock and name; `placement` seeds the blocks that are taken before."""
+    import numpy as np
+
+    rng = np.random.default_rng(placement)
+    taken = [np.ones(int(rng.integers(1, 3_000_000)), np.uint8) for _ in range(40)]
+
+    import tensorflow as tf
+
+    from impasto.export.backbones import BACKBONES, Backbone, load_weights
+    from impasto.export.saved_model import load_as_server
+
+    architecture = BACKBONES[case.backbone]
+    network = Backbone(architecture, load_weights(architecture, "random").arrays, fold=case.fold)
+    state = np.random.default_rng(0).uniform(-1.0, 1.0, (*case.size, 3)).astype(np.float32)
+    chosen = np.array([float(layer in case.names) for layer in architecture.layers], np.float32)
+    with load_as_server(directory) as served:
+        request = {"state": state, "steps": _STEPS, "layer_weights": chosen, "tile": case.tile}
+        runs: dict[str, Callable[[], Any]] = {
+            "recipe": _recipe(case.backbone, list(case.names), tf.constant(state)),
+            "bare": _bare(network, list(case.names), tf.constant(state)),
+            "served": lambda: served.run("ascend", request),
+        }
+        for run in runs.values():
+            run()
+        times: dict[str, dict[str, list[float]]] = {clock: {name: [] for name in runs} for clock in _CLOCKS}
+        for _ in range(case.rounds):
+            for name, run in runs.items():
+                before = {clock: now() for clock, now in _CLOCKS.items()}
                 run()
-            wall: dict[str, list[float]] = {name: [] for name in runs}
-            cpu: dict[str, list[float]] = {name: [] for name in runs}
-            for _ in range(rounds):
-                for name, run in runs.items():
-                    start, busy = time.perf_counter(), time.process_time()
-                    run()
-                    wall[name].append((time.perf_counter() - start) * 1000.0 / _STEPS)
-                    cpu[name].append((time.process_time() - busy) * 1000.0 / _STEPS)
-
-    click.echo(f"{backbone} {height}x{width}, {'+'.join(names)}, ms a step, median of {rounds} x {_STEPS}:")
-    click.echo(f"  {'':<16}{'wall':>8}{'CPU':>8}")
-    for name in runs:
-        click.echo(f"  {name:<16}{statistics.median(wall[name]):8.1f}{statistics.median(cpu[name]):8.1f}")
-    for name in ("recipe", "bare"):
-        ratios = [
-            statistics.median(
-                ours / theirs for ours, theirs in zip(times["served"], times[name], strict=True)
-            )
-            for times in (wall, cpu)
-        ]
-        click.echo(f"  served / {name:<7}{ratios[0]:8.2f}{ratios[1]:8.2f}")
+                for clock, now in _CLOCKS.items():
+                    times[clock][name].append((now() - before[clock]) * 1000.0 / _STEPS)
+    del taken
+    return {
+        clock: {name: statistics.median(each) for name, each in named.items()}
+        for clock, named in times.items()
+    }
 
 
 def _recipe(backbone: str, names: list[str], state: Any) -> Callable[[], Any]:

@@ -32,7 +32,7 @@ def layer_objective(
     Args:
         activation: float32 [1, h, w, C].
         guide: float32 [Q, C], the guide's activations at the same layer; Q is 0 without a guide.
-        weight: float32 []; at 0 nothing is compared.
+        weight: float32 []; at 0 nothing is computed.
 
     Returns:
         float32 [] and float32 [1, h, w, C].
@@ -48,8 +48,14 @@ def layer_objective(
         matches = tf.reshape(tf.gather(guide, _best_matches(places, guide)), shape)
         return each * tf.reduce_sum(activation * matches), each * matches
 
-    unguided = tf.equal(tf.shape(guide)[0], 0) | tf.equal(weight, 0.0)
-    loss, gradient = tf.cond(unguided, mean, fit)
+    def nothing() -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.constant(0.0), tf.zeros(shape)
+
+    def something() -> tuple[tf.Tensor, tf.Tensor]:
+        found: tuple[tf.Tensor, tf.Tensor] = tf.cond(tf.equal(tf.shape(guide)[0], 0), mean, fit)
+        return found
+
+    loss, gradient = tf.cond(tf.equal(weight, 0.0), nothing, something)
     return loss, tf.ensure_shape(gradient, [None, None, None, None])
 
 
