@@ -42,6 +42,7 @@ class Case:
         rounds: how often each takes its turn, in each process.
         fold: whether the network is folded.
         tile: of the served dream; 0 is none.
+        compute: what the served and the bare network compute in.
     """
 
     backbone: str
@@ -50,6 +51,7 @@ class Case:
     rounds: int
     fold: bool
     tile: int
+    compute: str
 
 
 @click.command()
@@ -62,6 +64,7 @@ class Case:
 @click.option("--processes", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--fold/--no-fold", default=True, show_default=True)
 @click.option("--tile", type=int, default=0, show_default=True, help="Of the served dream; 0 is none.")
+@click.option("--compute", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option("--measure", "directory", type=click.Path(path_type=Path), hidden=True)
 @click.option("--placement", type=int, default=0, hidden=True)
 def main(
@@ -72,6 +75,7 @@ def main(
     processes: int,
     fold: bool,
     tile: int,
+    compute: str,
     directory: Path | None,
     placement: int,
 ) -> None:
@@ -81,7 +85,7 @@ def main(
 
     names = layers.split(",") if layers else list(SETTINGS[backbone].layers)
     height, width = map(int, size.split("x"))
-    case = Case(backbone, tuple(names), (height, width), rounds, fold, tile)
+    case = Case(backbone, tuple(names), (height, width), rounds, fold, tile, compute)
     if directory is not None:
         click.echo(json.dumps(_measured(case, directory, placement)))
         return
@@ -93,7 +97,7 @@ def main(
             for number in range(processes)
         ]
     click.echo(
-        f"{backbone} {size}, {'+'.join(names)}, ms a step: medians of {processes} processes' medians of "
+        f"{backbone} {size}, {'+'.join(names)}, {compute}, ms a step: medians of {processes} processes' medians of "
         f"{rounds} x {_STEPS}, and the least and the most of them"
     )
     click.echo(f"  {'':<16}{'wall':>24}{'CPU':>24}")
@@ -113,6 +117,8 @@ def _row(name: str, columns: list[list[float]], *, digits: int) -> None:
 
 
 def _save(case: Case, directory: Path) -> None:
+    import tensorflow as tf
+
     from impasto.client.signatures import DREAM
     from impasto.export.backbones import BACKBONES, Backbone, load_weights
     from impasto.export.dream.served import DeepDream
@@ -121,7 +127,7 @@ def _save(case: Case, directory: Path) -> None:
 
     architecture = BACKBONES[case.backbone]
     weights = load_weights(architecture, "random")
-    network = Backbone(architecture, weights.arrays, fold=case.fold)
+    network = Backbone(architecture, weights.arrays, fold=case.fold, compute=tf.as_dtype(case.compute))
     dream = DeepDream(network, SETTINGS[case.backbone], weights=str(weights.provenance))
     save(dream, directory, dream.functions, contract=DREAM)
 
@@ -139,7 +145,8 @@ def _measured(case: Case, directory: Path, placement: int) -> dict[str, dict[str
     from impasto.export.saved_model import load_as_server
 
     architecture = BACKBONES[case.backbone]
-    network = Backbone(architecture, load_weights(architecture, "random").arrays, fold=case.fold)
+    arrays = load_weights(architecture, "random").arrays
+    network = Backbone(architecture, arrays, fold=case.fold, compute=tf.as_dtype(case.compute))
     state = np.random.default_rng(0).uniform(-1.0, 1.0, (*case.size, 3)).astype(np.float32)
     chosen = np.array([float(layer in case.names) for layer in architecture.layers], np.float32)
     with load_as_server(directory) as served:

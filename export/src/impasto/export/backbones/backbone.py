@@ -30,17 +30,34 @@ class Backbone(tf.Module):
         fold: multiply the batch normalisation into the convolutions, and compute these in less time: see `FastConv`.
             The activations stay within 1e-4 of the unfolded network's. Without it, or without batch normalisation, the
             network computes what Keras' own does, operation by operation.
+        compute: `tf.float32`, or `tf.bfloat16` for all that comes after the first convolution. That one sees the
+            picture itself, whose finest differences bfloat16 would round away, and costs next to nothing. The
+            activations that are given out are float32 in any case.
 
     Raises:
-        BackboneError: an array is missing or not of the network's shape.
+        BackboneError: an array is missing or not of the network's shape, or batch normalisation is to be computed in
+            bfloat16.
     """
 
-    def __init__(self, architecture: Architecture, arrays: Arrays, *, fold: bool = True) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        arrays: Arrays,
+        *,
+        fold: bool = True,
+        compute: tf.DType = tf.float32,
+    ) -> None:
         super().__init__(name=architecture.name)
         self.architecture = architecture
         _check(architecture, arrays)
+        if compute != tf.float32 and architecture.normalised and not fold:
+            raise BackboneError(
+                f"{architecture.name} computes in {compute.name} only with its batch normalisation folded; "
+                "leave out --no-fold or take float32"
+            )
         # VGG19 would gain nothing: its kernels are small beside its activations, and none share an input.
         self._fast = fold and architecture.normalised
+        self._compute = compute
         self._computed: dict[str, Computed] = {}
         self._segments: list[Callable[[tf.Tensor], tf.Tensor]] = []
         self._kernels: list[tf.Variable] = []
@@ -50,9 +67,13 @@ class Backbone(tf.Module):
             others = [arrays[f"{name}/{parameter}"] for parameter in architecture.parameters]
             if self._fast:
                 kernel, others = _folded(kernel, *others)
-            self._kernels.append(tf.Variable(kernel, trainable=False, name=f"{name}/kernel"))
+            dtype = compute if self._kernels else tf.float32
+            self._kernels.append(tf.Variable(tf.cast(kernel, dtype), trainable=False, name=f"{name}/kernel"))
             self._others.append(
-                [tf.Variable(other, trainable=False, name=f"{name}/other") for other in others]
+                [
+                    tf.Variable(tf.cast(other, dtype), trainable=False, name=f"{name}/other")
+                    for other in others
+                ]
             )
 
     def channels(self) -> tuple[int, ...]:
@@ -73,15 +94,20 @@ class Backbone(tf.Module):
         """
         layers = [image]
         for index in range(count):
-            layers.append(self._segment(index, layers[-1].shape[-1])(layers[-1]))
-        return layers[1:]
+            below = tf.cast(layers[-1], self._dtype(index))
+            layers.append(self._segment(index, below.shape[-1])(below))
+        return [tf.cast(layer, tf.float32) for layer in layers[1:]]
+
+    def _dtype(self, index: int) -> tf.DType:
+        """What a segment takes."""
+        return self._compute if index else tf.float32
 
     def _segment(self, index: int, channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
         if not self._fast:
             return self._computation(index)
         # A function, so that a saved model holds each segment once, forward and back, whatever uses it.
         if len(self._segments) == index:
-            layer = tf.TensorSpec([None, None, None, channels])
+            layer = tf.TensorSpec([None, None, None, channels], self._dtype(index))
             segment = tf.function(self._computation(index), input_signature=[layer], autograph=False)
             self._segments.append(segment)
         return self._segments[index]

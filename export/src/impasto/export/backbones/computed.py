@@ -13,7 +13,7 @@ class Computed(tf.saved_model.experimental.TrackableResource):
     """A constant of a model, computed once: on its creation, and wherever the saved model is loaded.
 
     Args:
-        compute: gives the tensor, float32 and of a static shape, from variables that never change.
+        compute: gives the tensor, of a static shape, from variables that never change.
     """
 
     def __init__(self, compute: Callable[[], tf.Tensor]) -> None:
@@ -22,20 +22,21 @@ class Computed(tf.saved_model.experimental.TrackableResource):
         # In a function's graph it would be lost with the function.
         with tf.init_scope():
             value = compute()
-            self._shape = value.shape
-            self._digest = hashlib.sha256(f"{self._shape}".encode() + value.numpy().tobytes()).hexdigest()
+            self._shape, self._dtype = value.shape, value.dtype
+            described = f"{self._dtype.name} {self._shape}".encode()
+            self._digest = hashlib.sha256(described + value.numpy().tobytes()).hexdigest()
             self._assign(value)
 
     @property
     def value(self) -> tf.Tensor:
         """The tensor."""
-        value = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=tf.float32)
+        value = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=self._dtype)
         return tf.ensure_shape(value, self._shape)
 
     def _create_resource(self) -> tf.Tensor:
         # Resources of one name are one. A saved model has its own; there the name has to be the same at each export.
         name = str(uuid4()) if tf.executing_eagerly() else self._digest
-        return tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=self._shape, shared_name=name)
+        return tf.raw_ops.VarHandleOp(dtype=self._dtype, shape=self._shape, shared_name=name)
 
     def _initialize(self) -> None:
         self._assign(self._compute())

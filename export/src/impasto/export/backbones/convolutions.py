@@ -46,7 +46,7 @@ class RecipeConv(Conv):
     ) -> tf.Tensor:
         """See `Conv`."""
         own = self._take((*kernel, x.shape[-1], filters))
-        x = tf.nn.conv2d(x, own.kernel, strides=stride, padding=padding)
+        x = tf.nn.conv2d(tf.cast(x, own.kernel.dtype), own.kernel, strides=stride, padding=padding)
         if len(own.others) == 1:
             return tf.nn.relu(tf.nn.bias_add(x, own.others[0]))
         beta, mean, variance = own.others
@@ -74,6 +74,7 @@ class FastConv(Conv):
         """See `Conv`."""
         own = self._take((*kernel, x.shape[-1], filters))
         (bias,) = own.others
+        x = tf.cast(x, bias.dtype)
         if stride != 1:
             return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, own.kernel, stride, padding), bias))
         turned = self._once(f"{own.name}/turned", lambda: _turned(own.kernel))

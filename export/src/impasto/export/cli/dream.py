@@ -31,13 +31,21 @@ _NAMES = ("inception_v3", "vgg19")
     help="Fold InceptionV3's batch normalisation into its convolutions.",
 )
 @click.option(
+    "--compute",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="What the network computes in. bfloat16 takes little more than half the time where the processor has it, and "
+    "dreams nearly the same.",
+)
+@click.option(
     "--models",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("models"),
     show_default=True,
     help="The model repository.",
 )
-def dream(backbone: str, weights: str, seed: int, fold: bool, models: Path) -> None:
+def dream(backbone: str, weights: str, seed: int, fold: bool, compute: str, models: Path) -> None:
     """Export DeepDream as the next version of `dream` in the model repository."""
     # TensorFlow takes seconds to import, so `--help` does without.
     from impasto.export.backbones import BACKBONES, DownloadError, load_weights
@@ -48,7 +56,7 @@ def dream(backbone: str, weights: str, seed: int, fold: bool, models: Path) -> N
         found = load_weights(architecture, weights, seed=seed)
     except DownloadError as error:
         raise ExportError(f"{error}. {_without_download(weights, models)}") from error
-    click.echo(f"{publish(architecture, found, models, fold=fold).path}")
+    click.echo(f"{publish(architecture, found, models, fold=fold, compute=compute).path}")
 
 
 def _without_download(weights: str, models: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
 from impasto.export.backbones import Architecture, Backbone, Weights
@@ -16,7 +17,14 @@ from impasto.export.saved_model import save
 from impasto.export.warmup import Request, write_warmup
 
 
-def publish(architecture: Architecture, weights: Weights, models: Path, *, fold: bool = True) -> Version:
+def publish(
+    architecture: Architecture,
+    weights: Weights,
+    models: Path,
+    *,
+    fold: bool = True,
+    compute: str = "float32",
+) -> Version:
     """Export DeepDream on a network as the next version of `dream`.
 
     The manifest says which network and which weights are inside.
@@ -26,15 +34,16 @@ def publish(architecture: Architecture, weights: Weights, models: Path, *, fold:
         weights: of that network.
         models: the model repository.
         fold: fold batch normalisation into the convolutions.
+        compute: `float32`, or `bfloat16` for the network; the picture and the losses are float32 in any case.
 
     Raises:
         ExportError: the weights do not fit, or the result does not keep the contract.
     """
     settings = SETTINGS[architecture.name]
-    dream = DeepDream(
-        Backbone(architecture, weights.arrays, fold=fold), settings, weights=str(weights.provenance)
-    )
-    source = {"backbone": architecture.name, "weights": weights.provenance.as_dict()}
+    network = Backbone(architecture, weights.arrays, fold=fold, compute=tf.as_dtype(compute))
+    origin = str(weights.provenance) + ("" if compute == "float32" else f"; computes in {compute}")
+    dream = DeepDream(network, settings, weights=origin)
+    source = {"backbone": architecture.name, "weights": weights.provenance.as_dict(), "compute": compute}
     if architecture.normalised:
         source["batch_normalisation"] = "folded" if fold else "kept"
     manifest = Manifest(model=DREAM.name, signatures=tuple(DREAM.signatures), source=source)
