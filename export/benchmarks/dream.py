@@ -3,7 +3,8 @@
 - recipe: Keras' whole network down to the layers, and the loop around it, in one tf.function, as the recipe is usually
   written;
 - bare: forward and backward through the network cut at the deepest layer asked for, and nothing else;
-- served: the exported model's signature `ascend`, in a session as TensorFlow Serving runs it.
+- float32, bfloat16-backward, bfloat16: the signature `ascend` of a model exported with that `--compute`, in a session
+  as TensorFlow Serving runs it.
 
 They run in turns in one process, so that a busy machine slows all of them alike; and in several processes, each with
 other blocks of memory taken before, as it matters for a process's whole life where its arrays happen to lie: the
@@ -21,13 +22,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 _STEPS: Final = 4
+_RECIPE: Final = "recipe"
+_BARE: Final = "bare"
+_NAMES: Final = 28
+"""Columns for the names."""
+
 _CLOCKS: Final[Mapping[str, Callable[[], float]]] = {"wall": time.perf_counter, "CPU": time.process_time}
 
 
@@ -42,7 +50,7 @@ class Case:
         rounds: how often each takes its turn, in each process.
         fold: whether the network is folded.
         tile: of the served dream; 0 is none.
-        compute: what the served and the bare network compute in.
+        computes: what each of the served networks computes in; the bare one is float32.
     """
 
     backbone: str
@@ -51,7 +59,7 @@ class Case:
     rounds: int
     fold: bool
     tile: int
-    compute: str
+    computes: tuple[str, ...]
 
 
 @click.command()
@@ -64,7 +72,15 @@ class Case:
 @click.option("--processes", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--fold/--no-fold", default=True, show_default=True)
 @click.option("--tile", type=int, default=0, show_default=True, help="Of the served dream; 0 is none.")
-@click.option("--compute", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
+@click.option(
+    "--compute",
+    "computes",
+    type=click.Choice(["float32", "bfloat16-backward", "bfloat16"]),
+    multiple=True,
+    default=["float32", "bfloat16-backward", "bfloat16"],
+    show_default=True,
+    help="May be given several times.",
+)
 @click.option("--measure", "directory", type=click.Path(path_type=Path), hidden=True)
 @click.option("--placement", type=int, default=0, hidden=True)
 def main(
@@ -75,7 +91,7 @@ def main(
     processes: int,
     fold: bool,
     tile: int,
-    compute: str,
+    computes: tuple[str, ...],
     directory: Path | None,
     placement: int,
 ) -> None:
@@ -85,27 +101,31 @@ def main(
 
     names = layers.split(",") if layers else list(SETTINGS[backbone].layers)
     height, width = map(int, size.split("x"))
-    case = Case(backbone, tuple(names), (height, width), rounds, fold, tile, compute)
+    case = Case(backbone, tuple(names), (height, width), rounds, fold, tile, computes)
     if directory is not None:
         click.echo(json.dumps(_measured(case, directory, placement)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        _save(case, Path(folder, "dream"))
-        command = [sys.executable, *sys.argv, "--measure", str(Path(folder, "dream")), "--placement"]
+        for compute in computes:
+            _save(case, compute, Path(folder, compute))
+        command = [sys.executable, *sys.argv, "--measure", folder, "--placement"]
         found = [
             json.loads(subprocess.check_output([*command, str(number)], stderr=subprocess.DEVNULL))
             for number in range(processes)
         ]
     click.echo(
-        f"{backbone} {size}, {'+'.join(names)}, {compute}, ms a step: medians of {processes} processes' medians of "
+        f"{backbone} {size}, {'+'.join(names)}, ms a step: medians of {processes} processes' medians of "
         f"{rounds} x {_STEPS}, and the least and the most of them"
     )
-    click.echo(f"  {'':<16}{'wall':>24}{'CPU':>24}")
-    for name in ("recipe", "bare", "served"):
+    click.echo(f"  {'':<{_NAMES}}{'wall':>24}{'CPU':>24}")
+    for name in (_RECIPE, _BARE, *computes):
         _row(name, [[process[clock][name] for process in found] for clock in _CLOCKS], digits=1)
-    for name in ("recipe", "bare"):
-        ratios = [[process[clock]["served"] / process[clock][name] for process in found] for clock in _CLOCKS]
-        _row(f"served / {name}", ratios, digits=2)
+    for compute in computes:
+        for name in (_RECIPE, _BARE):
+            ratios = [
+                [process[clock][compute] / process[clock][name] for process in found] for clock in _CLOCKS
+            ]
+            _row(f"{compute} / {name}", ratios, digits=2)
 
 
 def _row(name: str, columns: list[list[float]], *, digits: int) -> None:
@@ -113,21 +133,20 @@ def _row(name: str, columns: list[list[float]], *, digits: int) -> None:
         f"{statistics.median(column):8.{digits}f} ({min(column):.{digits}f} to {max(column):.{digits}f})"
         for column in columns
     )
-    click.echo(f"  {name:<16}" + "".join(f"{cell:>24}" for cell in cells))
+    click.echo(f"  {name:<{_NAMES}}" + "".join(f"{cell:>24}" for cell in cells))
 
 
-def _save(case: Case, directory: Path) -> None:
-    import tensorflow as tf
-
+def _save(case: Case, compute: str, directory: Path) -> None:
     from impasto.client.signatures import DREAM
     from impasto.export.backbones import BACKBONES, Backbone, load_weights
+    from impasto.export.compute import Compute
     from impasto.export.dream.served import DeepDream
     from impasto.export.dream.settings import SETTINGS
     from impasto.export.saved_model import save
 
     architecture = BACKBONES[case.backbone]
     weights = load_weights(architecture, "random")
-    network = Backbone(architecture, weights.arrays, fold=case.fold, compute=tf.as_dtype(case.compute))
+    network = Backbone(architecture, weights.arrays, fold=case.fold, compute=Compute(compute))
     dream = DeepDream(network, SETTINGS[case.backbone], weights=str(weights.provenance))
     save(dream, directory, dream.functions, contract=DREAM)
 
@@ -146,16 +165,20 @@ def _measured(case: Case, directory: Path, placement: int) -> dict[str, dict[str
 
     architecture = BACKBONES[case.backbone]
     arrays = load_weights(architecture, "random").arrays
-    network = Backbone(architecture, arrays, fold=case.fold, compute=tf.as_dtype(case.compute))
+    network = Backbone(architecture, arrays, fold=case.fold)
     state = np.random.default_rng(0).uniform(-1.0, 1.0, (*case.size, 3)).astype(np.float32)
     chosen = np.array([float(layer in case.names) for layer in architecture.layers], np.float32)
-    with load_as_server(directory) as served:
+    with ExitStack() as stack:
+        served = {
+            compute: stack.enter_context(load_as_server(directory / compute)) for compute in case.computes
+        }
         request = {"state": state, "steps": _STEPS, "layer_weights": chosen, "tile": case.tile}
         runs: dict[str, Callable[[], Any]] = {
-            "recipe": _recipe(case.backbone, list(case.names), tf.constant(state)),
-            "bare": _bare(network, list(case.names), tf.constant(state)),
-            "served": lambda: served.run("ascend", request),
+            _RECIPE: _recipe(case.backbone, list(case.names), tf.constant(state)),
+            _BARE: _bare(network, list(case.names), tf.constant(state)),
         }
+        for compute, model in served.items():
+            runs[compute] = partial(model.run, "ascend", request)
         for run in runs.values():
             run()
         times: dict[str, dict[str, list[float]]] = {clock: {name: [] for name in runs} for clock in _CLOCKS}

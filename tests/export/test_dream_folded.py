@@ -20,16 +20,11 @@ from impasto.export.backbones import (
     INCEPTION_V3,
     Architecture,
     Backbone,
-    BackboneError,
-    Provenance,
     Segment,
-    Weights,
 )
 from impasto.export.backbones.random import random_arrays
 from impasto.export.contract import read_meta_graph
-from impasto.export.dream.publish import publish
 from impasto.export.dream.served import DeepDream
-from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server, save
 from impasto.export.stateless import assert_stateless
 
@@ -187,67 +182,6 @@ def test_the_saved_model_holds_the_folded_kernels_once_and_changes_none(director
             [3, 3, 15, 8],
         ]
         assert sorted(kernels) == expected
-
-
-@pytest.mark.parametrize("normalised", [True, False])
-def test_bfloat16_gives_nearly_the_same_activations_and_gradient(normalised: bool) -> None:
-    architecture = replace(ARCHITECTURE, normalised=normalised)
-    arrays = random_arrays(architecture, seed=1)
-    x = tf.constant(PICTURE[None])
-    layers, gradients = [], []
-    for compute in (tf.float32, tf.bfloat16):
-        backbone = Backbone(architecture, arrays, compute=compute)
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            found = backbone.activations(x, 3)
-            loss = tf.reduce_mean(found[-1])
-        assert [layer.dtype for layer in found] == [tf.float32] * 3
-        first = [variable.name.startswith("shallow/") for variable in backbone.variables]
-        expected = [tf.float32 if is_first else compute for is_first in first]
-        assert [variable.dtype for variable in backbone.variables] == expected
-        layers.append(found[-1].numpy())
-        gradients.append(tape.gradient(loss, x).numpy().ravel())
-    exact, near = layers
-    assert 0 < np.linalg.norm(near - exact) <= 0.03 * np.linalg.norm(exact)
-    exact, near = gradients
-    assert exact @ near >= 0.95 * np.linalg.norm(exact) * np.linalg.norm(near)
-
-
-def test_bfloat16_is_served_and_steps_nearly_as_the_recipe(tmp_path: Path) -> None:
-    module = DeepDream(
-        Backbone(ARCHITECTURE, random_arrays(ARCHITECTURE, seed=1), compute=tf.bfloat16),
-        dream_models.SETTINGS,
-        weights=dream_models.WEIGHTS,
-        limits=dream_models.LIMITS,
-    )
-    save(module, tmp_path / "dream", module.functions, contract=DREAM)
-    assert_stateless(tmp_path / "dream")
-    with load_as_server(tmp_path / "dream") as served:
-        found = served.run("ascend", {"state": PICTURE, "steps": 1, "layer_weights": [0.0, 0.0, 1.0]})
-    assert found["state"].dtype == np.float32
-    expected, change = recipe_step(1) - PICTURE, found["state"] - PICTURE
-    assert np.sum(expected * change) >= 0.95 * np.linalg.norm(expected) * np.linalg.norm(change)
-
-
-def test_batch_normalisation_is_not_computed_in_bfloat16() -> None:
-    with pytest.raises(BackboneError, match="only with its batch normalisation folded; leave out --no-fold"):
-        Backbone(ARCHITECTURE, random_arrays(ARCHITECTURE, seed=1), fold=False, compute=tf.bfloat16)
-
-
-def test_a_version_says_what_it_computes_in(tmp_path: Path) -> None:
-    architecture = replace(INCEPTION_V3, layers=INCEPTION_V3.layers[:4], segments=INCEPTION_V3.segments[:4])
-    arrays = {
-        name: array
-        for name, array in random_arrays(architecture, seed=0).items()
-        if name.split("/")[0] in architecture.convolutions
-    }
-    weights = Weights(arrays, Provenance(source="random", origin="drawn", licence="none needed"))
-    publish(architecture, weights, tmp_path, compute="bfloat16")
-    store = ModelRepository(tmp_path)
-    assert store.manifest("dream").source["compute"] == "bfloat16"
-    with load_as_server(store.latest("dream").path) as served:
-        told = served.run("describe", {})
-    assert told["weights"].item() == b"drawn; licence: none needed; computes in bfloat16"
 
 
 def test_the_saved_model_holds_each_segment_once_whatever_the_number_of_depths(

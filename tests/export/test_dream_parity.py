@@ -18,6 +18,7 @@ import dream_oracle
 from dream_calls import Predict, serve_dream
 from impasto.client.signatures import DREAM
 from impasto.export.backbones import VGG19, Architecture, Backbone, Weights, inception_v3, load_weights
+from impasto.export.compute import Compute
 from impasto.export.dream.publish import publish
 from impasto.export.repository import ModelRepository
 from impasto.export.warmup import read_warmup
@@ -131,8 +132,9 @@ def test_each_octave_on_inception_v3_is_the_usual_recipes_to_one_grey_level(
     )
 
 
+@pytest.mark.parametrize("compute", [Compute.FLOAT32, Compute.BFLOAT16_BACKWARD])
 def test_a_step_on_the_folded_inception_v3_is_that_on_the_kept_one_to_one_grey_level(
-    inception_weights: Weights,
+    inception_weights: Weights, compute: Compute
 ) -> None:
     """One step: an untrained InceptionV3 is chaotic, and folding rounds differently.
 
@@ -140,8 +142,9 @@ def test_a_step_on_the_folded_inception_v3_is_that_on_the_kept_one_to_one_grey_l
     """
     x = tf.constant(photo(172, 210) / np.float32(127.5) - 1.0, tf.float32)
     stepped = []
-    for fold in (False, True):
-        backbone = Backbone(INCEPTION_V3, inception_weights.arrays, fold=fold)
+    kept = Backbone(INCEPTION_V3, inception_weights.arrays, fold=False)
+    folded = Backbone(INCEPTION_V3, inception_weights.arrays, compute=compute)
+    for backbone in (kept, folded):
         with tf.GradientTape() as tape:
             tape.watch(x)
             activations = backbone.activations(x[None], 6)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from impasto.export.backbones.architecture import Architecture
 from impasto.export.backbones.computed import Computed
 from impasto.export.backbones.convolutions import EPSILON, FastConv, Parameters, RecipeConv
+from impasto.export.compute import Compute
 from impasto.export.errors import ExportError
 
 Arrays = Mapping[str, npt.NDArray[np.float32]]
@@ -30,9 +31,8 @@ class Backbone(tf.Module):
         fold: multiply the batch normalisation into the convolutions, and compute these in less time: see `FastConv`.
             The activations stay within 1e-4 of the unfolded network's. Without it, or without batch normalisation, the
             network computes what Keras' own does, operation by operation.
-        compute: `tf.float32`, or `tf.bfloat16` for all that comes after the first convolution. That one sees the
-            picture itself, whose finest differences bfloat16 would round away, and costs next to nothing. The
-            activations that are given out are float32 in any case.
+        compute: see `Compute`. The first convolution is float32 in any case: it sees the picture itself, whose finest
+            differences bfloat16 would round away, and costs next to nothing. So are the activations that are given out.
 
     Raises:
         BackboneError: an array is missing or not of the network's shape, or batch normalisation is to be computed in
@@ -45,18 +45,19 @@ class Backbone(tf.Module):
         arrays: Arrays,
         *,
         fold: bool = True,
-        compute: tf.DType = tf.float32,
+        compute: Compute = Compute.FLOAT32,
     ) -> None:
         super().__init__(name=architecture.name)
         self.architecture = architecture
         _check(architecture, arrays)
-        if compute != tf.float32 and architecture.normalised and not fold:
+        if compute is not Compute.FLOAT32 and architecture.normalised and not fold:
             raise BackboneError(
-                f"{architecture.name} computes in {compute.name} only with its batch normalisation folded; "
+                f"{architecture.name} computes in {compute.value} only with its batch normalisation folded; "
                 "leave out --no-fold or take float32"
             )
-        # VGG19 would gain nothing: its kernels are small beside its activations, and none share an input.
-        self._fast = fold and architecture.normalised
+        # Without batch normalisation there is nothing to gain but another type for gradients: VGG19's kernels are small
+        # beside its activations, and none share an input.
+        self._fast = fold if architecture.normalised else compute is Compute.BFLOAT16_BACKWARD
         self._compute = compute
         self._computed: dict[str, Computed] = {}
         self._segments: list[Callable[[tf.Tensor], tf.Tensor]] = []
@@ -65,9 +66,9 @@ class Backbone(tf.Module):
         for name in architecture.convolutions:
             kernel = arrays[f"{name}/kernel"]
             others = [arrays[f"{name}/{parameter}"] for parameter in architecture.parameters]
-            if self._fast:
+            if self._fast and architecture.normalised:
                 kernel, others = _folded(kernel, *others)
-            dtype = compute if self._kernels else tf.float32
+            dtype = tf.as_dtype(self._computes(len(self._kernels)).forward)
             self._kernels.append(tf.Variable(tf.cast(kernel, dtype), trainable=False, name=f"{name}/kernel"))
             self._others.append(
                 [
@@ -98,9 +99,20 @@ class Backbone(tf.Module):
             layers.append(self._segment(index, below.shape[-1])(below))
         return [tf.cast(layer, tf.float32) for layer in layers[1:]]
 
+    def _computes(self, index: int) -> Compute:
+        """What a convolution computes in, or a segment takes."""
+        return self._compute if index else Compute.FLOAT32
+
     def _dtype(self, index: int) -> tf.DType:
-        """What a segment takes."""
-        return self._compute if index else tf.float32
+        return tf.as_dtype(self._computes(index).forward)
+
+    def _parameters(self, index: int) -> Parameters:
+        return Parameters(
+            self.architecture.convolutions[index],
+            self._kernels[index],
+            self._others[index],
+            tf.as_dtype(self._computes(index).backward),
+        )
 
     def _segment(self, index: int, channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
         if not self._fast:
@@ -117,16 +129,16 @@ class Backbone(tf.Module):
         start = sum(len(before.convolutions) for before in self.architecture.segments[:index])
 
         def compute(x: tf.Tensor) -> tf.Tensor:
-            remaining = map(Parameters, segment.convolutions, self._kernels[start:], self._others[start:])
+            remaining = map(self._parameters, range(start, start + len(segment.convolutions)))
 
             def take(shape: tuple[int, ...]) -> Parameters:
-                own = next(remaining)
-                if tuple(own.kernel.shape) != shape:
+                parameters = next(remaining)
+                if tuple(parameters.kernel.shape) != shape:
                     raise BackboneError(
-                        f"{own.name}/kernel has shape {tuple(own.kernel.shape)}, not {shape}: "
+                        f"{parameters.name}/kernel has shape {tuple(parameters.kernel.shape)}, not {shape}: "
                         f"give weights of {self.architecture.name} without its classifier"
                     )
-                return own
+                return parameters
 
             return segment.compute(x, FastConv(take, self._computed) if self._fast else RecipeConv(take))
 

@@ -24,11 +24,13 @@ class Parameters:
         name: of the convolution.
         kernel: [height, width, C, filters].
         others: the bias; or the batch normalisation's beta, mean and variance.
+        backward: the type that its gradient is convolved in.
     """
 
     name: str
     kernel: tf.Variable
     others: Sequence[tf.Variable]
+    backward: tf.DType
 
 
 Take = Callable[[tuple[int, ...]], Parameters]
@@ -36,7 +38,10 @@ Take = Callable[[tuple[int, ...]], Parameters]
 
 
 class RecipeConv(Conv):
-    """Operation by operation as in Keras, with TensorFlow's own gradients: equal to the last bit."""
+    """Operation by operation as in Keras, with TensorFlow's own gradients: equal to the last bit.
+
+    The gradients have the activations' type.
+    """
 
     def __init__(self, take: Take) -> None:
         self._take = take
@@ -75,17 +80,15 @@ class FastConv(Conv):
         own = self._take((*kernel, x.shape[-1], filters))
         (bias,) = own.others
         x = tf.cast(x, bias.dtype)
-        if stride != 1:
-            return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, own.kernel, stride, padding), bias))
-        turned = self._once(f"{own.name}/turned", lambda: _turned(own.kernel))
-        around = _around(kernel, padding)
+        back = self._back(own, stride, padding)
 
         @tf.custom_gradient
         def convolved(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-            y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, own.kernel, 1, padding), bias))
+            y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, own.kernel, stride, padding), bias))
 
             def backward(gradient: tf.Tensor) -> tf.Tensor:
-                return tf.nn.conv2d(_relu_gradient(gradient, y), turned, 1, around)
+                above = tf.cast(_relu_gradient(gradient, y), own.backward)
+                return tf.cast(back(above, tf.shape(x)), x.dtype)
 
             return y, backward
 
@@ -96,16 +99,17 @@ class FastConv(Conv):
         channels = x.shape[-1]
         direct = [self._take((1, 1, channels, count)) for count in filters]
         last = [] if smoothed is None else [self._take((1, 1, channels, smoothed))]
-        name = direct[0].name
+        name, dtype = direct[0].name, direct[0].backward
         kernel = self._once(f"{name}/heads/kernel", lambda: tf.concat([own.kernel for own in direct], axis=3))
         bias = self._once(f"{name}/heads/bias", lambda: tf.concat([own.others[0] for own in direct], axis=0))
         turned = self._once(
-            f"{name}/heads/turned", lambda: _turned(tf.concat([own.kernel for own in direct + last], axis=3))
+            f"{name}/heads/turned",
+            lambda: _turned(tf.concat([own.kernel for own in direct + last], axis=3), dtype),
         )
 
         @tf.custom_gradient
         def convolved(x: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., tf.Tensor]]:
-            together = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "VALID"), bias))
+            heads = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "VALID"), bias))
             # A mean of convolutions is a convolution of the mean, and has fewer channels.
             means = [
                 tf.nn.relu(tf.nn.bias_add(smooth(tf.nn.conv2d(x, own.kernel, 1, "VALID")), own.others[0]))
@@ -113,7 +117,7 @@ class FastConv(Conv):
             ]
 
             def backward(*gradients: tf.Tensor) -> tf.Tensor:
-                above = [_relu_gradient(tf.concat(gradients[: len(direct)], axis=3), together)]
+                above = [_relu_gradient(tf.concat(gradients[: len(direct)], axis=3), heads)]
                 for gradient, mean in zip(gradients[len(direct) :], means, strict=True):
                     gradient = tf.raw_ops.AvgPoolGrad(
                         orig_input_shape=tf.shape(mean),
@@ -123,12 +127,27 @@ class FastConv(Conv):
                         padding="SAME",
                     )
                     above.append(gradient)
-                return tf.nn.conv2d(tf.concat(above, axis=3), turned, 1, "VALID")
+                together = tf.cast(tf.concat(above, axis=3), dtype)
+                return tf.cast(tf.nn.conv2d(together, turned, 1, "VALID"), x.dtype)
 
-            return [*tf.split(together, filters, axis=3), *means], backward
+            return [*tf.split(heads, filters, axis=3), *means], backward
 
         found: list[tf.Tensor] = convolved(x)
         return found
+
+    def _back(
+        self, own: Parameters, stride: int, padding: str
+    ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """From the gradient of a convolution's output, and the shape of its input, to the input's gradient."""
+        if stride != 1:
+            # Several kernels, one for each place between the strides, take no less time.
+            kernel = own.kernel
+            if kernel.dtype != own.backward:
+                kernel = self._once(f"{own.name}/back", lambda: tf.cast(own.kernel, own.backward))
+            return lambda gradient, shape: tf.nn.conv2d_transpose(gradient, kernel, shape, stride, padding)
+        turned = self._once(f"{own.name}/turned", lambda: _turned(own.kernel, own.backward))
+        around = _around(own.kernel.shape[:2], padding)
+        return lambda gradient, _: tf.nn.conv2d(gradient, turned, 1, around)
 
     def _once(self, name: str, compute: Callable[[], tf.Tensor]) -> tf.Tensor:
         if name not in self._computed:
@@ -136,12 +155,12 @@ class FastConv(Conv):
         return self._computed[name].value
 
 
-def _turned(kernel: tf.Tensor) -> tf.Tensor:
+def _turned(kernel: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """The kernel by which the gradient of a convolution's output is convolved, to give its input's."""
-    return tf.transpose(tf.reverse(kernel, axis=[0, 1]), [0, 1, 3, 2])
+    return tf.cast(tf.transpose(tf.reverse(kernel, axis=[0, 1]), [0, 1, 3, 2]), dtype)
 
 
-def _around(kernel: tuple[int, int], padding: str) -> list[list[int]]:
+def _around(kernel: Sequence[int], padding: str) -> list[list[int]]:
     """What that convolution is padded with: what the other one was not."""
     before = [(side - 1) // 2 if padding == "SAME" else 0 for side in kernel]
     after = [side // 2 if padding == "SAME" else 0 for side in kernel]

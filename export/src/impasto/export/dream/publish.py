@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
 from impasto.export.backbones import Architecture, Backbone, Weights
+from impasto.export.compute import Compute
 from impasto.export.dream.served import DeepDream
 from impasto.export.dream.settings import SETTINGS
 from impasto.export.manifest import Manifest
@@ -23,7 +23,7 @@ def publish(
     models: Path,
     *,
     fold: bool = True,
-    compute: str = "float32",
+    compute: Compute = Compute.FLOAT32,
 ) -> Version:
     """Export DeepDream on a network as the next version of `dream`.
 
@@ -34,16 +34,22 @@ def publish(
         weights: of that network.
         models: the model repository.
         fold: fold batch normalisation into the convolutions.
-        compute: `float32`, or `bfloat16` for the network; the picture and the losses are float32 in any case.
+        compute: what the network computes in.
 
     Raises:
         ExportError: the weights do not fit, or the result does not keep the contract.
     """
     settings = SETTINGS[architecture.name]
-    network = Backbone(architecture, weights.arrays, fold=fold, compute=tf.as_dtype(compute))
-    origin = str(weights.provenance) + ("" if compute == "float32" else f"; computes in {compute}")
+    network = Backbone(architecture, weights.arrays, fold=fold, compute=compute)
+    origin = str(weights.provenance)
+    if compute is not Compute.FLOAT32:
+        origin += f"; computes in {compute.value}"
     dream = DeepDream(network, settings, weights=origin)
-    source = {"backbone": architecture.name, "weights": weights.provenance.as_dict(), "compute": compute}
+    source = {
+        "backbone": architecture.name,
+        "weights": weights.provenance.as_dict(),
+        "compute": compute.value,
+    }
     if architecture.normalised:
         source["batch_normalisation"] = "folded" if fold else "kept"
     manifest = Manifest(model=DREAM.name, signatures=tuple(DREAM.signatures), source=source)

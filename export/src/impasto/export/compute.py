@@ -1,0 +1,28 @@
+"""What a network computes in."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Compute(str, Enum):
+    """The type of a network's numbers, forward and back.
+
+    The picture, the first convolution, which sees it, and the losses are float32 in any case.
+    """
+
+    FLOAT32 = "float32"
+    BFLOAT16_BACKWARD = "bfloat16-backward"
+    """float32 forward, so that losses and activations stay as they are, and bfloat16 back: a rounding error of half a
+    hundredth in each convolution's gradient, which has no part in what comes after the step."""
+    BFLOAT16 = "bfloat16"
+
+    @property
+    def forward(self) -> str:
+        """The type of the activations."""
+        return "bfloat16" if self is Compute.BFLOAT16 else "float32"
+
+    @property
+    def backward(self) -> str:
+        """The type that gradients are convolved in."""
+        return "float32" if self is Compute.FLOAT32 else "bfloat16"

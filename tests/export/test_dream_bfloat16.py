@@ -1,0 +1,196 @@
+"""Networks that compute in bfloat16, wholly or on the way back alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from skimage import data
+
+import dream_models
+import dream_oracle
+from dream_calls import serve_dream
+from impasto.client.signatures import DREAM
+from impasto.export.backbones import (
+    INCEPTION_V3,
+    VGG19,
+    Architecture,
+    Backbone,
+    BackboneError,
+    Provenance,
+    Segment,
+    Weights,
+    load_weights,
+)
+from impasto.export.backbones.random import random_arrays
+from impasto.export.compute import Compute
+from impasto.export.dream.publish import publish
+from impasto.export.dream.served import DeepDream
+from impasto.export.repository import ModelRepository
+from impasto.export.saved_model import load_as_server, save
+from impasto.export.stateless import assert_stateless
+
+GREY_LEVEL = 1 / 127.5
+"""One of 255 steps, on the scale -1..1."""
+
+PICTURE = np.random.default_rng(2).uniform(-1.0, 1.0, (19, 23, 3)).astype(np.float32)
+ERROR = 0.02
+"""Of a convolution's gradient, beside its own length: bfloat16 keeps 8 bits, so it rounds by up to 1/256."""
+
+
+def _block(x: Any, conv: Any) -> Any:
+    one, three, smoothed = conv.heads(x, (4, 6), smoothed=5)
+    return tf.concat([one, conv(three, 6, (3, 3)), smoothed], axis=3)
+
+
+ARCHITECTURE = replace(
+    dream_models.ARCHITECTURE,
+    normalised=True,
+    segments=(
+        Segment(lambda x, conv: conv(x, 4, (3, 3)), ("shallow",)),
+        Segment(_block, ("one", "three_before", "smoothed", "three")),
+        Segment(lambda x, conv: conv(x, 8, (3, 3), stride=2, padding="VALID"), ("deep",)),
+    ),
+)
+"""One of each kind: a convolution, several of one input, a smoothed one, one with a stride."""
+
+
+def _architecture(*, normalised: bool) -> Architecture:
+    return replace(ARCHITECTURE, normalised=normalised)
+
+
+def _layers_and_gradient(backbone: Backbone, *, count: int = 3) -> tuple[list[Any], Any]:
+    """The layers, and the gradient of the last one's weighted sum by the picture."""
+    x = tf.constant(PICTURE[None])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        layers = backbone.activations(x, count)
+        weights = np.random.default_rng(0).uniform(0.5, 1.5, layers[-1].shape).astype(np.float32)
+        total = tf.reduce_sum(weights * layers[-1])
+    assert [layer.dtype for layer in layers] == [tf.float32] * count
+    return [layer.numpy() for layer in layers], tape.gradient(total, x).numpy()
+
+
+def _cosine(one: Any, other: Any) -> float:
+    one, other = one.astype(float), other.astype(float)
+    return float(np.sum(one * other) / (np.linalg.norm(one) * np.linalg.norm(other)))
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_bfloat16_gives_nearly_the_same_activations_and_gradient(normalised: bool) -> None:
+    architecture = _architecture(normalised=normalised)
+    arrays = random_arrays(architecture, seed=1)
+    exact, gradient = _layers_and_gradient(Backbone(architecture, arrays))
+    backbone = Backbone(architecture, arrays, compute=Compute.BFLOAT16)
+    near, near_gradient = _layers_and_gradient(backbone)
+    for variable in backbone.variables:
+        first = variable.name.startswith("shallow/")
+        assert variable.dtype == (tf.float32 if first else tf.bfloat16)
+    assert 0 < np.linalg.norm(near[-1] - exact[-1]) <= 0.03 * np.linalg.norm(exact[-1])
+    assert _cosine(gradient, near_gradient) >= 0.95
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_bfloat16_backward_alters_the_gradient_alone_and_hardly(normalised: bool) -> None:
+    architecture = _architecture(normalised=normalised)
+    arrays = random_arrays(architecture, seed=1)
+    exact, gradient = _layers_and_gradient(Backbone(architecture, arrays))
+    backbone = Backbone(architecture, arrays, compute=Compute.BFLOAT16_BACKWARD)
+    found, near = _layers_and_gradient(backbone)
+    assert {variable.dtype for variable in backbone.variables} == {tf.float32}
+    for ours, theirs in zip(found, exact, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    assert 0 < np.linalg.norm(near - gradient) <= ERROR * np.linalg.norm(gradient)
+
+
+@given(
+    height=st.integers(1, 5),
+    width=st.integers(1, 5),
+    padding=st.sampled_from(["SAME", "VALID"]),
+    stride=st.integers(1, 2),
+)
+@settings(max_examples=25, deadline=None)
+def test_a_convolutions_gradient_in_bfloat16_is_nearly_the_recipes(
+    height: int, width: int, padding: str, stride: int
+) -> None:
+    def compute(x: Any, conv: Any) -> Any:
+        # The picture's own convolution is left in float32.
+        return conv(conv(x, 6, (1, 1)), 7, (height, width), stride=stride, padding=padding)
+
+    architecture = replace(ARCHITECTURE, layers=("only",), segments=(Segment(compute, ("before", "only")),))
+    arrays = random_arrays(architecture, seed=height * 10 + width)
+    _, exact = _layers_and_gradient(Backbone(architecture, arrays, fold=False), count=1)
+    backward = Backbone(architecture, arrays, compute=Compute.BFLOAT16_BACKWARD)
+    _, near = _layers_and_gradient(backward, count=1)
+    assert 0 < np.linalg.norm(near - exact) <= ERROR * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("compute", [Compute.BFLOAT16_BACKWARD, Compute.BFLOAT16])
+def test_it_is_served_and_steps_nearly_as_float32(tmp_path: Path, compute: Compute) -> None:
+    arrays = random_arrays(ARCHITECTURE, seed=1)
+    changes = []
+    for each in (Compute.FLOAT32, compute):
+        module = DeepDream(
+            Backbone(ARCHITECTURE, arrays, compute=each),
+            dream_models.SETTINGS,
+            weights=dream_models.WEIGHTS,
+            limits=dream_models.LIMITS,
+        )
+        directory = tmp_path / each.value
+        save(module, directory, module.functions, contract=DREAM)
+        assert_stateless(directory)
+        with load_as_server(directory) as served:
+            found = served.run("ascend", {"state": PICTURE, "steps": 1, "layer_weights": [0.0, 0.0, 1.0]})
+        assert found["state"].dtype == np.float32
+        changes.append(found["state"] - PICTURE)
+    assert _cosine(*changes) >= 0.95
+    assert (changes[0] != changes[1]).any()
+
+
+def test_a_step_of_vgg19_with_bfloat16_gradients_is_the_usual_recipes_to_a_fifth_of_a_grey_level(
+    tmp_path: Path,
+) -> None:
+    """One step: from there two dreams part, as units near zero are active in one and not in the other."""
+    weights = load_weights(VGG19, "random", seed=1)
+    layers = ("block4_conv3", "block5_conv2")
+    x = np.asarray(Image.fromarray(data.chelsea()).resize((84, 64))) / np.float32(127.5) - 1
+    oracle = dream_oracle.DeepDreamer(
+        dream_oracle.vgg19(dict(weights.arrays)), layers, dream_oracle.vgg_input
+    )
+    expected, loss = oracle.ascend(tf.constant(x), 1, 0.01)
+    publish(VGG19, weights, tmp_path, compute=Compute.BFLOAT16_BACKWARD)
+    with serve_dream(tmp_path, warm_up=False) as predict:
+        chosen = [float(layer in layers) for layer in VGG19.layers]
+        served = predict("ascend", state=x, steps=1, layer_weights=chosen)
+    assert np.abs(expected - x).max() > 10 * GREY_LEVEL
+    assert np.abs(served["state"] - expected).max() <= GREY_LEVEL / 5
+    assert served["loss"] == pytest.approx(float(loss), rel=1e-6)
+
+
+@pytest.mark.parametrize("compute", [Compute.BFLOAT16_BACKWARD, Compute.BFLOAT16])
+def test_batch_normalisation_is_not_computed_in_bfloat16(compute: Compute) -> None:
+    with pytest.raises(BackboneError, match="only with its batch normalisation folded; leave out --no-fold"):
+        Backbone(ARCHITECTURE, random_arrays(ARCHITECTURE, seed=1), fold=False, compute=compute)
+
+
+def test_a_version_says_what_it_computes_in(tmp_path: Path) -> None:
+    architecture = replace(INCEPTION_V3, layers=INCEPTION_V3.layers[:4], segments=INCEPTION_V3.segments[:4])
+    arrays = {
+        name: array
+        for name, array in random_arrays(architecture, seed=0).items()
+        if name.split("/")[0] in architecture.convolutions
+    }
+    weights = Weights(arrays, Provenance(source="random", origin="drawn", licence="none needed"))
+    publish(architecture, weights, tmp_path, compute=Compute.BFLOAT16_BACKWARD)
+    store = ModelRepository(tmp_path)
+    assert store.manifest("dream").source["compute"] == "bfloat16-backward"
+    with load_as_server(store.latest("dream").path) as served:
+        told = served.run("describe", {})
+    assert told["weights"].item() == b"drawn; licence: none needed; computes in bfloat16-backward"
