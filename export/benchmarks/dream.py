@@ -6,9 +6,9 @@
 - float32, bfloat16-backward, bfloat16: the signature `ascend` of a model exported with that `--compute`, in a session
   as TensorFlow Serving runs it.
 
-They run in turns in one process, so that a busy machine slows all of them alike; and in several processes, each with
-other blocks of memory taken before, as it matters for a process's whole life where its arrays happen to lie: the
-recipe's step varies by a quarter with that.
+They run in turns in one process, so that a busy machine slows all of them alike; and in several processes, as
+TensorFlow computes the recipe's gradient of a pooling with oneDNN in some of them and with its own, slower kernel for
+as long as the others live.
 
     python export/benchmarks/dream.py --backbone inception_v3 --size 300x400
 """
@@ -82,7 +82,6 @@ class Case:
     help="May be given several times.",
 )
 @click.option("--measure", "directory", type=click.Path(path_type=Path), hidden=True)
-@click.option("--placement", type=int, default=0, hidden=True)
 def main(
     backbone: str,
     layers: str | None,
@@ -93,9 +92,8 @@ def main(
     tile: int,
     computes: tuple[str, ...],
     directory: Path | None,
-    placement: int,
 ) -> None:
-    """Print milliseconds a step and their ratios, of time passed and of time that the processors worked: the medians of
+    """Print milliseconds a step and their ratios, of time passed and of time that the processors worked: the means over
     all processes, and their range."""
     from impasto.export.dream.settings import SETTINGS
 
@@ -103,18 +101,17 @@ def main(
     height, width = map(int, size.split("x"))
     case = Case(backbone, tuple(names), (height, width), rounds, fold, tile, computes)
     if directory is not None:
-        click.echo(json.dumps(_measured(case, directory, placement)))
+        click.echo(json.dumps(_measured(case, directory)))
         return
     with tempfile.TemporaryDirectory() as folder:
         for compute in computes:
             _save(case, compute, Path(folder, compute))
-        command = [sys.executable, *sys.argv, "--measure", folder, "--placement"]
+        command = [sys.executable, *sys.argv, "--measure", folder]
         found = [
-            json.loads(subprocess.check_output([*command, str(number)], stderr=subprocess.DEVNULL))
-            for number in range(processes)
+            json.loads(subprocess.check_output(command, stderr=subprocess.DEVNULL)) for _ in range(processes)
         ]
     click.echo(
-        f"{backbone} {size}, {'+'.join(names)}, ms a step: medians of {processes} processes' medians of "
+        f"{backbone} {size}, {'+'.join(names)}, ms a step: means of {processes} processes' medians of "
         f"{rounds} x {_STEPS}, and the least and the most of them"
     )
     click.echo(f"  {'':<{_NAMES}}{'wall':>24}{'CPU':>24}")
@@ -130,7 +127,7 @@ def main(
 
 def _row(name: str, columns: list[list[float]], *, digits: int) -> None:
     cells = (
-        f"{statistics.median(column):8.{digits}f} ({min(column):.{digits}f} to {max(column):.{digits}f})"
+        f"{statistics.fmean(column):8.{digits}f} ({min(column):.{digits}f} to {max(column):.{digits}f})"
         for column in columns
     )
     click.echo(f"  {name:<{_NAMES}}" + "".join(f"{cell:>24}" for cell in cells))
@@ -151,13 +148,9 @@ def _save(case: Case, compute: str, directory: Path) -> None:
     save(dream, directory, dream.functions, contract=DREAM)
 
 
-def _measured(case: Case, directory: Path, placement: int) -> dict[str, dict[str, float]]:
-    """Milliseconds a step, medians, by clock and name; `placement` seeds the blocks that are taken before."""
+def _measured(case: Case, directory: Path) -> dict[str, dict[str, float]]:
+    """Milliseconds a step, medians, by clock and name."""
     import numpy as np
-
-    rng = np.random.default_rng(placement)
-    taken = [np.ones(int(rng.integers(1, 3_000_000)), np.uint8) for _ in range(40)]
-
     import tensorflow as tf
 
     from impasto.export.backbones import BACKBONES, Backbone, load_weights
@@ -188,7 +181,6 @@ def _measured(case: Case, directory: Path, placement: int) -> dict[str, dict[str
                 run()
                 for clock, now in _CLOCKS.items():
                     times[clock][name].append((now() - before[clock]) * 1000.0 / _STEPS)
-    del taken
     return {
         clock: {name: statistics.median(each) for name, each in named.items()}
         for clock, named in times.items()

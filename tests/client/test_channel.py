@@ -34,7 +34,10 @@ ONE = np.zeros(1, np.float32)
         ("ipv6:[::1]:9000", "ipv6:[::1]:9000"),
         ("[::1]:9000", "ipv6:[::1]:9000"),
         ("[::1]:1,[::2]", "ipv6:[::1]:1,[::2]:8500"),
-        ("dns:///models:8500", "dns:///models:8500"),
+        ("dns:///models:9000", "dns:///models:9000"),
+        ("dns:///models", "dns:///models:8500"),
+        ("dns:models", "dns:models:8500"),
+        ("dns://8.8.8.8/models", "dns://8.8.8.8/models:8500"),
         ("unix:/run/models.sock", "unix:/run/models.sock"),
     ],
 )

@@ -122,6 +122,7 @@ def test_json_tells_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "code", "words"),
     [
         (["--layers", "mixed3"], exit_codes.REFUSED, "the model has shallow, middle, deep"),
+        (["--seed", "2147483648"], exit_codes.USAGE, "2147483648 is not in the range"),
         (["--layers", "deep=much"], exit_codes.USAGE, "'much', the weight of deep, is not a number"),
         (["--layers", "=2"], exit_codes.USAGE, "is not a list such as mixed3,mixed5=0.5"),
         (["--octaves", "-1,x"], exit_codes.USAGE, "is not a list of whole numbers such as -2,-1,0"),

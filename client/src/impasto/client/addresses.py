@@ -29,6 +29,10 @@ def target(address: str) -> str:
         AddressError: the address cannot be parsed, or one of several names does not resolve.
     """
     replicas = endpoints(address)
+    if address.startswith("dns:"):
+        # Without a port gRPC would take that of https.
+        before = address[: len(address) - len(_dns_name(address))]
+        return before + ",".join(_join(host, port) for host, port in replicas)
     if address.startswith(_SCHEMES) and not address.startswith(_NUMERIC):
         return address
     if len(replicas) == 1:
@@ -52,8 +56,7 @@ def endpoints(address: str) -> list[tuple[str, int]]:
     if scheme is None or scheme in _NUMERIC:
         replicas = address.removeprefix(scheme or "")
     elif scheme == "dns:":
-        # dns:name, dns:///name, or dns://the name server to ask/name
-        replicas = address.removeprefix(scheme).rpartition("/")[2]
+        replicas = _dns_name(address)
     else:
         return []
     found = [_host_port(part.strip(), address) for part in replicas.split(",")]
@@ -80,6 +83,11 @@ def is_on_this_machine(address: str) -> bool:
         return True
     hosts = [host for host, _ in endpoints(address)]
     return bool(hosts) and all(_is_loopback(host) for host in hosts)
+
+
+def _dns_name(address: str) -> str:
+    """Of dns:name, dns:///name, or dns://the name server to ask/name."""
+    return address.removeprefix("dns:").rpartition("/")[2]
 
 
 def _is_loopback(host: str) -> bool:

@@ -78,7 +78,12 @@ _OPTIONS = (
         "[default: 512 for pictures above a megapixel]",
     ),
     click.option(
-        "--seed", type=int, default=0, show_default=True, metavar="N", help="Of the tiles' random places."
+        "--seed",
+        type=click.IntRange(-(2**31), 2**31 - 1),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Of the tiles' random places.",
     ),
 )
 

@@ -109,7 +109,8 @@ class FastConv(Conv):
 
         @tf.custom_gradient
         def convolved(x: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., tf.Tensor]]:
-            heads = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "VALID"), bias))
+            together = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "VALID"), bias))
+            heads = tf.split(together, filters, axis=3)
             # A mean of convolutions is a convolution of the mean, and has fewer channels.
             means = [
                 tf.nn.relu(tf.nn.bias_add(smooth(tf.nn.conv2d(x, own.kernel, 1, "VALID")), own.others[0]))
@@ -117,20 +118,12 @@ class FastConv(Conv):
             ]
 
             def backward(*gradients: tf.Tensor) -> tf.Tensor:
-                above = [_relu_gradient(tf.concat(gradients[: len(direct)], axis=3), heads)]
-                for gradient, mean in zip(gradients[len(direct) :], means, strict=True):
-                    gradient = tf.raw_ops.AvgPoolGrad(
-                        orig_input_shape=tf.shape(mean),
-                        grad=_relu_gradient(gradient, mean),
-                        ksize=[1, 3, 3, 1],
-                        strides=[1, 1, 1, 1],
-                        padding="SAME",
-                    )
-                    above.append(gradient)
-                together = tf.cast(tf.concat(above, axis=3), dtype)
-                return tf.cast(tf.nn.conv2d(together, turned, 1, "VALID"), x.dtype)
+                above = [_relu_gradient(*pair) for pair in zip(gradients, heads + means, strict=True)]
+                above[len(heads) :] = map(_smooth_gradient, above[len(heads) :])
+                joined = tf.cast(tf.concat(above, axis=3), dtype)
+                return tf.cast(tf.nn.conv2d(joined, turned, 1, "VALID"), x.dtype)
 
-            return [*tf.split(heads, filters, axis=3), *means], backward
+            return heads + means, backward
 
         found: list[tf.Tensor] = convolved(x)
         return found
@@ -170,3 +163,14 @@ def _around(kernel: Sequence[int], padding: str) -> list[list[int]]:
 
 def _relu_gradient(gradient: tf.Tensor, activation: tf.Tensor) -> tf.Tensor:
     return tf.raw_ops.ReluGrad(gradients=gradient, features=activation)
+
+
+def _smooth_gradient(gradient: tf.Tensor) -> tf.Tensor:
+    """Of `smooth`, whose input and output have one shape."""
+    return tf.raw_ops.AvgPoolGrad(
+        orig_input_shape=tf.shape(gradient),
+        grad=gradient,
+        ksize=[1, 3, 3, 1],
+        strides=[1, 1, 1, 1],
+        padding="SAME",
+    )
