@@ -44,7 +44,8 @@ types: setup-dev
 	    || { echo "$$report"; exit 1; }
 
 unit: setup-dev
-	$(BIN)/pytest
+	@# A file's tests stay together, as they share its servers; the files in their order, as the slow ones are not last.
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 docs: setup-dev ## the API reference, from the docstrings, in build/docs
 	$(BIN)/pdoc --docformat google --output-directory build/docs $$(cat docs/reference-modules.txt)
