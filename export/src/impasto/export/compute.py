@@ -13,8 +13,8 @@ class Compute(str, Enum):
 
     FLOAT32 = "float32"
     BFLOAT16_BACKWARD = "bfloat16-backward"
-    """float32 forward, so that losses and activations stay as they are, and bfloat16 back: a rounding error of half a
-    hundredth in each convolution's gradient, which has no part in what comes after the step."""
+    """float32 forward, so that losses are float32's, and bfloat16 back: the gradient of the picture errs by about a
+    hundredth of its length."""
     BFLOAT16 = "bfloat16"
 
     @property
