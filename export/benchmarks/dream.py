@@ -30,6 +30,8 @@ from typing import Any, Final
 
 import click
 
+from impasto.export.compute import Compute
+
 _STEPS: Final = 4
 _RECIPE: Final = "recipe"
 _BARE: Final = "bare"
@@ -75,9 +77,9 @@ class Case:
 @click.option(
     "--compute",
     "computes",
-    type=click.Choice(["float32", "bfloat16-backward", "bfloat16"]),
+    type=click.Choice([compute.value for compute in Compute]),
     multiple=True,
-    default=["float32", "bfloat16-backward", "bfloat16"],
+    default=[compute.value for compute in Compute],
     show_default=True,
     help="May be given several times.",
 )
@@ -136,7 +138,6 @@ def _row(name: str, columns: list[list[float]], *, digits: int) -> None:
 def _save(case: Case, compute: str, directory: Path) -> None:
     from impasto.client.signatures import DREAM
     from impasto.export.backbones import BACKBONES, Backbone, load_weights
-    from impasto.export.compute import Compute
     from impasto.export.dream.served import DeepDream
     from impasto.export.dream.settings import SETTINGS
     from impasto.export.saved_model import save

@@ -36,46 +36,17 @@ from impasto.export.dream.served import DeepDream
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server, save
 from impasto.export.stateless import assert_stateless
+from one_of_each import ARCHITECTURE, PICTURE, layers_and_gradient
 
 GREY_LEVEL = 1 / 127.5
 """One of 255 steps, on the scale -1..1."""
 
-PICTURE = np.random.default_rng(2).uniform(-1.0, 1.0, (19, 23, 3)).astype(np.float32)
 ERROR = 0.02
 """Of a convolution's gradient, beside its own length: bfloat16 keeps 8 bits, so it rounds by up to 1/256."""
 
 
-def _block(x: Any, conv: Any) -> Any:
-    one, three, smoothed = conv.heads(x, (4, 6), smoothed=5)
-    return tf.concat([one, conv(three, 6, (3, 3)), smoothed], axis=3)
-
-
-ARCHITECTURE = replace(
-    dream_models.ARCHITECTURE,
-    normalised=True,
-    segments=(
-        Segment(lambda x, conv: conv(x, 4, (3, 3)), ("shallow",)),
-        Segment(_block, ("one", "three_before", "smoothed", "three")),
-        Segment(lambda x, conv: conv(x, 8, (3, 3), stride=2, padding="VALID"), ("deep",)),
-    ),
-)
-"""One of each kind: a convolution, several of one input, a smoothed one, one with a stride."""
-
-
 def _architecture(*, normalised: bool) -> Architecture:
     return replace(ARCHITECTURE, normalised=normalised)
-
-
-def _layers_and_gradient(backbone: Backbone, *, count: int = 3) -> tuple[list[Any], Any]:
-    """The layers, and the gradient of the last one's weighted sum by the picture."""
-    x = tf.constant(PICTURE[None])
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        layers = backbone.activations(x, count)
-        weights = np.random.default_rng(0).uniform(0.5, 1.5, layers[-1].shape).astype(np.float32)
-        total = tf.reduce_sum(weights * layers[-1])
-    assert [layer.dtype for layer in layers] == [tf.float32] * count
-    return [layer.numpy() for layer in layers], tape.gradient(total, x).numpy()
 
 
 def _cosine(one: Any, other: Any) -> float:
@@ -87,9 +58,9 @@ def _cosine(one: Any, other: Any) -> float:
 def test_bfloat16_gives_nearly_the_same_activations_and_gradient(normalised: bool) -> None:
     architecture = _architecture(normalised=normalised)
     arrays = random_arrays(architecture, seed=1)
-    exact, gradient = _layers_and_gradient(Backbone(architecture, arrays))
+    exact, gradient = layers_and_gradient(Backbone(architecture, arrays), count=3)
     backbone = Backbone(architecture, arrays, compute=Compute.BFLOAT16)
-    near, near_gradient = _layers_and_gradient(backbone)
+    near, near_gradient = layers_and_gradient(backbone, count=3)
     for variable in backbone.variables:
         first = variable.name.startswith("shallow/")
         assert variable.dtype == (tf.float32 if first else tf.bfloat16)
@@ -101,9 +72,9 @@ def test_bfloat16_gives_nearly_the_same_activations_and_gradient(normalised: boo
 def test_bfloat16_backward_alters_the_gradient_alone_and_hardly(normalised: bool) -> None:
     architecture = _architecture(normalised=normalised)
     arrays = random_arrays(architecture, seed=1)
-    exact, gradient = _layers_and_gradient(Backbone(architecture, arrays))
+    exact, gradient = layers_and_gradient(Backbone(architecture, arrays), count=3)
     backbone = Backbone(architecture, arrays, compute=Compute.BFLOAT16_BACKWARD)
-    found, near = _layers_and_gradient(backbone)
+    found, near = layers_and_gradient(backbone, count=3)
     assert {variable.dtype for variable in backbone.variables} == {tf.float32}
     for ours, theirs in zip(found, exact, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -126,9 +97,9 @@ def test_a_convolutions_gradient_in_bfloat16_is_nearly_the_recipes(
 
     architecture = replace(ARCHITECTURE, layers=("only",), segments=(Segment(compute, ("before", "only")),))
     arrays = random_arrays(architecture, seed=height * 10 + width)
-    _, exact = _layers_and_gradient(Backbone(architecture, arrays, fold=False), count=1)
+    _, exact = layers_and_gradient(Backbone(architecture, arrays, fold=False), count=1)
     backward = Backbone(architecture, arrays, compute=Compute.BFLOAT16_BACKWARD)
-    _, near = _layers_and_gradient(backward, count=1)
+    _, near = layers_and_gradient(backward, count=1)
     assert 0 < np.linalg.norm(near - exact) <= ERROR * np.linalg.norm(exact)
 
 

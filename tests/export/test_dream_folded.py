@@ -27,40 +27,17 @@ from impasto.export.contract import read_meta_graph
 from impasto.export.dream.served import DeepDream
 from impasto.export.saved_model import load_as_server, save
 from impasto.export.stateless import assert_stateless
-
-PICTURE = np.random.default_rng(2).uniform(-1.0, 1.0, (19, 23, 3)).astype(np.float32)
-
-
-def _block(x: Any, conv: Any) -> Any:
-    one, three, smoothed = conv.heads(x, (4, 6), smoothed=5)
-    three = conv(conv(three, 6, (3, 3)), 6, (3, 3))
-    return tf.concat([one, three, smoothed], axis=3)
-
-
-ARCHITECTURE = replace(
-    dream_models.ARCHITECTURE,
-    normalised=True,
-    segments=(
-        Segment(lambda x, conv: conv(x, 4, (3, 3)), ("shallow",)),
-        Segment(_block, ("one", "three_before", "smoothed", "three", "three_after")),
-        Segment(lambda x, conv: conv(x, 8, (3, 3), stride=2, padding="VALID"), ("deep",)),
-    ),
-)
-"""One of each kind: convolutions of one input, a smoothed one, two kernels of one shape, one with a stride."""
+from one_of_each import ARCHITECTURE, PICTURE, layers_and_gradient
 
 
 def layer_and_gradient(
     architecture: Architecture, arrays: Any, picture: Any, *, fold: bool, count: int
 ) -> tuple[Any, Any]:
     """The last of `count` layers, and the gradient of its weighted sum by the picture; float64."""
-    x = tf.constant(picture[None])
-    backbone = Backbone(architecture, arrays, fold=fold)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        layer = backbone.activations(x, count)[-1]
-        weights = np.random.default_rng(0).uniform(0.5, 1.5, layer.shape).astype(np.float32)
-        total = tf.reduce_sum(weights * layer)
-    return layer.numpy().astype(float), tape.gradient(total, x).numpy().astype(float)
+    layers, gradient = layers_and_gradient(
+        Backbone(architecture, arrays, fold=fold), count=count, picture=picture
+    )
+    return layers[-1].astype(float), gradient.astype(float)
 
 
 def assert_close(found: Any, expected: Any) -> None:
