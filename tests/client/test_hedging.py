@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,10 +17,10 @@ from hypothesis import given, strategies
 
 from client_servers import Answer, ScriptedServer, prediction, scripted
 from impasto.client import AsyncClient, Client, Retries, errors
-from impasto.client._hedging import ATTEMPTS, Hedging, is_final
+from impasto.client._hedging import ATTEMPTS, Hedging, first_answer, is_final
 from impasto.client.errors import STATUS_ERRORS
 
-SOON = 0.02  # seconds; far above what these servers take to answer is not needed, as nothing is timed
+SOON = 0.02  # seconds; an answer may be late for no reason but a busy machine, so no test counts on one that is not
 NEVER = 60.0  # longer than any test waits
 ONCE = Retries(attempts=1)
 
@@ -105,7 +106,38 @@ def test_a_late_call_is_answered_by_the_next_attempt_and_the_late_one_is_cancell
     with serving(attempts) as server, Client(server.address, hedge=SOON) as client:
         assert call(client) == 2
         assert attempts.cancelled.wait(NEVER / 4)
-    assert attempts.arrived == 2
+    assert 2 <= attempts.arrived <= ATTEMPTS  # the second one's answer may be late, too
+
+
+class Attempt:
+    """A gRPC future that has been answered, or never is."""
+
+    def __init__(self, *, answered: bool) -> None:
+        self.answered = answered
+        self.cancelled = False
+
+    def add_done_callback(self, callback: Callable[[Attempt], None]) -> None:
+        if self.answered:
+            callback(self)
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.OK
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+def test_no_third_attempt_is_sent_where_the_second_one_answers_in_time() -> None:
+    sent: list[Attempt] = []
+
+    def start(timeout: float | None) -> Attempt:
+        sent.append(Attempt(answered=len(sent) == 1))
+        return sent[-1]
+
+    decided = first_answer(start, timeout=NEVER, delay=SOON, hedging=Hedging(SOON))
+    assert len(sent) == 2
+    assert decided is sent[1]
+    assert sent[0].cancelled
 
 
 def test_the_replica_that_answers_is_taken_where_another_stalls() -> None:
@@ -126,7 +158,7 @@ def test_a_call_is_sent_three_times_at_most() -> None:
         Client(server.address, hedge=SOON) as client,
         pytest.raises(errors.DeadlineExceeded),
     ):
-        call(client, timeout=30 * SOON)
+        call(client, timeout=2)
     assert attempts.arrived == ATTEMPTS == 3
 
 
@@ -144,7 +176,7 @@ def test_no_call_is_sent_again_unless_that_is_asked_for() -> None:
         Client(server.address) as client,
         pytest.raises(errors.DeadlineExceeded),
     ):
-        call(client, timeout=0.3)
+        call(client, timeout=1)
     assert attempts.arrived == 1
 
 
@@ -152,33 +184,31 @@ def test_a_call_whose_timeout_is_shorter_than_the_delay_is_sent_once() -> None:
     attempts = attempts_of(held, answered(2))
     with (
         serving(attempts) as server,
-        Client(server.address, hedge=0.3) as client,
+        Client(server.address, hedge=1) as client,
         pytest.raises(errors.DeadlineExceeded),
     ):
-        call(client, timeout=0.3)
+        call(client, timeout=1)
     assert attempts.arrived == 1
 
 
 def test_all_attempts_share_one_timeout() -> None:
-    remaining: list[float] = []
+    allowed: list[float] = []  # seconds from the call's start to each attempt's end, as the server reads them
 
     def note(attempts: Attempts) -> Answer:
         def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-            remaining.append(context.time_remaining())
-            return attempts.hold(request, context)
+            allowed.append(time.monotonic() - started + context.time_remaining())
+            return attempts.hold(request, context) if len(allowed) < ATTEMPTS else number(3)
 
         return answer
 
     attempts = attempts_of(note)
-    with (
-        serving(attempts) as server,
-        Client(server.address, hedge=0.4) as client,
-        pytest.raises(errors.DeadlineExceeded),
-    ):
-        call(client, timeout=1.1)
-    assert len(remaining) == 3
-    assert remaining == sorted(remaining, reverse=True)
-    assert remaining[0] - remaining[2] > 0.4
+    hedge, timeout = 0.5, 9.0  # gRPC sends one of ten seconds or more rounded up to a second
+    with serving(attempts) as server, Client(server.address, hedge=hedge) as client:
+        started = time.monotonic()
+        assert call(client, timeout=timeout) == 3
+    assert len(allowed) == ATTEMPTS
+    assert min(allowed) > timeout - 0.01
+    assert max(allowed) < timeout + hedge  # with a timeout each, the last one would have two of them more
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
