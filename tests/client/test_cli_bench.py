@@ -44,6 +44,16 @@ def test_long_jobs_are_measured_by_a_step(
     assert f"{model}, 2 at once, 0.2 s" in said.err
 
 
+def test_a_call_may_take_as_long_as_one_of_the_job_may(
+    committed_server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["bench", "srcnn", "--server", committed_server.address, "--seconds", "0.1", "--size", "40x30"]
+    monkeypatch.setenv("IMPASTO_TIMEOUT_PREDICT", "0.0001")
+    assert run(command) == exit_codes.DONE
+    monkeypatch.setenv("IMPASTO_TIMEOUT_UPSCALE", "0.0001")
+    assert run(command) == exit_codes.UNREACHABLE
+
+
 def test_a_server_without_such_models_is_told(
     toy_server: LocalServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,15 +21,19 @@ class CountingServer:
 
     Attributes:
         seconds: how long it takes for an answer.
+        together: no call is answered before so many were under way at once.
         address: where it listens.
         now: calls under way.
         most: the largest number of calls that were under way at once.
         answered: calls answered.
         cancelled: calls that were cancelled.
         arrived: set at each call.
+        left: set whenever one ends.
+        gathered: set once as many as `together` were under way at once.
     """
 
     seconds: float
+    together: int = 1
     address: str = ""
     now: int = 0
     most: int = 0
@@ -37,12 +41,16 @@ class CountingServer:
     cancelled: int = 0
     arrived: threading.Event = field(default_factory=threading.Event)
     left: threading.Event = field(default_factory=threading.Event)
+    gathered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         self.now += 1
         self.most = max(self.most, self.now)
         self.arrived.set()
+        if self.most >= self.together:
+            self.gathered.set()
         try:
+            await self.gathered.wait()
             await asyncio.sleep(self.seconds)
         except asyncio.CancelledError:
             self.cancelled += 1
@@ -64,9 +72,9 @@ class _AnyMethod(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def counting(seconds: float) -> Iterator[CountingServer]:
+def counting(seconds: float, *, together: int = 1) -> Iterator[CountingServer]:
     """A server on a free port, in an event loop of its own."""
-    state = CountingServer(seconds)
+    state = CountingServer(seconds, together)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="counting-server")
     thread.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -19,7 +19,16 @@ from impasto.client.cli.output import print_json, print_table
 from impasto.client.cli.streams import note
 from impasto.client.errors import CallError, ModelNotFound, ServerOverloaded
 from impasto.client.metadata import State
+from impasto.client.settings import CallKind
 from impasto.client.signatures import DREAM, MODELS, SRCNN, STYLE_SIDE, STYLIZE, TRANSFER
+
+_KINDS: Final[Mapping[str, CallKind]] = {
+    SRCNN.name: "upscale",
+    STYLIZE.name: "stylize",
+    DREAM.name: "dream",
+    TRANSFER.name: "transfer",
+}
+"""What a call of each model is for, and so how long it may take."""
 
 _HEADER: Final = (
     "MODEL",
@@ -210,14 +219,19 @@ async def _measure(
     size: tuple[int, int],
 ) -> Figures:
     tally = _Tally()
-    await _warm_up(client, model, inputs, tally, concurrency=concurrency)
+    timeout = getattr(client.settings.timeouts, _KINDS[model])
+
+    async def call() -> None:
+        await client.predict(model, inputs, timeout=timeout)
+
+    await _warm_up(call, tally, concurrency=concurrency)
     started = time.perf_counter()
 
     async def call_on() -> None:
         while time.perf_counter() < started + seconds:
             begun = time.perf_counter()
             try:
-                await client.predict(model, inputs)
+                await call()
             except CallError as error:
                 tally.fail(error)
             else:
@@ -227,16 +241,13 @@ async def _measure(
     return _figures(tally, time.perf_counter() - started, model=model, concurrency=concurrency, size=size)
 
 
-async def _warm_up(
-    client: AsyncClient, model: str, inputs: Mapping[str, object], tally: _Tally, *, concurrency: int
-) -> None:
+async def _warm_up(call: Callable[[], Awaitable[None]], tally: _Tally, *, concurrency: int) -> None:
     """The first calls of a model build what the later ones use, so those that are answered are not counted.
 
     Raises:
         CallError: one failed, other than for want of the server's threads.
     """
-    first = (client.predict(model, inputs) for _ in range(concurrency))
-    for answer in await asyncio.gather(*first, return_exceptions=True):
+    for answer in await asyncio.gather(*(call() for _ in range(concurrency)), return_exceptions=True):
         if isinstance(answer, ServerOverloaded):
             tally.fail(answer)
         elif isinstance(answer, BaseException):
