@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import click
-import numpy as np
 
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli import exit_codes
+from impasto.client.cli.measuring import Figures, measure
 from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
 from impasto.client.cli.streams import note
-from impasto.client.errors import CallError, ModelNotFound, ServerOverloaded
+from impasto.client.errors import ModelNotFound
 from impasto.client.metadata import State
-from impasto.client.settings import CallKind
-from impasto.client.signatures import DREAM, MODELS, SRCNN, STYLE_SIDE, STYLIZE, TRANSFER
-
-_KINDS: Final[Mapping[str, CallKind]] = {
-    SRCNN.name: "upscale",
-    STYLIZE.name: "stylize",
-    DREAM.name: "dream",
-    TRANSFER.name: "transfer",
-}
-"""What a call of each model is for, and so how long it may take."""
+from impasto.client.signatures import MODELS
 
 _HEADER: Final = (
     "MODEL",
@@ -42,49 +32,6 @@ _HEADER: Final = (
     "CALLS/S",
     "MP/S",
 )
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What was measured of one model at one concurrency.
-
-    Attributes:
-        model: its name on the server.
-        concurrency: calls under way at once.
-        calls: answered.
-        failed: calls that ended with an error.
-        p50_ms: the median of the answered calls' milliseconds, from the request to the parsed answer; None without
-            one, likewise the next.
-        p90_ms: nine of ten calls took no longer.
-        p99_ms: 99 of a hundred.
-        max_ms: the longest.
-        calls_per_second: answered.
-        megapixels_per_second: of the pictures sent with them.
-        first_error: of the failed calls, if there are any.
-    """
-
-    model: str
-    concurrency: int
-    calls: int
-    failed: int
-    p50_ms: float | None
-    p90_ms: float | None
-    p99_ms: float | None
-    max_ms: float | None
-    calls_per_second: float
-    megapixels_per_second: float
-    first_error: str | None
-
-
-@dataclass
-class _Tally:
-    seconds: list[float] = field(default_factory=list)
-    failed: int = 0
-    first_error: str | None = None
-
-    def fail(self, error: CallError) -> None:
-        self.failed += 1
-        self.first_error = self.first_error or str(error)
 
 
 def _size(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, int]:
@@ -170,13 +117,10 @@ async def _measure_all(
 ) -> None:
     async with AsyncClient(settings=common.settings()) as client:
         for model in models or await _served(client):
-            inputs = _inputs(model, size)
             for calls in concurrency:
                 if not common.quiet:
                     note(f"{model}, {calls} at once, {seconds:g} s ...")
-                found.append(
-                    await _measure(client, model, inputs, concurrency=calls, seconds=seconds, size=size)
-                )
+                found.append(await measure(client, model, concurrency=calls, seconds=seconds, size=size))
 
 
 async def _served(client: AsyncClient) -> list[str]:
@@ -192,89 +136,6 @@ async def _served(client: AsyncClient) -> list[str]:
     if not there:
         raise ModelNotFound(f"{client.address} serves none of {', '.join(MODELS)}", address=client.address)
     return there
-
-
-def _inputs(model: str, size: tuple[int, int]) -> Mapping[str, object]:
-    """Of a call of serving_default."""
-    rng = np.random.default_rng(0)
-    picture = rng.integers(0, 256, (*size, 3), np.uint8)
-    painting = rng.integers(0, 256, (STYLE_SIDE, STYLE_SIDE, 3), np.uint8)
-    one, only = np.int32(1), np.zeros(1, np.int32)
-    inputs: dict[str, dict[str, object]] = {
-        SRCNN.name: {"image": picture[np.newaxis]},
-        STYLIZE.name: {"content": picture[np.newaxis], "style": painting[np.newaxis]},
-        DREAM.name: {"image": picture, "steps": one, "octaves": only},
-        TRANSFER.name: {"content": picture, "style": picture[::-1], "steps": one},
-    }
-    return inputs[model]
-
-
-async def _measure(
-    client: AsyncClient,
-    model: str,
-    inputs: Mapping[str, object],
-    *,
-    concurrency: int,
-    seconds: float,
-    size: tuple[int, int],
-) -> Figures:
-    tally = _Tally()
-    timeout = getattr(client.settings.timeouts, _KINDS[model])
-
-    async def call() -> None:
-        await client.predict(model, inputs, timeout=timeout)
-
-    await _warm_up(call, tally, concurrency=concurrency)
-    started = time.perf_counter()
-
-    async def call_on() -> None:
-        while time.perf_counter() < started + seconds:
-            begun = time.perf_counter()
-            try:
-                await call()
-            except CallError as error:
-                tally.fail(error)
-            else:
-                tally.seconds.append(time.perf_counter() - begun)
-
-    await asyncio.gather(*(call_on() for _ in range(concurrency)))
-    return _figures(tally, time.perf_counter() - started, model=model, concurrency=concurrency, size=size)
-
-
-async def _warm_up(call: Callable[[], Awaitable[None]], tally: _Tally, *, concurrency: int) -> None:
-    """The first calls of a model build what the later ones use, so those that are answered are not counted.
-
-    Raises:
-        CallError: one failed, other than for want of the server's threads.
-    """
-    for answer in await asyncio.gather(*(call() for _ in range(concurrency)), return_exceptions=True):
-        if isinstance(answer, ServerOverloaded):
-            tally.fail(answer)
-        elif isinstance(answer, BaseException):
-            raise answer
-
-
-def _figures(
-    tally: _Tally, elapsed: float, *, model: str, concurrency: int, size: tuple[int, int]
-) -> Figures:
-    calls = len(tally.seconds)
-
-    def percentile(share: float) -> float | None:
-        return round(1000 * float(np.percentile(tally.seconds, share)), 2) if calls else None
-
-    return Figures(
-        model,
-        concurrency,
-        calls,
-        tally.failed,
-        p50_ms=percentile(50),
-        p90_ms=percentile(90),
-        p99_ms=percentile(99),
-        max_ms=percentile(100),
-        calls_per_second=round(calls / elapsed, 2),
-        megapixels_per_second=round(calls * size[0] * size[1] / 1e6 / elapsed, 3),
-        first_error=tally.first_error,
-    )
 
 
 def _report(found: Sequence[Figures], *, as_json: bool) -> None:
