@@ -37,7 +37,7 @@ _NAMES = ("inception_v3", "vgg19")
     default=Compute.FLOAT32.value,
     show_default=True,
     help="What the network computes in. bfloat16-backward takes a fifth less time, with the same losses and nearly the "
-    "same gradients; bfloat16 takes little more than half the time, and dreams something else that is as good. Both "
+    "same gradients; bfloat16 takes three fifths of the time, and dreams something else that is as good. Both "
     "are slower than float32 on processors that do not have bfloat16 themselves.",
 )
 @click.option(
