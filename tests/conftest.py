@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from impasto.serving import LocalServer
+import model_servers
+from model_servers import ModelServer, serving
 
 if TYPE_CHECKING:
     from official_stubs import OfficialClient
@@ -27,7 +28,23 @@ os.environ["XDG_CONFIG_HOME"] = os.devnull
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows what the real servers said when a test fails."""
+    report = yield
+    if report.failed:
+        report.sections.extend(model_servers.logs())
+    return report
+
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", params=model_servers.KINDS)
+def server_kind(request: pytest.FixtureRequest) -> str:
+    """`local` and `real` in turn: a test that uses it, or a server of this file, runs on both."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -52,14 +69,14 @@ def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy_server(toy_repository: Path) -> Iterator[LocalServer]:
-    """A running server over the toy models; 32 calls at once."""
-    with LocalServer(toy_repository, max_workers=32) as server:
+def toy_server(toy_repository: Path, server_kind: str) -> Iterator[ModelServer]:
+    """A running server over the toy models; answers carry typed fields, as by default."""
+    with serving(server_kind, toy_repository, enable_serialization_as_tensor_content="false") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def official(toy_server: LocalServer) -> Iterator[OfficialClient]:
+def official(toy_server: ModelServer) -> Iterator[OfficialClient]:
     """The official stubs, connected to the toy server."""
     from official_stubs import official_client
 
@@ -74,9 +91,9 @@ def committed_models() -> Path:
 
 
 @pytest.fixture(scope="session")
-def committed_server(committed_models: Path) -> Iterator[LocalServer]:
+def committed_server(committed_models: Path, server_kind: str) -> Iterator[ModelServer]:
     """A running server over the committed srcnn."""
-    with LocalServer(committed_models, only=["srcnn"]) as server:
+    with serving(server_kind, committed_models, only=["srcnn"]) as server:
         yield server
 
 
@@ -91,9 +108,9 @@ def dream_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def dream_server(dream_repository: Path) -> Iterator[LocalServer]:
+def dream_server(dream_repository: Path, server_kind: str) -> Iterator[ModelServer]:
     """A running server over the tiny dream model."""
-    with LocalServer(dream_repository) as server:
+    with serving(server_kind, dream_repository) as server:
         yield server
 
 
@@ -108,14 +125,14 @@ def transfer_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def transfer_server(transfer_repository: Path) -> Iterator[LocalServer]:
+def transfer_server(transfer_repository: Path, server_kind: str) -> Iterator[ModelServer]:
     """A running server over the narrow transfer model."""
-    with LocalServer(transfer_repository) as server:
+    with serving(server_kind, transfer_repository) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def transfer_calls(transfer_server: LocalServer) -> Iterator[TransferCalls]:
+def transfer_calls(transfer_server: ModelServer) -> Iterator[TransferCalls]:
     """Calls to the narrow transfer model through the official stubs."""
     from official_stubs import official_client
     from transfer_models import TransferCalls

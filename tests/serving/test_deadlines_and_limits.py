@@ -14,6 +14,7 @@ import pytest
 
 import toy_models
 from impasto.serving import LocalServer
+from model_servers import serving
 from official_stubs import OfficialClient, official_client, predict_request
 
 FOREVER = np.int32(2**31 - 1)
@@ -21,11 +22,11 @@ LONG = np.int32(3000)
 X = np.array([1], np.float32)
 
 
-@pytest.fixture
-def single(toy_repository: Path) -> Iterator[OfficialClient]:
-    """A server that answers one call at once."""
+@pytest.fixture(scope="module")
+def single(toy_repository: Path, server_kind: str) -> Iterator[OfficialClient]:
+    """A server that answers one call at once: it keeps one of its threads to itself."""
     with (
-        LocalServer(toy_repository, only=["slow", "half"], max_workers=1) as server,
+        serving(server_kind, toy_repository, only=["slow", "half"], grpc_max_threads=2) as server,
         official_client(server.address) as client,
     ):
         yield client
@@ -85,9 +86,9 @@ def test_a_call_beyond_the_limit_is_refused_as_tensorflow_serving_refuses(single
     _wait_until_free(single)
 
 
-def test_calls_up_to_the_limit_run_at_the_same_time(toy_repository: Path) -> None:
+def test_calls_up_to_the_limit_run_at_the_same_time(toy_repository: Path, server_kind: str) -> None:
     with (
-        LocalServer(toy_repository, only=["slow"], max_workers=4) as server,
+        serving(server_kind, toy_repository, only=["slow"], grpc_max_threads=5) as server,
         official_client(server.address) as client,
         ThreadPoolExecutor(4) as pool,
     ):
@@ -105,10 +106,10 @@ def test_a_client_that_cancels_does_not_stop_the_session_but_its_deadline_does(
 
 
 @pytest.mark.parametrize(("length", "cut"), [(800, False), (5000, True)])
-def test_a_message_over_1024_bytes_is_cut(tmp_path: Path, length: int, cut: bool) -> None:
+def test_a_message_over_1024_bytes_is_cut(tmp_path: Path, length: int, cut: bool, server_kind: str) -> None:
     toy_models.asserting(tmp_path, message="m" * length)
     with (
-        LocalServer(tmp_path) as server,
+        serving(server_kind, tmp_path) as server,
         official_client(server.address) as client,
         pytest.raises(grpc.RpcError) as caught,
     ):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from impasto.serving import LocalServer
+from model_servers import serving
 from official_stubs import OfficialClient, official_client, outputs
 
 X = np.array([1, 2], np.float32)
@@ -50,12 +50,12 @@ def test_a_shape_other_than_the_signatures_is_left_to_the_kernels(official: Offi
 
 
 def test_answers_use_typed_fields_unless_tensor_content_is_asked_for(
-    official: OfficialClient, toy_repository: Path
+    official: OfficialClient, toy_repository: Path, server_kind: str
 ) -> None:
     typed = official.predict("half", {"x": X}).outputs["y"]
     assert (list(typed.float_val), typed.tensor_content) == ([2.5, 3.0], b"")
     with (
-        LocalServer(toy_repository, only=["half"], serialization_as_tensor_content=True) as server,
+        serving(server_kind, toy_repository, only=["half"]) as server,
         official_client(server.address) as client,
     ):
         content = client.predict("half", {"x": X}).outputs["y"]

@@ -26,9 +26,13 @@ from configurations import (
 from impasto.client import Client
 from impasto.client.errors import InvalidInput
 from impasto.serving import ConfigError, ConfigFile, LocalServer
+from model_servers import POLL, ModelServer, serving
 from official_stubs import OfficialClient, official_client, outputs
 
 X = np.zeros(1, np.float32)
+
+on_the_local_server = pytest.mark.parametrize("server_kind", ["local"], indirect=True, scope="session")
+"""For what the local server does better: a reload that waits for a model keeps the next one back on the real one."""
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +46,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(root: Path, tmp_path: Path) -> Iterator[LocalServer]:
+def server(root: Path, tmp_path: Path, server_kind: str) -> Iterator[ModelServer]:
     """Serves `one`, and version 1 of `two`, by a file that is read once."""
     file = tmp_path / "models.config"
     write_configuration(file, model(root, "one"), model(root, "two", versions=[1]))
-    with LocalServer(ConfigFile(file), file_system_poll_wait_seconds=QUICK) as server:
+    with serving(server_kind, file, allow_version_labels_for_unavailable_models="false") as server:
         yield server
 
 
 @pytest.fixture
-def client(server: LocalServer) -> Iterator[OfficialClient]:
+def client(server: ModelServer) -> Iterator[OfficialClient]:
     with official_client(server.address) as client:
         yield client
 
@@ -98,7 +102,7 @@ def test_an_empty_list_unloads_everything(client: OfficialClient) -> None:
 
 
 def test_labels_find_their_versions_with_the_stubs_and_with_the_client(
-    root: Path, server: LocalServer, client: OfficialClient
+    root: Path, server: ModelServer, client: OfficialClient
 ) -> None:
     both: dict[str, Any] = {"versions": [1, 2]}
     reload(client, model(root, "two", **both))
@@ -156,16 +160,20 @@ def edited(config: Any, **fields: Any) -> Any:
         ({"name": "one"}, "Illegal to list model one multiple times in config list"),
         ({"base_path": "foo"}, "Expected model two to have an absolute path or URI; got base_path()=foo"),
         ({"base_path": ""}, "Expected model two to have an absolute path or URI; got base_path()="),
-        ({"model_platform": "caffe"}, "Model two requests unsupported platform caffe"),
+        (
+            {"model_platform": "caffe"},
+            "Illegal to change a model's platform. "
+            "For model two platform was tensorflow and new platform requested is caffe",
+        ),
         (
             {"model_platform": ""},
             "Illegal setting neither ModelServerConfig::model_type (deprecated) "
-            "nor ModelServerConfig::model_platform.",
+            "nor ModelServerConfig::model_platform, model name is two",
         ),
         (
             {"model_type": config_pb2.TENSORFLOW},
             "Illegal setting both ModelServerConfig::model_type (deprecated) "
-            "and ModelServerConfig::model_platform.",
+            "and ModelServerConfig::model_platform, model name is two",
         ),
         (
             {"model_platform": "", "model_type": config_pb2.OTHER},
@@ -208,7 +216,7 @@ def test_a_new_model_that_does_not_load_fails_the_reload_and_leaves_the_others(
     code, details = refused(reload, client, *both, model(tmp_path, "bad"))
     assert code is grpc.StatusCode.UNKNOWN
     assert details.startswith(
-        "1 servable(s) did not become available: {{{name: bad version: 1} due to error: NOT_FOUND: "
+        "1 model(s) did not become available: {{{name: bad version: 1} due to error: NOT_FOUND: "
     )
     assert answer(client) == 1
 
@@ -226,6 +234,7 @@ def test_a_reload_waits_for_the_first_version_of_a_new_model(
     assert states(client, "late") == {1: "AVAILABLE"}
 
 
+@on_the_local_server
 def test_a_reload_whose_caller_gives_up_does_not_block_the_next(
     root: Path, client: OfficialClient, tmp_path: Path
 ) -> None:
@@ -235,6 +244,7 @@ def test_a_reload_whose_caller_gives_up_does_not_block_the_next(
     assert states(client, "one")[1] == "AVAILABLE"
 
 
+@on_the_local_server
 def test_a_path_that_no_disk_has_keeps_no_other_model_back(root: Path, client: OfficialClient) -> None:
     bad = edited(model(root, "bad"), base_path="/nul\0byte")
     code, _ = refused(reload, client, bad, model(root, "one"), model(root, "two", versions=[2]), timeout=0.5)
@@ -244,15 +254,12 @@ def test_a_path_that_no_disk_has_keeps_no_other_model_back(root: Path, client: O
     wait_for_states(client, "two", {1: "END", 2: "END", 3: "AVAILABLE"})
 
 
-def test_a_file_that_is_polled_is_followed_and_overrules_a_reload(root: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_polled_is_followed_and_overrules_a_reload(
+    root: Path, tmp_path: Path, server_kind: str
+) -> None:
     file = write_configuration(tmp_path / "models.config", model(root, "two", versions=[1]))
-    source = ConfigFile(file, poll_seconds=QUICK)
     with (
-        LocalServer(
-            source,
-            file_system_poll_wait_seconds=QUICK,
-            allow_version_labels_for_unavailable_models=True,
-        ) as server,
+        serving(server_kind, file, model_config_file_poll_wait_seconds=POLL[server_kind]) as server,
         official_client(server.address) as client,
     ):
         write_configuration(file, model(root, "two", versions=[1, 2]))
@@ -290,7 +297,9 @@ def test_a_file_that_turns_unreadable_changes_nothing_and_is_logged(
         wait_for_states(client, "two", {1: "END", 2: "AVAILABLE"})
 
 
-def test_labels_at_the_start_need_the_flag_of_tensorflow_model_server(root: Path, tmp_path: Path) -> None:
+def test_labels_at_the_start_need_the_flag_of_tensorflow_model_server(
+    root: Path, tmp_path: Path, server_kind: str
+) -> None:
     labelled = model(root, "two", versions=[1, 2], labels={"stable": 1})
     file = write_configuration(tmp_path / "models.config", labelled)
     with pytest.raises(ConfigError) as caught:
@@ -300,7 +309,7 @@ def test_labels_at_the_start_need_the_flag_of_tensorflow_model_server(root: Path
         "which is not currently available for inference"
     )
     with (
-        LocalServer(ConfigFile(file), allow_version_labels_for_unavailable_models=True) as server,
+        serving(server_kind, file) as server,
         official_client(server.address) as client,
     ):
         assert answer(client, version_label="stable") == 1

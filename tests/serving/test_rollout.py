@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -20,7 +21,6 @@ from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 import toy_models
 from certificates import Authority, arguments
 from configurations import (
-    QUICK,
     configuration,
     model,
     states,
@@ -30,8 +30,8 @@ from configurations import (
 )
 from impasto.client import Client
 from impasto.client.wire.writer import delimited
-from impasto.serving import ConfigFile, GrpcOptions, LocalServer
 from impasto.serving.cli import main
+from model_servers import POLL, ModelServer, serving
 from official_stubs import OfficialClient, official_client
 
 X = np.zeros(1, np.float32)
@@ -56,29 +56,34 @@ def file(root: Path, tmp_path: Path) -> Path:
     return write_configuration(tmp_path / "models.config", pinned, model(root, "other"))
 
 
-def start(file: Path, *, polled: bool = False, **options: Any) -> LocalServer:
-    return LocalServer(
-        ConfigFile(file, poll_seconds=QUICK if polled else 0),
-        file_system_poll_wait_seconds=QUICK,
-        allow_version_labels_for_unavailable_models=True,
-        **options,
-    )
+Start: TypeAlias = Callable[..., AbstractContextManager[ModelServer]]
 
 
 @pytest.fixture
-def server(file: Path) -> Iterator[LocalServer]:
+def start(server_kind: str) -> Start:
+    """Starts a server of this kind; with `polled` it follows its file."""
+
+    def start(file: Path, *, polled: bool = False, **flags: object) -> AbstractContextManager[ModelServer]:
+        every = POLL[server_kind] if polled else "0"
+        return serving(server_kind, file, model_config_file_poll_wait_seconds=every, **flags)
+
+    return start
+
+
+@pytest.fixture
+def server(file: Path, start: Start) -> Iterator[ModelServer]:
     with start(file) as server:
         yield server
 
 
 @pytest.fixture
-def client(server: LocalServer) -> Iterator[OfficialClient]:
+def client(server: ModelServer) -> Iterator[OfficialClient]:
     with official_client(server.address) as client:
         yield client
 
 
 def run(
-    command: str, *words: object, file: Path, servers: list[LocalServer], more: list[str] | None = None
+    command: str, *words: object, file: Path, servers: list[ModelServer], more: list[str] | None = None
 ) -> Result:
     line = [command, *map(str, words), "--config", str(file), *(more or [])]
     for server in servers:
@@ -87,7 +92,7 @@ def run(
 
 
 def done(
-    command: str, *words: object, file: Path, servers: list[LocalServer], more: list[str] | None = None
+    command: str, *words: object, file: Path, servers: list[ModelServer], more: list[str] | None = None
 ) -> str:
     result = run(command, *words, file=file, servers=servers, more=more)
     assert result.exit_code == 0, result.output
@@ -104,7 +109,7 @@ def entry(file: Path, name: str) -> Any:
     return found
 
 
-def answer(server: LocalServer, label: str | None) -> float:
+def answer(server: ModelServer, label: str | None) -> float:
     with Client(server.address) as client:
         return float(client.predict("m", {"x": X}, label=label)["y"][0])
 
@@ -114,7 +119,7 @@ def available(client: OfficialClient) -> set[int]:
 
 
 def test_a_promotion_moves_the_label_and_keeps_the_way_back(
-    file: Path, server: LocalServer, client: OfficialClient
+    file: Path, server: ModelServer, client: OfficialClient
 ) -> None:
     said = done("promote", "m", 2, file=file, servers=[server])
     assert said.splitlines() == [
@@ -131,16 +136,17 @@ def test_a_promotion_moves_the_label_and_keeps_the_way_back(
     assert answer(server, "stable") == 2
 
 
-def test_a_restart_serves_what_was_promoted(file: Path, server: LocalServer) -> None:
+def test_a_restart_serves_what_was_promoted(file: Path, server: ModelServer, start: Start) -> None:
     done("promote", "m", 3, file=file, servers=[server])
-    with start(file) as restarted:
+    with start(file) as restarted, official_client(restarted.address) as client:
         assert answer(restarted, "stable") == 3
         assert answer(restarted, "stable-previous") == 1
-        assert restarted.loaded == [("m", 1), ("m", 3), ("other", 1)]
+        assert available(client) == {1, 3}
+        assert states(client, "other") == {1: "AVAILABLE"}
 
 
 def test_what_was_two_promotions_ago_is_unloaded(
-    file: Path, server: LocalServer, client: OfficialClient
+    file: Path, server: ModelServer, client: OfficialClient
 ) -> None:
     done("promote", "m", 2, file=file, servers=[server])
     said = done("promote", "m", 3, file=file, servers=[server])
@@ -150,7 +156,7 @@ def test_what_was_two_promotions_ago_is_unloaded(
 
 
 def test_the_old_version_is_dropped_at_once_if_asked(
-    file: Path, server: LocalServer, client: OfficialClient
+    file: Path, server: ModelServer, client: OfficialClient
 ) -> None:
     done("promote", "m", 2, "--drop-old", file=file, servers=[server])
     wait_for_states(client, "m", {2: "AVAILABLE", 1: "END"})
@@ -161,7 +167,7 @@ def test_the_old_version_is_dropped_at_once_if_asked(
 
 
 def test_a_canary_runs_beside_the_stable_version_and_back(
-    file: Path, server: LocalServer, client: OfficialClient
+    file: Path, server: ModelServer, client: OfficialClient
 ) -> None:
     done("promote", "m", 3, "--label", "canary", file=file, servers=[server])
     assert (answer(server, "stable"), answer(server, "canary")) == (1, 3)
@@ -173,7 +179,7 @@ def test_a_canary_runs_beside_the_stable_version_and_back(
     assert (answer(server, "stable"), answer(server, "canary")) == (3, 3)
 
 
-def test_a_model_that_follows_the_newest_version_gets_its_first_labels(root: Path, tmp_path: Path) -> None:
+def test_a_model_that_follows_the_newest_version_gets_its_first_labels(tmp_path: Path, start: Start) -> None:
     repository = tmp_path / "models"
     for version in (1, 2):
         toy_models.constant(repository, version, name="m")
@@ -184,11 +190,11 @@ def test_a_model_that_follows_the_newest_version_gets_its_first_labels(root: Pat
         assert list(entry(file, "m").model_version_policy.specific.versions) == [1, 2]
 
 
-def test_callers_by_label_notice_nothing(file: Path) -> None:
+def test_callers_by_label_notice_nothing(file: Path, start: Start) -> None:
     stop = threading.Event()
     answers: list[list[float]] = [[], [], []]
 
-    with start(file, polled=True, max_workers=32) as server, futures.ThreadPoolExecutor() as pool:
+    with start(file, polled=True) as server, futures.ThreadPoolExecutor() as pool:
 
         def call(seen: list[float]) -> None:
             with Client(server.address) as client:
@@ -215,14 +221,14 @@ def test_callers_by_label_notice_nothing(file: Path) -> None:
         assert [version for version, _ in itertools.groupby(seen)] == [1, 2, 3, 2]
 
 
-def test_every_replica_is_promoted(file: Path) -> None:
+def test_every_replica_is_promoted(file: Path, start: Start) -> None:
     with start(file, polled=True) as first, start(file) as second:
         done("promote", "m", 2, file=file, servers=[first, second])
         assert (answer(first, "stable"), answer(second, "stable")) == (2, 2)
 
 
 def test_a_version_that_does_not_load_leaves_everything_as_it_was(
-    file: Path, server: LocalServer, client: OfficialClient
+    file: Path, server: ModelServer, client: OfficialClient
 ) -> None:
     before = entry(file, "m")
     result = run("promote", "m", 4, file=file, servers=[server])
@@ -235,7 +241,7 @@ def test_a_version_that_does_not_load_leaves_everything_as_it_was(
     done("promote", "m", 2, file=file, servers=[server])
 
 
-def test_a_version_that_failed_is_promoted_once_it_is_mended(tmp_path: Path) -> None:
+def test_a_version_that_failed_is_promoted_once_it_is_mended(tmp_path: Path, start: Start) -> None:
     repository = tmp_path / "models"
     toy_models.constant(repository, 1, name="m")
     good = toy_models.constant(tmp_path / "aside", 2, name="m")
@@ -248,7 +254,7 @@ def test_a_version_that_failed_is_promoted_once_it_is_mended(tmp_path: Path) -> 
         assert answer(server, "stable") == 2
 
 
-def test_a_version_that_is_not_there_is_not_waited_for_without_end(file: Path, server: LocalServer) -> None:
+def test_a_version_that_is_not_there_is_not_waited_for_without_end(file: Path, server: ModelServer) -> None:
     result = run("promote", "m", 77, "--timeout", 0.5, file=file, servers=[server])
     assert result.exit_code == 1
     assert "was not available within 0.5 seconds; it is unknown: is it in the repository?" in result.output
@@ -256,13 +262,13 @@ def test_a_version_that_is_not_there_is_not_waited_for_without_end(file: Path, s
     assert answer(server, "stable") == 1
 
 
-def test_a_model_that_is_not_listed_is_named_beside_those_that_are(file: Path, server: LocalServer) -> None:
+def test_a_model_that_is_not_listed_is_named_beside_those_that_are(file: Path, server: ModelServer) -> None:
     result = run("promote", "nope", 1, file=file, servers=[server])
     assert result.exit_code == 1
     assert "does not list 'nope'; it lists m, other" in result.output
 
 
-def test_a_server_that_is_away_is_named(file: Path, server: LocalServer) -> None:
+def test_a_server_that_is_away_is_named(file: Path, server: ModelServer) -> None:
     server.stop()
     result = run("promote", "m", 2, file=file, servers=[server])
     assert result.exit_code == 1
@@ -271,7 +277,7 @@ def test_a_server_that_is_away_is_named(file: Path, server: LocalServer) -> None
 
 
 def test_a_reload_puts_an_edited_file_in_force(
-    root: Path, file: Path, server: LocalServer, client: OfficialClient
+    root: Path, file: Path, server: ModelServer, client: OfficialClient
 ) -> None:
     write_configuration(file, model(root, "m", versions=[1, 3]))
     assert done("reload", file=file, servers=[server]) == "In force: m\n"
@@ -279,7 +285,7 @@ def test_a_reload_puts_an_edited_file_in_force(
     wait_for(lambda: states(client, "other") == {1: "END"}, "other is listed no longer")
 
 
-def test_a_reload_that_the_server_refuses_says_why(root: Path, file: Path, server: LocalServer) -> None:
+def test_a_reload_that_the_server_refuses_says_why(root: Path, file: Path, server: ModelServer) -> None:
     write_configuration(file, model(root, "m", versions=[1], labels={"stable": 2}))
     result = run("reload", file=file, servers=[server])
     assert result.exit_code == 1
@@ -289,7 +295,7 @@ def test_a_reload_that_the_server_refuses_says_why(root: Path, file: Path, serve
     )
 
 
-def test_an_edited_file_that_no_server_takes_is_not_sent(file: Path, server: LocalServer) -> None:
+def test_an_edited_file_that_no_server_takes_is_not_sent(file: Path, server: ModelServer) -> None:
     file.write_text(
         "model_config_list { config { name: 'm' base_path: 'relative' model_platform: 'tensorflow' } }"
     )
@@ -300,10 +306,12 @@ def test_an_edited_file_that_no_server_takes_is_not_sent(file: Path, server: Loc
     assert "Error parsing text-format tensorflow.serving.ModelServerConfig" in result.output
 
 
-def test_servers_with_mtls_are_promoted_by_who_has_a_certificate(file: Path, tmp_path: Path) -> None:
+def test_servers_with_mtls_are_promoted_by_who_has_a_certificate(
+    file: Path, tmp_path: Path, start: Start
+) -> None:
     authority = Authority(tmp_path, "ca")
     config = authority.ssl_config("127.0.0.1", client_ca=authority.certificate)
-    with start(file, grpc_options=GrpcOptions(ssl_config_file=config)) as server:
+    with start(file, ssl_config_file=config) as server:
         refused = run("promote", "m", 2, file=file, servers=[server])
         assert "the server wants TLS" in refused.output
         done("promote", "m", 2, file=file, servers=[server], more=arguments(authority.client()))

@@ -15,7 +15,8 @@ import pytest
 
 import toy_models
 from configurations import QUICK, model, states, wait_for, wait_for_states, write_configuration
-from impasto.serving import ConfigFile, LocalServer, SingleModel
+from impasto.serving import LocalServer, SingleModel
+from model_servers import POLL, serving
 from official_stubs import TIMEOUT, OfficialClient, official_client, outputs, predict_request
 
 X = np.zeros(1, np.float32)
@@ -65,8 +66,18 @@ def root(tmp_path: Path, shelf: Path) -> Path:
 
 
 @pytest.fixture
-def client(root: Path) -> Iterator[OfficialClient]:
+def client(root: Path, server_kind: str) -> Iterator[OfficialClient]:
     """The official stubs at a server that looks at `root` all the time."""
+    with serving(server_kind, root) as server, official_client(server.address) as client:
+        yield client
+
+
+on_the_local_server = pytest.mark.parametrize("server_kind", ["local"], indirect=True, scope="session")
+
+
+@pytest.fixture
+def repository_client(root: Path) -> Iterator[OfficialClient]:
+    """The official stubs at a local server that serves whatever model `root` has."""
     with (
         LocalServer(root, file_system_poll_wait_seconds=QUICK) as server,
         official_client(server.address) as client,
@@ -95,20 +106,20 @@ def test_deleting_the_newest_version_brings_back_the_one_before(
 
 
 def test_a_model_that_appears_in_the_repository_is_served(
-    root: Path, shelf: Path, client: OfficialClient
+    root: Path, shelf: Path, repository_client: OfficialClient
 ) -> None:
     put(shelf, root, 4, name="late")
-    wait_for_states(client, "late", {4: "AVAILABLE"})
+    wait_for_states(repository_client, "late", {4: "AVAILABLE"})
 
 
 def test_a_model_that_leaves_the_repository_is_unloaded(
-    root: Path, shelf: Path, client: OfficialClient
+    root: Path, shelf: Path, repository_client: OfficialClient
 ) -> None:
     put(shelf, root, 4, name="short")
-    wait_for_states(client, "short", {4: "AVAILABLE"})
+    wait_for_states(repository_client, "short", {4: "AVAILABLE"})
     (root / "short").rename(root / ".short")
-    wait_for_states(client, "short", {4: "END"})
-    assert states(client, "m") == {1: "AVAILABLE"}
+    wait_for_states(repository_client, "short", {4: "END"})
+    assert states(repository_client, "m") == {1: "AVAILABLE"}
 
 
 def test_a_version_that_does_not_load_leaves_the_old_one_in_service(
@@ -125,6 +136,7 @@ def test_a_version_that_does_not_load_leaves_the_old_one_in_service(
     assert answer(client) == 1
 
 
+@on_the_local_server
 def test_a_version_that_was_incomplete_is_loaded_once_it_is_complete(
     root: Path, shelf: Path, client: OfficialClient
 ) -> None:
@@ -152,28 +164,32 @@ def test_a_disk_that_goes_away_takes_no_model_with_it(
         wait_for_states(client, "m", {2: "AVAILABLE", 1: "END"})
 
 
-def test_an_old_version_is_unloaded_only_after_the_call_that_runs_on_it(tmp_path: Path) -> None:
+def test_a_call_that_runs_on_an_old_version_is_answered_by_it(tmp_path: Path, server_kind: str) -> None:
     toy_models.slow(tmp_path, 1)
+    newer = toy_models.slow(tmp_path / ".aside", 2)
     with (
-        LocalServer(tmp_path, file_system_poll_wait_seconds=QUICK) as server,
+        serving(server_kind, tmp_path) as server,
         official_client(server.address) as client,
         futures.ThreadPoolExecutor() as pool,
     ):
         client.predict("slow", {"steps": np.int32(1)})
-        running = pool.submit(client.predict, "slow", {"steps": np.int32(3000)})
-        toy_models.slow(tmp_path, 2)
-        wait_for(lambda: states(client, "slow").get(1) == "UNLOADING", "version 1 should be unloading")
-        assert not running.done()
-        assert client.predict("slow", {"steps": np.int32(1)}).model_spec.version.value == 2
+        running = pool.submit(client.predict, "slow", {"steps": np.int32(5000)})
+        newer.rename(tmp_path / "slow" / "2")
+        if server_kind == "local":  # the real one makes no version available while a call runs on any other
+            wait_for(lambda: states(client, "slow").get(1) == "UNLOADING", "version 1 should be unloading")
+            assert not running.done()
+            assert client.predict("slow", {"steps": np.int32(1)}).model_spec.version.value == 2
         assert running.result().model_spec.version.value == 1
         wait_for_states(client, "slow", {2: "AVAILABLE", 1: "END"})
+        assert client.predict("slow", {"steps": np.int32(1)}).model_spec.version.value == 2
 
 
-def test_no_call_of_thousands_fails_while_versions_come_and_go(tmp_path: Path, shelf: Path) -> None:
+def test_no_call_of_thousands_fails_while_versions_come_and_go(
+    tmp_path: Path, shelf: Path, server_kind: str
+) -> None:
     for version in (1, 2):
         put(shelf, tmp_path, version)
     file = write_configuration(tmp_path / "models.config", model(tmp_path, "m", latest=2))
-    source = ConfigFile(file, poll_seconds=QUICK)
     request = predict_request("m", {"x": X})
     answers: list[int] = []
     stop = threading.Event()
@@ -182,11 +198,11 @@ def test_no_call_of_thousands_fails_while_versions_come_and_go(tmp_path: Path, s
         with official_client(address) as client:
             while not stop.is_set():
                 response = client.prediction.Predict(request, timeout=TIMEOUT)
-                assert response.outputs["y"].float_val == [response.model_spec.version.value]
+                assert outputs(response)["y"] == [response.model_spec.version.value]
                 answers.append(response.model_spec.version.value)
 
     with (
-        LocalServer(source, file_system_poll_wait_seconds=QUICK, max_workers=32) as server,
+        serving(server_kind, file, model_config_file_poll_wait_seconds=POLL[server_kind]) as server,
         official_client(server.address) as client,
         futures.ThreadPoolExecutor() as pool,
     ):
@@ -219,27 +235,27 @@ def test_no_call_of_thousands_fails_while_versions_come_and_go(tmp_path: Path, s
     ids=["none", "latest 2", "latest 9", "specific", "specific, one absent", "all"],
 )
 def test_a_policy_says_which_versions_are_served(
-    tmp_path: Path, shelf: Path, policy: dict[str, Any], served: set[int]
+    tmp_path: Path, shelf: Path, policy: dict[str, Any], served: set[int], server_kind: str
 ) -> None:
     for version in (2, 3, 4):
         put(shelf, tmp_path, version)
     file = write_configuration(tmp_path / "models.config", model(tmp_path, "m", **policy))
-    with LocalServer(ConfigFile(file)) as server, official_client(server.address) as client:
-        assert states(client, "m") == dict.fromkeys(served, "AVAILABLE")
+    with serving(server_kind, file) as server, official_client(server.address) as client:
+        wait_for_states(client, "m", dict.fromkeys(served, "AVAILABLE"))
         assert answer(client) == max(served)
         assert {answer(client, version=version) for version in served} == served
 
 
-def test_one_model_is_served_by_its_base_path(root: Path) -> None:
-    source = SingleModel("any", str(root / "m"))
-    with LocalServer(source) as server, official_client(server.address) as client:
+def test_one_model_is_served_by_its_base_path(root: Path, server_kind: str) -> None:
+    flags = {"model_config_file": None, "model_name": "any", "model_base_path": root / "m"}
+    with serving(server_kind, root, **flags) as server, official_client(server.address) as client:
         assert states(client, "any") == {1: "AVAILABLE"}
 
 
-def test_with_a_poll_wait_of_0_the_disk_is_looked_at_once(root: Path, shelf: Path) -> None:
+def test_with_a_poll_wait_of_0_the_disk_is_looked_at_once(root: Path, shelf: Path, server_kind: str) -> None:
     with (
-        LocalServer(root, file_system_poll_wait_seconds=0) as still,
-        LocalServer(root, file_system_poll_wait_seconds=QUICK) as follower,
+        serving(server_kind, root, file_system_poll_wait_seconds=0) as still,
+        serving(server_kind, root) as follower,
         official_client(still.address) as client,
         official_client(follower.address) as other,
     ):

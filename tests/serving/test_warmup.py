@@ -12,7 +12,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2, session_service_pb2
 
 import toy_models
-from impasto.serving import LocalServer, ModelLoadError
+from configurations import states
+from model_servers import serving, start_failure
 from official_stubs import official_client, outputs, predict_request
 
 X = np.array([1, 2], np.float32)
@@ -34,16 +35,10 @@ def _record(inputs: dict[str, Any], signature: str = "") -> bytes:
     return record
 
 
-def _load_error(root: Path) -> str:
-    with pytest.raises(ModelLoadError) as caught:
-        LocalServer(root).start()
-    return str(caught.value)
-
-
-def test_a_version_with_good_records_is_served(tmp_path: Path) -> None:
+def test_a_version_with_good_records_is_served(tmp_path: Path, server_kind: str) -> None:
     empty = prediction_log_pb2.PredictionLog().SerializeToString()
     _write(toy_models.half_plus_two(tmp_path), [_record({"x": X}), empty, _record({"x": X})])
-    with LocalServer(tmp_path) as server, official_client(server.address) as client:
+    with serving(server_kind, tmp_path) as server, official_client(server.address) as client:
         np.testing.assert_array_equal(outputs(client.predict("half", {"x": X}))["y"], [2.5, 3])
 
 
@@ -64,35 +59,42 @@ def test_a_version_with_good_records_is_served(tmp_path: Path) -> None:
     ],
     ids=["wrong input", "unknown signature", "no message", "another kind of log"],
 )
-def test_a_bad_record_fails_the_load_and_names_the_file(tmp_path: Path, record: bytes, message: str) -> None:
+def test_a_bad_record_fails_the_load_and_names_the_file(
+    tmp_path: Path, record: bytes, message: str, server_kind: str
+) -> None:
     path = _write(toy_models.half_plus_two(tmp_path), [_record({"x": X}), record])
-    error = _load_error(tmp_path)
+    error = start_failure(server_kind, tmp_path)
     assert message in error
     assert str(path) in error
 
 
-def test_a_damaged_file_fails_the_load(tmp_path: Path) -> None:
+def test_a_damaged_file_fails_the_load(tmp_path: Path, server_kind: str) -> None:
     path = _write(toy_models.half_plus_two(tmp_path), [_record({"x": X})])
     content = bytearray(path.read_bytes())
     content[20] ^= 0xFF
     path.write_bytes(content)
-    error = _load_error(tmp_path)
+    error = start_failure(server_kind, tmp_path)
     assert "DATA_LOSS" in error
     assert "Please verify your warmup data is in TFRecord format." in error
 
 
-def test_a_thousand_records_are_the_most(tmp_path: Path) -> None:
+def test_a_thousand_records_are_the_most(tmp_path: Path, server_kind: str) -> None:
     version = toy_models.half_plus_two(tmp_path)
     path = _write(version, [b""] * 1000)
-    with LocalServer(tmp_path) as server:
-        assert server.loaded == [("half", 1)]
+    with serving(server_kind, tmp_path) as server, official_client(server.address) as client:
+        assert states(client, "half") == {1: "AVAILABLE"}
     path.unlink()
     path.parent.rmdir()
     _write(version, [b""] * 1001)
-    assert f"Number of warmup records exceeds the maximum (1000) at {path}" in _load_error(tmp_path)
+    assert f"Number of warmup records exceeds the maximum (1000) at {path}" in start_failure(
+        server_kind, tmp_path
+    )
 
 
-def test_warm_up_can_be_left_out(tmp_path: Path) -> None:
+def test_warm_up_can_be_left_out(tmp_path: Path, server_kind: str) -> None:
     _write(toy_models.half_plus_two(tmp_path), [b"\xff\xff"])
-    with LocalServer(tmp_path, warm_up=False) as server:
-        assert server.loaded == [("half", 1)]
+    with (
+        serving(server_kind, tmp_path, enable_model_warmup="false") as server,
+        official_client(server.address) as client,
+    ):
+        assert states(client, "half") == {1: "AVAILABLE"}

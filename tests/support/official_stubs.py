@@ -69,10 +69,9 @@ def model_spec(spec: Any) -> Any:
     if isinstance(spec, str):
         spec = {"name": spec}
     if isinstance(spec, dict):
-        version = spec.pop("version", None) if "version" in spec else None
-        message = model_pb2.ModelSpec(**spec)
-        if version is not None:
-            message.version.value = version
+        message = model_pb2.ModelSpec(**{name: value for name, value in spec.items() if name != "version"})
+        if spec.get("version") is not None:
+            message.version.value = spec["version"]
         return message
     return spec
 
