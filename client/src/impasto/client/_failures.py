@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Final, TypeAlias
+from typing import Final
 
 import grpc
 
 from impasto.client import errors
+from impasto.client._batching import UNBATCHED, batching_refusal
 from impasto.client._calls import Call
 from impasto.client.addresses import DEFAULT_PORT, endpoints, socket_path
 
 
 def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, address: str) -> errors.CallError:
     """The exception for a call that ended with `code`; raise it `from` the RpcError."""
-    told = (kind for status, words, kind in _TOLD_BY_WORDS if status is code and words.search(details))
-    kind = next(told, errors.STATUS_ERRORS[code])
+    kind = batching_refusal(code, details) or errors.STATUS_ERRORS[code]
+    if kind is errors.ServerOverloaded and _TOO_LARGE.search(details):
+        kind = errors.MessageTooLarge
     # TensorFlow appends the graph's node on lines of its own; they stay in the exception's `details`.
     first_line = details.partition("\n")[0] or "no details"
     message = _SENTENCES[kind].format(
@@ -45,43 +47,11 @@ def how_to_start(address: str) -> str:
     return f"{command} --port {ports[0] if ports else DEFAULT_PORT}"
 
 
-_Kind: TypeAlias = type[errors.CallError]
+# A message beyond its limit has the status of an overloaded server, but waiting does not mend it. The words are those
+# of gRPC's core (and so of TensorFlow Serving and of this client), of its Go, and of its Java and .NET implementations.
+_TOO_LARGE: Final = re.compile(r"message (larger than|exceeds)", re.IGNORECASE)
 
-_TOLD_BY_WORDS: Final[tuple[tuple[grpc.StatusCode, re.Pattern[str], _Kind], ...]] = (
-    # A message beyond its limit has the status of an overloaded server, but waiting does not mend it. The words are
-    # those of gRPC's core (and so of TensorFlow Serving and of this client), its Go, and its Java and .NET.
-    (
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        re.compile(r"message (larger than|exceeds)", re.IGNORECASE),
-        errors.MessageTooLarge,
-    ),
-    # The words of TensorFlow Serving's batching. What depends on the calls that come at the same time passes; the
-    # rest is for the server's operator.
-    (
-        grpc.StatusCode.FAILED_PRECONDITION,
-        re.compile(r"from different tasks have different"),
-        errors.BatchMismatch,
-    ),
-    (
-        grpc.StatusCode.UNAVAILABLE,
-        re.compile(r"queue to which this task was submitted"),
-        errors.ServerOverloaded,
-    ),
-    (
-        grpc.StatusCode.INVALID_ARGUMENT,
-        re.compile(r"Batching Run\(\) |larger than maximum input batch size"),
-        errors.NotBatchable,
-    ),
-    (grpc.StatusCode.FAILED_PRECONDITION, re.compile(r"Batched output tensor"), errors.NotBatchable),
-)
-"""What a status leaves open: the exception that stands for it where the server's words are these."""
-
-_UNBATCHED: Final = (
-    "To switch batching off, start the server without --enable_batching; or keep it for other models, with "
-    "--enable_per_model_batching_parameters and without batching_params.pbtxt in the version of {model}"
-)
-
-_SENTENCES: dict[_Kind, str] = {
+_SENTENCES: dict[type[errors.CallError], str] = {
     errors.InvalidInput: (
         "{model} refused the request: {details}; `impasto models --signatures {model} --server {address}` shows what "
         "it takes"
@@ -103,10 +73,10 @@ _SENTENCES: dict[_Kind, str] = {
     ),
     errors.BatchMismatch: (
         "{address} batches calls to {model} that come at the same time, and refuses them all where their pictures "
-        f"differ in size, as they did now ({{details}}). {_UNBATCHED}. Padding would change the pictures"
+        f"differ in size, as they did now ({{details}}). {UNBATCHED}. Padding would change the pictures"
     ),
     errors.NotBatchable: (
-        f"{{address}} batches calls to {{model}}, and this one cannot be batched: {{details}}. {_UNBATCHED}"
+        f"{{address}} batches calls to {{model}}, and this one cannot be batched: {{details}}. {UNBATCHED}"
     ),
     errors.MessageTooLarge: (
         "a message to or from {model} at {address} is too large ({details}); send smaller pieces, or raise the limit: "
