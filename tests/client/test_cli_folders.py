@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import pty
@@ -12,10 +13,12 @@ import sys
 import time
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
 
+from client_servers import metadata, prediction, scripted
 from counting_server import counting
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
@@ -45,6 +48,23 @@ def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     server: LocalServer = request.getfixturevalue("committed_server")
     monkeypatch.setenv("IMPASTO_SERVER", server.address)
     return server.address
+
+
+def test_a_folder_waits_for_a_server_that_is_overloaded_from_its_first_question_on(holiday: Path) -> None:
+    (holiday / "5.png").unlink()
+    calls = itertools.count()
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if next(calls) in (0, 2):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+        if server.methods[-1].endswith("GetModelMetadata"):
+            return metadata("serving_default")
+        return prediction(image=np.zeros((1, 40, 48, 3), np.uint8))
+
+    with scripted(answer) as server:
+        command = ["upscale", "holiday", "-o", "large", "--concurrency", "1", "--server", server.address]
+        assert run(command) == exit_codes.DONE
+    assert len(list(Path("large").iterdir())) == 7
 
 
 @pytest.mark.parametrize("concurrency", ["1", "3", "20"])

@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
-from client_servers import aborting, scripted
+from client_servers import BATCH_MISMATCH, QUEUE_FULL, aborting, scripted
 from impasto.client import Client, Retries, errors
 from impasto.client._failures import how_to_start
 from impasto.client.errors import STATUS_ERRORS, CallError, ImpastoError
@@ -167,6 +167,57 @@ def test_a_message_that_is_too_large_is_no_overloaded_server(details: str) -> No
     ):
         client.predict("half", {})
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def failure(code: grpc.StatusCode, details: str) -> CallError:
+    """What a prediction by `half` raises where the server ends it so."""
+    with (
+        scripted(aborting(code, details)) as server,
+        Client(server.address, retries=Retries(attempts=1)) as client,
+        pytest.raises(CallError) as caught,
+    ):
+        client.predict("half", {})
+    assert caught.value.code is code
+    return caught.value
+
+
+UNBATCHED = (
+    "To switch batching off, start the server without --enable_batching; or keep it for other models, with "
+    "--enable_per_model_batching_parameters and without batching_params.pbtxt in the version of half"
+)
+
+
+def test_pictures_of_different_sizes_that_met_in_a_batch_are_told_from_a_model_that_cannot() -> None:
+    error = failure(grpc.StatusCode.FAILED_PRECONDITION, BATCH_MISMATCH)
+    assert type(error) is errors.BatchMismatch
+    assert isinstance(error, errors.ServerOverloaded)  # which jobs outlast
+    assert str(error) == (
+        f"{error.address} batches calls to half that come at the same time, and refuses them all where their pictures "
+        f"differ in size, as they did now ({BATCH_MISMATCH}). {UNBATCHED}. Padding would change the pictures"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "details"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, "Batching Run() input tensors must have equal 0th-dimension size"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "Batching Run() input tensors must have at least one dimension"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "Task size 9 is larger than maximum input batch size 8"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions"),
+    ],
+)
+def test_a_call_that_no_batch_takes_says_how_to_switch_batching_off(
+    code: grpc.StatusCode, details: str
+) -> None:
+    error = failure(code, details)
+    assert type(error) is errors.NotBatchable
+    assert str(error) == (
+        f"{error.address} batches calls to half, and this one cannot be batched: {details}. {UNBATCHED}"
+    )
+
+
+def test_a_server_whose_queue_of_batches_is_full_is_overloaded_and_not_away() -> None:
+    assert type(failure(grpc.StatusCode.UNAVAILABLE, QUEUE_FULL)) is errors.ServerOverloaded
 
 
 def test_a_server_that_is_not_there_is_named_with_the_way_to_start_one() -> None:

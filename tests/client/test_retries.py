@@ -8,16 +8,18 @@ from dataclasses import replace
 
 import pytest
 
-from impasto.client._calls import Call, ping_call
-from impasto.client._jobs import Job, Pause
-from impasto.client._retries import in_any_batch, patiently
+from impasto.client._calls import ping_call
+from impasto.client._jobs import Pause
+from impasto.client._retries import patiently
 from impasto.client.errors import (
+    BatchMismatch,
     CallAborted,
     CallError,
     DeadlineExceeded,
     InvalidInput,
     MessageTooLarge,
     ModelNotFound,
+    NotBatchable,
     PreconditionFailed,
     ServerFault,
     ServerOverloaded,
@@ -36,10 +38,7 @@ def outcome(
 ) -> tuple[object, list[float]]:
     """What the call ends with after these failures in turn, and the pauses between its attempts."""
     call = ping_call()
-    return driven(patiently(call, patience=patience, unavailable=unavailable), call, failures)
-
-
-def driven(job: Job[object], call: Call[object], failures: Sequence[CallError]) -> tuple[object, list[float]]:
+    job = patiently(call, patience=patience, unavailable=unavailable)
     pauses: list[float] = []
     assert next(job) == replace(call, patient=True)
     for failure in failures:
@@ -53,7 +52,8 @@ def driven(job: Job[object], call: Call[object], failures: Sequence[CallError]) 
 
 
 @pytest.mark.parametrize(
-    "failure", [ServerUnavailable("away"), ServerOverloaded("busy"), CallAborted("stops")]
+    "failure",
+    [ServerUnavailable("away"), ServerOverloaded("busy"), BatchMismatch("met another"), CallAborted("stops")],
 )
 def test_a_call_is_sent_again_with_growing_pauses(failure: CallError) -> None:
     assert outcome([failure] * 7) == ("the answer", [0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0])
@@ -87,6 +87,8 @@ def test_patience_ends() -> None:
         DeadlineExceeded("no"),
         ServerFault("no"),
         MessageTooLarge("no"),
+        NotBatchable("no"),
+        PreconditionFailed("no"),
     ],
 )
 def test_what_waiting_does_not_mend_is_raised_at_once(failure: CallError) -> None:
@@ -99,20 +101,7 @@ def test_a_first_call_need_not_wait_for_a_server_that_is_not_there() -> None:
     with pytest.raises(ServerUnavailable):
         outcome([ServerUnavailable("away")], unavailable=False)
     assert outcome([ServerOverloaded("busy")], unavailable=False) == ("the answer", [0.2])
-
-
-def test_a_call_that_any_batch_may_meet_outlasts_an_overloaded_server_but_not_one_that_is_away() -> None:
-    def find_nothing_wrong(failure: PreconditionFailed) -> Job[None]:
-        yield from ()
-
-    def job() -> Job[object]:
-        return in_any_batch(call, diagnose=find_nothing_wrong)
-
-    call = ping_call()
-    busy, met = ServerOverloaded("busy"), PreconditionFailed("met another")
-    assert driven(job(), call, [busy, busy, met, busy]) == ("the answer", [0.2, 0.4, 0.05, 0.2])
-    with pytest.raises(ServerUnavailable):
-        driven(job(), call, [ServerUnavailable("away")])
+    assert outcome([BatchMismatch("met another")], unavailable=False) == ("the answer", [0.2])
 
 
 def test_those_who_were_refused_together_do_not_come_back_together(monkeypatch: pytest.MonkeyPatch) -> None:

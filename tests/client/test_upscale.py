@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client_servers import Batching, aborting, overloaded, prediction, scripted
+from client_servers import aborting, batching, overloaded, prediction, scripted
 from impasto.client import Client, Progress, errors
 from impasto.client.tiling import SRCNN_OVERLAP, plan
 from impasto.serving import LocalServer
@@ -138,21 +138,22 @@ def test_the_metadata_of_the_shipped_model_is_the_contract(client: Client) -> No
 
 def test_a_tile_that_met_one_of_another_size_in_a_batch_is_sent_again() -> None:
     doubled = pixels(20, 24)
-    answer = Batching(doubled, refusals=2)
-    with scripted(answer) as server, Client(server.address) as client:
-        answer.server = server
+    with (
+        scripted(batching(prediction(image=doubled[np.newaxis]), refusals=2)) as server,
+        Client(server.address) as client,
+    ):
         np.testing.assert_array_equal(np.asarray(client.upscale(pixels(10, 12))), doubled)
-        assert [method.rsplit("/")[-1] for method in server.methods].count("Predict") == 3
+        assert len(server.methods) == 3
 
 
 def test_a_model_without_the_upscaler_s_signature_is_not_asked_again() -> None:
-    answer = Batching(pixels(20, 24), refusals=1000)
-    answer.signature = "other"
-    with scripted(answer) as server, Client(server.address) as client:
-        answer.server = server
+    without = aborting(
+        grpc.StatusCode.FAILED_PRECONDITION, 'Serving signature key "serving_default" not found.'
+    )
+    with scripted(without) as server, Client(server.address) as client:
         with pytest.raises(errors.PreconditionFailed):
             client.upscale(pixels(10, 12))
-        assert [method.rsplit("/")[-1] for method in server.methods].count("Predict") == 1
+        assert len(server.methods) == 1
 
 
 def test_an_overloaded_server_slows_the_work_and_does_not_end_it() -> None:

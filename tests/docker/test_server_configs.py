@@ -8,7 +8,7 @@ from google.protobuf import text_format
 
 import compose_files
 import kustomize
-from impasto.serving.schema.server_files_pb2 import BatchingParameters, MonitoringConfig
+from impasto.serving.schema.server_files_pb2 import MonitoringConfig
 
 KUBERNETES = compose_files.DOCKER / "kubernetes"
 MODELS = ["srcnn", "stylize", "dream", "transfer"]
@@ -19,7 +19,7 @@ def config(overlay: str, name: str) -> str:
     data = kustomize.find(
         kustomize.render(KUBERNETES / "overlays" / overlay), "ConfigMap", "impasto-serving-config"
     )["data"]
-    assert sorted(data) == ["batching.config", "models.config", "monitoring.config", "session.config"]
+    assert sorted(data) == ["models.config", "monitoring.config", "session.config"]
     text: str = data[name]
     return text
 
@@ -60,11 +60,3 @@ def test_metrics_are_exported_where_pods_say_and_prometheus_looks(overlay: str) 
     assert pods["metadata"]["annotations"]["prometheus.io/path"] == monitoring.path
     prometheus = yaml.safe_load((compose_files.DOCKER / "monitoring/prometheus.yaml").read_text())
     assert prometheus["scrape_configs"][0]["metrics_path"] == monitoring.path
-
-
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_batching_config_only_sizes_the_threads_that_models_share(overlay: str) -> None:
-    batching = text_format.Parse(config(overlay, "batching.config"), BatchingParameters())
-    # With per-model batching the server ignores every other field of this file.
-    assert {field.name for field, _ in batching.ListFields()} == {"thread_pool_name", "num_batch_threads"}
-    assert batching.num_batch_threads.value == 4

@@ -57,6 +57,7 @@ def test_it_carries_warm_up_requests(committed_models: Path) -> None:
     assert [inputs["image"].shape for _, inputs in requests] == [(1, 32, 48, 3), (2, 32, 48, 3)]
 
 
-def test_it_may_be_batched_by_servers_that_batch(committed_models: Path) -> None:
-    directory = ModelRepository(committed_models).latest("srcnn").path
-    assert "max_batch_size" in (directory / "batching_params.pbtxt").read_text()
+def test_no_server_batches_it(committed_models: Path) -> None:
+    version = ModelRepository(committed_models).latest("srcnn").path
+    # The file by which a server with --enable_per_model_batching_parameters knows the versions to batch.
+    assert not (version / "batching_params.pbtxt").exists()

@@ -10,7 +10,6 @@ import tensorflow as tf
 from click.testing import CliRunner, Result
 
 from hub_modules import TangledModule, write_hub_module
-from impasto.export.batching import FILE
 from impasto.export.cli import cli
 from impasto.export.errors import ExportError
 from impasto.export.repository import ModelRepository
@@ -24,13 +23,12 @@ def export(*arguments: str) -> Result:
 def test_a_module_is_exported_with_the_options_that_are_given(tmp_path: Path) -> None:
     module = write_hub_module(tmp_path / "module", TangledModule())
     models = tmp_path / "models"
-    result = export("--from", str(module), "--models", str(models), "--max-pixels", "400", "--no-batching")
+    result = export("--from", str(module), "--models", str(models), "--max-pixels", "400")
     assert result.exit_code == 0, result.output
     version = ModelRepository(models).latest("stylize")
     assert result.stdout == f"{version.path}\n"
     assert "from the directory module" in result.stderr
     assert "its style vector cannot be split off: no strength, no blends" in result.stderr
-    assert not (version.path / FILE).exists()
     style = np.zeros((1, 80, 80, 3), np.uint8)
     with load_as_server(version.path) as served:
         served.run("serving_default", {"content": np.zeros((1, 20, 20, 3), np.uint8), "style": style})

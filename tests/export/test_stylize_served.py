@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,12 @@ from numpy.typing import NDArray
 
 from impasto.client.signatures import STYLIZE
 from impasto.export import contract
-from impasto.export.batching import FILE
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import ServedModel, load_as_server
 from impasto.export.stateless import assert_stateless
-from impasto.export.stylize.publish import publish
 from impasto.export.warmup import read_warmup
 from pictures import pixels
-from tiny_stylizer import MAXIMUM_PIXELS, VECTOR_SIZE, publish_tiny, tiny_networks, tiny_stylizer
+from tiny_stylizer import MAXIMUM_PIXELS, VECTOR_SIZE, publish_tiny, tiny_networks
 
 
 @pytest.fixture(scope="module")
@@ -67,19 +64,6 @@ def test_every_signature_is_warmed_up(version: Path, served: ServedModel) -> Non
     assert {name for name, _ in requests} == set(STYLIZE.signatures)
     for name, inputs in requests:
         served.run(name, inputs)
-
-
-def test_the_batching_parameters_are_in_the_servers_text_format(version: Path) -> None:
-    lines = (version / FILE).read_text().splitlines()
-    matches = [re.fullmatch(r"(\w+) \{ value: (\d+) \}", line) for line in lines]
-    parameters = {match[1]: match[2] for match in matches if match}
-    assert len(parameters) == len(lines)
-    assert parameters == {"max_batch_size": "8", "batch_timeout_micros": "5000", "max_enqueued_batches": "64"}
-
-
-def test_batching_can_be_left_out(tmp_path: Path) -> None:
-    version = publish(tiny_stylizer(), tmp_path, batching=False)
-    assert not (version.path / FILE).exists()
 
 
 @pytest.mark.parametrize("sides", [(16, 16), (17, 30), (50, 35)])

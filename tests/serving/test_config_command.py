@@ -19,7 +19,7 @@ from configurations import states
 from impasto.client import Client, TlsOptions
 from impasto.serving import ConfigFile, GrpcOptions, LocalServer
 from impasto.serving.cli import main
-from impasto.serving.schema.server_files_pb2 import BatchingParameters, MonitoringConfig
+from impasto.serving.schema.server_files_pb2 import MonitoringConfig
 from official_stubs import official_client
 
 X = np.zeros(1, np.float32)
@@ -97,17 +97,14 @@ def test_what_is_written_is_served(models: Path, tmp_path: Path) -> None:
 def test_the_files_beside_the_models_are_text_protos_that_every_server_may_read(
     models: Path, tmp_path: Path
 ) -> None:
-    written(models, tmp_path, "--batch-threads", 3)
+    written(models, tmp_path)
     parsed = {
         name: text_format.Parse((tmp_path / name).read_text(), message)
         for name, message in {
-            "batching.config": BatchingParameters(),
             "monitoring.config": MonitoringConfig(),
             "session.config": session_pb2.ConfigProto(),
         }.items()
     }
-    assert parsed["batching.config"].num_batch_threads.value == 3
-    assert parsed["batching.config"].thread_pool_name.value
     assert parsed["monitoring.config"].prometheus_config.enable
     assert parsed["monitoring.config"].prometheus_config.path == "/monitoring/prometheus/metrics"
     assert parsed["session.config"].gpu_options.allow_growth
@@ -176,39 +173,6 @@ def test_labels_are_replaced_by_force_only(models: Path, tmp_path: Path) -> None
     assert dict(written(models, tmp_path, "--stable", "two=2", "--force")["two"].version_labels) == {
         "stable": 2
     }
-
-
-def batched(root: Path, name: str, text: str) -> Path:
-    version = toy_models.constant(root, 1, name=name)
-    (version / "batching_params.pbtxt").write_text(text)
-    return root
-
-
-def test_batching_parameters_in_a_version_are_reported(tmp_path: Path) -> None:
-    text = "max_batch_size { value: 8 } allowed_batch_sizes: 4 allowed_batch_sizes: 8"
-    result = write(batched(tmp_path, "srcnn", text), tmp_path / "out")
-    assert "srcnn: version 1 and newer ones; batched: version 1" in result.output
-    toy_models.constant(tmp_path, 2, name="srcnn")
-    assert "srcnn: version 2 and newer ones; not batched" in write(tmp_path, tmp_path / "out").output
-
-
-@pytest.mark.parametrize(
-    ("model", "text", "words"),
-    [
-        ("dream", "max_batch_size { value: 8 }", "dream has scalar inputs"),
-        ("transfer", "", "transfer has scalar inputs"),
-        ("srcnn", "max_batch: 8", "Error parsing text-format tensorflow.serving.BatchingParameters"),
-        (
-            "stylize",
-            "max_batch_size { value: 8 } allowed_batch_sizes: 4",
-            "allowed_batch_sizes must grow and end with max_batch_size",
-        ),
-    ],
-)
-def test_batching_parameters_that_break_a_server_are_refused(
-    tmp_path: Path, model: str, text: str, words: str
-) -> None:
-    assert words in refused(batched(tmp_path, model, text), tmp_path / "out")
 
 
 def test_a_folder_that_cannot_be_written_is_named(models: Path, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client import tensors
@@ -19,6 +18,19 @@ from impasto.client.wire import serving_pb2 as wire
 from impasto.client.wire.writer import delimited, nested
 
 Answer = Callable[[bytes, grpc.ServicerContext], bytes]
+
+BATCH_MISMATCH = (
+    "Tensors with name 'serving_default_image:0' from different tasks have different shapes and padding is turned off. "
+    "Set pad_variable_length_inputs to true, or ensure that all tensors with the same name have equal dimensions "
+    "starting with the first dim."
+)
+"""The words of TensorFlow Serving 2.20, with FAILED_PRECONDITION, for each call of a batch whose shapes differ."""
+
+QUEUE_FULL = (
+    "The batch scheduling queue to which this task was submitted is full; currently 1 batches enqueued and "
+    "max_enqueued_batches is 1"
+)
+"""Its words, with UNAVAILABLE, for a call beyond the queue of batches."""
 
 
 @dataclass
@@ -86,16 +98,28 @@ def aborting(code: grpc.StatusCode, details: str = "as the test wants") -> Answe
     return answer
 
 
-def overloaded(response: bytes, *, refusals: int) -> Answer:
-    """Answers as a server that has no thread for the first `refusals` calls."""
+def refusing(response: bytes, *, refusals: int, code: grpc.StatusCode, details: str) -> Answer:
+    """Ends the first `refusals` calls with this status, and answers the later ones with `response`."""
     calls = itertools.count()
 
     def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
         if next(calls) < refusals:
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+            context.abort(code, details)
         return response
 
     return answer
+
+
+def overloaded(response: bytes, *, refusals: int) -> Answer:
+    """Answers as a server that has no thread for the first `refusals` calls."""
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    return refusing(response, refusals=refusals, code=code, details="Server Threadpool Exhausted")
+
+
+def batching(response: bytes, *, refusals: int) -> Answer:
+    """Answers as a server that batches, where the first `refusals` calls meet others of another size."""
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    return refusing(response, refusals=refusals, code=code, details=BATCH_MISMATCH)
 
 
 def prediction(**outputs: NDArray[Any]) -> bytes:
@@ -107,26 +131,9 @@ def prediction(**outputs: NDArray[Any]) -> bytes:
     return b"".join(piece for entry in entries for piece in entry)
 
 
-class Batching:
-    """Answers with `image`, as a server that could not batch the first `refusals` predictions."""
-
-    def __init__(self, image: NDArray[np.uint8], *, refusals: int) -> None:
-        self.image = image
-        self.refusals = refusals
-        self.signature = "serving_default"
-        self.server: ScriptedServer | None = None
-
-    def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
-        assert self.server is not None
-        if self.server.methods[-1].endswith("GetModelMetadata"):
-            signatures = wire.SignatureDefMap(signature_def={self.signature: wire.SignatureDef()})
-            response = wire.GetModelMetadataResponse()
-            response.metadata["signature_def"].value = signatures.SerializeToString()
-            return response.SerializeToString()
-        if self.refusals > 0:
-            self.refusals -= 1
-            context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                "Tensors with name 'c:0' from different tasks have different shapes and padding is turned off.",
-            )
-        return prediction(image=self.image[np.newaxis])
+def metadata(*signatures: str) -> bytes:
+    """The bytes of a GetModelMetadataResponse for a model with these signatures, without inputs and outputs."""
+    definitions = wire.SignatureDefMap(signature_def={name: wire.SignatureDef() for name in signatures})
+    response = wire.GetModelMetadataResponse()
+    response.metadata["signature_def"].value = definitions.SerializeToString()
+    return response.SerializeToString()

@@ -1,8 +1,8 @@
 """What tensorflow_model_server 2.20 knows: its flags and the metrics that it exports.
 
 The flags are those of the flag list in `tensorflow_serving/model_servers/main.cc` (Apache License 2.0), the metrics
-those that `servables/tensorflow/util.cc`, `saved_model_warmup_util.cc` and `batching/batching_session.cc` register;
-`util/prometheus_exporter.cc` writes `/` as `:` and gives histograms their three suffixes.
+those that `servables/tensorflow/util.cc` and `saved_model_warmup_util.cc` register (batching has more, but no server
+that is shipped here batches); `util/prometheus_exporter.cc` writes `/` as `:` and gives histograms three suffixes.
 """
 
 from __future__ import annotations
@@ -77,13 +77,11 @@ CHANNEL_ARGUMENTS: Final = frozenset(
 
 _COUNTERS: Final = {
     ":tensorflow:serving:request_count": {"model_name", "status"},
-    ":tensorflow:serving:batching_session:wrapped_run_count": set[str](),
 }
 _HISTOGRAMS: Final = {
     ":tensorflow:serving:request_latency": {"model_name", "API", "entrypoint"},
     ":tensorflow:serving:runtime_latency": {"model_name", "API", "runtime"},
     ":tensorflow:serving:model_warmup_latency": {"model_path", "status"},
-    ":tensorflow:serving:batching_session:queuing_latency": {"thread_pool_name"},
 }
 _SCRAPED: Final = {"job", "instance", "namespace", "pod"}
 

@@ -9,13 +9,14 @@ from typing import Final
 import grpc
 
 from impasto.client import errors
+from impasto.client._batching import UNBATCHED, batching_refusal
 from impasto.client._calls import Call
 from impasto.client.addresses import DEFAULT_PORT, endpoints, socket_path
 
 
 def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, address: str) -> errors.CallError:
     """The exception for a call that ended with `code`; raise it `from` the RpcError."""
-    kind = errors.STATUS_ERRORS[code]
+    kind = batching_refusal(code, details) or errors.STATUS_ERRORS[code]
     if kind is errors.ServerOverloaded and _TOO_LARGE.search(details):
         kind = errors.MessageTooLarge
     # TensorFlow appends the graph's node on lines of its own; they stay in the exception's `details`.
@@ -67,7 +68,15 @@ _SENTENCES: dict[type[errors.CallError], str] = {
         "{model} at {address} did not answer in time ({details}); allow a longer timeout or send less at once"
     ),
     errors.ServerOverloaded: (
-        "{address} is out of threads or memory ({details}); try again later, with fewer calls at once or smaller pieces"
+        "{address} is out of threads, queue places or memory ({details}); try again later, with fewer calls at once or "
+        "smaller pieces"
+    ),
+    errors.BatchMismatch: (
+        "{address} batches calls to {model} that come at the same time, and refuses them all where their pictures "
+        f"differ in size, as they did now ({{details}}). {UNBATCHED}. Padding would change the pictures"
+    ),
+    errors.NotBatchable: (
+        f"{{address}} batches calls to {{model}}, and this one cannot be batched: {{details}}. {UNBATCHED}"
     ),
     errors.MessageTooLarge: (
         "a message to or from {model} at {address} is too large ({details}); send smaller pieces, or raise the limit: "

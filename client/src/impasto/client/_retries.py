@@ -1,4 +1,4 @@
-"""Send a call again: while a server is away or overloaded, and where it met others in a batch that it does not fit.
+"""Send a call again while a server is away or overloaded.
 
 Outlasting a server is what a long job does about each of its calls: the state is with the client and each call can be
 sent twice, so a job goes on where it was as soon as the server, or another one behind the same address, answers again.
@@ -14,13 +14,7 @@ from typing import Final, TypeVar
 
 from impasto.client._calls import Call
 from impasto.client._jobs import Job, Pause
-from impasto.client.errors import (
-    CallAborted,
-    CallError,
-    PreconditionFailed,
-    ServerOverloaded,
-    ServerUnavailable,
-)
+from impasto.client.errors import CallAborted, CallError, ServerOverloaded, ServerUnavailable
 
 PATIENCE: Final = 60.0
 """Seconds that a server may be away, or refuse work, in the middle of a job."""
@@ -28,8 +22,6 @@ PATIENCE: Final = 60.0
 _FIRST_PAUSE: Final = 0.2
 # A server that is overloaded has a free thread again at any moment: who asks seldom never meets one.
 _LONGEST_PAUSE: Final = 1.0
-
-_BATCH_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 ResultT = TypeVar("ResultT")
 
@@ -72,30 +64,6 @@ def patiently(
         on_failure()
         yield _about(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def in_any_batch(call: Call[ResultT], *, diagnose: Callable[[PreconditionFailed], Job[None]]) -> Job[ResultT]:
-    """Send `call` again if a server that batches refuses pictures of different sizes that happened to come together,
-    and, as `patiently` does, while the server is overloaded.
-
-    Args:
-        call: what to send.
-        diagnose: looks at a refusal, and raises if another reason explains it.
-
-    Raises:
-        PreconditionFailed: refused six times.
-        CallError: as of `patiently`.
-    """
-    for pause in _BATCH_PAUSES:
-        try:
-            answer: ResultT = yield from patiently(call, unavailable=False)
-        except PreconditionFailed as error:
-            yield from diagnose(error)
-        else:
-            return answer
-        yield _about(pause)
-    answer = yield from patiently(call, unavailable=False)
-    return answer
 
 
 def _about(seconds: float) -> Pause:

@@ -13,6 +13,8 @@
     │   ├── TlsError                    server and client do not trust each other (also a ConnectionError)
     │   ├── DeadlineExceeded            no answer in time (also a TimeoutError)
     │   ├── ServerOverloaded            the server is out of threads, queue or memory
+    │   │   └── BatchMismatch           it batches calls, and pictures of different sizes met
+    │   ├── NotBatchable                the server batches calls, and this one cannot be batched
     │   ├── MessageTooLarge             the request or the answer is beyond a limit
     │   ├── Unauthenticated             the server wants credentials
     │   ├── PermissionDenied            the credentials do not allow this
@@ -119,6 +121,17 @@ class DeadlineExceeded(CallError, TimeoutError):
 
 class ServerOverloaded(CallError):
     """The server is out of threads, queue places or memory."""
+
+
+class BatchMismatch(ServerOverloaded):
+    """The server batches calls, and refused several together because their pictures differ in size.
+
+    Alone, or beside others of the same size, each of them is answered.
+    """
+
+
+class NotBatchable(CallError):
+    """The server batches calls, and refuses this one whatever comes with it, because it cannot be part of a batch."""
 
 
 class MessageTooLarge(CallError):

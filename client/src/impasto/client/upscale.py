@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_call
+from impasto.client._calls import ModelRef, Outputs, predict_call
 from impasto.client._jobs import Job, Progress
 from impasto.client._prepared import Prepared
-from impasto.client._retries import in_any_batch, patiently
-from impasto.client.errors import DecodeError, PreconditionFailed
+from impasto.client._retries import patiently
+from impasto.client.errors import DecodeError
 from impasto.client.images import ImageSource, Picture, read_picture
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
 from impasto.client.tiling import SRCNN_OVERLAP, plan
@@ -42,17 +42,12 @@ def upscale_job(picture: Picture, ref: ModelRef, *, tile: int | None = TILE) -> 
         height, width, tile=max(height, width, TILE) if tile is None else tile, overlap=SRCNN_OVERLAP
     )
 
-    def diagnose(failure: PreconditionFailed) -> Job[None]:
-        metadata = yield from patiently(metadata_call(ref), unavailable=False)
-        if SERVING_DEFAULT not in metadata.signatures:
-            raise failure
-
     result = np.empty((height * SCALE, width * SCALE, 3), np.uint8)
     for done, piece in enumerate(tiles):
         yield Progress(done, len(tiles))
         batch = np.ascontiguousarray(picture.rgb[piece.source])[np.newaxis]
         call = predict_call(ref, {_INPUT: batch}, outputs=[_OUTPUT])
-        outputs = yield from in_any_batch(call, diagnose=diagnose)
+        outputs = yield from patiently(call, unavailable=False)
         doubled = _doubled(outputs, batch.shape, ref.name)
         result[piece.target(SCALE)] = doubled[0][piece.kept(SCALE)]
     yield Progress(len(tiles), len(tiles))

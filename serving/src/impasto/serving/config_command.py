@@ -11,7 +11,6 @@ from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.serving import server_files
-from impasto.serving.batching import batching_of
 from impasto.serving.errors import ConfigError, LocalServerError
 from impasto.serving.model_config import labels_of, listing
 from impasto.serving.quiet import quiet_tensorflow
@@ -89,13 +88,6 @@ def _model_version(
     help="Serve this version as well, under the label canary.",
 )
 @click.option(
-    "--batch-threads",
-    type=click.IntRange(min=1),
-    default=4,
-    show_default=True,
-    help="Threads of the batched models.",
-)
-@click.option(
     "--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="The server's certificate, PEM."
 )
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its key, PEM.")
@@ -116,7 +108,6 @@ def config(
     pin: bool,
     stable: dict[str, int],
     canary: dict[str, int],
-    batch_threads: int,
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
@@ -124,8 +115,8 @@ def config(
 ) -> None:
     """Write the files that tensorflow_model_server and `impasto-serving local` read.
 
-    models.config, batching.config, monitoring.config, session.config and, with --tls-cert, ssl.config, which
-    holds the key: only this user may read it. Each version to be served is checked first.
+    models.config, monitoring.config, session.config and, with --tls-cert, ssl.config, which holds the key: only this
+    user may read it.
     """
     try:
         found = {
@@ -151,7 +142,6 @@ def config(
             files["ssl.config"] = _ssl_config(tls_cert, tls_key, tls_client_ca)
         quiet_tensorflow()
         files |= {
-            "batching.config": server_files.batching_config(batch_threads),
             "monitoring.config": server_files.monitoring_config(),
             "session.config": server_files.session_config(),
         }
@@ -196,16 +186,13 @@ def _check_named(found: Mapping[str, Versions], named: Mapping[str, int]) -> Non
 
 
 def _report(name: str, choice: Choice, versions: Versions) -> str:
-    """One line on a model; the versions that will be served are checked on the way."""
+    """Return a line on what of a model is served."""
     if choice.labels is None:
         served = sorted(versions)[-choice.latest :]
         what = f"version {', '.join(map(str, served))} and newer ones" if served else ""
     else:
-        served = sorted(set(choice.labels.values()))
         what = ", ".join(f"{label} is version {version}" for label, version in choice.labels.items())
-    sizes = {version: batching_of(name, versions[version]) for version in served}
-    batched = [str(version) for version, parameters in sizes.items() if parameters is not None]
-    return f"{name}: {what}; {'batched: version ' + ', '.join(batched) if batched else 'not batched'}"
+    return f"{name}: {what}"
 
 
 def _check_replaceable(path: Path, new: Message) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from google.protobuf.message import Message
-from google.protobuf.wrappers_pb2 import Int64Value, StringValue
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.client.errors import CertificateError
@@ -16,7 +15,6 @@ from impasto.client.tls import TlsOptions
 from impasto.serving.errors import ConfigError
 from impasto.serving.model_config import PLATFORM
 from impasto.serving.schema.server_files_pb2 import (
-    BatchingParameters,
     MonitoringConfig,
     PrometheusConfig,
     SSLConfig,
@@ -68,13 +66,6 @@ def session_config() -> Message:
 def monitoring_config() -> MonitoringConfig:
     """--monitoring_config_file: metrics for Prometheus on the REST port."""
     return MonitoringConfig(prometheus_config=PrometheusConfig(enable=True, path=METRICS_PATH))
-
-
-def batching_config(threads: int) -> BatchingParameters:
-    """--batching_parameters_file: the threads that all batched models share."""
-    return BatchingParameters(
-        thread_pool_name=StringValue(value="shared"), num_batch_threads=Int64Value(value=threads)
-    )
 
 
 def ssl_config(*, certificate: Path, key: Path, client_ca: Path | None = None) -> SSLConfig:

@@ -28,6 +28,7 @@ from impasto.client.errors import (
     CallUnsupported,
     ImpastoError,
     ModelNotFound,
+    NotBatchable,
     PermissionDenied,
     ServerUnavailable,
     TlsError,
@@ -46,6 +47,7 @@ _HOPELESS: Final = (
     Unauthenticated,
     PermissionDenied,
     CallUnsupported,
+    NotBatchable,
 )
 
 

@@ -15,6 +15,7 @@ from impasto.client._jobs import Progress
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli.batch import Job, run_batch
 from impasto.client.cli.inputs import real
+from impasto.client.cli.lookup import look_up
 from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
@@ -101,8 +102,7 @@ def stylize(
         raise click.UsageError("--sheet is for one picture")
     plan = pair_up(inputs, results, others=styles)
     with common.connect() as client:
-        # Ask first: a wrong address, model, version or label is better said before the work than at every picture.
-        metadata = client.metadata(reference["model"], version=reference["version"], label=reference["label"])
+        metadata = look_up(client, reference)
         painter = _Painter(
             client,
             styles,

@@ -10,6 +10,7 @@ from PIL import Image
 from impasto.client._jobs import Progress
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli.batch import run_batch
+from impasto.client.cli.lookup import look_up
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Reference, Results, picture_options
@@ -50,8 +51,7 @@ def upscale(
     plan = pair_up(inputs, results)
     with common.connect() as client:
         if not plan.is_single:
-            # Ask first: a wrong address, model, version or label is better said before the work than at every picture.
-            client.metadata(reference["model"], version=reference["version"], label=reference["label"])
+            look_up(client, reference)
 
         async def job(
             asynchronous: AsyncClient, source: ImageSource, show: Callable[[Progress], None]

@@ -14,7 +14,7 @@ from impasto.client._answers import output
 from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_with_version_call
 from impasto.client._colour import keep_colours
 from impasto.client._jobs import Job, Progress
-from impasto.client._retries import in_any_batch, patiently
+from impasto.client._retries import patiently
 from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound
 from impasto.client.images import Picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, SERVING_DEFAULT
@@ -143,14 +143,14 @@ def _vector_of(picture: Picture, ref: ModelRef) -> Job[StyleVector]:
 
 def _predict(ref: ModelRef, inputs: Mapping[str, object], signature: str) -> Job[tuple[int, Outputs]]:
     """The answer and the version that gave it."""
-
-    def diagnose(failure: PreconditionFailed) -> Job[None]:
-        metadata = yield from patiently(metadata_call(ref), unavailable=False)
-        if signature not in metadata.signatures:
-            raise _not_split(failure, ref) from failure
-
     call = predict_with_version_call(ref, inputs, signature=signature)
-    answer: tuple[int, Outputs] = yield from in_any_batch(call, diagnose=diagnose)
+    try:
+        answer: tuple[int, Outputs] = yield from patiently(call, unavailable=False)
+    except PreconditionFailed as failure:
+        metadata = yield from patiently(metadata_call(ref), unavailable=False)
+        if signature in metadata.signatures:
+            raise
+        raise _not_split(failure, ref) from failure
     return answer
 
 

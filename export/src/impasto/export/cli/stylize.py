@@ -39,18 +39,11 @@ from impasto.export.errors import ExportError
     metavar="N",
     help="The largest photo that the server takes.  [default: 4194304 for `hub`, 16777216 for `package`]",
 )
-@click.option(
-    "--batching/--no-batching",
-    default=True,
-    show_default=True,
-    help="Let servers with --enable_batching and --enable_per_model_batching_parameters join requests of one size.",
-)
-def stylize(source: str, origin: str | None, models: Path, max_pixels: int | None, batching: bool) -> None:
+def stylize(source: str, origin: str | None, models: Path, max_pixels: int | None) -> None:
     """Export the arbitrary stylizer as the next version of `stylize` in the model repository.
 
-    A Hub module is downloaded once, into the cache that TFHUB_CACHE_DIR names. Batching suits servers whose photos have
-    one size, such as frames of a film: TensorFlow Serving refuses a batch of different sizes. Every version says
-    which source it is from, in its manifest and to `impasto models`.
+    A Hub module is downloaded once, into the cache that TFHUB_CACHE_DIR names. Every version says which source it is
+    from, in its manifest and to `impasto models`.
     """
     from impasto.export.stylize.publish import publish
 
@@ -64,7 +57,7 @@ def stylize(source: str, origin: str | None, models: Path, max_pixels: int | Non
         if origin is not None and not Path(origin).is_file():
             raise ExportError(f"--from {origin}: no such file; name the wheel of the package")
         stylizer = load_package(None if origin is None else Path(origin))
-    version = publish(stylizer, models, maximum_pixels=max_pixels, batching=batching)
+    version = publish(stylizer, models, maximum_pixels=max_pixels)
     click.echo(f"{version.path}")
     click.echo(f"  {stylizer.provenance}", err=True)
     if stylizer.split is None:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
-from impasto.export.batching import write_batching
 from impasto.export.errors import ExportError
 from impasto.export.manifest import Manifest
 from impasto.export.repository import ModelRepository, Version
@@ -54,7 +53,6 @@ def publish(checkpoint: Path, models: Path) -> Version:
         # One request of each rank of work: a lone picture as the client sends it, and a small batch.
         requests = [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]
         write_warmup(directory, SRCNN.name, requests)
-        write_batching(directory)
 
     return ModelRepository(models).publish(SRCNN.name, write, manifest=manifest)
 

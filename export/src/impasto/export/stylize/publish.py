@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from impasto.client.signatures import SERVING_DEFAULT, STYLE_SIDE, STYLIZE
-from impasto.export.batching import write_batching
 from impasto.export.manifest import Manifest
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.saved_model import save
@@ -20,9 +19,7 @@ from impasto.export.warmup import Request, write_warmup
 _WARM_SIDE = 64
 
 
-def publish(
-    stylizer: Stylizer, models: Path, *, maximum_pixels: int | None = None, batching: bool = True
-) -> Version:
+def publish(stylizer: Stylizer, models: Path, *, maximum_pixels: int | None = None) -> Version:
     """Export a source of the stylizer as the next version of `stylize`.
 
     Args:
@@ -30,7 +27,6 @@ def publish(
         models: the repository.
         maximum_pixels: the largest height times width of a photo that the server takes; the source's own
             limit if None.
-        batching: whether a server with per-model batching joins requests for this version.
     """
     served = ServedStylizer(stylizer, maximum_pixels=maximum_pixels)
     manifest = Manifest(
@@ -42,8 +38,6 @@ def publish(
     def write(directory: Path) -> None:
         save(served, directory, served.signatures, contract=served.contract)
         write_warmup(directory, STYLIZE.name, _warm_up(served))
-        if batching:
-            write_batching(directory)
 
     return ModelRepository(models).publish(STYLIZE.name, write, manifest=manifest)
 
