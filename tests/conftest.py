@@ -54,7 +54,7 @@ def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_server(toy_repository: Path) -> Iterator[LocalServer]:
     """A running server over the toy models; 32 calls at once."""
-    with LocalServer(toy_repository, max_workers=32) as server:
+    with LocalServer(toy_repository, grpc_max_threads=33) as server:
         yield server
 
 

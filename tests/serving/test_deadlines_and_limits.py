@@ -25,7 +25,7 @@ X = np.array([1], np.float32)
 def single(toy_repository: Path) -> Iterator[OfficialClient]:
     """A server that answers one call at once."""
     with (
-        LocalServer(toy_repository, only=["slow", "half"], max_workers=1) as server,
+        LocalServer(toy_repository, only=["slow", "half"], grpc_max_threads=2) as server,
         official_client(server.address) as client,
     ):
         yield client
@@ -87,7 +87,7 @@ def test_a_call_beyond_the_limit_is_refused_as_tensorflow_serving_refuses(single
 
 def test_calls_up_to_the_limit_run_at_the_same_time(toy_repository: Path) -> None:
     with (
-        LocalServer(toy_repository, only=["slow"], max_workers=4) as server,
+        LocalServer(toy_repository, only=["slow"], grpc_max_threads=5) as server,
         official_client(server.address) as client,
         ThreadPoolExecutor(4) as pool,
     ):
@@ -120,7 +120,7 @@ def test_a_message_over_1024_bytes_is_cut(tmp_path: Path, length: int, cut: bool
 
 
 def test_stopping_without_grace_aborts_a_call_that_would_never_end(toy_repository: Path) -> None:
-    server = LocalServer(toy_repository, only=["slow", "half"], max_workers=1)
+    server = LocalServer(toy_repository, only=["slow", "half"], grpc_max_threads=2)
     server.start()
     with official_client(server.address) as client:
         running = _occupy(client)
@@ -129,7 +129,7 @@ def test_stopping_without_grace_aborts_a_call_that_would_never_end(toy_repositor
 
 
 def test_stopping_with_grace_lets_a_running_call_finish(toy_repository: Path) -> None:
-    server = LocalServer(toy_repository, only=["slow", "half"], max_workers=1)
+    server = LocalServer(toy_repository, only=["slow", "half"], grpc_max_threads=2)
     server.start()
     with official_client(server.address) as client:
         running = _occupy(client, steps=LONG)

@@ -156,23 +156,43 @@ def edited(config: Any, **fields: Any) -> Any:
         ({"name": "one"}, "Illegal to list model one multiple times in config list"),
         ({"base_path": "foo"}, "Expected model two to have an absolute path or URI; got base_path()=foo"),
         ({"base_path": ""}, "Expected model two to have an absolute path or URI; got base_path()="),
-        ({"model_platform": "caffe"}, "Model two requests unsupported platform caffe"),
+        (
+            {"model_platform": "caffe"},
+            "Illegal to change a model's platform. "
+            "For model two platform was tensorflow and new platform requested is caffe",
+        ),
+        ({"name": "new", "model_platform": "caffe"}, "Model new requests unsupported platform caffe"),
         (
             {"model_platform": ""},
             "Illegal setting neither ModelServerConfig::model_type (deprecated) "
-            "nor ModelServerConfig::model_platform.",
+            "nor ModelServerConfig::model_platform, model name is two",
+        ),
+        (
+            {"name": "new", "model_platform": ""},
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) "
+            "nor ModelServerConfig::model_platform, model name is new",
         ),
         (
             {"model_type": config_pb2.TENSORFLOW},
             "Illegal setting both ModelServerConfig::model_type (deprecated) "
-            "and ModelServerConfig::model_platform.",
+            "and ModelServerConfig::model_platform, model name is two",
         ),
         (
             {"model_platform": "", "model_type": config_pb2.OTHER},
             "ModelServerConfig::model_type choice 2 not supported.",
         ),
     ],
-    ids=["twice", "relative", "no path", "platform", "no platform", "type and platform", "other type"],
+    ids=[
+        "twice",
+        "relative",
+        "no path",
+        "other platform",
+        "new platform",
+        "no platform",
+        "new without platform",
+        "type and platform",
+        "other type",
+    ],
 )
 def test_a_list_that_cannot_be_served_is_refused_and_nothing_changes(
     root: Path, client: OfficialClient, fields: dict[str, Any], message: str
@@ -208,7 +228,7 @@ def test_a_new_model_that_does_not_load_fails_the_reload_and_leaves_the_others(
     code, details = refused(reload, client, *both, model(tmp_path, "bad"))
     assert code is grpc.StatusCode.UNKNOWN
     assert details.startswith(
-        "1 servable(s) did not become available: {{{name: bad version: 1} due to error: NOT_FOUND: "
+        "1 model(s) did not become available: {{{name: bad version: 1} due to error: NOT_FOUND: "
     )
     assert answer(client) == 1
 

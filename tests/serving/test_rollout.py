@@ -188,7 +188,7 @@ def test_callers_by_label_notice_nothing(file: Path) -> None:
     stop = threading.Event()
     answers: list[list[float]] = [[], [], []]
 
-    with start(file, polled=True, max_workers=32) as server, futures.ThreadPoolExecutor() as pool:
+    with start(file, polled=True, grpc_max_threads=33) as server, futures.ThreadPoolExecutor() as pool:
 
         def call(seen: list[float]) -> None:
             with Client(server.address) as client:

@@ -186,7 +186,7 @@ def test_no_call_of_thousands_fails_while_versions_come_and_go(tmp_path: Path, s
                 answers.append(response.model_spec.version.value)
 
     with (
-        LocalServer(source, file_system_poll_wait_seconds=QUICK, max_workers=32) as server,
+        LocalServer(source, file_system_poll_wait_seconds=QUICK, grpc_max_threads=33) as server,
         official_client(server.address) as client,
         futures.ThreadPoolExecutor() as pool,
     ):
