@@ -129,7 +129,7 @@ def test_far_more_pictures_at_once_than_a_server_has_threads_are_all_done(
 ) -> None:
     pictures = [pixels(40, 60, seed=number) for number in range(24)]
     with (
-        LocalServer(committed_models, only=["srcnn"], max_workers=2) as server,
+        LocalServer(committed_models, only=["srcnn"], grpc_max_threads=3) as server,
         Client(server.address) as client,
         Client(committed_server.address) as calm,
     ):

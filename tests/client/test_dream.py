@@ -211,7 +211,7 @@ def test_the_model_tells_what_it_is(client: Client) -> None:
 def test_two_dreams_at_once_on_a_server_for_one_wait_for_each_other(dream_repository: Path) -> None:
     alone: NDArray[np.uint8]
     results: list[NDArray[np.uint8]] = []
-    with LocalServer(dream_repository, max_workers=1) as server, Client(server.address) as client:
+    with LocalServer(dream_repository, grpc_max_threads=2) as server, Client(server.address) as client:
         alone = dreamt(client, steps=50)
 
         def work() -> None:

@@ -103,7 +103,7 @@ def test_a_taken_port_exits_2_and_says_so(toy_repository: Path) -> None:
 def test_a_corrupt_model_exits_255_as_tensorflow_model_server_does(tmp_path: Path) -> None:
     version = toy_models.half_plus_two(tmp_path)
     (version / "saved_model.pb").write_bytes(b"not a saved model at all")
-    code, err = failing("local", "--models", str(tmp_path), "--port", "0")
+    code, err = failing("local", "--models", str(tmp_path), "--port", "0", "--max_num_load_retries=0")
     assert code == 255
     assert "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: " in err
     assert f"Remedy: export 'half' again, or move {version} away" in err

@@ -17,8 +17,8 @@ from configurations import model, wait_for, write_configuration
 from impasto.client import Client, TlsOptions
 from impasto.serving import AddressError, ConfigError, ConfigFile, GrpcOptions, LocalServer
 from impasto.serving.cli import main
+from impasto.serving.ignored_flags import IGNORED
 from impasto.serving.local_command import local
-from impasto.serving.local_flags import IGNORED
 from official_stubs import TIMEOUT, official_client
 from serving_processes import failing, running
 
@@ -62,7 +62,7 @@ def test_a_command_line_of_tensorflow_model_server_works(toy_repository: Path, t
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert [line for line in err.splitlines() if line.startswith("--")] == [
-        f"--{name} is ignored: {IGNORED[name]}."
+        f"--{name} is ignored: {IGNORED[name].reason}."
         for name in (
             "enable_batching",
             "enable_per_model_batching_parameters",
@@ -128,10 +128,10 @@ def test_what_is_wrong_with_a_configuration_is_said_before_anything_is_loaded(
     [
         (["--model_base_path=/m", "--only=x"], "--only chooses from --models"),
         (["--grpc_channel_arguments=grpc.max_connection_age_ms"], "is not name=value"),
-        (["--file_system_poll_wait_seconds=soon"], "'soon' is not a number of seconds"),
-        (["--file_system_poll_wait_seconds=nan"], "'nan' is not a number of seconds"),
+        (["--file_system_poll_wait_seconds=soon"], "'soon' is not a whole number"),
+        (["--file_system_poll_wait_seconds=0.5"], "'0.5' is not a whole number"),
         (["--grpc_max_threads=0"], "0 is not in the range"),
-        (["--enable_grpc_healthcheck_service=maybe"], "'maybe' is not a valid boolean"),
+        (["--enable_grpc_healthcheck_service=maybe"], "'maybe' is not true or false"),
     ],
 )
 def test_a_flag_that_makes_no_sense_is_a_usage_error(flags: list[str], words: str) -> None:

@@ -121,7 +121,7 @@ def test_a_message_over_1024_bytes_is_cut(tmp_path: Path, length: int, cut: bool
 
 
 def test_stopping_without_grace_aborts_a_call_that_would_never_end(toy_repository: Path) -> None:
-    server = LocalServer(toy_repository, only=["slow", "half"], max_workers=1)
+    server = LocalServer(toy_repository, only=["slow", "half"], grpc_max_threads=2)
     server.start()
     with official_client(server.address) as client:
         running = _occupy(client)
@@ -130,7 +130,7 @@ def test_stopping_without_grace_aborts_a_call_that_would_never_end(toy_repositor
 
 
 def test_stopping_with_grace_lets_a_running_call_finish(toy_repository: Path) -> None:
-    server = LocalServer(toy_repository, only=["slow", "half"], max_workers=1)
+    server = LocalServer(toy_repository, only=["slow", "half"], grpc_max_threads=2)
     server.start()
     with official_client(server.address) as client:
         running = _occupy(client, steps=LONG)

@@ -110,7 +110,7 @@ def test_a_host_that_is_not_of_this_machine_is_an_address_error(toy_repository: 
         LocalServer(toy_repository, only=["half"], host="203.0.113.1").start()
 
 
-@pytest.mark.parametrize("arguments", [{"port": -1}, {"port": 65536}, {"max_workers": 0}])
+@pytest.mark.parametrize("arguments", [{"port": -1}, {"port": 65536}, {"grpc_max_threads": 0}])
 def test_arguments_out_of_range_are_named(toy_repository: Path, arguments: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=rf"^{next(iter(arguments))}: "):
         LocalServer(toy_repository, **arguments)  # type: ignore[arg-type]  # mypy cannot match the dict's keys

@@ -64,13 +64,17 @@ def test_health_says_that_the_services_serve(official: OfficialClient, service: 
     assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
-@pytest.mark.parametrize("service", ["nope", "tensorflow.serving.ModelService"])
-def test_health_does_not_know_other_services(official: OfficialClient, service: str) -> None:
+@pytest.mark.parametrize(
+    "service", ["nope", "tensorflow.serving.ModelService", "tensorflow.serving.PredictionService"]
+)
+def test_health_does_not_know_other_services_nor_full_names(official: OfficialClient, service: str) -> None:
     health = health_pb2_grpc.HealthStub(official.channel)
     with pytest.raises(grpc.RpcError) as caught:
         health.Check(health_pb2.HealthCheckRequest(service=service), timeout=60)
-    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-    assert caught.value.details() == "service name unknown"
+    assert (caught.value.code(), caught.value.details()) == (
+        grpc.StatusCode.NOT_FOUND,
+        "service name unknown",
+    )
 
 
 def test_a_health_watcher_hears_that_the_server_stops(toy_repository: Path) -> None:

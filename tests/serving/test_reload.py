@@ -165,10 +165,16 @@ def edited(config: Any, **fields: Any) -> Any:
             "Illegal to change a model's platform. "
             "For model two platform was tensorflow and new platform requested is caffe",
         ),
+        ({"name": "new", "model_platform": "caffe"}, "Model new requests unsupported platform caffe"),
         (
             {"model_platform": ""},
             "Illegal setting neither ModelServerConfig::model_type (deprecated) "
             "nor ModelServerConfig::model_platform, model name is two",
+        ),
+        (
+            {"name": "new", "model_platform": ""},
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) "
+            "nor ModelServerConfig::model_platform, model name is new",
         ),
         (
             {"model_type": config_pb2.TENSORFLOW},
@@ -180,7 +186,17 @@ def edited(config: Any, **fields: Any) -> Any:
             "ModelServerConfig::model_type choice 2 not supported.",
         ),
     ],
-    ids=["twice", "relative", "no path", "platform", "no platform", "type and platform", "other type"],
+    ids=[
+        "twice",
+        "relative",
+        "no path",
+        "other platform",
+        "new platform",
+        "no platform",
+        "new without platform",
+        "type and platform",
+        "other type",
+    ],
 )
 def test_a_list_that_cannot_be_served_is_refused_and_nothing_changes(
     root: Path, client: OfficialClient, fields: dict[str, Any], message: str

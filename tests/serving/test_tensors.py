@@ -71,6 +71,8 @@ def test_every_dtype_passes_through_a_model(dtype: str, official: OfficialClient
         assert same(from_proto(response.outputs["y"]), array)
 
 
+NUMPY_RANKS = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
+
 READABLE = [dtype for dtype in toy_models.ECHO_DTYPES if not dtype.startswith("q") and dtype != "complex128"]
 
 
@@ -97,6 +99,36 @@ def test_a_typed_field_with_too_few_values_repeats_the_last_and_with_too_many_is
     assert read([], [5]) == [5]
 
 
+def test_a_scalar_carries_an_empty_shape_as_tensorflow_serving_gives_it(official: OfficialClient) -> None:
+    scalars = {"float32": np.float32(2), "bool": np.bool_(True), "string": b"abc"}
+    for dtype, value in scalars.items():
+        (output,) = official.predict({"name": "echo", "signature_name": dtype}, {"x": value}).outputs.values()
+        assert output.HasField("tensor_shape")
+        assert list(output.tensor_shape.dim) == []
+
+
+def test_a_rank_that_is_said_to_be_unknown_is_that_of_the_dimensions(official: OfficialClient) -> None:
+    def echoed(*shape: int) -> list[int]:
+        proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[1, 2])
+        proto.tensor_shape.unknown_rank = True
+        for size in shape:
+            proto.tensor_shape.dim.add().size = size
+        response = official.predict({"name": "echo", "signature_name": "float32"}, {"x": proto})
+        return [dim.size for dim in response.outputs["y"].tensor_shape.dim]
+
+    assert echoed() == []
+    assert echoed(2) == [2]
+    assert echoed(1, 2) == [1, 2]
+
+
+def test_as_many_dimensions_as_numpy_has_are_answered(official: OfficialClient) -> None:
+    for dtype in ("float32", "int8", "bool"):
+        value = np.ones([1] * NUMPY_RANKS, dtype)
+        proto = tensor_pb2.TensorProto.FromString(to_wire(value, as_content=False))
+        response = official.predict({"name": "echo", "signature_name": dtype}, {"x": proto})
+        assert len(response.outputs["y"].tensor_shape.dim) == NUMPY_RANKS
+
+
 def test_a_message_of_a_few_bytes_is_no_tensor_of_gigabytes() -> None:
     def reads(dtype: int, *shape: int, **values: Any) -> bool:
         proto = tensor_pb2.TensorProto(dtype=dtype, **values)
@@ -107,15 +139,15 @@ def test_a_message_of_a_few_bytes_is_no_tensor_of_gigabytes() -> None:
         except TensorParseError:
             return False
 
-    for dtype, values in (
-        (types_pb2.DT_FLOAT, {"float_val": [1]}),
-        (types_pb2.DT_STRING, {"string_val": [b"a"]}),
+    for dtype, ranks, values in (
+        (types_pb2.DT_FLOAT, NUMPY_RANKS, {"float_val": [1]}),
+        (types_pb2.DT_STRING, 32, {"string_val": [b"a"]}),
     ):
         assert reads(dtype, 2**24 + 1, **values)
         assert not reads(dtype, 2**24 + 2, **values)
         assert not reads(dtype, 2**62, **values)
-        assert reads(dtype, *[1] * 32, **values)
-        assert not reads(dtype, *[1] * 33, **values)
+        assert reads(dtype, *[1] * ranks, **values)
+        assert not reads(dtype, *[1] * (ranks + 1), **values)
         assert not reads(dtype, 2**62, 2**62, 0, **values)
         assert reads(dtype, 2**31, 0, **values)
     assert not reads(types_pb2.DT_COMPLEX128, 2**60, 0)

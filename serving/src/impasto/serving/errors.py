@@ -23,7 +23,7 @@ import grpc
 MESSAGE_LIMIT: Final = 1024
 """TensorFlow Serving sends at most this many bytes of a message."""
 
-_TRUNCATED: Final = "...TRUNCATED"
+_TRUNCATED: Final = b"...TRUNCATED"
 
 
 class LocalServerError(Exception):
@@ -73,7 +73,9 @@ class ModelLoadError(LocalServerError):
             "before it is served."
             for failure in self.failures
         )
-        super().__init__(f"Failed to start server. Error: {unavailable(self.failures)}\n{places}")
+        super().__init__(
+            f"Failed to start server. Error: {unavailable(self.failures, what='servable')}\n{places}"
+        )
 
 
 class StatusError(Exception):
@@ -90,22 +92,28 @@ class StatusError(Exception):
         self.message = message
 
     @property
-    def wire_message(self) -> str:
-        """The message cut to TensorFlow Serving's limit, `...TRUNCATED` appended where it was cut."""
+    def wire_message(self) -> bytes:
+        """The message cut to TensorFlow Serving's limit, `...TRUNCATED` appended where it was cut.
+
+        The cut may fall inside a character, as TensorFlow Serving's does. gRPC for Python shows its caller then the
+        whole text as Latin-1.
+        """
         encoded = self.message.encode()
         if len(encoded) <= MESSAGE_LIMIT:
-            return self.message
-        # The cut may fall inside a character; gRPC for Python sends text only, so that character is left out.
-        return encoded[:MESSAGE_LIMIT].decode(errors="ignore") + _TRUNCATED
+            return encoded
+        return encoded[:MESSAGE_LIMIT] + _TRUNCATED
 
 
-def unavailable(failures: Sequence[LoadFailure]) -> StatusError:
-    """The status of a start or a reload after which these versions are not available."""
+def unavailable(failures: Sequence[LoadFailure], *, what: str) -> StatusError:
+    """The status of a start or a reload after which these versions are not available.
+
+    TensorFlow Serving calls them servables at the start, and models after a reload.
+    """
     listed = "".join(
         f"{{{{name: {failure.name} version: {failure.version}}} due to error: {failure.error}}}, "
         for failure in failures
     )
-    message = f"{len(failures)} servable(s) did not become available: {{{listed}}}"
+    message = f"{len(failures)} {what}(s) did not become available: {{{listed}}}"
     return StatusError(grpc.StatusCode.UNKNOWN, message)
 
 

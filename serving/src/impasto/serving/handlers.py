@@ -26,6 +26,9 @@ from impasto.serving.request_log import log_request
 
 _LONGEST_TIMEOUT_MS: Final = 2**31 - 1
 
+_EXAMPLE_METHODS: Final = ("Classify", "Regress", "MultiInference")
+"""Methods that take tf.Examples, which no model of Impasto does; they are refused."""
+
 Answer = Callable[[Any, grpc.ServicerContext], bytes]
 
 
@@ -56,6 +59,7 @@ def generic_handlers(
                     get_model_metadata_pb2.GetModelMetadataRequest,
                     lambda request, _: get_model_metadata(manager, request).SerializeToString(),
                 ),
+                **{name: _unimplemented(name) for name in _EXAMPLE_METHODS},
             },
         ),
         grpc.method_handlers_generic_handler(
@@ -92,11 +96,23 @@ def _method(name: str, request_type: Any, answer: Answer) -> grpc.RpcMethodHandl
             response = answer(request, context)
         except StatusError as error:
             log_request(name, request, started=started, code=error.code, message=error.message)
-            context.abort(error.code, error.wire_message)
+            # gRPC's types say text, but its server takes bytes too, and text cut inside a character is no text.
+            context.abort(error.code, error.wire_message)  # type: ignore[arg-type]
         log_request(name, request, started=started, code=grpc.StatusCode.OK)
         return response
 
     return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def _unimplemented(name: str) -> grpc.RpcMethodHandler[bytes, bytes]:
+    def refuse(_raw: bytes, context: grpc.ServicerContext) -> bytes:
+        message = (
+            f"{name} is not implemented by Impasto's local server. Use Predict, or a real TensorFlow Serving."
+        )
+        log_request(name, None, started=time.monotonic(), code=grpc.StatusCode.UNIMPLEMENTED, message=message)
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, message)
+
+    return grpc.unary_unary_rpc_method_handler(refuse)
 
 
 def _timeout_ms(context: grpc.ServicerContext) -> int | None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+from importlib import metadata
 from typing import Final
 
 import click
@@ -35,11 +36,15 @@ def local(options: LocalOptions) -> None:
     """Serve models until SIGINT or SIGTERM: a repository, a configuration, or one model.
 
     New versions are loaded as they appear on disk. Flags of tensorflow_model_server that have no meaning here,
-    such as those for batching, REST and metrics, are accepted and named as ignored.
+    such as those for batching, REST and metrics, are accepted and named as ignored. The port opens once every
+    model is loaded.
 
     Exit code 0 after a stop, 2 if the models folder is not there or the port is taken, 255 if a model is
     corrupt or a configuration file cannot be used.
     """
+    if options.version:
+        click.echo(_versions())
+        return
     _set_up_logging(verbose=options.verbose)
     for name, reason in options.ignored.items():
         click.echo(f"--{name} is ignored: {reason}.", err=True)
@@ -56,6 +61,14 @@ def local(options: LocalOptions) -> None:
     wakeups = _Wakeups()
     _announce(server, options)
     _serve_until_signalled(server, wakeups, options.grace)
+
+
+def _versions() -> str:
+    """The two lines of tensorflow_model_server: the API's version with this package's, and TensorFlow's."""
+    api, own = (metadata.version(name) for name in ("tensorflow-serving-api", "impasto-serving"))
+    return (
+        f"TensorFlow ModelServer: {api}+impasto.{own}\nTensorFlow Library: {metadata.version('tensorflow')}"
+    )
 
 
 def _set_up_logging(*, verbose: bool) -> None:

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-IGNORED: Final = {
-    "batching_parameters_file": "each request runs alone, with the same answer",
-    "enable_batching": "each request runs alone, with the same answer",
-    "enable_per_model_batching_parameters": "each request runs alone, with the same answer",
-    "flush_filesystem_caches": "there is nothing to flush",
-    "monitoring_config_file": "there are no metrics",
-    "num_load_threads": "versions load one after the other",
-    "num_unload_threads": "each version unloads in a thread of its own",
-    "per_process_gpu_memory_fraction": "memory of a GPU is taken as it is needed",
-    "rest_api_num_threads": "there is no REST API",
-    "rest_api_port": "there is no REST API",
-    "tensorflow_session_config_file": "sessions are configured to take a GPU's memory as it is needed",
-}
-"""Flags of tensorflow_model_server that are taken, so that its command lines work, and have no effect here."""
+from impasto.serving.flag_kinds import BOOL, INT32, INT64
 
 
 def _path(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Path | None:
@@ -44,21 +30,29 @@ def _arguments(_context: click.Context, _parameter: click.Parameter, value: str)
     return arguments
 
 
-def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
-    """A number of seconds, 0 or more. TensorFlow Serving's negative ones stand for never, as 0 does here."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds):
-        raise click.BadParameter(f"{value!r} is not a number of seconds")
-    return max(0.0, seconds)
-
-
 def _switch(name: str, text: str, *, default: bool) -> Callable[..., Any]:
     """A flag that works with and without a value, as tensorflow_model_server's do."""
     return click.option(
-        f"--{name}", type=bool, is_flag=False, flag_value=True, default=default, show_default=True, help=text
+        f"--{name}",
+        type=BOOL,
+        is_flag=False,
+        flag_value="true",
+        default=default,
+        show_default=True,
+        help=text,
+    )
+
+
+def _poll(name: str, text: str, *, default: int) -> Callable[..., Any]:
+    """A time between two looks. TensorFlow Serving's negative ones stand for never, as 0 does here."""
+    return click.option(
+        f"--{name}",
+        type=INT32,
+        callback=lambda _context, _parameter, value: max(0, value),
+        metavar="SECONDS",
+        default=default,
+        show_default=True,
+        help=text,
     )
 
 
@@ -77,27 +71,29 @@ OPTIONS: Final = (
         metavar="FILE",
         help="Serve what this text ModelServerConfig lists, with its version policies and labels.",
     ),
-    click.option(
-        "--model_config_file_poll_wait_seconds",
-        callback=_seconds,
-        metavar="SECONDS",
-        default="0",
-        show_default=True,
-        help="How often to read that file again; 0 for once.",
-    ),
+    _poll("model_config_file_poll_wait_seconds", "How often to read that file again; 0 for once.", default=0),
     click.option(
         "--model_name", default="default", show_default=True, help="The name of --model_base_path's model."
     ),
     click.option(
         "--model_base_path", metavar="DIR", help="Serve one model: the absolute path of its versions."
     ),
+    _poll("file_system_poll_wait_seconds", "How often to look for new versions; 0 for once.", default=1),
     click.option(
-        "--file_system_poll_wait_seconds",
-        callback=_seconds,
-        metavar="SECONDS",
-        default="1",
+        "--max_num_load_retries",
+        type=INT32,
+        default=5,
         show_default=True,
-        help="How often to look for new versions; 0 for once.",
+        metavar="TIMES",
+        help="How often to try again to load a version that fails to, at the start too; 0 for never.",
+    ),
+    click.option(
+        "--load_retry_interval_micros",
+        type=INT64,
+        default=60_000_000,
+        show_default=True,
+        metavar="MICROSECONDS",
+        help="The time between two such tries.",
     ),
     _switch(
         "allow_version_labels_for_unavailable_models",
@@ -135,7 +131,7 @@ OPTIONS: Final = (
     click.option(
         "--grpc_max_threads",
         type=click.IntRange(min=1),
-        help="Calls answered at once; more are refused.  [default: 4 for each CPU]",
+        help="One more than the calls that are answered at once; others are refused.  [default: 4 for each CPU]",
     ),
     _switch("enable_model_warmup", "Replay each version's warm-up records before serving it.", default=True),
     _switch(
@@ -143,6 +139,7 @@ OPTIONS: Final = (
         "Answer with tensor_content, which is smaller and faster for images, rather than with typed fields.",
         default=False,
     ),
+    _switch("version", "Say which version this is of what, and stop.", default=False),
     click.option(
         "--grace",
         type=click.FloatRange(min=0),

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
-from impasto.serving.local_flags import IGNORED, OPTIONS
+from impasto.serving.flag_kinds import BOOL
+from impasto.serving.ignored_flags import IGNORED
+from impasto.serving.local_flags import OPTIONS
 from impasto.serving.sources import ConfigFile, ModelSource, Repository, SingleModel
 from impasto.serving.transport import GrpcOptions
 
@@ -24,6 +26,7 @@ class LocalOptions:
         server: the further arguments of LocalServer.
         grace: seconds that running calls get at the end.
         verbose: log loading and requests.
+        version: say the versions instead of serving.
         ignored: flags given that have no effect, with the reason.
     """
 
@@ -32,6 +35,7 @@ class LocalOptions:
     server: dict[str, Any]
     grace: float
     verbose: bool
+    version: bool
     ignored: dict[str, str] = field(default_factory=dict)
 
 
@@ -46,8 +50,9 @@ def local_options(command: Callable[[LocalOptions], None]) -> Callable[..., None
     decorated: Callable[..., None] = wrapped
     for option in reversed(OPTIONS):
         decorated = option(decorated)
-    for name in IGNORED:
-        decorated = click.option(f"--{name}", is_flag=False, flag_value="true", hidden=True)(decorated)
+    for name, flag in IGNORED.items():
+        without_value: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if flag.kind is BOOL else {}
+        decorated = click.option(f"--{name}", type=flag.kind, hidden=True, **without_value)(decorated)
     return decorated
 
 
@@ -56,10 +61,12 @@ def _gather(
     models: Path,
     only: tuple[str, ...],
     model_config_file: Path | None,
-    model_config_file_poll_wait_seconds: float,
+    model_config_file_poll_wait_seconds: int,
     model_name: str,
     model_base_path: str | None,
-    file_system_poll_wait_seconds: float,
+    file_system_poll_wait_seconds: int,
+    max_num_load_retries: int,
+    load_retry_interval_micros: int,
     allow_version_labels_for_unavailable_models: bool,
     host: str,
     port: int,
@@ -72,8 +79,10 @@ def _gather(
     enable_serialization_as_tensor_content: bool,
     grace: float,
     verbose: bool,
-    **ignored: str | None,
+    version: bool,
+    **ignored: Any,
 ) -> LocalOptions:
+    _check_together(ignored, is_tls=ssl_config_file is not None)
     source: ModelSource
     if model_config_file is not None:
         source, what = (
@@ -95,10 +104,12 @@ def _gather(
         server={
             "host": host,
             "port": port,
-            "max_workers": grpc_max_threads,
+            "grpc_max_threads": grpc_max_threads,
             "warm_up": enable_model_warmup,
             "serialization_as_tensor_content": enable_serialization_as_tensor_content,
             "file_system_poll_wait_seconds": file_system_poll_wait_seconds,
+            "max_num_load_retries": max_num_load_retries,
+            "load_retry_interval_micros": load_retry_interval_micros,
             "allow_version_labels_for_unavailable_models": allow_version_labels_for_unavailable_models,
             "grpc_options": GrpcOptions(
                 socket_path=grpc_socket_path,
@@ -109,5 +120,17 @@ def _gather(
         },
         grace=grace,
         verbose=verbose,
-        ignored={name: IGNORED[name] for name, value in ignored.items() if value is not None},
+        version=version,
+        ignored={name: IGNORED[name].reason for name, value in ignored.items() if value is not None},
     )
+
+
+def _check_together(flags: dict[str, Any], *, is_tls: bool) -> None:
+    """Refuses flags that are ignored here and that tensorflow_model_server refuses together."""
+    if flags["batching_parameters_file"] and not flags["enable_batching"]:
+        raise click.UsageError("--batching_parameters_file needs --enable_batching.")
+    if flags["use_alts_credentials"] and is_tls:
+        raise click.UsageError("--use_alts_credentials and --ssl_config_file exclude each other.")
+    threads = [f"tensorflow_{kind}_parallelism" for kind in ("session", "intra_op", "inter_op")]
+    if all((flags[name] or 0) > 0 for name in threads):
+        raise click.UsageError(f"--{' and --'.join(threads)} exclude each other.")

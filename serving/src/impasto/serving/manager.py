@@ -41,29 +41,33 @@ class ModelManager:
         self._states: dict[str, dict[int, State]] = {}
         self._labels: Labels = {}
 
+    def announce(self, name: str, version: int) -> None:
+        """Say that a version will be loaded: its state is START."""
+        self._set_state(name, version, State.START)
+
     def load(self, name: str, version: int, directory: Path) -> None:
-        """Loads a version and makes it available.
+        """Load a version and make it available.
 
         Raises:
-            StatusError: it is corrupt or its warm-up fails; its state is END with this error.
+            StatusError: it is corrupt or its warm-up fails; its state stays LOADING until the next try or `give_up`.
         """
         started = time.monotonic()
         self._set_state(name, version, State.LOADING)
+        servable = Servable(name=name, version=version, directory=directory)
         try:
-            servable = Servable(name=name, version=version, directory=directory)
-            try:
-                records = warm_up(servable) if self._warm_up_models else 0
-            except StatusError:
-                servable.close()
-                raise
-        except StatusError as error:
-            self._set_state(name, version, State.END, error)
+            records = warm_up(servable) if self._warm_up_models else 0
+        except BaseException:
+            servable.close()
             raise
         with self._lock:
             self._available.setdefault(name, {})[version] = servable
         self._set_state(name, version, State.AVAILABLE)
         elapsed = time.monotonic() - started
         _LOG.info("loaded %s version %d in %.1f s (%d warm-up records)", name, version, elapsed, records)
+
+    def give_up(self, name: str, version: int, error: StatusError) -> None:
+        """Say that a version that did not load is not tried again: its state is END with the error."""
+        self._set_state(name, version, State.END, error)
 
     def unload(self, name: str, version: int) -> None:
         """Hides an available version from new calls; it is freed once the calls that run on it have ended."""

@@ -14,7 +14,8 @@ from impasto.serving.errors import StatusError, invalid_argument
 PLATFORM: Final = "tensorflow"
 """The only platform that tensorflow_model_server knows."""
 
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]*://")
+"""What TensorFlow takes for the scheme of a URI, narrower than the standard."""
 
 
 def models_of(config: config_pb2.ModelServerConfig) -> list[config_pb2.ModelConfig]:
@@ -33,10 +34,29 @@ def listing(*models: config_pb2.ModelConfig) -> config_pb2.ModelServerConfig:
 
 
 def validate(config: config_pb2.ModelServerConfig) -> None:
-    """Checks what can be checked without loading anything.
+    """Check what can be checked without loading anything.
 
     Raises:
         StatusError: a name listed twice, a relative path, no platform or one that is not TensorFlow's; code
+            and message are TensorFlow Serving's.
+    """
+    check_listing(config)
+    check_platforms(config)
+
+
+def check_listing(
+    config: config_pb2.ModelServerConfig, *, running: config_pb2.ModelServerConfig | None = None
+) -> None:
+    """Check names and paths, and that no model changes its platform.
+
+    TensorFlow Serving checks a configuration in this order: this, the labels, the platforms.
+
+    Args:
+        config: the configuration to check.
+        running: the one in force, if it would replace one.
+
+    Raises:
+        StatusError: a name listed twice, a relative path, or another platform than the running model's; code
             and message are TensorFlow Serving's.
     """
     seen: set[str] = set()
@@ -50,8 +70,25 @@ def validate(config: config_pb2.ModelServerConfig) -> None:
                 f"Expected model {model.name} to have an absolute path or URI; "
                 f"got base_path()={model.base_path}"
             )
+    platforms = {model.name: _platform(model) for model in models_of(running)} if running else {}
     for model in models_of(config):
-        _check_platform(model)
+        if model.name in platforms and _platform(model) != platforms[model.name]:
+            raise invalid_argument(
+                f"Illegal to change a model's platform. For model {model.name} "
+                f"platform was {platforms[model.name]} and new platform requested is {_platform(model)}"
+            )
+
+
+def check_platforms(config: config_pb2.ModelServerConfig) -> None:
+    """Check that every model is for TensorFlow.
+
+    Raises:
+        StatusError: a model without a platform, or with another one; code and message are TensorFlow Serving's.
+    """
+    for model in models_of(config):
+        platform = _platform(model)
+        if platform != PLATFORM:
+            raise invalid_argument(f"Model {model.name} requests unsupported platform {platform}")
 
 
 def labels_of(config: config_pb2.ModelServerConfig) -> dict[str, dict[str, int]]:
@@ -90,21 +127,19 @@ def check_labels(
             )
 
 
-def _check_platform(model: config_pb2.ModelConfig) -> None:
-    platform = model.model_platform
+def _platform(model: config_pb2.ModelConfig) -> str:
     if model.model_type:
-        if platform:
+        if model.model_platform:
             raise invalid_argument(
                 "Illegal setting both ModelServerConfig::model_type (deprecated) "
-                "and ModelServerConfig::model_platform."
+                f"and ModelServerConfig::model_platform, model name is {model.name}"
             )
         if model.model_type != config_pb2.TENSORFLOW:
             raise invalid_argument(f"ModelServerConfig::model_type choice {model.model_type} not supported.")
-        platform = PLATFORM
-    if not platform:
+        return PLATFORM
+    if not model.model_platform:
         raise invalid_argument(
             "Illegal setting neither ModelServerConfig::model_type (deprecated) "
-            "nor ModelServerConfig::model_platform."
+            f"nor ModelServerConfig::model_platform, model name is {model.name}"
         )
-    if platform != PLATFORM:
-        raise invalid_argument(f"Model {model.name} requests unsupported platform {platform}")
+    return model.model_platform

@@ -3,95 +3,176 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import grpc
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.serving.errors import LoadFailure, StatusError
 from impasto.serving.manager import ModelManager
 from impasto.serving.model_config import models_of
 from impasto.serving.policy import aspired_versions
+from impasto.serving.retries import Retries
 
 _LOG: Final = logging.getLogger("impasto.serving")
 
 Fingerprint: TypeAlias = frozenset[tuple[str, int, int]]
+Aspired: TypeAlias = Mapping[int, Path]
+
+
+@dataclass(frozen=True)
+class _Try:
+    """The latest try of a version that did not load.
+
+    Attributes:
+        failure: what went wrong.
+        files: what it was tried with.
+        number: 1 for the first try with these files.
+        again_at: when to try again, by the monotonic clock; the end of time for never.
+    """
+
+    failure: LoadFailure
+    files: Fingerprint
+    number: int
+    again_at: float
 
 
 class Reconciler:
     """Loads the versions that are asked for and unloads the others; one thread at a time.
 
     A version that is no longer asked for stays until one that is asked for can be called, so a model is never
-    without a version because its next one loads or fails to. A version that failed is tried again once its
-    files change, as those of a version that is still being copied do.
+    without a version because its next one loads or fails to. A version that failed is tried again a few times, and
+    afresh once its files change, as those of a version that is still being copied do. Other versions do not wait
+    for that.
+
+    Args:
+        manager: loads and holds the versions.
+        retries: when to try again what does not load.
     """
 
-    def __init__(self, manager: ModelManager) -> None:
+    def __init__(self, manager: ModelManager, retries: Retries) -> None:
         self._manager = manager
-        self._known: set[str] = set()
-        self._failures: dict[tuple[str, int], tuple[LoadFailure, Fingerprint]] = {}
+        self._retries = retries
+        self._aspired: dict[str, Aspired] = {}
+        self._tries: dict[tuple[str, int], _Try] = {}
         self._kept_back: set[str] = set()
 
     def bring(self, config: config_pb2.ModelServerConfig) -> None:
-        """One pass over all models. Versions that do not load are kept as `failures`."""
+        """Look at the disk and make one pass over all models. Versions that do not load are kept as `failures`."""
         models = models_of(config)
+        known, self._aspired = self._aspired, {}
         for model in models:
-            try:
-                self._bring_model(model)
-            except Exception as error:  # noqa: BLE001 - one model's surprise must not end the service of the others
-                self._say_once(model.name, f"{model.name} could not be brought up to date", error)
-        for name in self._known - {model.name for model in models}:
+            self._look(model, before=known.get(model.name, {}))
+        for name in self._aspired:
+            self._bring_model(name)
+        for name in set(known) - set(self._aspired):
+            self._forget_tries(name, keep=set())
             self._unload(name, self._manager.versions(name))
-            self._forget_failures(name, keep=set())
-        self._known = {model.name for model in models}
 
-    def failures(self, name: str | None = None) -> list[LoadFailure]:
-        """The versions, of one model or of all, that are asked for and did not load."""
-        return [failure for failure, _ in self._failures.values() if name in (None, failure.name)]
+    def retry(self) -> None:
+        """Try again the versions whose time has come, without a look at what else is on the disk."""
+        now = time.monotonic()
+        for name in {name for (name, _), tried in self._tries.items() if tried.again_at <= now}:
+            self._bring_model(name)
 
-    def _bring_model(self, model: config_pb2.ModelConfig) -> None:
+    @property
+    def next_try(self) -> float:
+        """When a version is to be tried again, by the monotonic clock; the end of time if none is."""
+        return min((tried.again_at for tried in list(self._tries.values())), default=math.inf)
+
+    def is_trying(self, name: str) -> bool:
+        """Whether a version of the model that did not load is going to be tried again."""
+        return any(
+            tried.failure.name == name and not math.isinf(tried.again_at)
+            for tried in list(self._tries.values())
+        )
+
+    def failures(self, name: str) -> list[LoadFailure]:
+        """The versions of a model that are asked for and did not load at the last try, newest first."""
+        failures = [tried.failure for tried in list(self._tries.values()) if tried.failure.name == name]
+        return sorted(failures, key=lambda failure: failure.version, reverse=True)
+
+    def _look(self, model: config_pb2.ModelConfig, *, before: Aspired) -> None:
+        """Find out which versions are asked for now."""
         name = model.name
         try:
             aspired = aspired_versions(model)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             # A disk that is away for a moment must not take the models with it.
             self._say_once(name, f"Could not find base path {model.base_path} for servable {name}: {error}")
+            self._aspired[name] = before
             return
         if aspired:
             self._kept_back.discard(name)
         else:
             self._say_once(name, f"No versions of servable {name} found under base path {model.base_path}")
-        self._forget_failures(name, keep=set(aspired))
-        for version in sorted(set(aspired) - self._manager.versions(name), reverse=True):
-            self._load(name, version, aspired[version])
-        available = self._manager.versions(name)
-        if not aspired or available & set(aspired):
-            self._unload(name, available - set(aspired))
+        self._aspired[name] = aspired
+        for version in set(aspired) - self._manager.versions(name):
+            if (name, version) not in self._tries:
+                self._manager.announce(name, version)
+
+    def _bring_model(self, name: str) -> None:
+        aspired = self._aspired[name]
+        try:
+            self._forget_tries(name, keep=set(aspired))
+            for version in sorted(set(aspired) - self._manager.versions(name), reverse=True):
+                self._load(name, version, aspired[version])
+            available = self._manager.versions(name)
+            if not aspired or available & set(aspired):
+                self._unload(name, available - set(aspired))
+        except Exception as error:  # noqa: BLE001 - one model's surprise must not end the service of the others
+            self._say_once(name, f"{name} could not be brought up to date", error)
 
     def _load(self, name: str, version: int, directory: Path) -> None:
-        fingerprint = _fingerprint(directory)
-        _, failed_with = self._failures.get((name, version), (None, None))
-        if failed_with == fingerprint:
-            return
+        files = _fingerprint(directory)
+        before = self._tries.get((name, version))
+        if before is not None and before.files == files:
+            if time.monotonic() < before.again_at:
+                return
+            number = before.number + 1
+        else:
+            number = 1
         try:
             self._manager.load(name, version, directory)
         except StatusError as error:
-            _LOG.error("%s version %d did not load: %s", name, version, error)
-            self._failures[name, version] = LoadFailure(name, version, directory, error), fingerprint
+            self._failed(LoadFailure(name, version, directory, error), files, number)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the version did not load
+            _LOG.exception("%s version %d did not load for a reason that nobody foresaw", name, version)
+            unforeseen = StatusError(grpc.StatusCode.UNKNOWN, repr(error))
+            self._failed(LoadFailure(name, version, directory, unforeseen), files, number)
         else:
-            self._failures.pop((name, version), None)
+            self._tries.pop((name, version), None)
+
+    def _failed(self, failure: LoadFailure, files: Fingerprint, number: int) -> None:
+        name, version, error = failure.name, failure.version, failure.error
+        if number <= self._retries.count:
+            seconds = max(0.0, self._retries.seconds)
+            again_at = time.monotonic() + seconds
+            then = f"it is tried again in {seconds:g} s ({number} of {self._retries.count})"
+        else:
+            again_at = math.inf
+            then = "it is not tried again until its files change"
+            self._manager.give_up(name, version, error)
+        _LOG.error("%s version %d did not load: %s; %s", name, version, error, then)
+        self._tries[name, version] = _Try(failure, files, number, again_at)
 
     def _unload(self, name: str, versions: set[int]) -> None:
         for version in sorted(versions):
             self._manager.unload(name, version)
 
-    def _forget_failures(self, name: str, *, keep: set[int]) -> None:
-        for failed, version in list(self._failures):
-            if failed == name and version not in keep:
-                del self._failures[failed, version]
+    def _forget_tries(self, name: str, *, keep: set[int]) -> None:
+        for tried, version in list(self._tries):
+            if tried == name and version not in keep:
+                error = self._tries.pop((tried, version)).failure.error
+                self._manager.give_up(name, version, error)
 
     def _say_once(self, name: str, message: str, error: Exception | None = None) -> None:
-        """Logs what keeps a model back, until it is served again."""
+        """Log what keeps a model back, until it is served again."""
         if name not in self._kept_back:
             _LOG.warning("%s", message, exc_info=error)
             self._kept_back.add(name)

@@ -27,4 +27,8 @@ def reload_config(
             "Only ModelConfigList is currently supported"
         )
     core.reload(request.config, is_wanted=is_wanted)
-    return model_management_pb2.ReloadConfigResponse()
+    response = model_management_pb2.ReloadConfigResponse()
+    response.status.SetInParent()
+    for name in dict.fromkeys(request.metric_names):
+        response.metric.add(name=name, int64_value_increase=0)  # there are no metrics, so none increased
+    return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from concurrent import futures
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
+from impasto.serving.errors import LocalServerError
 from impasto.serving.limits import ConcurrencyLimit
+from impasto.serving.reservation import Reservation, join
+from impasto.serving.retries import Retries
 from impasto.serving.sources import ModelSource, Repository, check
-from impasto.serving.transport import GrpcOptions, join
+from impasto.serving.transport import GrpcOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -45,18 +49,22 @@ class LocalServer:
         host: the name or address to listen on.
         port: the port; 0 takes a free one.
         only: names of the repository's models to serve; all by default.
-        max_workers: calls answered at once, 4 for each CPU by default; more are refused (RESOURCE_EXHAUSTED).
+        grpc_max_threads: as the flag of TensorFlow Serving; by default 4 for each CPU. One call fewer is answered
+            at once, and more are refused (RESOURCE_EXHAUSTED); 1 refuses every call.
         warm_up: replay each version's warm-up records before listening.
         serialization_as_tensor_content: answer with `tensor_content` rather than with typed fields, as
             TensorFlow Serving's `--enable_serialization_as_tensor_content`.
         file_system_poll_wait_seconds: how often to look for new versions (and, in a repository, models); 0
             looks once.
+        max_num_load_retries: how often to try again to load a version that fails to, while its state is LOADING;
+            `start` waits for it. TensorFlow Serving's default is 5.
+        load_retry_interval_micros: microseconds between two such tries.
         allow_version_labels_for_unavailable_models: let a label that points nowhere yet name a version that is
             not loaded; a configuration that has labels at the start needs it.
         grpc_options: TLS, a Unix socket, gRPC's settings.
 
     Raises:
-        ValueError: a port, a number of workers or a time out of range; `only` without a repository.
+        ValueError: a port, a number of threads or a time out of range; `only` without a repository.
     """
 
     def __init__(
@@ -66,17 +74,19 @@ class LocalServer:
         host: str = "127.0.0.1",
         port: int = 0,
         only: Sequence[str] | None = None,
-        max_workers: int | None = None,
+        grpc_max_threads: int | None = None,
         warm_up: bool = True,
         serialization_as_tensor_content: bool = False,
         file_system_poll_wait_seconds: float = 1.0,
+        max_num_load_retries: int = 0,
+        load_retry_interval_micros: int = 60_000_000,
         allow_version_labels_for_unavailable_models: bool = False,
         grpc_options: GrpcOptions | None = None,
     ) -> None:
         if not 0 <= port <= 65535:
             raise ValueError(f"port: {port} is not between 0 and 65535; 0 takes a free one")
-        if max_workers is not None and max_workers < 1:
-            raise ValueError(f"max_workers: {max_workers} is less than 1")
+        if grpc_max_threads is not None and grpc_max_threads < 1:
+            raise ValueError(f"grpc_max_threads: {grpc_max_threads} is less than 1")
         if not file_system_poll_wait_seconds >= 0:
             raise ValueError(f"file_system_poll_wait_seconds: {file_system_poll_wait_seconds} is negative")
         if isinstance(models, str | os.PathLike):
@@ -90,9 +100,13 @@ class LocalServer:
         self._grpc_options = grpc_options or GrpcOptions()
         self._host = host
         self._port = port
-        self._max_workers = max_workers or 4 * (os.cpu_count() or 1)
+        self._threads = grpc_max_threads or 4 * (os.cpu_count() or 1)
+        self._retries = Retries(max_num_load_retries, load_retry_interval_micros / 1e6)
         self._warm_up = warm_up
         self._as_content = serialization_as_tensor_content
+        self._is_used = False
+        self._is_stopped = False
+        self._opening = threading.Lock()
         self._server: grpc.Server | None = None
         self._pool: futures.ThreadPoolExecutor | None = None
         self._manager: ModelManager | None = None
@@ -120,48 +134,70 @@ class LocalServer:
         return [] if self._manager is None else self._manager.available()
 
     def start(self) -> None:
-        """Loads every model and starts to listen.
+        """Load every model, then listen. Until then, whoever connects to the port is refused.
+
+        The models of a configuration that have no version on disk yet are waited for, as TensorFlow Serving waits.
 
         Raises:
             RepositoryError: the repository, or a model of `only`, is not there.
             ConfigError: the configuration, or the TLS file, cannot be used.
             AddressError: the address cannot be listened on.
             ModelLoadError: a model is corrupt or its warm-up fails.
+            LocalServerError: the server was stopped while it was starting.
             RuntimeError: the server was started before.
         """
-        if self._pool is not None:
+        if self._is_used:
             raise RuntimeError("this LocalServer was started before; make a new one")
+        self._is_used = True
         check(self._source)
+        credentials = self._grpc_options.credentials()
+        reservation = Reservation(self._host, self._port, self._grpc_options.socket_path)
+        self._port = reservation.port
+        try:
+            # TensorFlow is imported here, after the checks that need none of it.
+            from impasto.serving.core import ServerCore
+            from impasto.serving.manager import ModelManager
 
-        # TensorFlow is imported here, after the check that needs none of it.
-        from impasto.serving.core import ServerCore
+            self._manager = ModelManager(warm_up_models=self._warm_up)
+            self._core = ServerCore(
+                self._manager,
+                self._source,
+                retries=self._retries,
+                poll_seconds=self._poll_seconds,
+                labels_for_unavailable=self._labels_for_unavailable,
+            )
+            self._core.start()
+            with self._opening:
+                if self._is_stopped:
+                    raise LocalServerError("the server was stopped before it had started")
+                self._listen(self._manager, self._core, reservation, credentials)
+        except BaseException:
+            self.stop(grace=None)
+            raise
+        finally:
+            reservation.close()
+
+    def _listen(
+        self,
+        manager: ModelManager,
+        core: ServerCore,
+        reservation: Reservation,
+        credentials: grpc.ServerCredentials | None,
+    ) -> None:
         from impasto.serving.handlers import generic_handlers
         from impasto.serving.health import Health
-        from impasto.serving.manager import ModelManager
 
-        self._pool = futures.ThreadPoolExecutor(self._max_workers + _SPARE_THREADS, "impasto-serving")
-        self._manager = ModelManager(warm_up_models=self._warm_up)
-        self._core = ServerCore(
-            self._manager,
-            self._source,
-            poll_seconds=self._poll_seconds,
-            labels_for_unavailable=self._labels_for_unavailable,
-        )
+        self._pool = futures.ThreadPoolExecutor(self._threads + _SPARE_THREADS, "impasto-serving")
         self._server = grpc.server(
             self._pool,
-            handlers=generic_handlers(self._manager, self._core, as_content=self._as_content),
-            interceptors=[ConcurrencyLimit(self._max_workers)],
+            handlers=generic_handlers(manager, core, as_content=self._as_content),
+            interceptors=[ConcurrencyLimit(self._threads)],
             options=self._grpc_options.server_options(),
         )
         if self._grpc_options.health_service:
             self._health = Health(self._server)
-        try:
-            self._port = self._grpc_options.bind(self._server, self._host, self._port)
-            self._core.start()
-            self._server.start()
-        except BaseException:
-            self.stop(grace=None)
-            raise
+        reservation.listen(self._server, credentials)
+        self._server.start()
 
     def stop(self, grace: float | None = None) -> None:
         """Stops: health turns NOT_SERVING, new calls are refused, running ones may finish.
@@ -173,8 +209,11 @@ class LocalServer:
         """
         if self._health is not None:
             self._health.stop_serving()
-        if self._server is not None:
-            self._server.stop(grace).wait()
+        with self._opening:
+            self._is_stopped = self._is_used
+            server = self._server
+        if server is not None:
+            server.stop(grace).wait()
         if self._core is not None:
             self._core.close()
         if self._manager is not None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.serving.errors import ConfigError, StatusError
-from impasto.serving.model_config import listing, one_model, validate
+from impasto.serving.model_config import check_listing, check_platforms, labels_of, listing, one_model
 from impasto.serving.text_files import read_text_file
 from impasto.serving.versions import scan_repository
 
@@ -25,6 +25,10 @@ class ModelSource(Protocol):
     def poll_seconds(self) -> float:
         """How often the answer may change, in seconds; 0 for never."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the server waits at its start for the first version of each model."""
+
     def read(self) -> config_pb2.ModelServerConfig:
         """The configuration as it is now. Raises LocalServerError."""
 
@@ -36,7 +40,10 @@ def check(source: ModelSource) -> None:
         LocalServerError: it cannot be read, or what it says cannot be served.
     """
     try:
-        validate(source.read())
+        config = source.read()
+        check_listing(config)
+        if not labels_of(config):  # which TensorFlow Serving checks before the platforms
+            check_platforms(config)
     except StatusError as error:
         raise ConfigError(f"Failed to start server. Error: {error}") from error
 
@@ -57,6 +64,7 @@ class Repository:
     only: tuple[str, ...] | None = None
     poll_seconds: float = 1.0
     overrules: ClassVar[bool] = False
+    waits: ClassVar[bool] = False
 
     def read(self) -> config_pb2.ModelServerConfig:
         """One entry for each model. Raises RepositoryError."""
@@ -76,6 +84,7 @@ class ConfigFile:
     path: Path
     poll_seconds: float = 0.0
     overrules: ClassVar[bool] = True
+    waits: ClassVar[bool] = True
 
     def read(self) -> config_pb2.ModelServerConfig:
         """The file's content.
@@ -102,6 +111,7 @@ class SingleModel:
     base_path: str
     poll_seconds: ClassVar[float] = 0.0
     overrules: ClassVar[bool] = False
+    waits: ClassVar[bool] = True
 
     def read(self) -> config_pb2.ModelServerConfig:
         """The one entry."""

@@ -3,7 +3,8 @@
 `tf.make_ndarray` is close, but it is stricter in one place (more values than elements) and laxer in another
 (shapes with unknown sizes), and it takes a Python object for each element of a typed field on the way back.
 
-Two limits are this server's own: the rank is at most 32 rather than 254, and a value is repeated at most 2**24 times.
+Two limits are this server's own: the rank is at most numpy's, 64 (32 for strings), rather than 254, and a value is
+repeated at most 2**24 times.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from impasto.client.wire.writer import delimited, varint
 from impasto.serving.wire import encode_varints
 
-_MAX_RANK: Final = 32
-"""Above, TensorFlow ends the process where it turns numpy's strings into its own or back; numpy itself has 64."""
+_MAX_RANK: Final = (
+    64 if int(np.__version__.partition(".")[0]) >= 2 else 32
+)  # numpy's own, which it does not export
+
+_MAX_RANK_OF_STRINGS: Final = 32
+"""Above, TensorFlow ends the process where it turns numpy's strings into its own or back."""
 
 _MAX_ELEMENTS: Final = (2**63 - 1) // 16
 """As many as numpy can count the bytes of, at 16 an element."""
@@ -121,6 +126,7 @@ def to_wire(array: NDArray[Any], *, as_content: bool) -> bytes:
     """
     data_type = tf.as_dtype(array.dtype).as_datatype_enum
     proto = tensor_pb2.TensorProto(dtype=data_type)
+    proto.tensor_shape.SetInParent()  # a scalar has one too, without dimensions
     for size in array.shape:
         proto.tensor_shape.dim.add().size = size
     header: bytes = proto.SerializeToString()
@@ -141,9 +147,12 @@ def to_wire(array: NDArray[Any], *, as_content: bool) -> bytes:
 
 
 def _shape(proto: tensor_pb2.TensorProto) -> tuple[int, ...]:
+    # TensorFlow ignores `unknown_rank` here: the dimensions that are given are the shape.
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if proto.tensor_shape.unknown_rank or len(shape) > _MAX_RANK or any(size < 0 for size in shape):
+    if any(size < 0 for size in shape):
         raise TensorParseError("the shape is incomplete")
+    if len(shape) > (_MAX_RANK_OF_STRINGS if proto.dtype == types_pb2.DT_STRING else _MAX_RANK):
+        raise TensorParseError("too many dimensions")
     # Sizes beside a 0 count too: numpy, as TensorFlow, multiplies them before it comes to the 0.
     if math.prod(size for size in shape if size > 0) > _MAX_ELEMENTS:
         raise TensorParseError("too many elements")
