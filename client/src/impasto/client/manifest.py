@@ -1,4 +1,7 @@
-"""The manifest of a published version: what it is, where it came from, and the SHA-256 of every file."""
+"""The manifest of a published version: what it is, where it came from, and the SHA-256 of every file.
+
+Exporters write it and servers' operators check it, so that both read one format.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from impasto.export.errors import ExportError
+from impasto.client.errors import ImpastoError
 
 MANIFEST_NAME: Final = "manifest.json"
 """The manifest's file name, at the root of a version; TensorFlow Serving ignores files it does not know."""
 
 
-class ManifestError(ExportError):
+class ManifestError(ImpastoError, ValueError):
     """A manifest that cannot be read or written; the message names the file or the field and the remedy."""
 
 
