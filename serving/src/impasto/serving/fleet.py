@@ -42,7 +42,8 @@ class Fleet:
     Args:
         addresses: one for each server, as the client takes them.
         tls: for all of them; None for plain text.
-        timeout: seconds for each call, and for each wait.
+        timeout: seconds for each call, and for each wait. A reload that names a model which a server cannot load would
+            otherwise wait without end.
 
     Raises:
         AddressError: an address cannot be used.
@@ -135,12 +136,13 @@ class Fleet:
             status = next((s for s in self._status(client, model) if s.version == version), None)
             if status is not None and status.state is State.AVAILABLE:
                 return
+            if status is None or not _has_failed(status):
+                settles = 0.0  # what it says from now on is new
             if status is not None and _has_failed(status) and time.monotonic() >= settles:
                 raise RolloutError(f"{where} did not load: {status.error}")
             if time.monotonic() >= deadline:
-                state = status.state.name if status is not None else "unknown: is it in the repository?"
                 raise RolloutError(
-                    f"{where} was not available within {self._timeout:g} seconds; it is {state}"
+                    f"{where} was not available within {self._timeout:g} seconds; it is {_state(status)}"
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -153,3 +155,15 @@ class Fleet:
 
 def _has_failed(status: VersionStatus) -> bool:
     return status.state is State.END and bool(status.error)
+
+
+def _state(status: VersionStatus | None) -> str:
+    """The state of a version that is not available, and what to do about it."""
+    if status is None:
+        return "unknown: is it in the repository?"
+    if status.state is State.LOADING:
+        return (
+            "LOADING: it is slow to load, or the server tries again a version that fails, and says why only after "
+            "--max_num_load_retries times --load_retry_interval_micros. Its log says more now"
+        )
+    return status.state.name
