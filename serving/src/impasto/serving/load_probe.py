@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from impasto.client import contract
 from impasto.client.errors import DecodeError
+from impasto.client.metadata import SignatureInfo
 from impasto.client.signatures import MODELS
 from impasto.serving.errors import StatusError
 from impasto.serving.predict import predict
@@ -41,7 +43,7 @@ def probe(model: str, version: int, directory: Path) -> dict[str, Any]:
                 {name: definition.SerializeToString() for name, definition in servable.signatures.items()}
             )
             records = warm_up(servable)
-            called = [] if records else _call_without_inputs(servable)
+            called = [] if records else _call_without_inputs(servable, signatures)
         finally:
             servable.close()
     except (StatusError, DecodeError) as error:
@@ -55,18 +57,18 @@ def probe(model: str, version: int, directory: Path) -> dict[str, Any]:
     }
 
 
-def _call_without_inputs(servable: Servable) -> list[str]:
+def _call_without_inputs(servable: Servable, signatures: Mapping[str, SignatureInfo]) -> list[str]:
     """Call each signature whose inputs all have defaults; nobody here knows what to send to the others."""
-    callable_ = [
+    called = [
         name
-        for name, signature in sorted(servable.signatures.items())
-        if signature.outputs and set(signature.inputs) <= set(signature.defaults)
+        for name, signature in signatures.items()
+        if all(tensor.default is not None for tensor in signature.inputs.values())
     ]
-    for name in callable_:
+    for name in called:
         request = predict_pb2.PredictRequest()
         request.model_spec.name, request.model_spec.signature_name = servable.name, name
         predict(servable, request)
-    return callable_
+    return called
 
 
 def _be_expendable() -> None:
