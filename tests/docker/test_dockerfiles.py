@@ -67,9 +67,19 @@ def test_the_context_leaves_out_the_private_key_and_half_written_versions() -> N
     assert in_context(dockerfile, "docker/config/models.config")
     assert in_context(dockerfile, "models/srcnn/1/saved_model.pb")
     assert not in_context(dockerfile, "docker/config/ssl.config")
+    assert not in_context(dockerfile, "docker/config/.ssl.config.a1b2c3d4.part")
+    assert not in_context(dockerfile, "docker/config/.models.config.lock")
     assert not in_context(dockerfile, "models/srcnn/.staging-1/saved_model.pb")
     assert not in_context(dockerfile, ".git/config")
     assert not in_context(DOCKER / "exporter.Dockerfile", "models/srcnn/1/saved_model.pb")
+
+
+@by_name
+@pytest.mark.parametrize(
+    "path", ["docker/config/server.pem", "docker/config/tls/server.key", "client/ca.pem", "models/key.pem"]
+)
+def test_no_context_holds_keys_and_certificates(dockerfile: Path, path: str) -> None:
+    assert not in_context(dockerfile, path)
 
 
 def images() -> set[str]:

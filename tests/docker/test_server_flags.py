@@ -87,6 +87,13 @@ def test_clients_get_health_checks_packed_responses_and_enough_threads(place: st
 
 
 @pytest.mark.parametrize("place", PLACES)
+def test_a_version_that_cannot_load_says_why_within_seconds(place: str) -> None:
+    flags = PLACES[place]()
+    waited = int(flags["max_num_load_retries"]) * int(flags["load_retry_interval_micros"]) / 1e6
+    assert 1 <= waited <= 10
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_clients_may_ping_as_often_as_ours_does(place: str) -> None:
     from impasto.client import Settings
     from impasto.client.channel import channel_options

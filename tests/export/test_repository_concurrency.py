@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import toy_repository
-from impasto.export.manifest import Manifest
+from impasto.client.manifest import Manifest
 from impasto.export.repository import ModelRepository, VersionNotFoundError
 from toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
 

@@ -17,7 +17,7 @@ from toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
 # Publishes for ever, each version of 20 files, and tells of each file that it wrote and each version that it made.
 PUBLISHER = """
 import sys
-from impasto.export.manifest import Manifest
+from impasto.client.manifest import Manifest
 from impasto.export.repository import ModelRepository
 
 def write(directory):

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from impasto.client.manifest import Manifest
 from impasto.export.contract import SavedModelError
-from impasto.export.manifest import Manifest
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server, save
 from impasto.export.warmup import WARMUP_FILE, Request, WarmupError, read_warmup, write_warmup

@@ -37,7 +37,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write(models: Path, out: Path, *arguments: object) -> Result:
-    command = ["config", "--models", models, "--out", out, *arguments]
+    command = ["config", "--models", models, "--out", out, "--no-load", *arguments]
     return CliRunner().invoke(main, [str(part) for part in command])
 
 
@@ -110,7 +110,7 @@ def test_the_files_beside_the_models_are_text_protos_that_every_server_may_read(
     assert parsed["session.config"].gpu_options.allow_growth
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o644
-    assert {file.name for file in tmp_path.iterdir()} == {*parsed, "models.config"}
+    assert {file.name for file in tmp_path.iterdir()} == {*parsed, "models.config", ".models.config.lock"}
 
 
 def test_an_ssl_config_from_pem_files_makes_a_server_with_mtls(models: Path, tmp_path: Path) -> None:

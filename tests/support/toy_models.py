@@ -78,6 +78,18 @@ def asserting(root: Path, version: int = 1, *, name: str = "asserting", message:
     return _write(root / name / str(version), {"serving_default": graph})
 
 
+def aborting(root: Path, version: int = 1, *, name: str = "aborting") -> Path:
+    """x float32 [] (0) -> y = x, but the process that runs it ends with SIGABRT."""
+    zero = tf.constant(0.0)
+
+    def abort(x: Any = zero) -> dict[str, Any]:
+        with tf.control_dependencies([tf.raw_ops.Abort(error_msg="the model wanted it so")]):
+            return {"y": tf.identity(x)}
+
+    function = tf.function(abort, input_signature=[tf.TensorSpec([], tf.float32)])
+    return _save(root / name / str(version), function)
+
+
 def slow(root: Path, version: int = 1, *, name: str = "slow") -> Path:
     """steps int32 [] -> y float32 [], after that many steps of about a millisecond each."""
 

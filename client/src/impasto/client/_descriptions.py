@@ -38,7 +38,7 @@ def metadata(payload: bytes) -> ModelMetadata:
             {
                 name: _signature(name, definition)
                 for name, definition in sorted(signatures.signature_def.items())
-                if not name.startswith("__saved_model_")  # TensorFlow's own, for loading: nobody calls them
+                if not is_internal(name)
             }
         ),
     )
@@ -51,6 +51,16 @@ def status(payload: bytes) -> tuple[VersionStatus, ...]:
         VersionStatus(entry.version, _state(entry.state), entry.status.error_message)
         for entry in response.model_version_status
     )
+
+
+def signature(name: str, payload: bytes) -> SignatureInfo:
+    """Read a SignatureDef. Raises DecodeError."""
+    return _signature(name, _message(wire.SignatureDef, payload))
+
+
+def is_internal(name: str) -> bool:
+    """Whether a signature is TensorFlow's own, for loading: nobody calls it."""
+    return name.startswith("__saved_model_")
 
 
 def _message(kind: type[MessageT], payload: bytes) -> MessageT:

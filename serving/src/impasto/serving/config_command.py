@@ -11,15 +11,23 @@ from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.serving import server_files
+from impasto.serving.configuration_file import COMMENT
 from impasto.serving.errors import ConfigError, LocalServerError
+from impasto.serving.load_check import VersionOnDisk
 from impasto.serving.model_config import labels_of, listing
 from impasto.serving.quiet import quiet_tensorflow
+from impasto.serving.replaced_files import read_if_there, replace_file
+from impasto.serving.rollout_lock import rollout_lock
+from impasto.serving.rollout_options import no_load_option, warn
 from impasto.serving.server_files import CANARY, STABLE, Choice
-from impasto.serving.text_files import read_text_file, write_text_file
+from impasto.serving.text_files import parse_text, text_of
+from impasto.serving.version_checks import Check
 from impasto.serving.versions import scan_repository
 
 MODELS_FILE: Final = "models.config"
-COMMENT: Final = "Written by impasto-serving config; promote and rollback write it anew."
+
+_PATIENCE: Final = 600.0
+"""Seconds for a version to load, and for a rollout that holds the lock."""
 
 Versions = dict[int, Path]
 
@@ -97,6 +105,7 @@ def _model_version(
     metavar="FILE",
     help="The CA of the clients' certificates, PEM: clients then need one.",
 )
+@no_load_option
 @click.option("--force", is_flag=True, help="Replace a models.config that has labels.")
 def config(
     *,
@@ -111,12 +120,14 @@ def config(
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
+    no_load: bool,
     force: bool,
 ) -> None:
     """Write the files that tensorflow_model_server and `impasto-serving local` read.
 
-    models.config, monitoring.config, session.config and, with --tls-cert, ssl.config, which holds the key: only this
-    user may read it.
+    models.config, monitoring.config, session.config and, with --tls-cert, ssl.config, which
+    holds the key: a new one is readable by this user only. Each version to be served is checked first: its files by
+    its manifest, and it is loaded and called once in a process of its own.
     """
     try:
         found = {
@@ -129,6 +140,13 @@ def config(
             for name, versions in found.items()
         }
         _check_named(found, {**stable, **canary})
+        Check(load=not no_load, timeout=_PATIENCE, say=warn).check(
+            [
+                VersionOnDisk(name, version, found[name][version])
+                for name, choice in choices.items()
+                for version in _served(choice, found[name])
+            ]
+        )
         for name, choice in choices.items():
             click.echo(_report(name, choice, found[name]))
         entries = [
@@ -136,8 +154,6 @@ def config(
             for name, choice in choices.items()
         ]
         files: dict[str, Message] = {MODELS_FILE: listing(*entries)}
-        if not force:
-            _check_replaceable(out / MODELS_FILE, files[MODELS_FILE])
         if tls_cert or tls_key or tls_client_ca:
             files["ssl.config"] = _ssl_config(tls_cert, tls_key, tls_client_ca)
         quiet_tensorflow()
@@ -145,7 +161,7 @@ def config(
             "monitoring.config": server_files.monitoring_config(),
             "session.config": server_files.session_config(),
         }
-        _write(out, files)
+        _write(out, files, force=force)
     except LocalServerError as error:
         raise click.ClickException(str(error)) from error
     if any(choice.labels for choice in choices.values()):
@@ -185,22 +201,27 @@ def _check_named(found: Mapping[str, Versions], named: Mapping[str, int]) -> Non
         )
 
 
+def _served(choice: Choice, versions: Versions) -> list[int]:
+    """The versions that will be served of those that there are now."""
+    return (
+        sorted(versions)[-choice.latest :] if choice.labels is None else sorted(set(choice.labels.values()))
+    )
+
+
 def _report(name: str, choice: Choice, versions: Versions) -> str:
     """Return a line on what of a model is served."""
+    served = _served(choice, versions)
     if choice.labels is None:
-        served = sorted(versions)[-choice.latest :]
         what = f"version {', '.join(map(str, served))} and newer ones" if served else ""
     else:
         what = ", ".join(f"{label} is version {version}" for label, version in choice.labels.items())
     return f"{name}: {what}"
 
 
-def _check_replaceable(path: Path, new: Message) -> None:
+def _check_replaceable(path: Path, present: bytes, new: Message) -> None:
     """Refuses to overwrite labels that promotions have moved."""
-    if not path.exists():
-        return
-    present = read_text_file(path, config_pb2.ModelServerConfig())
-    if labels_of(present) and present != new:
+    config = parse_text(present, config_pb2.ModelServerConfig(), where=path)
+    if labels_of(config) and config != new:
         raise ConfigError(
             f"{path} has labels, which this would lose. `impasto-serving promote` changes them one at a time; "
             "--force replaces the file."
@@ -213,16 +234,23 @@ def _ssl_config(certificate: Path | None, key: Path | None, client_ca: Path | No
     return server_files.ssl_config(certificate=certificate, key=key, client_ca=client_ca)
 
 
-def _write(out: Path, files: Mapping[str, Message]) -> None:
+def _write(out: Path, files: Mapping[str, Message], *, force: bool) -> None:
+    """Write all files while no rollout changes models.config."""
+    models = out / MODELS_FILE
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be made: {error.strerror}") from error
-    for name, message in files.items():
-        write_text_file(
-            out / name,
-            message,
-            comment=COMMENT if name == MODELS_FILE else "",
-            private=name == "ssl.config",
-        )
-        click.echo(f"wrote {out / name}")
+    with rollout_lock(models, what="config", timeout=_PATIENCE, say=warn):
+        try:
+            present = read_if_there(models)
+        except OSError as error:
+            raise ConfigError(f"{models} cannot be read: {error.strerror}") from error
+        if present is not None and not force:
+            _check_replaceable(models, present, files[MODELS_FILE])
+        replace_file(models, text_of(files[MODELS_FILE], comment=COMMENT), expected={present})
+        click.echo(f"wrote {models}")
+        for name, message in files.items():
+            if name != MODELS_FILE:
+                replace_file(out / name, text_of(message), private=name == "ssl.config")
+                click.echo(f"wrote {out / name}")

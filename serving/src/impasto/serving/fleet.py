@@ -42,7 +42,8 @@ class Fleet:
     Args:
         addresses: one for each server, as the client takes them.
         tls: for all of them; None for plain text.
-        timeout: seconds for each call, and for each wait.
+        timeout: seconds for each call, and for each wait. A reload that names a model which a server cannot load would
+            otherwise wait without end.
 
     Raises:
         AddressError: an address cannot be used.
@@ -90,10 +91,16 @@ class Fleet:
             try:
                 call(request, timeout=self._timeout)
             except grpc.RpcError as error:
-                failed = cast(grpc.Call, error)
-                raise RolloutError(
-                    f"{client.address} refuses the configuration: {failed.code().name}: {failed.details()}"
-                ) from error
+                raise RolloutError(self._refusal(client.address, cast(grpc.Call, error))) from error
+
+    def _refusal(self, address: str, failed: grpc.Call) -> str:
+        if failed.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return (
+                f"{address} did not put the configuration in force within {self._timeout:g} seconds: it waits for a "
+                "model that is slow to load or cannot be loaded, and its further reloads wait behind this one. Its log "
+                "says which; restart it with a configuration that it can load"
+            )
+        return f"{address} refuses the configuration: {failed.code().name}: {failed.details()}"
 
     def failed(self, model: str) -> set[tuple[str, int]]:
         """Address and version where a version of a model failed to load, now or earlier. Raises CallError."""
@@ -131,16 +138,24 @@ class Fleet:
         self, client: Client, model: str, version: int, *, settles: float, deadline: float
     ) -> None:
         where = f"version {version} of {model} on {client.address}"
+        is_old = settles > time.monotonic()  # what it says of a failure may be of an earlier try
         while True:
             status = next((s for s in self._status(client, model) if s.version == version), None)
             if status is not None and status.state is State.AVAILABLE:
                 return
-            if status is not None and _has_failed(status) and time.monotonic() >= settles:
+            if status is None or not _has_failed(status):
+                is_old = False
+            elif not is_old:
                 raise RolloutError(f"{where} did not load: {status.error}")
-            if time.monotonic() >= deadline:
-                state = status.state.name if status is not None else "unknown: is it in the repository?"
+            elif time.monotonic() >= settles:
                 raise RolloutError(
-                    f"{where} was not available within {self._timeout:g} seconds; it is {state}"
+                    f"{where} did not load earlier ({status.error}), and the server has not tried it again in "
+                    f"{_SETTLING_SECONDS:g} seconds. It does once it has seen that the version is asked for no longer: "
+                    "wait for as long as it waits between looks at its disk, then promote again"
+                )
+            if time.monotonic() >= deadline:
+                raise RolloutError(
+                    f"{where} was not available within {self._timeout:g} seconds; it is {_state(status)}"
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -153,3 +168,15 @@ class Fleet:
 
 def _has_failed(status: VersionStatus) -> bool:
     return status.state is State.END and bool(status.error)
+
+
+def _state(status: VersionStatus | None) -> str:
+    """The state of a version that is not available, and what to do about it."""
+    if status is None:
+        return "unknown: is it in the repository?"
+    if status.state is State.LOADING:
+        return (
+            "LOADING: it is slow to load, or the server tries again a version that fails, and says why only after "
+            "--max_num_load_retries times --load_retry_interval_micros. Its log says more now"
+        )
+    return status.state.name

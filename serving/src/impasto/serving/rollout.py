@@ -93,28 +93,19 @@ def promotion(
     return steps
 
 
-def rollback(
-    config: config_pb2.ModelServerConfig,
-    model: str,
-    *,
-    label: str = STABLE,
-    available: Collection[int],
-    drop_old: bool = False,
-) -> list[Step]:
-    """The steps that give `label` back to the version that had it before; done twice, it is where it was.
-
-    The arguments are those of `promotion`.
+def previous_version(config: config_pb2.ModelServerConfig, model: str, label: str) -> int:
+    """The version that had `label` before: promoted, it gives the label back, and done twice all is as it was.
 
     Raises:
         ConfigError: the model is not listed, or no version is known to have had the label before.
     """
-    before = _entry(config, model).version_labels.get(previous_label(label))
-    if before is None:
+    labels = _entry(config, model).version_labels
+    if previous_label(label) not in labels:
         raise ConfigError(
             f"{model} has no label {previous_label(label)}, so no version is known to which {label} could go back. "
             f"Name one: impasto-serving promote {model} VERSION --label {label}"
         )
-    return promotion(config, model, before, label=label, available=available, drop_old=drop_old)
+    return int(labels[previous_label(label)])
 
 
 def _entry(config: config_pb2.ModelServerConfig, model: str) -> config_pb2.ModelConfig:

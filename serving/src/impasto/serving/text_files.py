@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.message import Message
@@ -14,13 +12,9 @@ from impasto.serving.errors import ConfigError
 
 MessageT = TypeVar("MessageT", bound=Message)
 
-_PRIVATE: Final = 0o600
-_READABLE: Final = 0o644
-"""For everyone: the server in its container is another user."""
-
 
 def read_text_file(path: Path, message: MessageT) -> MessageT:
-    """Fills a message from a text file.
+    """Fill a message from a text file.
 
     Args:
         path: the file.
@@ -33,44 +27,25 @@ def read_text_file(path: Path, message: MessageT) -> MessageT:
         ConfigError: the file cannot be read or is not such a message.
     """
     try:
-        return text_format.Parse(path.read_text(encoding="utf-8"), message)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        content = path.read_bytes()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, before Python 3.13
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path} cannot be read: {reason}") from error
+    return parse_text(content, message, where=path)
+
+
+def parse_text(content: bytes, message: MessageT, *, where: Path) -> MessageT:
+    """Fill a message from the content of the text file `where`. Raises ConfigError."""
+    try:
+        return text_format.Parse(content.decode(), message)
     except (UnicodeDecodeError, text_format.ParseError) as error:
         raise ConfigError(
             f"Error parsing text-format tensorflow.serving.{message.DESCRIPTOR.name}: {error} "
-            f"(Invalid protobuf file: '{path}')"
+            f"(Invalid protobuf file: '{where}')"
         ) from error
 
 
-def write_text_file(path: Path, message: Message, *, comment: str = "", private: bool = False) -> None:
-    """Writes a message as text: aside, flushed, then renamed, so that a reader never sees half of it.
-
-    Args:
-        path: the file; it is replaced.
-        message: what to write.
-        comment: a line for people.
-        private: let nobody but this user read it. A file that is replaced keeps its rights otherwise.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
+def text_of(message: Message, *, comment: str = "") -> bytes:
+    """The content of the text file of a message, under a comment for people if there is one."""
     text = f"# {comment}\n" if comment else ""
-    text += text_format.MessageToString(message)
-    mode = _PRIVATE if private else _READABLE
-    try:
-        if path.exists() and not private:
-            mode = path.stat().st_mode & 0o777
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fchmod(descriptor, mode)
-                os.fsync(descriptor)
-            Path(aside).replace(path)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+    return (text + text_format.MessageToString(message)).encode()

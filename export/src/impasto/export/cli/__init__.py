@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from impasto.client.manifest import ManifestError
 from impasto.export.errors import ExportError
 from impasto.export.quiet import quiet_tensorflow
 
@@ -53,7 +54,7 @@ def main() -> None:
     quiet_tensorflow()
     try:
         cli()
-    except ExportError as error:
+    except (ExportError, ManifestError) as error:
         _fail(str(error))
     except OSError as error:
         # A full disk, a folder that may not be written: the system's own words say what to do.

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from impasto.client.manifest import Manifest
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
 from impasto.export.backbones import Architecture, Backbone, Weights
 from impasto.export.compute import Compute
 from impasto.export.dream.served import DeepDream
 from impasto.export.dream.settings import SETTINGS
-from impasto.export.manifest import Manifest
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.saved_model import save
 from impasto.export.warmup import Request, write_warmup

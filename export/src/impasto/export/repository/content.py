@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from impasto.export.manifest import FileRecord
+from impasto.client.manifest import FileRecord
+from impasto.client.version_files import entries
 from impasto.export.repository import tree
 from impasto.export.repository.errors import CorruptVersionError, PublishError
 from impasto.export.repository.versions import Version
@@ -21,7 +22,7 @@ def directory_writer(source: Path) -> Writer:
     def write(content: Path) -> None:
         if not source.is_dir():
             raise PublishError(f"{source} is not a directory: name the one that holds the version's files")
-        for name, path in tree.entries(source):
+        for name, path in entries(source):
             if not path.is_file():
                 raise PublishError(f"{path} is neither a file nor a link to one: leave it out")
             _copy(path, content / name)

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from impasto.export.manifest import MANIFEST_NAME, Manifest, ManifestError, utc_now
+from impasto.client.manifest import MANIFEST_NAME, Manifest, ManifestError, utc_now
 from impasto.export.repository import tree, verification
 from impasto.export.repository.content import Writer, directory_writer, version_writer
 from impasto.export.repository.errors import (

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from impasto.client.manifest import Manifest
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
 from impasto.export.errors import ExportError
-from impasto.export.manifest import Manifest
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.saved_model import load_as_server
 from impasto.export.saved_model import save as save_model

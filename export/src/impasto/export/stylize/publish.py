@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from impasto.client.manifest import Manifest
 from impasto.client.signatures import SERVING_DEFAULT, STYLE_SIDE, STYLIZE
-from impasto.export.manifest import Manifest
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.saved_model import save
 from impasto.export.stylize.served import ServedStylizer

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from impasto.client.manifest import Manifest
 from impasto.client.signatures import SERVING_DEFAULT, TRANSFER
 from impasto.export.backbones import VGG19, Weights
-from impasto.export.manifest import Manifest
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.saved_model import save
 from impasto.export.transfer.network import MINIMUM_SIDE, Network

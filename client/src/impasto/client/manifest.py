@@ -1,4 +1,7 @@
-"""The manifest of a published version: what it is, where it came from, and the SHA-256 of every file."""
+"""The manifest of a published version: what it is, where it came from, and the SHA-256 of every file.
+
+Exporters write it and servers' operators check it, so that both read one format.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from impasto.export.errors import ExportError
+from impasto.client.errors import ImpastoError
 
 MANIFEST_NAME: Final = "manifest.json"
 """The manifest's file name, at the root of a version; TensorFlow Serving ignores files it does not know."""
 
 
-class ManifestError(ExportError):
+class ManifestError(ImpastoError, ValueError):
     """A manifest that cannot be read or written; the message names the file or the field and the remedy."""
 
 
@@ -82,12 +85,12 @@ class Manifest:
     tensorflow: str | None = field(default_factory=lambda: installed("tensorflow"))
     impasto: str | None = field(default_factory=lambda: installed("impasto-export"))
     signatures: tuple[str, ...] = ()
-    source: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    files: Mapping[str, FileRecord] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    files: Mapping[str, FileRecord] = field(default_factory=dict[str, FileRecord])
     copy_of: int | None = None
     rolled_back_from: int | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def to_json(self) -> str:
         """The manifest as indented JSON, its files sorted by path, with a final newline.
@@ -136,11 +139,12 @@ class Manifest:
                 version.
         """
         try:
-            data = json.loads(text)
+            parsed: object = json.loads(text)
         except ValueError as error:
             raise ManifestError(f"{where} is not JSON ({error}); publish the version again") from error
-        if not isinstance(data, dict):
-            raise ManifestError(f"{where} must hold a JSON object, not {type(data).__name__}")
+        if not isinstance(parsed, dict):
+            raise ManifestError(f"{where} must hold a JSON object, not {type(parsed).__name__}")
+        data = cast("dict[str, Any]", parsed)  # the keys of a JSON object are strings
         reader = _Fields(data, where)
         records = reader.get("files", dict)
         known = {item.name for item in fields(cls)} - {"extra"}
@@ -208,5 +212,5 @@ def _file_record(path: str, record: object, where: str) -> FileRecord:
         raise ManifestError(f"{where}: file path {path!r} must be relative and stay inside the version")
     if not isinstance(record, dict):
         raise ManifestError(f"{where}: file {path!r} must have an object with sha256 and size")
-    reader = _Fields(record, f"{where}: file {path!r}")
+    reader = _Fields(cast("dict[str, Any]", record), f"{where}: file {path!r}")
     return FileRecord(sha256=reader.get("sha256", str), size=reader.get("size", int))
