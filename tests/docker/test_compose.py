@@ -100,10 +100,10 @@ def test_only_grpc_and_grafana_are_published_and_on_the_loopback() -> None:
 
 def test_metrics_travel_on_a_network_without_a_way_out() -> None:
     model = compose_files.load("compose.yaml")
-    assert model["networks"]["metrics"] == {"internal": True}
-    assert service("prometheus")["networks"] == ["metrics"]
+    assert model["networks"]["metrics"] == model["networks"]["queries"] == {"internal": True}
+    assert service("prometheus")["networks"] == ["metrics", "queries"]
     assert "metrics" in service("serving")["networks"]
-    assert "metrics" in service("grafana")["networks"]
+    assert "queries" in service("grafana")["networks"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -117,7 +117,7 @@ def test_what_is_mounted_exists(name: str) -> None:
             assert (DOCKER / source).exists(), source
 
 
-def test_all_but_the_exporters_models_and_the_databases_is_mounted_read_only() -> None:
+def test_all_but_the_socket_the_exporters_models_and_the_databases_is_mounted_read_only() -> None:
     writable = set()
     for name in SERVICES:
         for mount in service(name)["volumes"]:
@@ -127,6 +127,7 @@ def test_all_but_the_exporters_models_and_the_databases_is_mounted_read_only() -
             elif not mount.endswith(":ro"):
                 writable.add((name, mount.split(":")[1]))
     assert writable == {
+        ("serving", "/run/impasto"),
         ("export", "/work/models"),
         ("prometheus", "/prometheus"),
         ("grafana", "/var/lib/grafana"),
@@ -134,7 +135,9 @@ def test_all_but_the_exporters_models_and_the_databases_is_mounted_read_only() -
 
 
 def test_a_missing_models_or_config_folder_is_an_error_and_not_an_empty_mount() -> None:
-    for mount in service("serving")["volumes"]:
+    mounts = [mount for mount in service("serving")["volumes"] if mount["type"] == "bind"]
+    assert {"/models", "/config"} <= {mount["target"] for mount in mounts}
+    for mount in mounts:
         assert mount["bind"]["create_host_path"] is False
 
 
