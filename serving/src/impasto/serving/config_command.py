@@ -20,6 +20,9 @@ from impasto.serving.text_files import read_text_file, write_text_file
 from impasto.serving.versions import scan_repository
 
 MODELS_FILE: Final = "models.config"
+TLS_FILE: Final = "ssl.config"
+FOLDER_MODE: Final = 0o755  # whatever the umask: the server in its container is another user
+SERVER_UID: Final = 65532  # of docker/compose.yaml and of the images
 COMMENT: Final = "Written by impasto-serving config; promote and rollback write it anew."
 
 Versions = dict[int, Path]
@@ -148,7 +151,7 @@ def config(
         if not force:
             _check_replaceable(out / MODELS_FILE, files[MODELS_FILE])
         if tls_cert or tls_key or tls_client_ca:
-            files["ssl.config"] = _ssl_config(tls_cert, tls_key, tls_client_ca)
+            files[TLS_FILE] = _ssl_config(tls_cert, tls_key, tls_client_ca)
         quiet_tensorflow()
         files |= {
             "batching.config": server_files.batching_config(batch_threads),
@@ -227,8 +230,11 @@ def _ssl_config(certificate: Path | None, key: Path | None, client_ca: Path | No
 
 
 def _write(out: Path, files: Mapping[str, Message]) -> None:
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for folder in made:
+            folder.chmod(FOLDER_MODE)
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be made: {error.strerror}") from error
     for name, message in files.items():
@@ -236,6 +242,17 @@ def _write(out: Path, files: Mapping[str, Message]) -> None:
             out / name,
             message,
             comment=COMMENT if name == MODELS_FILE else "",
-            private=name == "ssl.config",
+            private=name == TLS_FILE,
         )
         click.echo(f"wrote {out / name}")
+    if TLS_FILE in files:
+        _say_who_reads(out / TLS_FILE)
+
+
+def _say_who_reads(path: Path) -> None:
+    """Print what a server that runs as another user needs before it can read the key."""
+    owner = path.stat().st_uid
+    click.echo(
+        f"{path} holds the key: only user {owner} may read it. The server must run as that user (in compose: "
+        f"IMPASTO_UID={owner}), or own the file: chown {SERVER_UID} {path}"
+    )
