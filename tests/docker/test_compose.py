@@ -113,7 +113,7 @@ def test_what_is_mounted_exists(name: str) -> None:
         source = mount["source"] if isinstance(mount, dict) else mount.split(":")[0]
         if not source.startswith("."):
             assert source in volumes
-        elif source != "./config":  # written by `impasto-serving config`
+        elif source not in {"./config", "../build"}:  # written by `impasto-serving config` and by training
             assert (DOCKER / source).exists(), source
 
 
@@ -129,9 +129,37 @@ def test_all_but_the_socket_the_exporters_models_and_the_databases_is_mounted_re
     assert writable == {
         ("serving", "/run/impasto"),
         ("export", "/work/models"),
+        ("export", "/work/docker/config"),
+        ("export", "/work/build"),
         ("prometheus", "/prometheus"),
         ("grafana", "/var/lib/grafana"),
     }
+
+
+def test_the_exporters_folders_lie_as_in_the_repository_so_that_commands_are_the_same() -> None:
+    mounts = {mount["target"]: mount["source"] for mount in service("export")["volumes"]}
+    del mounts["/run/impasto"]
+    assert "WORKDIR /work\n" in (DOCKER / "exporter.Dockerfile").read_text()
+    for target, source in mounts.items():
+        assert (DOCKER / source).resolve() == DOCKER.parent / Path(target).relative_to("/work")
+
+
+def test_the_servers_memory_and_threads_are_limited() -> None:
+    for files in VARIANTS:
+        limits = service("serving", *files)["deploy"]["resources"]["limits"]
+        assert limits == {"memory": "16g", "pids": 4096}
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "export"])
+def test_a_start_is_noticed_within_seconds(name: str) -> None:
+    check = service(name)["healthcheck"]
+    assert (check["start_interval"], check["interval"]) == ("2s", "30s")
+    assert check["start_period"] in {"10m", "1m"}
+
+
+def test_the_readme_names_the_versions_of_the_engine_and_of_compose_that_the_files_need() -> None:
+    text = (DOCKER / "README.md").read_text()
+    assert "Docker Engine 25" in text and "compose 2.24" in text
 
 
 def test_a_missing_models_or_config_folder_is_an_error_and_not_an_empty_mount() -> None:

@@ -150,9 +150,7 @@ def test_a_pod_without_a_policy_and_a_rule_without_ports_or_peers_admit_everybod
 @every_overlay
 def test_no_service_and_no_host_port_leads_to_rest(overlay: str) -> None:
     manifests = kustomize.render(DOCKER / "kubernetes/overlays" / overlay)
-    ports = [
-        port["targetPort"] for m in manifests if m["kind"] == "Service" for port in m["spec"]["ports"]
-    ]
+    ports = [port["targetPort"] for m in manifests if m["kind"] == "Service" for port in m["spec"]["ports"]]
     assert ports == ["grpc"]
     assert not {manifest["kind"] for manifest in manifests} & {"Ingress", "HTTPRoute", "Gateway"}
     pod = kustomize.find(manifests, "Deployment")["spec"]["template"]["spec"]
