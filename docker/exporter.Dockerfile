@@ -1,8 +1,7 @@
-# syntax=docker/dockerfile:1.10
 # The exporters, the config writers and the client, without a Python on the host:
 #   docker build -f docker/exporter.Dockerfile -t impasto/exporter:2.20.0 .
 # Its TensorFlow is the one of constraints.txt, never newer than the server's.
-FROM python:3.12.11-slim-bookworm AS build
+FROM python:3.12.11-slim-bookworm@sha256:519591d6871b7bc437060736b9f7456b8731f1499a57e22e6c285135ae657bf7 AS build
 WORKDIR /src
 # Constrains the build backends as well, which -c alone does not.
 ENV PIP_CONSTRAINT=/src/constraints.txt
@@ -11,9 +10,9 @@ COPY client client
 COPY export export
 COPY serving serving
 RUN python -m venv /opt/impasto \
-    && /opt/impasto/bin/pip install --no-cache-dir './client[cli]' ./export ./serving
+    && /opt/impasto/bin/pip install --no-cache-dir './client[cli]' './export[package]' ./serving
 
-FROM python:3.12.11-slim-bookworm
+FROM python:3.12.11-slim-bookworm@sha256:519591d6871b7bc437060736b9f7456b8731f1499a57e22e6c285135ae657bf7
 COPY --from=build /opt/impasto /opt/impasto
 # Whatever libraries cache (weights, modules, bytecode) belongs under /tmp: all else is read-only.
 ENV PATH=/opt/impasto/bin:$PATH \

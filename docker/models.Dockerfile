@@ -1,8 +1,8 @@
-# syntax=docker/dockerfile:1.10
 # The server with the models and their configuration inside, for places without a bucket or a shared disk:
 #   docker build -f docker/models.Dockerfile -t registry.example.com/impasto/models:2.20.0-1 .
 #   on the processor: --build-arg SERVING=tensorflow/serving:2.20.0
-# docker/config comes from `impasto-serving config`; its base paths start with /models.
+# docker/config comes from `impasto-serving config`; its base paths start with /models. Run it on a network of its own and
+# publish 8500 alone (never -P): docs/rest.md says why.
 ARG SERVING=tensorflow/serving:2.20.0-gpu
 FROM ${SERVING}
 COPY models /models
@@ -12,7 +12,7 @@ ENV TF_FORCE_GPU_ALLOW_GROWTH=true \
     CUDA_CACHE_PATH=/tmp/cuda \
     CUDA_CACHE_MAXSIZE=268435456
 USER 65532:65532
-HEALTHCHECK --start-period=10m --interval=30s --timeout=5s --retries=3 \
+HEALTHCHECK --start-period=10m --start-interval=2s --interval=30s --timeout=5s --retries=3 \
     CMD ["/bin/bash", "/opt/impasto/health.sh"]
 ENTRYPOINT ["/usr/bin/tensorflow_model_server"]
 CMD ["--port=8500", \

@@ -100,10 +100,10 @@ def test_only_grpc_and_grafana_are_published_and_on_the_loopback() -> None:
 
 def test_metrics_travel_on_a_network_without_a_way_out() -> None:
     model = compose_files.load("compose.yaml")
-    assert model["networks"]["metrics"] == {"internal": True}
-    assert service("prometheus")["networks"] == ["metrics"]
+    assert model["networks"]["metrics"] == model["networks"]["queries"] == {"internal": True}
+    assert service("prometheus")["networks"] == ["metrics", "queries"]
     assert "metrics" in service("serving")["networks"]
-    assert "metrics" in service("grafana")["networks"]
+    assert "queries" in service("grafana")["networks"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -113,11 +113,11 @@ def test_what_is_mounted_exists(name: str) -> None:
         source = mount["source"] if isinstance(mount, dict) else mount.split(":")[0]
         if not source.startswith("."):
             assert source in volumes
-        elif source != "./config":  # written by `impasto-serving config`
+        elif source not in {"./config", "../build"}:  # written by `impasto-serving config` and by training
             assert (DOCKER / source).exists(), source
 
 
-def test_all_but_the_exporters_models_and_the_databases_is_mounted_read_only() -> None:
+def test_all_but_the_socket_the_exporters_models_and_the_databases_is_mounted_read_only() -> None:
     writable = set()
     for name in SERVICES:
         for mount in service(name)["volumes"]:
@@ -127,14 +127,45 @@ def test_all_but_the_exporters_models_and_the_databases_is_mounted_read_only() -
             elif not mount.endswith(":ro"):
                 writable.add((name, mount.split(":")[1]))
     assert writable == {
+        ("serving", "/run/impasto"),
         ("export", "/work/models"),
+        ("export", "/work/docker/config"),
+        ("export", "/work/build"),
         ("prometheus", "/prometheus"),
         ("grafana", "/var/lib/grafana"),
     }
 
 
+def test_the_exporters_folders_lie_as_in_the_repository_so_that_commands_are_the_same() -> None:
+    mounts = {mount["target"]: mount["source"] for mount in service("export")["volumes"]}
+    del mounts["/run/impasto"]
+    assert "WORKDIR /work\n" in (DOCKER / "exporter.Dockerfile").read_text()
+    for target, source in mounts.items():
+        assert (DOCKER / source).resolve() == DOCKER.parent / Path(target).relative_to("/work")
+
+
+def test_the_servers_memory_and_threads_are_limited() -> None:
+    for files in VARIANTS:
+        limits = service("serving", *files)["deploy"]["resources"]["limits"]
+        assert limits == {"memory": "16g", "pids": 4096}
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "export"])
+def test_a_start_is_noticed_within_seconds(name: str) -> None:
+    check = service(name)["healthcheck"]
+    assert (check["start_interval"], check["interval"]) == ("2s", "30s")
+    assert check["start_period"] in {"10m", "1m"}
+
+
+def test_the_readme_names_the_versions_of_the_engine_and_of_compose_that_the_files_need() -> None:
+    text = (DOCKER / "README.md").read_text()
+    assert "Docker Engine 25" in text and "compose 2.24" in text
+
+
 def test_a_missing_models_or_config_folder_is_an_error_and_not_an_empty_mount() -> None:
-    for mount in service("serving")["volumes"]:
+    mounts = [mount for mount in service("serving")["volumes"] if mount["type"] == "bind"]
+    assert {"/models", "/config"} <= {mount["target"] for mount in mounts}
+    for mount in mounts:
         assert mount["bind"]["create_host_path"] is False
 
 

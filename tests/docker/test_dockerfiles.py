@@ -101,7 +101,13 @@ def images() -> set[str]:
 def test_every_image_is_pinned_to_a_full_version() -> None:
     assert len(images()) >= 8
     for image in images():
-        assert re.search(r":v?\d+\.\d+\.\d+[\w.-]*$", image), image
+        assert re.search(r":v?\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?$", image), image
+
+
+def test_what_others_publish_is_pinned_by_digest_except_the_server_whose_digest_is_not_known_here() -> None:
+    ours = ("impasto/", "registry.example.com/")
+    without = {image for image in images() if "@sha256:" not in image and not image.startswith(ours)}
+    assert without == {"tensorflow/serving:2.20.0", "tensorflow/serving:2.20.0-gpu"}
 
 
 def test_the_server_is_of_the_release_that_the_exporters_write_for() -> None:
@@ -109,6 +115,16 @@ def test_the_server_is_of_the_release_that_the_exporters_write_for() -> None:
     assert "tensorflow==2.20.0" in pins
     tags = {image.partition(":")[2] for image in images() if image.startswith("tensorflow/serving:")}
     assert tags == {"2.20.0", "2.20.0-gpu"}
+
+
+def test_the_exporter_image_reads_every_source_of_weights() -> None:
+    text = (DOCKER / "exporter.Dockerfile").read_text()
+    assert "'./export[package]'" in text
+
+
+@by_name
+def test_a_build_pulls_no_front_end_from_a_registry(dockerfile: Path) -> None:
+    assert "syntax=" not in dockerfile.read_text()
 
 
 def test_the_models_image_starts_the_server_and_not_the_entry_point_for_one_model() -> None:

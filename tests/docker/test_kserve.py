@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import jsonschema
+import kubernetes_validate  # type: ignore[import-untyped]  # the package has no type information
 import pytest
 
 import kustomize
@@ -98,7 +99,9 @@ def schema() -> dict[str, Any]:
 
 
 SERVICES = {
-    service["metadata"]["name"]: service for service in kustomize.render(DOCKER / "kubernetes/kserve")
+    manifest["metadata"]["name"]: manifest
+    for manifest in kustomize.render(DOCKER / "kubernetes/kserve")
+    if manifest["kind"] == "InferenceService"
 }
 
 
@@ -150,3 +153,16 @@ def test_predictors_are_confined_and_drain(name: str) -> None:
     assert mounts == {volume["name"] for volume in spec["volumes"]}
     _, sleep = spec["model"]["lifecycle"]["preStop"]["exec"]["command"]
     assert spec["terminationGracePeriodSeconds"] > int(sleep)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_predictors_are_plain_deployments_under_the_name_that_kserve_has_for_them_now(name: str) -> None:
+    assert SERVICES[name]["metadata"]["annotations"] == {"serving.kserve.io/deploymentMode": "Standard"}
+
+
+def test_the_network_policy_is_valid_by_the_published_schema() -> None:
+    policy = kustomize.find(
+        kustomize.render(DOCKER / "kubernetes/kserve"), "NetworkPolicy", "impasto-inference-services"
+    )
+    kubernetes_validate.validate(policy, "1.32", strict=True)
+    assert set(policy["spec"]["podSelector"]["matchExpressions"][0]["values"]) == set(SERVICES)

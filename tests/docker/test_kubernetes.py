@@ -204,6 +204,18 @@ def test_servers_take_one_gpu_except_in_the_processor_variant(overlay: str, gpus
     assert tolerated == (["nvidia.com/gpu"] if gpus else [])
 
 
+def test_the_processor_variant_fits_kind_on_a_laptop_and_the_others_run_two_replicas() -> None:
+    scaler = kustomize.find(rendered("baked"), "HorizontalPodAutoscaler")["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (1, 2)
+    assert serving(rendered("baked"))["resources"] == {
+        "requests": {"cpu": "500m", "memory": "2Gi"},
+        "limits": {"memory": "8Gi"},
+    }
+    for overlay in ("gcs", "s3"):
+        assert kustomize.find(rendered(overlay), "HorizontalPodAutoscaler")["spec"]["minReplicas"] == 2
+        assert serving(rendered(overlay))["resources"]["requests"] == {"cpu": "2", "memory": "8Gi"}
+
+
 def test_a_client_leaves_a_stopping_server_before_the_server_stops() -> None:
     spec, container = pod(rendered("gcs")), serving(rendered("gcs"))
     _, sleep = container["lifecycle"]["preStop"]["exec"]["command"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,31 @@ def test_a_folder_that_cannot_be_written_is_named(models: Path, tmp_path: Path) 
     result = write(models, tmp_path / "out")
     assert result.exit_code == 1
     assert f"out: {tmp_path / 'out'} cannot be made: File exists" in result.output
+
+
+def test_folders_are_readable_by_the_servers_user_whatever_the_umask(models: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        written(models, tmp_path / "new" / "config")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "new", tmp_path / "new/config", tmp_path / "new/config/models.config"):
+        assert path.stat().st_mode & 0o044 == 0o044, path
+    assert (tmp_path / "new/config").stat().st_mode & 0o011 == 0o011
+
+
+def test_a_folder_that_was_there_keeps_its_mode(models: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir(mode=0o700)
+    written(models, folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_with_a_key_it_is_said_who_must_be_able_to_read_it(models: Path, tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path, "ca").issue("127.0.0.1")
+    said = write(models, tmp_path / "out", "--tls-cert", certificate, "--tls-key", key).output
+    path = tmp_path / "out/ssl.config"
+    assert f"{path} holds the key: only user {os.getuid()} may read it" in said
+    assert f"IMPASTO_UID={os.getuid()}" in said
+    assert f"chown 65532 {path}" in said
+    assert "may read it" not in write(models, tmp_path / "plain").output

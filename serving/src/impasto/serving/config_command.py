@@ -25,6 +25,13 @@ from impasto.serving.version_checks import Check
 from impasto.serving.versions import scan_repository
 
 MODELS_FILE: Final = "models.config"
+TLS_FILE: Final = "ssl.config"
+
+_FOLDER_MODE: Final = 0o755
+"""The mode of a folder made here, whatever the umask: the server in its container is another user."""
+
+_SERVER_UID: Final = 65532
+"""The user of docker/compose.yaml and of the images."""
 
 _PATIENCE: Final = 600.0
 """Seconds for a version to load, and for a rollout that holds the lock."""
@@ -155,7 +162,7 @@ def config(
         ]
         files: dict[str, Message] = {MODELS_FILE: listing(*entries)}
         if tls_cert or tls_key or tls_client_ca:
-            files["ssl.config"] = _ssl_config(tls_cert, tls_key, tls_client_ca)
+            files[TLS_FILE] = _ssl_config(tls_cert, tls_key, tls_client_ca)
         quiet_tensorflow()
         files |= {
             "monitoring.config": server_files.monitoring_config(),
@@ -237,8 +244,11 @@ def _ssl_config(certificate: Path | None, key: Path | None, client_ca: Path | No
 def _write(out: Path, files: Mapping[str, Message], *, force: bool) -> None:
     """Write all files while no rollout changes models.config."""
     models = out / MODELS_FILE
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for folder in made:
+            folder.chmod(_FOLDER_MODE)
     except OSError as error:
         raise ConfigError(f"out: {out} cannot be made: {error.strerror}") from error
     with rollout_lock(models, what="config", timeout=_PATIENCE, say=warn):
@@ -252,5 +262,16 @@ def _write(out: Path, files: Mapping[str, Message], *, force: bool) -> None:
         click.echo(f"wrote {models}")
         for name, message in files.items():
             if name != MODELS_FILE:
-                replace_file(out / name, text_of(message), private=name == "ssl.config")
+                replace_file(out / name, text_of(message), private=name == TLS_FILE)
                 click.echo(f"wrote {out / name}")
+    if TLS_FILE in files:
+        _say_who_reads(out / TLS_FILE)
+
+
+def _say_who_reads(path: Path) -> None:
+    """Print what a server that runs as another user needs before it can read the key."""
+    owner = path.stat().st_uid
+    click.echo(
+        f"{path} holds the key: only user {owner} may read it. The server must run as that user (in compose: "
+        f"IMPASTO_UID={owner}), or own the file: chown {_SERVER_UID} {path}"
+    )
