@@ -16,10 +16,10 @@ from impasto.client._async_hedging import first_answer
 from impasto.client._async_room import Room
 from impasto.client._calls import Call
 from impasto.client._closing import Closable
-from impasto.client._failures import call_error, tls_error
-from impasto.client._handshake import refusal
+from impasto.client._failures import call_error, failure
 from impasto.client._hedging import Hedging
-from impasto.client.addresses import endpoints, target
+from impasto.client._resending import Attempts
+from impasto.client.addresses import target
 from impasto.client.errors import CallError
 from impasto.client.settings import Settings
 
@@ -59,30 +59,40 @@ class AsyncTransport(Closable):
             return await self._send(call, timeout)
 
     async def _send(self, call: Call[ResultT], timeout: float | None) -> ResultT:
-        delay = self._hedging.delay(timeout)
         async with self._places:
-            self.check_open(call.model)
-            method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
-
-            async def send(seconds: float | None) -> bytes:
-                return await method(call.request, timeout=seconds, metadata=self._metadata)
-
-            try:
-                if delay is None:
-                    payload = await send(timeout)
-                else:
-                    payload = await first_answer(send, timeout=timeout, delay=delay, hedging=self._hedging)
-            except grpc.aio.AioRpcError as error:
-                raise await self._failure(call, error.code(), error.details() or "") from error
-            except asyncio.CancelledError as error:
-                # gRPC says so when the channel is closed, too, which is not for whoever waits to be cancelled by.
-                if not self._closed or _is_being_cancelled():
-                    raise
-                code = grpc.StatusCode.CANCELLED
-                raise call_error(call, code, "the client was closed", address=self.address) from error
+            attempts = Attempts(self._settings.retries, timeout)
+            while True:
+                try:
+                    payload = await self._send_once(call, attempts.left())
+                    break
+                except CallError as error:
+                    if (pause := attempts.pause_after(error)) is None:
+                        raise
+                await asyncio.sleep(pause)
         if len(payload) > _LARGE:
             return await in_thread(partial(call.parse, payload))
         return call.parse(payload)
+
+    async def _send_once(self, call: Call[ResultT], timeout: float | None) -> bytes:
+        self.check_open(call.model)
+        delay = self._hedging.delay(timeout)
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
+
+        async def send(seconds: float | None) -> bytes:
+            return await method(call.request, timeout=seconds, metadata=self._metadata)
+
+        try:
+            if delay is None:
+                return await send(timeout)
+            return await first_answer(send, timeout=timeout, delay=delay, hedging=self._hedging)
+        except grpc.aio.AioRpcError as error:
+            raise await self._failure(call, error.code(), error.details() or "") from error
+        except asyncio.CancelledError as error:
+            # gRPC says so when the channel is closed, too, which is not for whoever waits to be cancelled by.
+            if not self._closed or _is_being_cancelled():
+                raise
+            code = grpc.StatusCode.CANCELLED
+            raise call_error(call, code, "the client was closed", address=self.address) from error
 
     def _open(self) -> grpc.aio.Channel:
         """The channel, made within the event loop that it belongs to."""
@@ -96,12 +106,8 @@ class AsyncTransport(Closable):
         return self._channel
 
     async def _failure(self, call: Call[ResultT], code: grpc.StatusCode, details: str) -> CallError:
-        if code is grpc.StatusCode.UNAVAILABLE:
-            for endpoint in endpoints(self.address):
-                reason = await in_thread(partial(refusal, endpoint, self._settings.tls))
-                if reason is not None:
-                    return tls_error(call, reason, details, address=self.address)
-        return call_error(call, code, details, address=self.address)
+        tell = partial(failure, call, code, details, address=self.address, tls=self._settings.tls)
+        return await in_thread(tell) if code is grpc.StatusCode.UNAVAILABLE else tell()
 
     async def close(self) -> None:
         """Drop the connections; calls in flight end with CallAborted."""

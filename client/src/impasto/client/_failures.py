@@ -2,35 +2,65 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from typing import Final
+from collections.abc import Sequence
 
 import grpc
 
 from impasto.client import errors
 from impasto.client._batching import UNBATCHED, batching_refusal
 from impasto.client._calls import Call
-from impasto.client.addresses import DEFAULT_PORT, endpoints, socket_path
+from impasto.client._grpc_texts import kind_of
+from impasto.client._handshake import Refusal, refusal
+from impasto.client.addresses import DEFAULT_PORT, endpoints, join, socket_path
+from impasto.client.tls import TlsOptions
 
 
-def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, address: str) -> errors.CallError:
-    """The exception for a call that ended with `code`; raise it `from` the RpcError."""
-    kind = batching_refusal(code, details) or errors.STATUS_ERRORS[code]
-    if kind is errors.ServerOverloaded and _TOO_LARGE.search(details):
-        kind = errors.MessageTooLarge
+def failure(
+    call: Call[object], code: grpc.StatusCode, details: str, *, address: str, tls: TlsOptions | None
+) -> errors.CallError:
+    """The exception for a call that ended with `code`; raise it `from` the RpcError.
+
+    Where the server is unavailable, its replicas are asked why, which may take some seconds for each.
+    """
+    if code is not grpc.StatusCode.UNAVAILABLE or batching_refusal(code, details):
+        return call_error(call, code, details, address=address)
+    replicas = [(join(*endpoint), refusal(endpoint, tls)) for endpoint in endpoints(address)]
+    against = [(name, found) for name, found in replicas if found is not None]
+    if against and len(against) == len(replicas):
+        return _refused(call, against, details, address=address)
+    # A replica that refuses does not stop the others: what they lack, waiting may mend.
+    note = "".join(f"; not the replica {name}: {found.reason}" for name, found in against)
+    return call_error(call, code, details, address=address, note=note)
+
+
+def call_error(
+    call: Call[object], code: grpc.StatusCode, details: str, *, address: str, note: str = ""
+) -> errors.CallError:
+    """The exception for a call that ended with `code`, as the status and its words alone tell it."""
+    kind = batching_refusal(code, details) or kind_of(code, details)
     # TensorFlow appends the graph's node on lines of its own; they stay in the exception's `details`.
     first_line = details.partition("\n")[0] or "no details"
     message = _SENTENCES[kind].format(
         address=address, remedy=how_to_start(address), model=call.model or "the model", details=first_line
     )
-    return kind(message, code=code, details=details, address=address, model=call.model or None)
+    return kind(message + note, code=code, details=details, address=address, model=call.model or None)
 
 
-def tls_error(call: Call[object], reason: str, details: str, *, address: str) -> errors.TlsError:
-    """The exception for a call that failed because of TLS."""
-    return errors.TlsError(
-        f"no trusted connection to {address}: {reason}",
+def _refused(
+    call: Call[object], against: Sequence[tuple[str, Refusal]], details: str, *, address: str
+) -> errors.CallError:
+    """The exception where every replica refuses the connection."""
+    is_tls = all(found.is_tls for _, found in against)
+    kind, what = (errors.TlsError, "trusted connection") if is_tls else (errors.CallUnsupported, "gRPC call")
+    reasons = {found.reason: name for name, found in reversed(against)}
+    said = (
+        next(iter(reasons))
+        if len(reasons) == 1
+        else "; ".join(f"{name}: {why}" for why, name in reasons.items())
+    )
+    return kind(
+        f"no {what} to {address}: {said}",
         code=grpc.StatusCode.UNAVAILABLE,
         details=details,
         address=address,
@@ -47,10 +77,6 @@ def how_to_start(address: str) -> str:
     return f"{command} --port {ports[0] if ports else DEFAULT_PORT}"
 
 
-# A message beyond its limit has the status of an overloaded server, but waiting does not mend it. The words are those
-# of gRPC's core (and so of TensorFlow Serving and of this client), of its Go, and of its Java and .NET implementations.
-_TOO_LARGE: Final = re.compile(r"message (larger than|exceeds)", re.IGNORECASE)
-
 _SENTENCES: dict[type[errors.CallError], str] = {
     errors.InvalidInput: (
         "{model} refused the request: {details}; `impasto models --signatures {model} --server {address}` shows what "
@@ -64,6 +90,9 @@ _SENTENCES: dict[type[errors.CallError], str] = {
         "`impasto models --signatures {model}` what it can run"
     ),
     errors.ServerUnavailable: ("no model server answers at {address}. {remedy} ({details})"),
+    errors.ConnectionLost: (
+        "the connection to {address} broke under the call to {model} ({details}); it can safely be sent again"
+    ),
     errors.DeadlineExceeded: (
         "{model} at {address} did not answer in time ({details}); allow a longer timeout or send less at once"
     ),

@@ -1,7 +1,8 @@
-"""Why a connection failed, where TLS is the reason.
+"""Why a connection failed, where what answers is the reason: TLS, or another protocol than gRPC's.
 
 gRPC reports a failed handshake as UNAVAILABLE like any dead server, and says why in words that change from release to
-release. So after such a failure the handshake is made once more with Python's own TLS, whose verdict is a number.
+release. So after such a failure the handshake is made once more with Python's own TLS, whose verdict is a number; and
+where TLS has nothing against it, HTTP/2 is tried, and HTTP/1 where that is not spoken.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from impasto.client.addresses import DEFAULT_PORT, REST_PORT
 from impasto.client.tls import TlsOptions
 
 _PATIENCE: Final = 2.0
@@ -36,15 +39,88 @@ _VERDICTS: Final[Mapping[int, str]] = MappingProxyType(
 _UNTRUSTED: Final = "no CA that this client trusts ({ca}) has signed the server's certificate: {reason}"
 
 
-def refusal(endpoint: tuple[str, int], tls: TlsOptions | None) -> str | None:
-    """What TLS has against a connection to `endpoint`; None if it has nothing, or nobody answers there."""
+# The connection preface of HTTP/2 (RFC 9113, 3.4): these bytes and a SETTINGS frame, here an empty one. The other side
+# answers with a SETTINGS frame of its own, whose type is the fourth byte.
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_FRAME_HEADER: Final = 9
+_SETTINGS: Final = 4
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What stands against a connection to an endpoint.
+
+    Attributes:
+        reason: in words that a person can act on.
+        is_tls: whether it is TLS; else what answers does not speak gRPC.
+    """
+
+    reason: str
+    is_tls: bool = True
+
+
+def refusal(endpoint: tuple[str, int], tls: TlsOptions | None) -> Refusal | None:
+    """What stands against a connection to `endpoint`; None if it is nothing, or nobody answers there.
+
+    Takes up to some seconds.
+    """
     try:
-        with socket.create_connection(endpoint, timeout=_PATIENCE) as connection:
-            if tls is None:
-                return _plain_text_refusal(connection)
-            return _tls_refusal(connection, tls, tls.server_name or endpoint[0])
+        with _connected(endpoint) as connection:
+            reason = (
+                _plain_text_refusal(connection)
+                if tls is None
+                else _tls_refusal(connection, tls, tls.server_name or endpoint[0])
+            )
+        if reason is not None:
+            return Refusal(reason)
+        return None if _speaks_http2(endpoint, tls) else _other_protocol(endpoint, tls)
     except OSError:
         return None
+
+
+def _connected(endpoint: tuple[str, int]) -> socket.socket:
+    return socket.create_connection(endpoint, timeout=_PATIENCE)
+
+
+def _answer(endpoint: tuple[str, int], tls: TlsOptions | None, request: bytes, *, protocol: str) -> bytes:
+    """The first bytes of the answer to `request`, empty if the connection is closed. Raises OSError."""
+    with _connected(endpoint) as connection:
+        if tls is None:
+            return _exchange(connection, request)
+        context = tls.context()
+        context.set_alpn_protocols([protocol])
+        name = tls.server_name or endpoint[0]
+        with context.wrap_socket(connection, server_hostname=name) as encrypted:
+            return _exchange(encrypted, request)
+
+
+def _exchange(connection: socket.socket, request: bytes) -> bytes:
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(request)
+        while len(received) < _FRAME_HEADER and (more := connection.recv(4096)):
+            received += more
+    return received
+
+
+def _speaks_http2(endpoint: tuple[str, int], tls: TlsOptions | None) -> bool:
+    received = _answer(endpoint, tls, _PREFACE, protocol="h2")
+    return len(received) >= _FRAME_HEADER and received[3] == _SETTINGS
+
+
+def _other_protocol(endpoint: tuple[str, int], tls: TlsOptions | None) -> Refusal | None:
+    """What is spoken where HTTP/2 is not; None where a connection is closed without a word, as on a way down."""
+    host, port = endpoint
+    request = f"HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    received = _answer(endpoint, tls, request, protocol="http/1.1")
+    if not received:
+        return None
+    spoken = "HTTP/1" if received.startswith(b"HTTP/1") else "another protocol"
+    return Refusal(
+        f"port {port} speaks {spoken}, not gRPC. TensorFlow Serving has a port for each: give that of gRPC "
+        f"(its --port, usually {DEFAULT_PORT}), not that of REST (its --rest_api_port, usually {REST_PORT})",
+        is_tls=False,
+    )
 
 
 def _plain_text_refusal(connection: socket.socket) -> str | None:
@@ -73,9 +149,13 @@ def _tls_refusal(connection: socket.socket, tls: TlsOptions, name: str) -> str |
 
 def _refusal_of_client(encrypted: ssl.SSLSocket, tls: TlsOptions) -> str | None:
     """In TLS 1.3 a server judges the client after the client's side of the handshake is done, then hangs up."""
-    with contextlib.suppress(ConnectionError, ssl.SSLError):
+    try:
         if encrypted.recv(1):
             return None
+    except TimeoutError:
+        return None  # it waits for a request, as no gRPC server does: TLS is not the reason
+    except (ConnectionError, ssl.SSLError):
+        pass
     if tls.certificate is None:
         return (
             "the server wants a client certificate: give one with its key (IMPASTO_TLS_CERT, IMPASTO_TLS_KEY)"

@@ -20,6 +20,7 @@ from impasto.client._failures import how_to_start
 from impasto.client.errors import (
     CallAborted,
     CallError,
+    CallUnsupported,
     ClientClosed,
     DeadlineExceeded,
     ModelNotFound,
@@ -104,7 +105,8 @@ def wait_ready_job(models: Iterable[str], *, timeout: float, address: str) -> Jo
         ValueError: `timeout` is no time.
         ServerUnavailable: nothing answered within `timeout` seconds.
         TlsError: at once, if server and client do not trust each other.
-        ClientClosed: likewise, if the client is closed.
+        CallUnsupported: at once, if what answers is not TensorFlow Serving's gRPC port.
+        ClientClosed: at once, if the client is closed.
         DeadlineExceeded: the server answers, but a model is not available in time; says which and why.
     """
     check_timeout(timeout)
@@ -126,7 +128,7 @@ def _until_answered(deadline: float, timeout: float, address: str) -> Job[None]:
                     details=error.details,
                     address=address,
                 ) from error
-        except (TlsError, ClientClosed):
+        except (TlsError, CallUnsupported, ClientClosed):
             raise  # waiting does not mend it
         except CallError:
             return  # it answers, with the refusal that a call for no model gets

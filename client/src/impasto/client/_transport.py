@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TypeVar, cast
 
 import grpc
@@ -9,10 +10,9 @@ import grpc
 from impasto.client import channel
 from impasto.client._calls import Call
 from impasto.client._closing import Closable
-from impasto.client._failures import call_error, tls_error
-from impasto.client._handshake import refusal
+from impasto.client._failures import failure
 from impasto.client._hedging import Hedging, first_answer
-from impasto.client.addresses import endpoints
+from impasto.client._resending import Attempts
 from impasto.client.errors import CallError
 from impasto.client.settings import Settings
 
@@ -25,6 +25,7 @@ class SyncTransport(Closable):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.address)
         self._tls = settings.tls
+        self._retries = settings.retries
         self._metadata = settings.call_metadata()
         self._hedging = Hedging(settings.hedge)
         self._channel = channel.open_channel(settings)
@@ -34,6 +35,16 @@ class SyncTransport(Closable):
 
         Threads may close the transport meanwhile.
         """
+        attempts = Attempts(self._retries, timeout)
+        while True:
+            try:
+                return self._send_once(call, attempts.left())
+            except CallError as error:
+                if (pause := attempts.pause_after(error)) is None:
+                    raise
+            time.sleep(pause)
+
+    def _send_once(self, call: Call[ResultT], timeout: float | None) -> ResultT:
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(call.method)
         delay = self._hedging.delay(timeout)
         try:
@@ -48,18 +59,12 @@ class SyncTransport(Closable):
                 payload = attempt.result()
         except grpc.RpcError as error:
             failed = cast(grpc.Call, error)  # what every failed unary call raises is both
-            raise self._failure(call, failed.code(), failed.details() or "") from error
+            code, details = failed.code(), failed.details() or ""
+            raise failure(call, code, details, address=self.address, tls=self._tls) from error
         except ValueError:  # with which gRPC refuses calls over a closed channel
             self.check_open(call.model)
             raise
         return call.parse(payload)
-
-    def _failure(self, call: Call[ResultT], code: grpc.StatusCode, details: str) -> CallError:
-        if code is grpc.StatusCode.UNAVAILABLE:
-            for endpoint in endpoints(self.address):
-                if (reason := refusal(endpoint, self._tls)) is not None:
-                    return tls_error(call, reason, details, address=self.address)
-        return call_error(call, code, details, address=self.address)
 
     def close(self) -> None:
         """Drop the connections; calls in flight end with CallAborted."""

@@ -12,6 +12,9 @@ DEFAULT_ADDRESS: Final = "localhost:8500"
 ADDRESS_VARIABLE: Final = "IMPASTO_SERVER"
 
 DEFAULT_PORT: Final = 8500
+REST_PORT: Final = 8501
+"""TensorFlow Serving's usual port for HTTP/1, at which no gRPC call is answered."""
+
 _SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:")
 _NUMERIC: Final = ("ipv4:", "ipv6:")
 
@@ -32,18 +35,18 @@ def target(address: str) -> str:
     if address.startswith("dns:"):
         # Without a port gRPC would take that of https.
         before = address[: len(address) - len(_dns_name(address))]
-        return before + ",".join(_join(host, port) for host, port in replicas)
+        return before + ",".join(join(host, port) for host, port in replicas)
     if address.startswith(_SCHEMES) and not address.startswith(_NUMERIC):
         return address
     if len(replicas) == 1:
         host, port = replicas[0]
         family = _family(host)
-        return f"dns:///{_join(host, port)}" if family is None else f"{family}:{_join(host, port)}"
+        return f"dns:///{join(host, port)}" if family is None else f"{family}:{join(host, port)}"
     resolved = [(_resolve(host, port), port) for host, port in replicas]
     families = {_family(host) for host, _ in resolved}
     if len(families) > 1:
         raise AddressError(f"{address!r} mixes IPv4 and IPv6 addresses; give replicas of one kind")
-    return f"{families.pop()}:" + ",".join(_join(host, port) for host, port in resolved)
+    return f"{families.pop()}:" + ",".join(join(host, port) for host, port in resolved)
 
 
 def endpoints(address: str) -> list[tuple[str, int]]:
@@ -64,6 +67,11 @@ def endpoints(address: str) -> list[tuple[str, int]]:
         if scheme is not None and scheme in _NUMERIC and f"{_family(host)}:" != scheme:
             raise AddressError(f"{host!r} in server address {address!r} is no {scheme[:-1]} address")
     return found
+
+
+def join(host: str, port: int) -> str:
+    """A server's address as people write it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def socket_path(address: str) -> str | None:
@@ -129,7 +137,3 @@ def _resolve(host: str, port: int) -> str:
         raise AddressError(f"server name {host!r} does not resolve: {error}") from error
     ipv4_first = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
     return str(ipv4_first[0][4][0])
-
-
-def _join(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

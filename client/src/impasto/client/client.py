@@ -158,6 +158,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
             ValueError: `timeout` is no time.
             ServerUnavailable: nothing answered within `timeout` seconds.
             TlsError: at once, if server and client do not trust each other.
+            CallUnsupported: at once, if what answers is not TensorFlow Serving's gRPC port.
             DeadlineExceeded: the server answers, but a model is not available in time; the message says why.
         """
         job = wait_ready_job(models, timeout=timeout, address=self.address)

@@ -10,6 +10,7 @@
     │   ├── PreconditionFailed          the model cannot run this call
     │   │   └── SignatureNotFound       it has no such signature
     │   ├── ServerUnavailable           nobody answers at the address (also a ConnectionError)
+    │   │   └── ConnectionLost          the connection broke under the call
     │   ├── TlsError                    server and client do not trust each other (also a ConnectionError)
     │   ├── DeadlineExceeded            no answer in time (also a TimeoutError)
     │   ├── ServerOverloaded            the server is out of threads, queue or memory
@@ -18,7 +19,7 @@
     │   ├── MessageTooLarge             the request or the answer is beyond a limit
     │   ├── Unauthenticated             the server wants credentials
     │   ├── PermissionDenied            the credentials do not allow this
-    │   ├── CallUnsupported             a gRPC server, but not TensorFlow Serving
+    │   ├── CallUnsupported             what answers there is not TensorFlow Serving's gRPC port
     │   ├── CallAborted                 the call was cancelled or aborted
     │   ├── ClientClosed                the client is closed
     │   └── ServerFault                 the server failed
@@ -111,6 +112,10 @@ class ServerUnavailable(CallError, ConnectionError):
     """Nobody answers at the address, or the server refuses work for now."""
 
 
+class ConnectionLost(ServerUnavailable):
+    """The connection broke before the answer was there, as when the server is killed in the middle of the call."""
+
+
 class TlsError(CallError, ConnectionError):
     """The TLS handshake failed: the message says which certificate was refused, and why."""
 
@@ -147,7 +152,7 @@ class PermissionDenied(CallError):
 
 
 class CallUnsupported(CallError):
-    """A gRPC server answers at the address, but it does not offer TensorFlow Serving's API."""
+    """What answers at the address does not offer TensorFlow Serving's API by gRPC."""
 
 
 class CallAborted(CallError):
