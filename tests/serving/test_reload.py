@@ -275,7 +275,7 @@ def test_a_file_that_is_polled_is_followed_and_overrules_a_reload(
 ) -> None:
     file = write_configuration(tmp_path / "models.config", model(root, "two", versions=[1]))
     with (
-        serving(server_kind, file, model_config_file_poll_wait_seconds=POLL[server_kind]) as server,
+        serving(server_kind, file, model_config_file_poll_wait_seconds=POLL) as server,
         official_client(server.address) as client,
     ):
         write_configuration(file, model(root, "two", versions=[1, 2]))

@@ -64,8 +64,8 @@ Start: TypeAlias = Callable[..., AbstractContextManager[ModelServer]]
 def start(server_kind: str) -> Start:
     """Starts a server of this kind; with `polled` it follows its file."""
 
-    def start(file: Path, *, polled: bool = False, **flags: object) -> AbstractContextManager[ModelServer]:
-        every = POLL[server_kind] if polled else "0"
+    def start(file: Path, *, polled: bool = False, **flags: Any) -> AbstractContextManager[ModelServer]:
+        every = POLL if polled else "0"
         return serving(server_kind, file, model_config_file_poll_wait_seconds=every, **flags)
 
     return start

@@ -202,7 +202,7 @@ def test_no_call_of_thousands_fails_while_versions_come_and_go(
                 answers.append(response.model_spec.version.value)
 
     with (
-        serving(server_kind, file, model_config_file_poll_wait_seconds=POLL[server_kind]) as server,
+        serving(server_kind, file, model_config_file_poll_wait_seconds=POLL) as server,
         official_client(server.address) as client,
         futures.ThreadPoolExecutor() as pool,
     ):
@@ -247,7 +247,7 @@ def test_a_policy_says_which_versions_are_served(
 
 
 def test_one_model_is_served_by_its_base_path(root: Path, server_kind: str) -> None:
-    flags = {"model_config_file": None, "model_name": "any", "model_base_path": root / "m"}
+    flags: dict[str, Any] = {"model_config_file": None, "model_name": "any", "model_base_path": root / "m"}
     with serving(server_kind, root, **flags) as server, official_client(server.address) as client:
         assert states(client, "any") == {1: "AVAILABLE"}
 

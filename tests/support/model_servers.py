@@ -19,6 +19,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -26,7 +27,8 @@ import click
 import pytest
 
 import compose_files
-from impasto.serving import LocalServer, LocalServerError
+from configurations import QUICK
+from impasto.serving import ConfigFile, LocalServer, LocalServerError
 from impasto.serving.local_options import LocalOptions, local_options
 from model_server_facts import flags_of
 
@@ -40,8 +42,8 @@ needs_real: Final = pytest.mark.skipif(
 KINDS: Final = ("local", pytest.param("real", marks=needs_real))
 """For parametrising a test, or a fixture, over both."""
 
-POLL: Final = {"local": "0.05", "real": "1"}
-"""Seconds between a server's looks at the disk; tensorflow_model_server takes whole seconds."""
+POLL: Final = "1"
+"""Seconds between a server's looks at its files: the fewest that the flags can say."""
 
 SHIPPED_FILES: Final = compose_files.DOCKER / "kubernetes" / "base" / "config"
 """The configuration files that the flags name as /config/..., except models.config."""
@@ -69,12 +71,11 @@ class ModelServer(Protocol):
         """Ends it at once; may be called twice."""
 
 
-def shipped_flags(config: Path, kind: str, **changes: object) -> list[str]:
+def shipped_flags(config: Path, **changes: Any) -> list[str]:
     """The command line of compose.yaml for models of this machine.
 
     Args:
         config: the models.config.
-        kind: `local` or `real`.
         changes: other values by the name of the flag; None drops the flag.
     """
     shipped = flags_of(compose_files.load("compose.yaml")["services"]["serving"]["command"])
@@ -85,7 +86,7 @@ def shipped_flags(config: Path, kind: str, **changes: object) -> list[str]:
     flags |= {
         "model_config_file": config,
         "model_config_file_poll_wait_seconds": "0",
-        "file_system_poll_wait_seconds": POLL[kind],
+        "file_system_poll_wait_seconds": POLL,
         "port": 0,
         "rest_api_port": 0,
     }
@@ -113,7 +114,7 @@ class ServerProcess:
     """
 
     def __init__(
-        self, models: Path, *flags: str, kind: str = "local", log: Path | None = None, **changes: object
+        self, models: Path, *flags: str, kind: str = "local", log: Path | None = None, **changes: Any
     ) -> None:
         self.kind = kind
         folder = Path(tempfile.mkdtemp(prefix="server-"))
@@ -127,7 +128,7 @@ class ServerProcess:
             else shlex.split(os.environ[VARIABLE])
         )
         config = models if models.is_file() else list_models(models, folder / "models.config")
-        self._command = [*command, *shipped_flags(config, kind, **changes, port=self.port), *flags]
+        self._command = [*command, *shipped_flags(config, **changes, port=self.port), *flags]
         _PROCESSES.add(self)
 
     @property
@@ -209,13 +210,18 @@ def logs() -> Iterator[tuple[str, str]]:
 
 
 class InProcess:
-    """A local server in this process, started by flags."""
+    """A local server in this process, started by flags; a poll of a second is a quick one, to save a test's time."""
 
     kind = "local"
 
     def __init__(self, arguments: Sequence[str]) -> None:
         options = _options(arguments)
-        self.server = LocalServer(options.source, **options.server)
+        source, server = options.source, dict(options.server)
+        if isinstance(source, ConfigFile) and source.poll_seconds == float(POLL):
+            source = replace(source, poll_seconds=QUICK)
+        if server["file_system_poll_wait_seconds"] == float(POLL):
+            server["file_system_poll_wait_seconds"] = QUICK
+        self.server = LocalServer(source, **server)
         self.server.start()
 
     @property
@@ -233,7 +239,7 @@ class InProcess:
 
 @contextlib.contextmanager
 def serving(
-    kind: str, models: Path, *, only: Sequence[str] = (), log: Path | None = None, **changes: object
+    kind: str, models: Path, *, only: Sequence[str] = (), log: Path | None = None, **changes: Any
 ) -> Iterator[ModelServer]:
     """A server that answers: the local one in this process, the real one as a process.
 
@@ -248,7 +254,7 @@ def serving(
         config = models if models.is_file() else list_models(models, Path(folder) / "models.config", only)
         server: Any
         if kind == "local":
-            server = InProcess(shipped_flags(config, kind, **changes))
+            server = InProcess(shipped_flags(config, **changes))
         else:
             server = ServerProcess(config, kind=kind, log=log, **changes)
         try:
@@ -261,7 +267,7 @@ def serving(
 
 @contextlib.contextmanager
 def server_process(
-    models: Path, *flags: str, kind: str = "local", log: Path | None = None, **changes: object
+    models: Path, *flags: str, kind: str = "local", log: Path | None = None, **changes: Any
 ) -> Iterator[ServerProcess]:
     """A running server process that answers; killed on leaving. The arguments are those of ServerProcess."""
     server = ServerProcess(models, *flags, kind=kind, log=log, **changes)
@@ -272,7 +278,7 @@ def server_process(
         server.kill()
 
 
-def start_failure(kind: str, models: Path, **changes: object) -> str:
+def start_failure(kind: str, models: Path, **changes: Any) -> str:
     """What a server says that does not start: the local one's exception, the end of the real one's log.
 
     The arguments are those of `serving`.
