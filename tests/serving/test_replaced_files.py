@@ -61,14 +61,6 @@ def test_a_replaced_file_keeps_its_owner_and_group(tmp_path: Path) -> None:
     assert (path.read_bytes(), rights(path)) == (b"new", (65532, 12, 0o640))
 
 
-def test_a_private_file_that_everybody_could_read_is_so_no_longer(tmp_path: Path) -> None:
-    path = tmp_path / "ssl.config"
-    path.touch()
-    path.chmod(0o644)
-    replace_file(path, b"key", private=True)
-    assert rights(path)[2] == 0o640
-
-
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that every user may write to; pytest's own lie where only this user may go."""

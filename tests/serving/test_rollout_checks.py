@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tensorflow_serving.apis import get_model_status_pb2
 
 import toy_models
-from configurations import configuration, model, wait_for, write_configuration
+from client_servers import ScriptedServer, aborting, scripted
+from configurations import configuration, model, write_configuration
+from impasto.client.metadata import State
 from impasto.export.warmup import write_warmup
 from impasto.serving import LocalServer
 from impasto.serving.cli import main
 from impasto.serving.errors import ConfigError
-from impasto.serving.fleet import Fleet
-from impasto.serving.load_check import Loaded, VersionOnDisk, load_each
+from impasto.serving.fleet import RELOAD, Fleet, RolloutError
 from impasto.serving.rollout_checks import RolloutCheck
 from impasto.serving.version_checks import Check
 from impasto.serving.whereabouts import MODELS_VARIABLE, Whereabouts
 from rollouts import invoke, labels, publish, serving, states_on
-from watched_process import needs_proc
 
 X = np.zeros(1, np.float32)
 
@@ -252,63 +251,6 @@ def test_a_timeout_is_a_deadline(file: Path, seconds: str) -> None:
     assert "--timeout" in result.output
 
 
-def killed_child(number: int) -> None:
-    """Send a signal to the child of this process that loads a version, once it is there."""
-
-    def found() -> list[int]:
-        lists = Path("/proc/self/task").glob("*/children")
-        return [
-            int(pid)
-            for children in lists
-            for pid in children.read_text().split()
-            if b"load_probe" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
-
-    wait_for(found, "a child should load the version")
-    os.kill(found()[0], number)
-
-
-@needs_proc
-@pytest.mark.parametrize(
-    ("number", "words"),
-    [
-        (signal.SIGFPE, "the process that loaded it crashed (SIGFPE), as a server would"),
-        (
-            signal.SIGKILL,
-            "the process that loaded it was killed (SIGKILL), as the system does when memory runs out",
-        ),
-    ],
-)
-def test_a_crash_is_told_of_its_version_and_the_next_one_is_loaded_all_the_same(
-    tmp_path: Path, number: int, words: str
-) -> None:
-    slow = toy_models.slow(tmp_path)
-    write_warmup(slow, "slow", [("serving_default", {"steps": 1_000_000_000})])
-    good = toy_models.constant(tmp_path)
-    killer = threading.Thread(target=killed_child, args=(number,))
-    killer.start()
-    results = load_each([VersionOnDisk("slow", 1, slow), VersionOnDisk("constant", 1, good)], timeout=120)
-    crashed, loaded = [result for _, result in results]
-    killer.join()
-    assert crashed.error is not None and crashed.error.startswith(words)
-    assert loaded == Loaded(signatures=("serving_default",))
-
-
-def test_a_version_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
-    slow = toy_models.slow(tmp_path)
-    write_warmup(slow, "slow", [("serving_default", {"steps": 1_000_000_000})])
-    ((_, result),) = load_each([VersionOnDisk("slow", 1, slow)], timeout=2)
-    assert result.error == "it was not loaded and called within 2 seconds"
-
-
-def test_signatures_that_need_no_input_are_called_where_there_are_no_records(tmp_path: Path) -> None:
-    directory = toy_models.defaults(tmp_path)
-    ((_, result),) = load_each([VersionOnDisk("defaults", 1, directory)], timeout=120)
-    assert result == Loaded(signatures=("serving_default",))  # x has no default
-    ((_, result),) = load_each([VersionOnDisk("aborting", 1, toy_models.aborting(tmp_path))], timeout=120)
-    assert result.error is not None and "SIGABRT" in result.error
-
-
 def test_config_lists_no_version_that_cannot_be_served(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ["config", "--models", str(root), "--out", str(out)]
@@ -333,3 +275,37 @@ def test_a_server_that_is_away_is_told_before_anything_is_checked(file: Path, se
     assert result.exit_code == 1
     assert f"no model server answers at {server.address}" in result.output
     assert "Checking" not in result.output
+
+
+def fleet_of(server: ScriptedServer) -> Fleet:
+    return Fleet([server.address], tls=None, timeout=60)
+
+
+def test_a_reload_that_a_server_does_not_end_in_time_says_what_that_means(root: Path) -> None:
+    late = aborting(grpc.StatusCode.DEADLINE_EXCEEDED)
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        return b"" if len(scripted_server.methods) == 1 else late(request, context)
+
+    with (
+        scripted(answer) as scripted_server,
+        fleet_of(scripted_server) as fleet,
+        pytest.raises(
+            RolloutError, match=r"did not put the configuration in force within 60 seconds: it waits for a"
+        ),
+    ):
+        fleet.reload(configuration(model(root, "m")))
+    assert scripted_server.methods[-1] == RELOAD
+
+
+def test_a_failure_of_an_earlier_try_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.serving.fleet._SETTLING_SECONDS", 0.5)
+    status = get_model_status_pb2.GetModelStatusResponse()
+    entry = status.model_version_status.add(version=4, state=State.END.value)
+    entry.status.error_code, entry.status.error_message = 2, "Read less bytes than requested"
+    with scripted(lambda *_: status.SerializeToString()) as server, fleet_of(server) as fleet:
+        failed = fleet.failed("m")
+        with pytest.raises(RolloutError, match=r"did not load: Read less bytes than requested$"):
+            fleet.await_available("m", [4])
+        with pytest.raises(RolloutError, match=r"did not load earlier \(Read less.*promote again$"):
+            fleet.await_available("m", [4], failed_before=failed)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,6 +188,34 @@ def test_a_lock_ends_with_the_process_that_holds_it_however_that_dies(tmp_path: 
         holder.communicate()
     with rollout_lock(file, what="y", timeout=60, say=warn):
         pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_who_may_only_read_the_folder_waits_for_the_lock_that_is_there_and_needs_no_new_one() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        file = Path(folder) / "models.config"
+        file.touch()
+        os.seteuid(65534)
+        try:
+            with rollout_lock(file, what="reload", timeout=0, say=warn):
+                assert [path.name for path in Path(folder).iterdir()] == ["models.config"]
+            os.seteuid(0)
+            with rollout_lock(file, what="promote m 2", timeout=0, say=warn):
+                os.seteuid(65534)
+                with (
+                    pytest.raises(
+                        ConfigError, match=r"is still being changed by process \d+ on .*promote m 2"
+                    ),
+                    rollout_lock(file, what="reload", timeout=0, say=warn),
+                ):
+                    pass
+                os.seteuid(0)
+            os.seteuid(65534)
+            with rollout_lock(file, what="reload", timeout=0, say=warn):
+                pass
+        finally:
+            os.seteuid(0)
 
 
 def test_what_was_written_by_hand_between_two_steps_is_not_overwritten(

@@ -9,28 +9,12 @@ gets through. One line a child is printed: the file's content after it, and how 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 from pathlib import Path
 
 from impasto.serving.replaced_files import replace_file
-
-STEPS = ("open", "os.", "fcntl.", "tempfile.")
-
-
-def die_at(last: int) -> None:
-    """Kill this process, from now on, at its `last`-th step."""
-    steps = 0
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal steps
-        if event.startswith(STEPS):
-            steps += 1
-            if steps == last:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(hook)
+from killed_at import die_at
 
 
 def main(path: Path) -> None:

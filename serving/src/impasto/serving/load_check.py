@@ -44,13 +44,15 @@ class Loaded:
     Attributes:
         error: why it cannot be served; None if it can.
         signatures: the names of its signatures.
-        differences: how these differ from the contract, where the contract knows the model.
+        lacking: signatures of the contract, where that knows the model, that it has not.
+        differences: how the others differ from the contract.
         records: how many warm-up records ran.
         called: signatures that were called without inputs, as there was no warm-up record.
     """
 
     error: str | None = None
     signatures: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
     records: int = 0
     called: tuple[str, ...] = ()
@@ -155,6 +157,7 @@ def _result(answer: dict[str, Any]) -> Loaded:
         return Loaded(error=_printable(answer["error"]))
     return Loaded(
         signatures=tuple(answer["signatures"]),
+        lacking=tuple(answer["lacking"]),
         differences=tuple(map(_printable, answer["differences"])),
         records=answer["records"],
         called=tuple(answer["called"]),

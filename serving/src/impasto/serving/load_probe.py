@@ -14,6 +14,7 @@ import os
 import resource
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ def probe(model: str, version: int, directory: Path) -> dict[str, Any]:
     """What a server would find in one version.
 
     Returns:
-        `signatures` (names), `differences` from the contract, `records` (warm-up records that ran) and `called`
-        (signatures that were called without inputs); or `error`.
+        `signatures` (names), `lacking` (those of the contract that it has not), `differences` of the others from the
+        contract, `records` (warm-up records that ran) and `called` (signatures that were called without inputs); or
+        `error`.
     """
     try:
         servable = Servable(name=model, version=version, directory=directory)
@@ -48,13 +50,21 @@ def probe(model: str, version: int, directory: Path) -> dict[str, Any]:
             servable.close()
     except (StatusError, DecodeError) as error:
         return {"error": str(error)}
-    known = MODELS.get(model)
+    contracted = MODELS[model].signatures if model in MODELS else {}
     return {
         "signatures": list(signatures),
-        "differences": contract.differences(known, signatures) if known else [],
+        "lacking": [name for name in contracted if name not in signatures],
+        "differences": _differences(model, signatures) if model in MODELS else [],
         "records": records,
         "called": called,
     }
+
+
+def _differences(model: str, signatures: Mapping[str, SignatureInfo]) -> list[str]:
+    """Differences of the signatures that contract and version both have, as not every source can offer all."""
+    known = MODELS[model]
+    both = {name: signature for name, signature in known.signatures.items() if name in signatures}
+    return contract.differences(replace(known, signatures=both), {name: signatures[name] for name in both})
 
 
 def _call_without_inputs(servable: Servable, signatures: Mapping[str, SignatureInfo]) -> list[str]:

@@ -38,7 +38,7 @@ def replace_file(
     Args:
         path: the file. One that is there keeps its owner, group and mode.
         content: the bytes to write.
-        private: nobody but the owner and the group may read it; a new file is readable by this user only.
+        private: a new file is readable by this user only, rather than by everybody.
         expected: what the file may hold now, None for no file, looked at right before the rename; anything if
             not given.
 
@@ -116,8 +116,7 @@ def _give_rights(descriptor: int, target: Path, *, private: bool) -> None:
                 f"{target} belongs to user {present.st_uid} and group {present.st_gid}, and this user may not give "
                 "them a file: run the command as that user or as root"
             ) from error
-    mode = stat.S_IMODE(present.st_mode)
-    os.fchmod(descriptor, mode & ~stat.S_IRWXO if private else mode)
+    os.fchmod(descriptor, stat.S_IMODE(present.st_mode))
 
 
 def _flush_folder(folder: Path) -> None:

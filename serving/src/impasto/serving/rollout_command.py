@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from impasto.client.errors import ImpastoError
-from impasto.serving.errors import LocalServerError
+from impasto.serving.errors import ConfigError, LocalServerError
 from impasto.serving.fleet import RolloutError
 from impasto.serving.model_config import models_of
 from impasto.serving.replaced_files import FileChangedError
@@ -107,16 +107,20 @@ def _carry_out(rollout: Rollout, model: str, steps: Sequence[Step]) -> None:
 
 def _go_back(rollout: Rollout, reached: str) -> None:
     """Bring file and servers to where they were; the file first, whatever signal comes."""
-    path, present = rollout.file.path, rollout.file.config
+    path = rollout.file.path
     try:
         with rollout.interruptions.held():
             rollout.file.restore()
             warn("Going back to the configuration as it was.")
-        rollout.fleet.reload(present)
+        rollout.fleet.reload(rollout.file.config)
     except FileChangedError as error:
         warn(str(_changed(error, reached)))
-    except (ImpastoError, LocalServerError) as again:
-        warn(f"{path} is as it was, but not every server is: {again}. Try `reload`.")
+    except ConfigError as error:
+        warn(
+            f"{error}. It still says what the last step wrote: mend that, correct the file, then use `reload`."
+        )
+    except (ImpastoError, LocalServerError) as error:
+        warn(f"{path} is as it was, but not every server is: {error}. Try `reload`.")
     except (KeyboardInterrupt, SystemExit):
         warn(f"{path} is as it was, but perhaps not every server is. Try `reload`.")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from impasto.client.manifest import MANIFEST_NAME
+from impasto.client.manifest import MANIFEST_NAME, Manifest, ManifestError
+from impasto.client.signatures import SERVING_DEFAULT
 from impasto.client.version_files import compare
 from impasto.serving.errors import LocalServerError
 from impasto.serving.load_check import Loaded, VersionOnDisk, load_each
@@ -64,19 +66,33 @@ def _check_files(version: VersionOnDisk) -> str:
 def _check_loaded(version: VersionOnDisk, loaded: Loaded) -> None:
     if loaded.error is not None:
         raise VersionCheckError(
-            f"{version} cannot be served ({version.directory}): {loaded.error}. No server was told of it. Export "
-            "it again, or use --no-load if a server has what is missing here"
+            f"{version} cannot be served ({version.directory}): {loaded.error.rstrip('.')}. No server was told of it. "
+            "Export it again, or use --no-load if a server has what is missing here"
         )
-    if loaded.differences:
+    faults = [
+        *loaded.differences,
+        *(f"signature {name!r} is missing" for name in _broken_promises(version, loaded)),
+    ]
+    if faults:
         raise VersionCheckError(
-            f"{version} does not keep the contract of {version.model}, by which the clients call it "
-            f"({version.directory}): {'; '.join(loaded.differences)}. No server was told of it. Export it with the "
+            f"{version} does not keep the contract of {version.model}, by which clients call it "
+            f"({version.directory}): {'; '.join(faults)}. No server was told of it. Export it with the "
             "present impasto-export, or use --no-load to serve it all the same"
         )
 
 
+def _broken_promises(version: VersionOnDisk, loaded: Loaded) -> list[str]:
+    """The signatures that a version has not and must have: the one that is called by default, and its manifest's."""
+    promised = {SERVING_DEFAULT} & set(loaded.lacking)
+    with contextlib.suppress(ManifestError):  # there is none
+        promised |= set(Manifest.read(version.directory).signatures)
+    return sorted(promised - set(loaded.signatures))
+
+
 def _calls(loaded: Loaded) -> str:
     what = f"it loads, {len(loaded.signatures)} signature(s)"
+    if loaded.lacking:
+        what += f" (of its contract it lacks {', '.join(loaded.lacking)})"
     if loaded.records:
         return f"{what}, {loaded.records} warm-up record(s) ran"
     if loaded.called:
