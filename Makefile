@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit docs bench-client bench-gzip bench-hedging bench-memory bench-dream bench-transfer clean
+.PHONY: help setup setup-dev demo test lint types unit test-docker docs bench-client bench-gzip bench-hedging bench-memory bench-dream bench-transfer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ types: setup-dev
 unit: setup-dev
 	@# A file's tests stay together, as they share its servers; the files in their order, as the slow ones are not last.
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-docker: setup-dev ## compose's containers on this machine's Docker engine, with a stand-in for the server; skipped without one
+	IMPASTO_TEST_DOCKER=1 $(BIN)/pytest -v tests/docker_engine
 
 docs: setup-dev ## the API reference, from the docstrings, in build/docs
 	$(BIN)/pdoc --docformat google --output-directory build/docs $$(cat docs/reference-modules.txt)
