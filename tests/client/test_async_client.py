@@ -21,7 +21,7 @@ from client_servers import aborting, scripted
 from counting_server import counting
 from impasto.client import AsyncClient, Client, Progress, TlsOptions, errors
 from impasto.client.checkpoint import CheckpointFile
-from impasto.serving import GrpcOptions, LocalServer
+from model_servers import ModelServer, serving
 from pictures import pixels
 
 ResultT = TypeVar("ResultT")
@@ -32,16 +32,16 @@ PICTURE, PAINTING = pixels(40, 60), pixels(48, 40, seed=1)
 
 
 @pytest.fixture(scope="module")
-def stylize_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+def stylize_server(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
     from tiny_stylizer import publish_tiny
 
     root = tmp_path_factory.mktemp("stylizers")
     publish_tiny(root)
-    with LocalServer(root) as server:
+    with serving(server_kind, root) as server:
         yield server
 
 
-def asked(server: LocalServer, question: Callable[[AsyncClient], Awaitable[ResultT]]) -> ResultT:
+def asked(server: ModelServer, question: Callable[[AsyncClient], Awaitable[ResultT]]) -> ResultT:
     """What an asynchronous client of `server` makes of it."""
 
     async def ask() -> ResultT:
@@ -82,7 +82,7 @@ def test_it_has_the_methods_of_the_other_with_the_same_arguments() -> None:
     ids=["predict", "metadata", "status", "wait_ready"],
 )
 def test_small_calls_answer_as_the_other_client_does(
-    toy_server: LocalServer, ask: Callable[[Any], Any]
+    toy_server: ModelServer, ask: Callable[[Any], Any]
 ) -> None:
     with Client(toy_server.address) as client:
         expected = ask(client)
@@ -102,7 +102,7 @@ def test_small_calls_answer_as_the_other_client_does(
 def test_pictures_are_those_of_the_other_client_bit_for_bit(
     request: pytest.FixtureRequest, fixture: str, make: Callable[[Any], Any]
 ) -> None:
-    server: LocalServer = request.getfixturevalue(fixture)
+    server: ModelServer = request.getfixturevalue(fixture)
     with Client(server.address) as client:
         expected = make(client)
     found = asked(server, make)
@@ -110,7 +110,7 @@ def test_pictures_are_those_of_the_other_client_bit_for_bit(
     assert np.array_equal(np.asarray(found), np.asarray(expected))
 
 
-def test_a_style_vector_serves_both_clients(stylize_server: LocalServer) -> None:
+def test_a_style_vector_serves_both_clients(stylize_server: ModelServer) -> None:
     vector = asked(stylize_server, lambda client: client.style_vector(PAINTING))
     with Client(stylize_server.address) as client:
         assert np.array_equal(vector.values, client.style_vector(PAINTING).values)
@@ -120,14 +120,14 @@ def test_a_style_vector_serves_both_clients(stylize_server: LocalServer) -> None
         )
 
 
-def test_descriptions_are_the_same(dream_server: LocalServer, transfer_server: LocalServer) -> None:
+def test_descriptions_are_the_same(dream_server: ModelServer, transfer_server: ModelServer) -> None:
     with Client(dream_server.address) as client:
         assert asked(dream_server, lambda other: other.describe_dream()) == client.describe_dream()
     with Client(transfer_server.address) as client:
         assert asked(transfer_server, lambda other: other.describe_transfer()) == client.describe_transfer()
 
 
-def test_progress_is_told_in_the_event_loop(committed_server: LocalServer) -> None:
+def test_progress_is_told_in_the_event_loop(committed_server: ModelServer) -> None:
     seen: list[Progress] = []
 
     def note(progress: Progress) -> None:
@@ -138,7 +138,7 @@ def test_progress_is_told_in_the_event_loop(committed_server: LocalServer) -> No
     assert [progress.done for progress in seen] == list(range(seen[0].total + 1))
 
 
-def test_a_dream_can_be_watched_and_its_last_progress_is_the_result(dream_server: LocalServer) -> None:
+def test_a_dream_can_be_watched_and_its_last_progress_is_the_result(dream_server: ModelServer) -> None:
     async def watch(client: AsyncClient) -> list[Any]:
         return [progress async for progress in client.dreaming(PICTURE, every=4, **DREAM)]
 
@@ -149,7 +149,7 @@ def test_a_dream_can_be_watched_and_its_last_progress_is_the_result(dream_server
 
 
 def test_a_transfer_that_was_given_up_goes_on_from_its_checkpoint(
-    transfer_server: LocalServer, tmp_path: Path
+    transfer_server: ModelServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "checkpoint"
 
@@ -171,7 +171,7 @@ def test_a_transfer_that_was_given_up_goes_on_from_its_checkpoint(
 
 
 def test_a_cancelled_job_has_written_its_checkpoint_and_goes_on_from_there(
-    dream_server: LocalServer, tmp_path: Path
+    dream_server: ModelServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "checkpoint"
     options = DREAM | {"steps": 2000}
@@ -273,7 +273,7 @@ def test_a_closed_client_says_so_to_calls_that_wait_for_a_place_and_to_later_one
         asyncio.run(close(server.address))
 
 
-def test_a_client_that_is_closed_before_its_first_call_is_closed(toy_server: LocalServer) -> None:
+def test_a_client_that_is_closed_before_its_first_call_is_closed(toy_server: ModelServer) -> None:
     async def close() -> None:
         client = AsyncClient(toy_server.address)
         await client.close()
@@ -324,16 +324,15 @@ def test_every_status_becomes_the_exception_that_the_other_client_raises(code: g
     )
 
 
-def test_a_missing_signature_is_named(toy_server: LocalServer) -> None:
+def test_a_missing_signature_is_named(toy_server: ModelServer) -> None:
     with pytest.raises(errors.SignatureNotFound, match="has no signature 'none'; it has serving_default"):
         asked(toy_server, lambda client: client.predict("add", {}, signature="none"))
 
 
-def test_an_untrusted_server_is_named(toy_repository: Path, tmp_path: Path) -> None:
+def test_an_untrusted_server_is_named(toy_repository: Path, tmp_path: Path, server_kind: str) -> None:
     authority, stranger = Authority(tmp_path, "ours"), Authority(tmp_path, "strangers")
     config = authority.ssl_config("127.0.0.1")
-    options = GrpcOptions(ssl_config_file=config)
-    with LocalServer(toy_repository, only=["add"], grpc_options=options) as server:
+    with serving(server_kind, toy_repository, only=["add"], ssl_config_file=config) as server:
 
         async def ask(tls: TlsOptions | None) -> Any:
             async with AsyncClient(server.address, tls=tls) as client:
@@ -345,7 +344,7 @@ def test_an_untrusted_server_is_named(toy_repository: Path, tmp_path: Path) -> N
 
 
 def test_a_picture_that_cannot_be_used_fails_as_in_the_other_client(
-    committed_server: LocalServer, tmp_path: Path
+    committed_server: ModelServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "no.png"
     path.write_bytes(b"not a picture")
@@ -354,7 +353,7 @@ def test_a_picture_that_cannot_be_used_fails_as_in_the_other_client(
 
 
 def test_a_map_upscales_a_folder_in_order_and_one_bad_picture_does_not_stop_it(
-    committed_server: LocalServer,
+    committed_server: ModelServer,
 ) -> None:
     pictures: list[Any] = [pixels(20 + number, 30, seed=number) for number in range(6)]
     pictures[3] = b"not a picture"
@@ -375,7 +374,7 @@ def test_a_map_upscales_a_folder_in_order_and_one_bad_picture_does_not_stop_it(
             assert np.array_equal(np.asarray(result), np.asarray(single))
 
 
-def test_a_map_works_within_a_running_event_loop_as_in_a_notebook(toy_server: LocalServer) -> None:
+def test_a_map_works_within_a_running_event_loop_as_in_a_notebook(toy_server: ModelServer) -> None:
     async def halves(client: AsyncClient, number: float) -> float:
         return float((await client.predict("half", {"x": np.array([number], np.float32)}))["y"][0])
 

@@ -12,7 +12,7 @@ import pytest
 
 from impasto.client import AsyncClient, Client, errors
 from impasto.client._async_room import Room
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 from pictures import pixels
 
 
@@ -125,11 +125,11 @@ def test_whoever_is_cancelled_leaves_the_queue_also_when_their_turn_has_just_com
 
 
 def test_far_more_pictures_at_once_than_a_server_has_threads_are_all_done(
-    committed_server: LocalServer, committed_models: Path
+    committed_server: ModelServer, committed_models: Path, server_kind: str
 ) -> None:
     pictures = [pixels(40, 60, seed=number) for number in range(24)]
     with (
-        LocalServer(committed_models, only=["srcnn"], grpc_max_threads=3) as server,
+        serving(server_kind, committed_models, only=["srcnn"], grpc_max_threads=3) as server,
         Client(server.address) as client,
         Client(committed_server.address) as calm,
     ):

@@ -17,11 +17,11 @@ from client_servers import aborting, scripted
 from counting_server import counting
 from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 
 
 @pytest.fixture(autouse=True)
-def at_the_committed_server(committed_server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def at_the_committed_server(committed_server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv(ADDRESS_VARIABLE, committed_server.address)
     yield
 
@@ -89,7 +89,7 @@ def test_models_shows_the_signatures(capsys: pytest.CaptureFixture[str]) -> None
     assert "srcnn serving_default\n  in  image uint8 [?, ?, ?, 3]\n  out image uint8 [?, ?, ?, 3]\n" in shown
 
 
-def test_models_as_json(capsys: pytest.CaptureFixture[str], committed_server: LocalServer) -> None:
+def test_models_as_json(capsys: pytest.CaptureFixture[str], committed_server: ModelServer) -> None:
     assert run(["models", "--json"]) == exit_codes.DONE
     shown = json.loads(capsys.readouterr().out)
     assert shown["server"] == committed_server.address
@@ -101,7 +101,7 @@ def test_models_as_json(capsys: pytest.CaptureFixture[str], committed_server: Lo
 
 
 def test_models_shows_other_models_and_their_defaults(
-    toy_server: LocalServer, capsys: pytest.CaptureFixture[str]
+    toy_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--server", toy_server.address, "defaults", "echo"]
     assert run(["models", "-s", *arguments]) == exit_codes.DONE
@@ -117,7 +117,7 @@ def test_a_model_asked_for_by_name_that_is_not_served_is_4(capsys: pytest.Captur
     assert ["nope", "-", "not", "served"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
-def test_status_of_the_server(capsys: pytest.CaptureFixture[str], committed_server: LocalServer) -> None:
+def test_status_of_the_server(capsys: pytest.CaptureFixture[str], committed_server: ModelServer) -> None:
     assert run(["status"]) == exit_codes.DONE
     assert capsys.readouterr().out == f"{committed_server.address} answers; ready: srcnn\n"
 
@@ -166,7 +166,7 @@ def test_status_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     "command", [[str(Path(sys.executable).with_name("impasto"))], [sys.executable, "-m", "impasto.client"]]
 )
 def test_the_installed_command_and_the_module_run_the_same(
-    command: list[str], committed_server: LocalServer
+    command: list[str], committed_server: ModelServer
 ) -> None:
     arguments = ["status", "nope", "--server", committed_server.address]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
@@ -194,7 +194,7 @@ def test_a_server_that_goes_away_is_one_line_without_the_logs_of_grpc() -> None:
     assert err.startswith(f"impasto: no model server answers at {server.address}")
 
 
-def test_a_reader_that_goes_away_is_no_crash(toy_server: LocalServer) -> None:
+def test_a_reader_that_goes_away_is_no_crash(toy_server: ModelServer) -> None:
     shell = f"{sys.executable} -m impasto.client models -s echo --server {toy_server.address} | true"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr

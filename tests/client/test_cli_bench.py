@@ -12,10 +12,10 @@ import pytest
 
 from client_servers import aborting, overloaded, prediction, scripted
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 
 
-def test_a_server_is_measured(committed_server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_is_measured(committed_server: ModelServer, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--server", committed_server.address, "--seconds", "0.3", "--size", "40x30"]
     assert run(["bench", *options, "--concurrency", "1,3", "--json"]) == exit_codes.DONE
     one, three = json.loads(capsys.readouterr().out)
@@ -34,7 +34,7 @@ def test_a_server_is_measured(committed_server: LocalServer, capsys: pytest.Capt
 def test_long_jobs_are_measured_by_a_step(
     request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], fixture: str, model: str
 ) -> None:
-    server: LocalServer = request.getfixturevalue(fixture)
+    server: ModelServer = request.getfixturevalue(fixture)
     options = ["--server", server.address, "--seconds", "0.2", "--size", "40x36", "--concurrency", "2"]
     assert run(["bench", model, *options]) == exit_codes.DONE
     said = capsys.readouterr()
@@ -45,7 +45,7 @@ def test_long_jobs_are_measured_by_a_step(
 
 
 def test_a_call_may_take_as_long_as_one_of_the_job_may(
-    committed_server: LocalServer, monkeypatch: pytest.MonkeyPatch
+    committed_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["bench", "srcnn", "--server", committed_server.address, "--seconds", "0.1", "--size", "40x30"]
     monkeypatch.setenv("IMPASTO_TIMEOUT_PREDICT", "0.0001")
@@ -55,7 +55,7 @@ def test_a_call_may_take_as_long_as_one_of_the_job_may(
 
 
 def test_a_server_without_such_models_is_told(
-    toy_server: LocalServer, capsys: pytest.CaptureFixture[str]
+    toy_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["bench", "--server", toy_server.address]) == exit_codes.REFUSED
     assert "serves none of srcnn" in capsys.readouterr().err

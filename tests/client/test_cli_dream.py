@@ -23,7 +23,7 @@ from dream_processes import impasto, server_process, wait_until
 from impasto.client import Client, zoom_in
 from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from pictures import load, pixels, save
 
 PICTURE = pixels(40, 60)
@@ -32,7 +32,7 @@ ENDLESS = ["--steps", "100000000", "--octaves", "0"]
 
 @pytest.fixture(autouse=True)
 def photo_beside_a_server(
-    dream_server: LocalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    dream_server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[None]:
     monkeypatch.setenv(ADDRESS_VARIABLE, dream_server.address)
     monkeypatch.chdir(tmp_path)
@@ -41,7 +41,7 @@ def photo_beside_a_server(
 
 
 @pytest.fixture
-def client(dream_server: LocalServer) -> Iterator[Client]:
+def client(dream_server: ModelServer) -> Iterator[Client]:
     with Client(dream_server.address) as client:
         yield client
 
@@ -163,7 +163,7 @@ def test_neither_the_input_nor_a_result_is_replaced(capsys: pytest.CaptureFixtur
 
 
 def test_ctrl_c_keeps_the_picture_so_far_and_the_same_command_goes_on(
-    client: Client, dream_server: LocalServer
+    client: Client, dream_server: ModelServer
 ) -> None:
     arguments = ["dream", "photo.png", "-o", "dream.png", "--checkpoint", "point", "--every", "800"]
     arguments += ["--steps", "2400", "--octaves", "0"]
@@ -185,7 +185,7 @@ def test_ctrl_c_keeps_the_picture_so_far_and_the_same_command_goes_on(
     assert Path("dream-01600.png").exists()
 
 
-def test_ctrl_c_in_json(dream_server: LocalServer) -> None:
+def test_ctrl_c_in_json(dream_server: ModelServer) -> None:
     arguments = ["dream", "photo.png", "-o", "dream.png", "--json", "--every", "100", *ENDLESS]
     process = impasto(*arguments, server=dream_server.address)
     wait_until(lambda: Path("dream-00100.png").exists())
@@ -247,7 +247,7 @@ def test_a_picture_on_the_way_that_cannot_be_written_leaves_the_picture_so_far(
 
 
 def test_a_checkpoint_that_can_no_longer_be_written_leaves_the_picture_so_far(
-    client: Client, dream_server: LocalServer
+    client: Client, dream_server: ModelServer
 ) -> None:
     Path("points").mkdir()
     arguments = ["--checkpoint", "points/point", "--every", "100", *ENDLESS]
@@ -321,7 +321,7 @@ def test_what_ctrl_c_leaves_is_told_below_the_bar_when_it_has_ended() -> None:
     assert told.endswith("\ndream.png\r\n")
 
 
-def test_no_bar_without_a_terminal_and_none_if_quiet(dream_server: LocalServer) -> None:
+def test_no_bar_without_a_terminal_and_none_if_quiet(dream_server: ModelServer) -> None:
     process = impasto("dream", "photo.png", "-o", "a.png", server=dream_server.address)
     assert process.communicate(timeout=60) == ("a.png\n", "")
     code, terminal, _ = on_a_terminal("dream", "photo.png", "-o", "b.png", "--quiet")
@@ -372,7 +372,7 @@ def test_the_bar_of_a_zoom_tells_the_time_left_of_all_frames() -> None:
     assert min(60 * int(minutes) + int(seconds) for minutes, seconds in lefts) > 0
 
 
-def test_ctrl_c_keeps_the_frames_so_far(dream_server: LocalServer) -> None:
+def test_ctrl_c_keeps_the_frames_so_far(dream_server: ModelServer) -> None:
     process = impasto("dream", "photo.png", "-o", "frames", "--zoom", "9999", server=dream_server.address)
     wait_until(lambda: Path("frames/frame-00002.png").exists())
     process.send_signal(signal.SIGINT)

@@ -22,7 +22,7 @@ from client_servers import metadata, prediction, scripted
 from counting_server import counting
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from pictures import pixels, save
 
 COMMAND = [sys.executable, "-m", "impasto.client"]
@@ -45,7 +45,7 @@ def holiday(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Of the server with the committed srcnn, which commands use unless told otherwise."""
-    server: LocalServer = request.getfixturevalue("committed_server")
+    server: ModelServer = request.getfixturevalue("committed_server")
     monkeypatch.setenv("IMPASTO_SERVER", server.address)
     return server.address
 
@@ -141,7 +141,7 @@ def test_a_folder_can_dream_and_be_transferred(
     fixture: str,
     command: list[str],
 ) -> None:
-    server: LocalServer = request.getfixturevalue(fixture)
+    server: ModelServer = request.getfixturevalue(fixture)
     save(Path("painting.png"), pixels(40, 36, seed=9))
     for number in (3, 4, 6, 7):
         (holiday / f"{number}.png").unlink()
@@ -186,7 +186,7 @@ def test_a_picture_goes_through_pipes_in_the_format_that_is_asked_for(holiday: P
 def test_long_jobs_go_through_pipes_too(
     request: pytest.FixtureRequest, holiday: Path, command: list[str], fixture: str
 ) -> None:
-    server: LocalServer = request.getfixturevalue(fixture)
+    server: ModelServer = request.getfixturevalue(fixture)
     save(Path("painting.png"), pixels(40, 36, seed=9))
     picture = save(Path("photo.png"), pixels(36, 48)).read_bytes()
     done = subprocess.run(

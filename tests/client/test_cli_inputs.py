@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from pictures import pixels, save
 
 INPUTS = ["photo.png", "out-00002.png", "frames/frame-00002.png", "guide.gif"]
@@ -100,7 +100,7 @@ def test_a_checkpoint_is_no_picture_on_the_way(capsys: pytest.CaptureFixture[str
     assert "--checkpoint new/out-00004.png is where a picture on the way goes" in capsys.readouterr().err
 
 
-def test_an_input_between_the_pictures_on_the_way_is_in_nobodys_way(dream_server: LocalServer) -> None:
+def test_an_input_between_the_pictures_on_the_way_is_in_nobodys_way(dream_server: ModelServer) -> None:
     Path("out-00002.png").rename("out-00003.png")
     before = Path("out-00003.png").read_bytes()
     command = ["dream", "out-00003.png", "-o", "out.png", "--every", "2", "--steps", "4", "--octaves", "0"]

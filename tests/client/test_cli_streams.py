@@ -16,7 +16,7 @@ import pytest
 
 from dream_processes import wait_until
 from impasto.client.cli import exit_codes
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from pictures import encoded, load, pixels, save
 from watched_process import has_read_all, needs_proc
 
@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-m", "impasto.client"]
 
 @pytest.fixture(autouse=True)
 def photo_beside_a_server(
-    committed_server: LocalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    committed_server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("IMPASTO_SERVER", committed_server.address)
     monkeypatch.chdir(tmp_path)
@@ -66,7 +66,7 @@ def test_a_help_that_finds_no_room_is_an_error_in_one_line(command: str) -> None
     assert done.returncode == exit_codes.FAILED
 
 
-def test_a_long_job_whose_picture_finds_no_room_is_an_error_in_one_line(dream_server: LocalServer) -> None:
+def test_a_long_job_whose_picture_finds_no_room_is_an_error_in_one_line(dream_server: ModelServer) -> None:
     save(Path("photo.png"), pixels(40, 60))
     done = in_shell(f"dream photo.png -o - --server {dream_server.address} > /dev/full")
     assert done.stderr == "impasto: cannot write to standard output: No space left on device\n"

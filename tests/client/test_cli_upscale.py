@@ -22,13 +22,13 @@ from client_servers import prediction, scripted
 from impasto.client import Client
 from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from pictures import bomb, load, pixels, save
 
 
 @pytest.fixture(autouse=True)
 def at_the_committed_server(
-    committed_server: LocalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    committed_server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[None]:
     monkeypatch.setenv(ADDRESS_VARIABLE, committed_server.address)
     monkeypatch.chdir(tmp_path)
@@ -40,7 +40,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_file_becomes_a_file_as_the_client_makes_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], committed_server: LocalServer
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], committed_server: ModelServer
 ) -> None:
     save(tmp_path / "photo.png")
     assert run(["upscale", "photo.png", "-o", "large.png"]) == exit_codes.DONE

@@ -16,20 +16,22 @@ from counting_server import counting
 from impasto.client import AsyncClient, Client, State, errors
 from impasto.client._dtypes import WIRE_TYPES
 from impasto.client.wire import serving_pb2 as wire
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 
 
 @pytest.fixture(scope="module")
-def client(toy_server: LocalServer) -> Iterator[Client]:
+def client(toy_server: ModelServer) -> Iterator[Client]:
     with Client(toy_server.address) as client:
         yield client
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["typed fields", "tensor_content"])
-def echo_client(request: pytest.FixtureRequest, toy_repository: Path) -> Iterator[Client]:
+@pytest.fixture(scope="module", params=["false", "true"], ids=["typed fields", "tensor_content"])
+def echo_client(request: pytest.FixtureRequest, toy_repository: Path, server_kind: str) -> Iterator[Client]:
     """A client of a server that answers in one of the two ways that TensorFlow Serving can."""
     with (
-        LocalServer(toy_repository, only=["echo"], serialization_as_tensor_content=request.param) as server,
+        serving(
+            server_kind, toy_repository, only=["echo"], enable_serialization_as_tensor_content=request.param
+        ) as server,
         Client(server.address) as client,
     ):
         yield client
@@ -161,14 +163,14 @@ def test_the_timeout_of_a_call_holds_and_stops_the_work(client: Client) -> None:
     assert time.monotonic() - started < 60  # the work itself would take hours
 
 
-def test_the_clients_timeout_holds_unless_a_call_has_its_own(toy_server: LocalServer) -> None:
+def test_the_clients_timeout_holds_unless_a_call_has_its_own(toy_server: ModelServer) -> None:
     with Client(toy_server.address, timeout=0.2) as client, pytest.raises(errors.DeadlineExceeded):
         client.predict("slow", {"steps": np.int32(10_000_000)})
         assert client.predict("slow", {"steps": np.int32(400)}, timeout=60)["y"].shape == ()
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), 9e9, 10**400])
-def test_a_timeout_that_is_no_time_is_refused(toy_server: LocalServer, timeout: float) -> None:
+def test_a_timeout_that_is_no_time_is_refused(toy_server: ModelServer, timeout: float) -> None:
     with pytest.raises(ValueError, match="timeout"):
         Client(toy_server.address, timeout=timeout)
     with Client(toy_server.address) as client, pytest.raises(ValueError, match="timeout"):
@@ -316,7 +318,7 @@ def test_waiting_for_a_model_that_failed_to_load_says_why() -> None:
 
 @pytest.mark.parametrize("hedge", [None, 0.01])
 @pytest.mark.parametrize("called_before", [False, True])
-def test_a_closed_client_says_so(toy_server: LocalServer, called_before: bool, hedge: float | None) -> None:
+def test_a_closed_client_says_so(toy_server: ModelServer, called_before: bool, hedge: float | None) -> None:
     client = Client(toy_server.address, hedge=hedge)
     if called_before:
         client.status("half")
@@ -355,7 +357,7 @@ def test_closing_the_client_ends_the_calls_that_other_threads_have_under_way() -
 
 
 def test_the_address_comes_from_the_environment(
-    toy_server: LocalServer, monkeypatch: pytest.MonkeyPatch
+    toy_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IMPASTO_SERVER", toy_server.address)
     with Client() as client:

@@ -14,7 +14,7 @@ from PIL import Image
 from dream_processes import impasto
 from impasto.client import read_picture
 from impasto.client.cli import exit_codes
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from mutations import damaged
 from picture_files import made_files, written_files
 from pictures import bomb, encoded, load, pixels
@@ -74,7 +74,7 @@ def test_6000_damaged_files_are_pictures_or_errors_that_name_the_file() -> None:
 
 
 def test_bad_pictures_in_a_batch_do_not_stop_the_good_ones(
-    committed_server: LocalServer, tmp_path: Path
+    committed_server: ModelServer, tmp_path: Path
 ) -> None:
     photos, results = tmp_path / "photos", tmp_path / "results"
     photos.mkdir()

@@ -16,14 +16,14 @@ from dream_models import LAYERS, MINIMUM_SIDE, WEIGHTS
 from impasto.client import Client, DreamProgress
 from impasto.client._colour import keep_colours
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 from pictures import pixels
 
 PICTURE = pixels(40, 60)
 
 
 @pytest.fixture(scope="module")
-def client(dream_server: LocalServer) -> Iterator[Client]:
+def client(dream_server: ModelServer) -> Iterator[Client]:
     with Client(dream_server.address) as client:
         yield client
 
@@ -208,10 +208,15 @@ def test_the_model_tells_what_it_is(client: Client) -> None:
     assert (told.minimum_side, told.maximum_pixels, told.maximum_tile_pixels) == (8, 40_000, 20_000)
 
 
-def test_two_dreams_at_once_on_a_server_for_one_wait_for_each_other(dream_repository: Path) -> None:
+def test_two_dreams_at_once_on_a_server_for_one_wait_for_each_other(
+    dream_repository: Path, server_kind: str
+) -> None:
     alone: NDArray[np.uint8]
     results: list[NDArray[np.uint8]] = []
-    with LocalServer(dream_repository, grpc_max_threads=2) as server, Client(server.address) as client:
+    with (
+        serving(server_kind, dream_repository, grpc_max_threads=2) as server,
+        Client(server.address) as client,
+    ):
         alone = dreamt(client, steps=50)
 
         def work() -> None:

@@ -15,7 +15,7 @@ from impasto.client import Client
 from impasto.client._jobs import Snapshot
 from impasto.client.checkpoint import CheckpointFile
 from impasto.client.errors import CheckpointError, ModelNotFound, UnwritableOutput
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 from pictures import pixels
 
 PICTURE = pixels(40, 60)
@@ -23,7 +23,7 @@ OPTIONS: dict[str, Any] = {"steps": 30, "octaves": [-1, 0], "tile": 17, "seed": 
 
 
 @pytest.fixture(scope="module")
-def client(dream_server: LocalServer) -> Iterator[Client]:
+def client(dream_server: ModelServer) -> Iterator[Client]:
     with Client(dream_server.address) as client:
         yield client
 
@@ -173,17 +173,19 @@ def test_the_file_is_not_rewritten_at_every_call(client: Client, tmp_path: Path)
     assert len(written) < 30
 
 
-def test_a_new_version_in_the_middle_is_never_mixed_in(dream_repository: Path, tmp_path: Path) -> None:
+def test_a_new_version_in_the_middle_is_never_mixed_in(
+    dream_repository: Path, tmp_path: Path, server_kind: str
+) -> None:
     models, path = tmp_path / "models", tmp_path / "checkpoint"
     shutil.copytree(dream_repository, models)
-    with LocalServer(models) as server, Client(server.address) as client:
+    with serving(server_kind, models) as server, Client(server.address) as client:
         undisturbed = client.dream(PICTURE, **OPTIONS)
         steps = client.dreaming(PICTURE, checkpoint=path, every=1, **OPTIONS)
         while next(steps).done < 40:
             pass
         server.stop()
         write_dream(models, 2, seed=1)
-        with LocalServer(models, port=server.port):
+        with serving(server_kind, models, port=server.port):
             with pytest.raises(
                 ModelNotFound, match=r"version 1 of dream, with which this job began, is no long"
             ):
@@ -193,7 +195,7 @@ def test_a_new_version_in_the_middle_is_never_mixed_in(dream_repository: Path, t
             newer = client.dream(PICTURE, **OPTIONS)
             assert not np.array_equal(np.asarray(newer), np.asarray(undisturbed))
         shutil.rmtree(models / "dream" / "2")
-        with LocalServer(models, port=server.port):
+        with serving(server_kind, models, port=server.port):
             (first, *_, last) = client.dreaming(PICTURE, checkpoint=path, **OPTIONS)
     assert first.done == 40
     assert np.array_equal(np.asarray(last.preview()), np.asarray(undisturbed))

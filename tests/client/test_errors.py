@@ -15,7 +15,7 @@ from client_servers import BATCH_MISMATCH, QUEUE_FULL, aborting, scripted
 from impasto.client import Client, Retries, errors
 from impasto.client._failures import how_to_start
 from impasto.client.errors import STATUS_ERRORS, CallError, ImpastoError
-from impasto.serving import GrpcOptions, LocalServer
+from model_servers import serving
 
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 
@@ -251,14 +251,14 @@ def test_the_way_to_start_a_server_is_for_the_address_where_it_was_looked_for(
     assert how_to_start(address) == f"Start one: impasto-serving local --models models {options}"
 
 
-def test_a_server_that_was_started_as_a_failure_says_answers(toy_repository: Path, tmp_path: Path) -> None:
+def test_a_server_that_was_started_as_a_failure_says_answers(
+    toy_repository: Path, tmp_path: Path, server_kind: str
+) -> None:
     address = f"unix:{tmp_path}/models.sock"
     with Client(address) as client:
         with pytest.raises(errors.ServerUnavailable) as caught:
             client.status("add")
         command = re.search(r"--grpc_socket_path (\S+) ", str(caught.value))
         assert command is not None
-        with LocalServer(
-            toy_repository, only=["add"], grpc_options=GrpcOptions(socket_path=Path(command[1]))
-        ):
+        with serving(server_kind, toy_repository, only=["add"], grpc_socket_path=command[1]):
             client.wait_ready(models=["add"])

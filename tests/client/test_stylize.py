@@ -17,7 +17,7 @@ from client_servers import batching, metadata, overloaded, prediction, scripted
 from impasto.client import Client, Progress, StyleVector, errors
 from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 from pictures import encoded, pixels, save
 
 PHOTO = pixels(44, 60)
@@ -26,7 +26,7 @@ STARS = pixels(30, 48, seed=2)[::-1].copy()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
     """`stylize` splits its style off, `tangled` cannot."""
     from hub_modules import TangledModule, write_hub_module
     from impasto.export.saved_model import save as save_model
@@ -38,12 +38,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     publish_tiny(root)
     tangled = ServedStylizer(load_hub(str(write_hub_module(root.parent / "tangled", TangledModule()))))
     save_model(tangled, root / "tangled" / "1", tangled.signatures, contract=tangled.contract)
-    with LocalServer(root) as server:
+    with serving(server_kind, root) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def client(server: LocalServer) -> Iterator[Client]:
+def client(server: ModelServer) -> Iterator[Client]:
     with Client(server.address) as client:
         yield client
 
@@ -283,7 +283,7 @@ def test_a_source_without_vectors_says_so(client: Client, call: object) -> None:
 
 
 def test_the_command_says_so_once_for_a_whole_folder(
-    server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: ModelServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()

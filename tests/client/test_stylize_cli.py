@@ -14,22 +14,22 @@ from PIL import Image
 from impasto.client import Client
 from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 from pictures import load, pixels, save
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
     from tiny_stylizer import publish_tiny
 
     root = tmp_path_factory.mktemp("models")
     publish_tiny(root)
-    with LocalServer(root) as server:
+    with serving(server_kind, root) as server:
         yield server
 
 
 @pytest.fixture(autouse=True)
-def at_the_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def at_the_server(server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Photos and paintings in the current folder, and a server in the environment."""
     monkeypatch.setenv(ADDRESS_VARIABLE, server.address)
     monkeypatch.chdir(tmp_path)
@@ -45,20 +45,20 @@ def read(path: str) -> NDArray[np.uint8]:
     return np.asarray(load(Path(path)))
 
 
-def painted(server: LocalServer, *arguments: object, **options: object) -> NDArray[np.uint8]:
+def painted(server: ModelServer, *arguments: object, **options: object) -> NDArray[np.uint8]:
     with Client(server.address) as client:
         return np.asarray(client.stylize(*arguments, **options))  # type: ignore[arg-type]
 
 
 def test_a_photo_is_painted_as_the_client_paints_it(
-    server: LocalServer, capsys: pytest.CaptureFixture[str]
+    server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["stylize", "photo.png", "--style", "waves.png", "-o", "painted.png"]) == exit_codes.DONE
     np.testing.assert_array_equal(read("painted.png"), painted(server, "photo.png", "waves.png"))
     assert capsys.readouterr().out == "painted.png\n"
 
 
-def test_every_option_reaches_the_client(server: LocalServer) -> None:
+def test_every_option_reaches_the_client(server: ModelServer) -> None:
     command = ["stylize", "photo.png", "-o", "painted.png", "-s", "waves.png", "-w", "2", "-s", "stars.png"]
     assert run([*command, "-w", "1", "--strength", "0.6", "--preserve-color", "--max-side", "30"]) == 0
     expected = painted(
@@ -74,7 +74,7 @@ def test_every_option_reaches_the_client(server: LocalServer) -> None:
 
 
 def test_a_folder_is_painted_with_paintings_that_are_looked_at_once(
-    server: LocalServer, capsys: pytest.CaptureFixture[str]
+    server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["stylize", "holiday", "-s", "waves.png", "-s", "stars.png", "-o", "new/painted"]) == 0
     for name in ("a.png", "b.png"):
@@ -111,7 +111,7 @@ def test_a_single_photo_as_its_own_style_is_refused(capsys: pytest.CaptureFixtur
     assert not Path("painted.png").exists()
 
 
-def test_a_contact_sheet_shows_the_photo_and_it_in_every_style(server: LocalServer) -> None:
+def test_a_contact_sheet_shows_the_photo_and_it_in_every_style(server: ModelServer) -> None:
     command = ["stylize", "photo.png", "-s", "waves.png", "-s", "stars.png", "--sheet", "-o", "sheet.png"]
     assert run(command) == exit_codes.DONE
     sheet = load(Path("sheet.png"))

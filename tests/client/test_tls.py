@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from client_servers import aborting, scripted
 from impasto.client import Client, TlsOptions
 from impasto.client.cli import exit_codes, run
 from impasto.client.errors import CertificateError, ServerUnavailable, TlsError
-from impasto.serving import ConfigError, GrpcOptions, LocalServer
+from impasto.serving import ConfigError
 
 X = np.array([2], np.float32)
 
@@ -31,23 +30,17 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("certificates"), "stranger")
 
 
-@contextmanager
-def serving(repository: Path, ssl_config: Path, **options: Any) -> Iterator[LocalServer]:
-    grpc_options = GrpcOptions(ssl_config_file=ssl_config, **options)
-    with LocalServer(repository, only=["half"], warm_up=False, grpc_options=grpc_options) as server:
+@pytest.fixture(scope="module")
+def tls_server(toy_repository: Path, authority: Authority, server_kind: str) -> Iterator[ModelServer]:
+    config = authority.ssl_config("127.0.0.1", "localhost")
+    with serving(server_kind, toy_repository, only=["half"], ssl_config_file=config) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def tls_server(toy_repository: Path, authority: Authority) -> Iterator[LocalServer]:
-    with serving(toy_repository, authority.ssl_config("127.0.0.1", "localhost")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def mtls_server(toy_repository: Path, authority: Authority) -> Iterator[LocalServer]:
+def mtls_server(toy_repository: Path, authority: Authority, server_kind: str) -> Iterator[ModelServer]:
     config = authority.ssl_config("127.0.0.1", client_ca=authority.certificate)
-    with serving(toy_repository, config) as server:
+    with serving(server_kind, toy_repository, only=["half"], ssl_config_file=config) as server:
         yield server
 
 
@@ -70,19 +63,19 @@ def refusal(address: str, tls: TlsOptions | None) -> str:
     return str(error)
 
 
-def test_a_client_that_trusts_the_ca_is_answered(tls_server: LocalServer, authority: Authority) -> None:
+def test_a_client_that_trusts_the_ca_is_answered(tls_server: ModelServer, authority: Authority) -> None:
     trusting = TlsOptions(ca=authority.certificate)
     assert half(tls_server.address, trusting) == 3
     assert half(f"localhost:{tls_server.port}", trusting) == 3
     assert half(f"dns:///localhost:{tls_server.port}", trusting) == 3
 
 
-def test_a_wrong_ca_is_named(tls_server: LocalServer, stranger: Authority) -> None:
+def test_a_wrong_ca_is_named(tls_server: ModelServer, stranger: Authority) -> None:
     message = refusal(tls_server.address, TlsOptions(ca=stranger.certificate))
     assert f"no CA that this client trusts ({stranger.certificate}) has signed" in message
 
 
-def test_without_a_ca_the_well_known_ones_are_trusted(tls_server: LocalServer) -> None:
+def test_without_a_ca_the_well_known_ones_are_trusted(tls_server: ModelServer) -> None:
     assert "(the well-known ones)" in refusal(tls_server.address, TlsOptions())
 
 
@@ -92,16 +85,18 @@ def test_without_a_ca_the_well_known_ones_are_trusted(tls_server: LocalServer) -
     ids=["expired", "not yet valid"],
 )
 def test_a_certificate_out_of_its_time_is_refused(
-    toy_repository: Path, authority: Authority, validity: Validity, words: str
+    toy_repository: Path, authority: Authority, validity: Validity, words: str, server_kind: str
 ) -> None:
-    with serving(toy_repository, authority.ssl_config("127.0.0.1", validity=validity)) as server:
+    config = authority.ssl_config("127.0.0.1", validity=validity)
+    with serving(server_kind, toy_repository, only=["half"], ssl_config_file=config) as server:
         assert words in refusal(server.address, TlsOptions(ca=authority.certificate))
 
 
 def test_a_certificate_for_another_name_is_refused_unless_that_name_is_given(
-    toy_repository: Path, authority: Authority
+    toy_repository: Path, authority: Authority, server_kind: str
 ) -> None:
-    with serving(toy_repository, authority.ssl_config("models.example")) as server:
+    config = authority.ssl_config("models.example")
+    with serving(server_kind, toy_repository, only=["half"], ssl_config_file=config) as server:
         by_address = refusal(server.address, TlsOptions(ca=authority.certificate))
         assert "the server's certificate is not for the address 127.0.0.1" in by_address
         by_name = refusal(f"localhost:{server.port}", TlsOptions(ca=authority.certificate))
@@ -112,37 +107,37 @@ def test_a_certificate_for_another_name_is_refused_unless_that_name_is_given(
         assert "is for another name than other.example" in refusal(server.address, misnamed)
 
 
-def test_a_client_without_tls_is_told_that_the_server_wants_it(tls_server: LocalServer) -> None:
+def test_a_client_without_tls_is_told_that_the_server_wants_it(tls_server: ModelServer) -> None:
     message = refusal(tls_server.address, None)
     assert "the server wants TLS: give the CA that signed its certificate" in message
 
 
-def test_a_server_without_tls_is_recognised(toy_server: LocalServer, authority: Authority) -> None:
+def test_a_server_without_tls_is_recognised(toy_server: ModelServer, authority: Authority) -> None:
     message = refusal(toy_server.address, TlsOptions(ca=authority.certificate))
     assert "what answers there does not speak TLS" in message
 
 
 def test_mtls_lets_in_a_client_whose_certificate_the_server_trusts(
-    mtls_server: LocalServer, authority: Authority
+    mtls_server: ModelServer, authority: Authority
 ) -> None:
     assert half(mtls_server.address, authority.client()) == 3
 
 
-def test_mtls_refuses_a_client_without_a_certificate(mtls_server: LocalServer, authority: Authority) -> None:
+def test_mtls_refuses_a_client_without_a_certificate(mtls_server: ModelServer, authority: Authority) -> None:
     message = refusal(mtls_server.address, TlsOptions(ca=authority.certificate))
     assert "the server wants a client certificate" in message
 
 
 @pytest.mark.parametrize("fault", ["of another CA", "expired"])
 def test_mtls_refuses_a_client_certificate_that_is(
-    mtls_server: LocalServer, authority: Authority, stranger: Authority, fault: str
+    mtls_server: ModelServer, authority: Authority, stranger: Authority, fault: str
 ) -> None:
     expired, strange = authority.client(validity=EXPIRED), stranger.client(ca=authority.certificate)
     tls = expired if fault == "expired" else strange
     assert f"the server refuses the client certificate {tls.certificate}" in refusal(mtls_server.address, tls)
 
 
-def test_waiting_for_a_server_does_not_wait_for_trust(tls_server: LocalServer, stranger: Authority) -> None:
+def test_waiting_for_a_server_does_not_wait_for_trust(tls_server: ModelServer, stranger: Authority) -> None:
     tls = TlsOptions(ca=stranger.certificate)
     with Client(tls_server.address, tls=tls) as client, pytest.raises(TlsError):
         client.wait_ready(timeout=3600)  # the test's own time limit is shorter
@@ -161,15 +156,19 @@ def unused_port() -> int:
         return int(server.address.rpartition(":")[2])
 
 
-def test_a_unix_socket_speaks_tls_too(toy_repository: Path, authority: Authority, tmp_path: Path) -> None:
+def test_a_unix_socket_speaks_tls_too(
+    toy_repository: Path, authority: Authority, tmp_path: Path, server_kind: str
+) -> None:
     config = authority.ssl_config("models.example")
     named = TlsOptions(ca=authority.certificate, server_name="models.example")
-    with serving(toy_repository, config, socket_path=tmp_path / "s"):
+    with serving(
+        server_kind, toy_repository, only=["half"], ssl_config_file=config, grpc_socket_path=tmp_path / "s"
+    ):
         assert half(f"unix:{tmp_path / 's'}", named) == 3
 
 
 def test_an_address_without_one_name_needs_the_name_of_the_certificate(
-    tls_server: LocalServer, authority: Authority
+    tls_server: ModelServer, authority: Authority
 ) -> None:
     both = f"{tls_server.address},{tls_server.address}"
     for address in (both, "unix:/tmp/socket"):
@@ -181,7 +180,7 @@ def test_an_address_without_one_name_needs_the_name_of_the_certificate(
 
 
 def test_the_environment_switches_tls_on(
-    mtls_server: LocalServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    mtls_server: ModelServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tls = authority.client()
     monkeypatch.setenv("IMPASTO_TLS_CA", str(tls.ca))
@@ -193,7 +192,7 @@ def test_the_environment_switches_tls_on(
 
 
 def test_the_command_line_takes_the_files_as_options(
-    mtls_server: LocalServer, authority: Authority, capsys: pytest.CaptureFixture[str]
+    mtls_server: ModelServer, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = ["status", "half", "--server", mtls_server.address]
     assert run([*status, *arguments(authority.client())]) == exit_codes.DONE
@@ -243,6 +242,6 @@ def test_a_server_does_not_start_with_an_ssl_config_that(
     good = authority.ssl_config("127.0.0.1").read_text()
     bad = tmp_path / "ssl.config"
     bad.write_text(edit(good))
-    with pytest.raises(ConfigError) as caught, serving(toy_repository, bad):
+    with pytest.raises(ConfigError) as caught, serving("local", toy_repository, ssl_config_file=bad):
         pass
     assert words in str(caught.value)

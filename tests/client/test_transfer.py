@@ -16,7 +16,7 @@ from PIL import Image
 from impasto.client import Client, TransferProgress
 from impasto.client._colour import keep_colours
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from pictures import pixels
 from transfer_models import LIMITS, WEIGHTS, layer_weights
 
@@ -25,7 +25,7 @@ SHORT: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 6}
 
 
 @pytest.fixture(scope="module")
-def client(transfer_server: LocalServer) -> Iterator[Client]:
+def client(transfer_server: ModelServer) -> Iterator[Client]:
     with Client(transfer_server.address) as client:
         yield client
 

@@ -14,7 +14,7 @@ from impasto.client import Client
 from impasto.client._jobs import Snapshot
 from impasto.client.checkpoint import CheckpointFile
 from impasto.client.errors import CheckpointError
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from pictures import pixels
 
 CONTENT, STYLE = pixels(32, 48), 255 - pixels(48, 40, seed=1)
@@ -22,7 +22,7 @@ OPTIONS: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 5, "pyramid": 2, "sta
 
 
 @pytest.fixture(scope="module")
-def client(transfer_server: LocalServer) -> Iterator[Client]:
+def client(transfer_server: ModelServer) -> Iterator[Client]:
     with Client(transfer_server.address) as client:
         yield client
 

@@ -17,7 +17,7 @@ from dream_processes import impasto, wait_until
 from impasto.client import Client
 from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from pictures import load, pixels, save
 
 CONTENT, STYLE, OTHER = pixels(40, 48), 255 - pixels(48, 40, seed=1), pixels(30, 48, seed=2)
@@ -27,7 +27,7 @@ SHORT = ["--epochs", "2", "--steps-per-epoch", "3"]
 
 @pytest.fixture(autouse=True)
 def pictures_beside_a_server(
-    transfer_server: LocalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    transfer_server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[None]:
     monkeypatch.setenv(ADDRESS_VARIABLE, transfer_server.address)
     monkeypatch.chdir(tmp_path)
@@ -37,7 +37,7 @@ def pictures_beside_a_server(
     yield
 
 
-def painted(server: LocalServer, *styles: NDArray[np.uint8], **options: Any) -> NDArray[np.uint8]:
+def painted(server: ModelServer, *styles: NDArray[np.uint8], **options: Any) -> NDArray[np.uint8]:
     with Client(server.address) as client:
         return np.asarray(client.transfer(CONTENT, styles or STYLE, **options))
 
@@ -50,7 +50,7 @@ def names() -> set[str]:
     return {path.name for path in Path().iterdir()} - {"photo.png", "style.png", "other.png"}
 
 
-def test_options_reach_the_transfer(transfer_server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_reach_the_transfer(transfer_server: ModelServer, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["-s", "other.png", "-w", "2", "-w", "1", *SHORT, "--style-weight", "0.5"]
     arguments += ["--content-weight", "10", "--tv-weight", "2", "--learning-rate", "0.1"]
     arguments += ["--style-layers", "block1_conv1,block3_conv2=0.5", "--content-layers", "block2_conv2"]
@@ -84,7 +84,7 @@ def test_options_reach_the_transfer(transfer_server: LocalServer, capsys: pytest
     assert np.array_equal(shown("out.png"), expected)
 
 
-def test_an_earlier_result_is_painted_further(transfer_server: LocalServer) -> None:
+def test_an_earlier_result_is_painted_further(transfer_server: ModelServer) -> None:
     assert run([*COMMAND, *SHORT, "-q"]) == exit_codes.DONE
     first = shown("out.png")
     further = [*COMMAND[:-1], "further.png", "--start", "out.png", *SHORT, "-q"]
@@ -168,7 +168,7 @@ def test_a_result_is_not_replaced_unawares(capsys: pytest.CaptureFixture[str]) -
     assert run([*COMMAND, *SHORT, "--overwrite"]) == exit_codes.DONE
 
 
-def test_ctrl_c_keeps_the_picture_so_far_and_the_same_command_goes_on(transfer_server: LocalServer) -> None:
+def test_ctrl_c_keeps_the_picture_so_far_and_the_same_command_goes_on(transfer_server: ModelServer) -> None:
     arguments = [*COMMAND, "--checkpoint", "point", "--every", "50"]
     arguments += ["--epochs", "3", "--steps-per-epoch", "100"]
     process = impasto(*arguments, server=transfer_server.address)

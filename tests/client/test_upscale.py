@@ -12,12 +12,12 @@ from PIL import Image
 from client_servers import aborting, batching, overloaded, prediction, scripted
 from impasto.client import Client, Progress, errors
 from impasto.client.tiling import SRCNN_OVERLAP, plan
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from pictures import bomb, encoded, pixels
 
 
 @pytest.fixture(scope="module")
-def client(committed_server: LocalServer) -> Iterator[Client]:
+def client(committed_server: ModelServer) -> Iterator[Client]:
     with Client(committed_server.address) as client:
         yield client
 

@@ -18,7 +18,7 @@ from batching_proxy import BatchingProxy, batching_proxy
 from client_servers import aborting, metadata, scripted
 from impasto.client import AsyncClient, Client
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 from pictures import pixels, save
 
 COMMAND = [sys.executable, "-m", "impasto.client"]
@@ -28,18 +28,18 @@ EACH = 15
 
 
 @pytest.fixture
-def upscaler(committed_server: LocalServer) -> Iterator[BatchingProxy]:
+def upscaler(committed_server: ModelServer) -> Iterator[BatchingProxy]:
     with batching_proxy(committed_server.address) as proxy:
         yield proxy
 
 
 @pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+def painter(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
     from tiny_stylizer import publish_tiny
 
     root = tmp_path_factory.mktemp("models")
     publish_tiny(root)
-    with LocalServer(root) as server:
+    with serving(server_kind, root) as server:
         yield server
 
 
@@ -53,7 +53,7 @@ def array(path: Path) -> NDArray[np.uint8]:
 
 
 def test_three_folders_at_once_lose_no_picture(
-    tmp_path: Path, committed_server: LocalServer, upscaler: BatchingProxy
+    tmp_path: Path, committed_server: ModelServer, upscaler: BatchingProxy
 ) -> None:
     for folder in FOLDERS:
         (tmp_path / folder).mkdir()
@@ -81,7 +81,7 @@ def test_three_folders_at_once_lose_no_picture(
 
 
 def test_tiles_of_two_pictures_at_once_are_all_answered(
-    committed_server: LocalServer, upscaler: BatchingProxy
+    committed_server: ModelServer, upscaler: BatchingProxy
 ) -> None:
     photos, tiles = [pixels(50, 41, seed=1), pixels(37, 64, seed=2)], [24, 30]
     with Client(upscaler.address) as client, ThreadPoolExecutor(2) as threads:
@@ -93,7 +93,7 @@ def test_tiles_of_two_pictures_at_once_are_all_answered(
 
 
 @pytest.mark.parametrize("given", ["painting", "vector"])
-def test_photos_that_are_painted_at_once_are_all_answered(painter: LocalServer, given: str) -> None:
+def test_photos_that_are_painted_at_once_are_all_answered(painter: ModelServer, given: str) -> None:
     photos, painting = [picture(number) for number in range(8)], pixels(40, 36, seed=1)
     with Client(painter.address) as client:
         style = painting if given == "painting" else client.style_vector(painting)

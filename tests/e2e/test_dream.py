@@ -16,7 +16,7 @@ from PIL import Image
 
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 from pictures import load
 
 ROOT = Path(__file__).parents[2]
@@ -38,8 +38,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(models: Path) -> Iterator[LocalServer]:
-    with LocalServer(models) as server:
+def server(models: Path, server_kind: str) -> Iterator[ModelServer]:
+    with serving(server_kind, models) as server:
         yield server
 
 
@@ -56,14 +56,14 @@ def shown(path: Path) -> NDArray[np.uint8]:
 
 
 def test_models_says_which_weights_are_inside(
-    server: LocalServer, capsys: pytest.CaptureFixture[str]
+    server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["models", "--server", server.address]) == exit_codes.DONE
     assert "\ndream: vgg19, ImageNet" in capsys.readouterr().out
 
 
 def test_a_cat_dreams_and_the_calls_together_are_the_one_call(
-    server: LocalServer, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: ModelServer, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = tmp_path / "dream.png"
     arguments = ["--layers", "block4_conv3,block5_conv2=8", "--octaves", "-1,0", "--steps", "8"]
@@ -85,7 +85,7 @@ def test_a_cat_dreams_and_the_calls_together_are_the_one_call(
 
 
 def test_a_dream_of_an_inner_layer_differs_from_that_of_an_outer_one(
-    server: LocalServer, photo: Path
+    server: ModelServer, photo: Path
 ) -> None:
     with Client(server.address) as client:
         dreams = [

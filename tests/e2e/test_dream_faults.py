@@ -19,7 +19,7 @@ from dream_processes import ServerProcess, impasto, server_process, wait_until
 from impasto.client import Client
 from impasto.client.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 from pictures import load, pixels, save
 
 PICTURE = pixels(90, 120)
@@ -27,14 +27,14 @@ OPTIONS: dict[str, Any] = {"steps": 600, "octaves": [-1, 0], "tile": 50}
 
 
 @pytest.fixture(scope="module")
-def undisturbed(dream_server: LocalServer) -> NDArray[np.uint8]:
+def undisturbed(dream_server: ModelServer) -> NDArray[np.uint8]:
     with Client(dream_server.address) as client:
         return np.asarray(client.dream(PICTURE, **OPTIONS))
 
 
 @pytest.fixture(scope="module")
-def one_server(dream_repository: Path) -> Iterator[ServerProcess]:
-    with server_process(dream_repository) as server:
+def one_server(dream_repository: Path, server_kind: str) -> Iterator[ServerProcess]:
+    with server_process(dream_repository, kind=server_kind) as server:
         yield server
 
 
@@ -65,7 +65,7 @@ def test_a_server_killed_in_the_middle_and_started_again_leaves_no_trace(
 
 
 def test_a_second_replica_goes_on_where_the_killed_one_stopped(
-    server: ServerProcess, dream_server: LocalServer, undisturbed: NDArray[np.uint8]
+    server: ServerProcess, dream_server: ModelServer, undisturbed: NDArray[np.uint8]
 ) -> None:
     with Client(f"{server.address},{dream_server.address}") as client:
         for progress in client.dreaming(PICTURE, every=50, **OPTIONS):
@@ -75,7 +75,7 @@ def test_a_second_replica_goes_on_where_the_killed_one_stopped(
 
 
 def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
-    dream_server: LocalServer, tmp_path: Path
+    dream_server: ModelServer, tmp_path: Path
 ) -> None:
     photo, point, result = tmp_path / "photo.png", tmp_path / "point", tmp_path / "dream.png"
     save(photo, pixels(60, 80))
@@ -116,17 +116,19 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
     assert not point.exists()
 
 
-def test_a_dream_that_cannot_go_on_leaves_the_picture_so_far(dream_repository: Path, tmp_path: Path) -> None:
+def test_a_dream_that_cannot_go_on_leaves_the_picture_so_far(
+    dream_repository: Path, tmp_path: Path, server_kind: str
+) -> None:
     models = tmp_path / "models"
     shutil.copytree(dream_repository, models)
     photo, result = tmp_path / "photo.png", tmp_path / "dream.png"
     save(photo, PICTURE)
-    with LocalServer(models) as server:
+    with serving(server_kind, models) as server:
         options = ["--every", "100", "--steps", "100000000", "--octaves", "0"]
         process = impasto("dream", photo, "-o", result, *options, server=server.address)
         wait_until((tmp_path / "dream-00100.png").exists)
     (models / "dream" / "1").rename(models / "dream" / "2")
-    with LocalServer(models, port=server.port):
+    with serving(server_kind, models, port=server.port):
         _, err = process.communicate(timeout=120)
     assert process.returncode == exit_codes.REFUSED, err
     so_far, why = err.splitlines()

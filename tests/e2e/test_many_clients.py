@@ -36,7 +36,7 @@ def test_64_clients_at_once_for_a_minute_meet_no_error_and_nothing_grows(
         write(tmp_path / "models")
     (tmp_path / "models" / "srcnn").symlink_to(committed_models / "srcnn")
     log = tmp_path / "server.log"
-    with server_process(tmp_path / "models", "--grpc_max_threads", str(CLIENTS), log=log) as server:
+    with server_process(tmp_path / "models", log=log, grpc_max_threads=CLIENTS + 1) as server:
         arguments = [server.address, str(CLIENTS), str(SECONDS), str(SETTLED)]
         crowd = subprocess.Popen(
             [sys.executable, str(SUPPORT / "many_clients.py"), *arguments],

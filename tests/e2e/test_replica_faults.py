@@ -48,13 +48,16 @@ JOBS = {
 
 @pytest.fixture(scope="module")
 def replicas(
-    dream_repository: Path, transfer_repository: Path, tmp_path_factory: pytest.TempPathFactory
+    dream_repository: Path,
+    transfer_repository: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    server_kind: str,
 ) -> Iterator[tuple[ServerProcess, ServerProcess]]:
     both = tmp_path_factory.mktemp("both")
     for models in (dream_repository, transfer_repository):
         for model in models.iterdir():
             (both / model.name).symlink_to(model)
-    with server_process(both) as one, server_process(both) as other:
+    with server_process(both, kind=server_kind) as one, server_process(both, kind=server_kind) as other:
         yield one, other
 
 

@@ -31,12 +31,12 @@ X = np.array([1], np.float32)
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def running(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ServerProcess]:
     models = tmp_path_factory.mktemp("models")
     toy_models.half_plus_two(models)
     toy_models.slow(models)
     dream_models.write_dream(models, limits=replace(dream_models.LIMITS, maximum_steps=FOREVER))
-    with server_process(models) as server:
+    with server_process(models, kind=server_kind) as server:
         yield server
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from impasto.client import Client
 from impasto.client.cli import run
 from impasto.export.repository import ModelRepository
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 
 ROOT = Path(__file__).parents[2]
 PHOTOS, PAINTINGS = ROOT / "examples" / "photos", ROOT / "examples" / "paintings"
@@ -34,13 +34,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(models: Path) -> Iterator[LocalServer]:
-    with LocalServer(models) as server:
+def server(models: Path, server_kind: str) -> Iterator[ModelServer]:
+    with serving(server_kind, models) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def client(server: LocalServer) -> Iterator[Client]:
+def client(server: ModelServer) -> Iterator[Client]:
     with Client(server.address) as client:
         yield client
 
@@ -68,7 +68,7 @@ def test_the_version_is_whole_and_says_that_it_is_not_the_hub_module(models: Pat
 
 
 def test_the_command_that_lists_the_models_says_so_too(
-    server: LocalServer, capsys: pytest.CaptureFixture[str]
+    server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["models", "--server", server.address]) == 0
     shown = capsys.readouterr().out

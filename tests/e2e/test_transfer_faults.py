@@ -23,8 +23,8 @@ CONTENT, STYLE = pixels(64, 96), 255 - pixels(96, 60, seed=1)
 
 
 @pytest.fixture(scope="module")
-def server(transfer_repository: Path) -> Iterator[ServerProcess]:
-    with server_process(transfer_repository) as server:
+def server(transfer_repository: Path, server_kind: str) -> Iterator[ServerProcess]:
+    with server_process(transfer_repository, kind=server_kind) as server:
         yield server
 
 

@@ -21,10 +21,10 @@ INFINITE = float("inf")
 
 
 @pytest.fixture(scope="module")
-def predict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predict]:
+def predict(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[Predict]:
     root = tmp_path_factory.mktemp("dreams")
     dream_models.write_dream(root)
-    with serve_dream(root) as predict:
+    with serve_dream(root, server_kind) as predict:
         yield predict
 
 

@@ -30,8 +30,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def predict(models: Path) -> Iterator[Predict]:
-    with serve_dream(models) as predict:
+def predict(models: Path, server_kind: str) -> Iterator[Predict]:
+    with serve_dream(models, server_kind) as predict:
         yield predict
 
 

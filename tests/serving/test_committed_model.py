@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from impasto.serving import LocalServer
+from model_servers import ModelServer
 from official_stubs import OfficialClient, official_client, outputs
 
 
 @pytest.fixture(scope="module")
-def srcnn(committed_server: LocalServer) -> Iterator[OfficialClient]:
+def srcnn(committed_server: ModelServer) -> Iterator[OfficialClient]:
     with official_client(committed_server.address) as client:
         yield client
 

@@ -121,7 +121,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, committed_models: Path)
 def target(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     log = tmp_path_factory.mktemp("log") / "server.log"
     with (
-        server_process(repository, "--grpc_max_threads", str(2 * IN_FLIGHT), "-v", log=log) as server,
+        server_process(repository, "-v", log=log, grpc_max_threads=2 * IN_FLIGHT) as server,
         official_client(server.address) as client,
     ):
         target = Target(server, client, log, valid_requests(client), pid=server.pid)
@@ -209,7 +209,7 @@ def test_600_reloads_with_wrong_configurations_leave_the_server_sound(
     labelled = Request(RELOAD, reload_request(repository, "half", "add", version_labels={"stable": 1}))
     rng = random.Random(20)
     with (
-        server_process(repository, "--grpc_max_threads", str(2 * IN_FLIGHT), log=log) as server,
+        server_process(repository, log=log, grpc_max_threads=2 * IN_FLIGHT) as server,
         official_client(server.address) as client,
     ):
         target = Target(server, client, log, [every], pid=server.pid)

@@ -16,14 +16,14 @@ from client_servers import ScriptedServer, aborting, scripted
 from configurations import configuration, model, write_configuration
 from impasto.client.metadata import State
 from impasto.export.warmup import write_warmup
-from impasto.serving import LocalServer
 from impasto.serving.cli import main
 from impasto.serving.errors import ConfigError
 from impasto.serving.fleet import RELOAD, Fleet, RolloutError
 from impasto.serving.rollout_checks import RolloutCheck
 from impasto.serving.version_checks import Check
 from impasto.serving.whereabouts import MODELS_VARIABLE, Whereabouts
-from rollouts import invoke, labels, publish, serving, states_on
+from model_servers import ModelServer, serving
+from rollouts import invoke, labels, publish, states_on
 
 X = np.zeros(1, np.float32)
 
@@ -45,8 +45,8 @@ def file(root: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(file: Path) -> Iterator[LocalServer]:
-    with serving(file) as server:
+def server(file: Path, server_kind: str) -> Iterator[ModelServer]:
+    with serving(server_kind, file) as server:
         yield server
 
 
@@ -58,7 +58,7 @@ def damage(version: Path) -> None:
     graph.write_bytes(content)
 
 
-def refused(*words: object, file: Path, server: LocalServer) -> str:
+def refused(*words: object, file: Path, server: ModelServer) -> str:
     """What is said of a promotion or a reload that no server hears of."""
     before = file.read_bytes()
     result = invoke(*map(str, words), file=file, server=server)
@@ -69,7 +69,7 @@ def refused(*words: object, file: Path, server: LocalServer) -> str:
 
 
 def test_a_version_that_loads_and_answers_is_promoted_and_said_to_be_checked(
-    root: Path, file: Path, server: LocalServer, tmp_path: Path
+    root: Path, file: Path, server: ModelServer, tmp_path: Path
 ) -> None:
     content = toy_models.constant(tmp_path / "made", 3)
     write_warmup(content, "m", [("serving_default", {"x": X})] * 2)
@@ -84,7 +84,7 @@ def test_a_version_that_loads_and_answers_is_promoted_and_said_to_be_checked(
 
 @pytest.mark.parametrize("more", [[], ["--no-load"]])
 def test_a_version_whose_files_differ_from_its_manifest_is_refused(
-    root: Path, file: Path, server: LocalServer, more: list[str]
+    root: Path, file: Path, server: ModelServer, more: list[str]
 ) -> None:
     damage(root / "m" / "2")
     (root / "m" / "2" / "left.over").touch()
@@ -94,7 +94,7 @@ def test_a_version_whose_files_differ_from_its_manifest_is_refused(
 
 
 def test_a_version_without_a_manifest_is_promoted_and_that_is_said(
-    root: Path, file: Path, server: LocalServer
+    root: Path, file: Path, server: ModelServer
 ) -> None:
     (root / "m" / "2" / "manifest.json").unlink()
     result = invoke("promote", "m", 2, "--no-load", file=file, server=server)
@@ -103,7 +103,7 @@ def test_a_version_without_a_manifest_is_promoted_and_that_is_said(
 
 
 def test_a_graph_that_no_server_can_read_is_refused_though_its_manifest_is_right(
-    root: Path, file: Path, server: LocalServer, tmp_path: Path
+    root: Path, file: Path, server: ModelServer, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
@@ -115,7 +115,7 @@ def test_a_graph_that_no_server_can_read_is_refused_though_its_manifest_is_right
 
 
 def test_a_warm_up_record_that_does_not_run_is_found_here(
-    root: Path, file: Path, server: LocalServer, tmp_path: Path
+    root: Path, file: Path, server: ModelServer, tmp_path: Path
 ) -> None:
     content = toy_models.asserting(tmp_path / "made", message="only positive")
     write_warmup(content, "m", [("serving_default", {"x": X - 1})])
@@ -126,7 +126,7 @@ def test_a_warm_up_record_that_does_not_run_is_found_here(
 
 
 def test_a_version_that_kills_its_process_kills_no_server(
-    root: Path, file: Path, server: LocalServer, tmp_path: Path
+    root: Path, file: Path, server: ModelServer, tmp_path: Path
 ) -> None:
     publish(root, toy_models.aborting(tmp_path / "made"))
     said = refused("promote", "m", 3, file=file, server=server)
@@ -134,12 +134,14 @@ def test_a_version_that_kills_its_process_kills_no_server(
     assert "the model wanted it so" in said
 
 
-def test_a_version_that_does_not_keep_its_models_contract_is_refused(tmp_path: Path) -> None:
+def test_a_version_that_does_not_keep_its_models_contract_is_refused(
+    tmp_path: Path, server_kind: str
+) -> None:
     root = tmp_path / "models"
     toy_models.constant(root, 1, name="m")
     toy_models.constant(root, 1, name="srcnn")
     file = write_configuration(tmp_path / "models.config", model(root, "m", versions=[1]))
-    with serving(file) as server:
+    with serving(server_kind, file) as server:
         write_configuration(file, model(root, "m", versions=[1]), model(root, "srcnn"))
         said = refused("reload", file=file, server=server)
         assert "version 1 of srcnn does not keep the contract of srcnn" in said
@@ -150,7 +152,7 @@ def test_a_version_that_does_not_keep_its_models_contract_is_refused(tmp_path: P
 
 
 def test_a_reload_with_a_new_model_that_cannot_load_is_not_sent(
-    root: Path, file: Path, server: LocalServer
+    root: Path, file: Path, server: ModelServer
 ) -> None:
     (root / "new" / "1").mkdir(parents=True)
     write_configuration(file, model(root, "m", versions=[1]), model(root, "new"))
@@ -159,7 +161,7 @@ def test_a_reload_with_a_new_model_that_cannot_load_is_not_sent(
 
 
 def test_a_promotion_does_not_send_another_model_unchecked_that_no_server_has(
-    root: Path, file: Path, server: LocalServer
+    root: Path, file: Path, server: ModelServer
 ) -> None:
     (root / "new").mkdir()
     write_configuration(
@@ -173,7 +175,7 @@ def test_a_promotion_does_not_send_another_model_unchecked_that_no_server_has(
 
 
 def test_what_every_server_has_loaded_is_not_checked_again(
-    root: Path, file: Path, server: LocalServer
+    root: Path, file: Path, server: ModelServer
 ) -> None:
     assert invoke("promote", "m", 2, "--no-load", file=file, server=server).exit_code == 0
     damage(root / "m" / "1")
@@ -184,7 +186,7 @@ def test_what_every_server_has_loaded_is_not_checked_again(
 
 
 def test_models_that_are_nowhere_here_are_sent_only_if_the_servers_have_them_or_if_asked(
-    server: LocalServer, tmp_path: Path
+    server: ModelServer, tmp_path: Path
 ) -> None:
     def checked(name: str, *, unchecked: bool = False) -> list[str]:
         entry = model(tmp_path, name, versions=[2])
@@ -234,11 +236,11 @@ def test_the_containers_models_are_found_where_compose_mounts_them(
     assert Whereabouts(place.config).folder(entry) == tmp_path / "models" / "m"
 
 
-def test_a_version_is_checked_where_models_says(root: Path, tmp_path: Path) -> None:
+def test_a_version_is_checked_where_models_says(root: Path, tmp_path: Path, server_kind: str) -> None:
     file = write_configuration(tmp_path / "models.config", model(root, "m", versions=[1]))
     aside = tmp_path / "aside"
     aside.mkdir()
-    with serving(file) as server:
+    with serving(server_kind, file) as server:
         said = refused("promote", "m", 2, "--models", aside, file=file, server=server)
     assert f"m has no version 2 in {aside / 'm'}; it has none" in said
 
@@ -269,7 +271,7 @@ def test_config_lists_no_version_that_cannot_be_served(root: Path, tmp_path: Pat
     assert (out / "models.config").read_bytes() == before
 
 
-def test_a_server_that_is_away_is_told_before_anything_is_checked(file: Path, server: LocalServer) -> None:
+def test_a_server_that_is_away_is_told_before_anything_is_checked(file: Path, server: ModelServer) -> None:
     server.stop()
     result = invoke("promote", "m", 2, file=file, server=server)
     assert result.exit_code == 1

@@ -15,11 +15,11 @@ import pytest
 
 import toy_models
 from configurations import model, wait_for, write_configuration
-from impasto.serving import LocalServer
 from impasto.serving.errors import ConfigError
 from impasto.serving.rollout_lock import rollout_lock
 from impasto.serving.rollout_options import warn
-from rollouts import entry, invoke, labels, serving, started, states_on
+from model_servers import ModelServer, serving
+from rollouts import entry, invoke, labels, started, states_on
 from serving_processes import COMMAND
 
 MODELS = ("m", "other")
@@ -60,14 +60,14 @@ def file(root: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(file: Path) -> Iterator[LocalServer]:
-    with serving(file) as server:
+def server(file: Path, server_kind: str) -> Iterator[ModelServer]:
+    with serving(server_kind, file) as server:
         yield server
 
 
 @contextlib.contextmanager
 def waiting_promotion(
-    prepared: Path, file: Path, server: LocalServer, name: str = "m"
+    prepared: Path, file: Path, server: ModelServer, name: str = "m"
 ) -> Iterator[subprocess.Popen[str]]:
     """A promotion that has written its first step and waits for a version that the server does not see yet."""
     words = ("promote", name, 2, "--no-load", "--models", prepared)
@@ -89,7 +89,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def test_two_promotions_at_once_are_both_in_force(
-    prepared: Path, root: Path, file: Path, server: LocalServer
+    prepared: Path, root: Path, file: Path, server: ModelServer
 ) -> None:
     for name in MODELS:
         arrive(prepared, root, name)
@@ -104,7 +104,7 @@ def test_two_promotions_at_once_are_both_in_force(
 
 
 def test_a_second_rollout_waits_for_the_first_and_says_for_whom(
-    prepared: Path, root: Path, file: Path, server: LocalServer
+    prepared: Path, root: Path, file: Path, server: ModelServer
 ) -> None:
     arrive(prepared, root, "other")
     with (
@@ -126,7 +126,7 @@ def test_a_second_rollout_waits_for_the_first_and_says_for_whom(
 
 @pytest.mark.parametrize("words", [("promote", "other", "1"), ("rollback", "other"), ("reload",)])
 def test_a_rollout_that_waits_too_long_does_nothing(
-    file: Path, server: LocalServer, words: tuple[str, ...]
+    file: Path, server: ModelServer, words: tuple[str, ...]
 ) -> None:
     before = file.read_bytes()
     with rollout_lock(file, what="promote m 2", timeout=0, say=warn):
@@ -137,7 +137,7 @@ def test_a_rollout_that_waits_too_long_does_nothing(
     assert file.read_bytes() == before
 
 
-def test_config_waits_for_a_rollout_too(prepared: Path, root: Path, file: Path, server: LocalServer) -> None:
+def test_config_waits_for_a_rollout_too(prepared: Path, root: Path, file: Path, server: ModelServer) -> None:
     words = ["config", "--models", str(root), "--out", str(file.parent), "--no-load", "--force"]
     with waiting_promotion(prepared, file, server) as promotion:
         config = subprocess.Popen(
@@ -219,7 +219,7 @@ def test_who_may_only_read_the_folder_waits_for_the_lock_that_is_there_and_needs
 
 
 def test_what_was_written_by_hand_between_two_steps_is_not_overwritten(
-    prepared: Path, root: Path, file: Path, server: LocalServer
+    prepared: Path, root: Path, file: Path, server: ModelServer
 ) -> None:
     with waiting_promotion(prepared, file, server) as promotion:
         edited = "# Edited by Grace.\n" + file.read_text()
@@ -235,7 +235,7 @@ def test_what_was_written_by_hand_between_two_steps_is_not_overwritten(
 
 
 def test_going_back_does_not_overwrite_what_was_written_by_hand(
-    prepared: Path, file: Path, server: LocalServer
+    prepared: Path, file: Path, server: ModelServer
 ) -> None:
     with waiting_promotion(prepared, file, server) as promotion:
         file.write_text("# Edited by Grace.\n" + file.read_text())
@@ -253,7 +253,7 @@ def test_going_back_does_not_overwrite_what_was_written_by_hand(
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_a_signal_in_the_middle_brings_file_and_servers_back_to_where_they_were(
-    prepared: Path, root: Path, file: Path, server: LocalServer, number: signal.Signals, expected: int
+    prepared: Path, root: Path, file: Path, server: ModelServer, number: signal.Signals, expected: int
 ) -> None:
     before = file.read_bytes()
     with waiting_promotion(prepared, file, server) as promotion:
@@ -270,7 +270,7 @@ def test_a_signal_in_the_middle_brings_file_and_servers_back_to_where_they_were(
 
 
 def test_a_promotion_whose_readers_are_gone_ends_all_the_same(
-    prepared: Path, root: Path, file: Path, server: LocalServer
+    prepared: Path, root: Path, file: Path, server: ModelServer
 ) -> None:
     with waiting_promotion(prepared, file, server) as promotion:
         assert promotion.stdout is not None and promotion.stderr is not None
@@ -282,7 +282,7 @@ def test_a_promotion_whose_readers_are_gone_ends_all_the_same(
 
 
 def test_a_linked_configuration_stays_a_link(
-    prepared: Path, root: Path, file: Path, server: LocalServer, tmp_path: Path
+    prepared: Path, root: Path, file: Path, server: ModelServer, tmp_path: Path
 ) -> None:
     arrive(prepared, root)
     link = tmp_path / "linked" / "models.config"

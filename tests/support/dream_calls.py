@@ -11,16 +11,19 @@ import numpy as np
 import tensorflow as tf
 
 from impasto.client.signatures import DREAM
-from impasto.serving import LocalServer
+from model_servers import serving
 from official_stubs import official_client
 
 Predict = Callable[..., dict[str, Any]]
 
 
 @contextmanager
-def serve_dream(models: Path, *, warm_up: bool = True) -> Iterator[Predict]:
-    """Serve the repository; gives a function of a signature's name and its inputs to its outputs."""
-    with LocalServer(models, warm_up=warm_up) as server, official_client(server.address) as client:
+def serve_dream(models: Path, kind: str = "local", *, warm_up: bool = True) -> Iterator[Predict]:
+    """Serve the repository by a server of that kind; gives a function of a signature's name and its inputs to its outputs."""
+    with (
+        serving(kind, models, enable_model_warmup=str(warm_up).lower()) as server,
+        official_client(server.address) as client,
+    ):
 
         def predict(signature: str, **inputs: Any) -> dict[str, Any]:
             specs = {spec.name: spec for spec in DREAM.signatures[signature].inputs}

@@ -71,11 +71,12 @@ class ModelServer(Protocol):
         """Ends it at once; may be called twice."""
 
 
-def shipped_flags(config: Path, **changes: Any) -> list[str]:
+def shipped_flags(config: Path, folder: Path, **changes: Any) -> list[str]:
     """The command line of compose.yaml for models of this machine.
 
     Args:
         config: the models.config.
+        folder: where the server's socket is made.
         changes: other values by the name of the flag; None drops the flag.
     """
     shipped = flags_of(compose_files.load("compose.yaml")["services"]["serving"]["command"])
@@ -89,6 +90,7 @@ def shipped_flags(config: Path, **changes: Any) -> list[str]:
         "file_system_poll_wait_seconds": POLL,
         "port": 0,
         "rest_api_port": 0,
+        "grpc_socket_path": folder / Path(shipped["grpc_socket_path"]).name,
     }
     flags |= changes
     return [f"--{name}={value}" for name, value in flags.items() if value is not None]
@@ -128,7 +130,7 @@ class ServerProcess:
             else shlex.split(os.environ[VARIABLE])
         )
         config = models if models.is_file() else list_models(models, folder / "models.config")
-        self._command = [*command, *shipped_flags(config, **changes, port=self.port), *flags]
+        self._command = [*command, *shipped_flags(config, folder, **changes, port=self.port), *flags]
         _PROCESSES.add(self)
 
     @property
@@ -254,7 +256,7 @@ def serving(
         config = models if models.is_file() else list_models(models, Path(folder) / "models.config", only)
         server: Any
         if kind == "local":
-            server = InProcess(shipped_flags(config, **changes))
+            server = InProcess(shipped_flags(config, Path(folder), **changes))
         else:
             server = ServerProcess(config, kind=kind, log=log, **changes)
         try:

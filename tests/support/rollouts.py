@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from configurations import QUICK, states
+from configurations import states
 from impasto.client.manifest import Manifest
 from impasto.export.repository import ModelRepository
-from impasto.serving import ConfigFile, LocalServer
 from impasto.serving.cli import main
+from model_servers import ModelServer
 from official_stubs import official_client
 from serving_processes import COMMAND
 
@@ -26,27 +26,18 @@ def publish(root: Path, content: Path, name: str = "m") -> Path:
     return ModelRepository(root).publish(name, content, manifest=Manifest(model=name)).path
 
 
-def serving(file: Path) -> LocalServer:
-    """A server of a configuration that does not poll it, but looks for versions often."""
-    return LocalServer(
-        ConfigFile(file),
-        file_system_poll_wait_seconds=QUICK,
-        allow_version_labels_for_unavailable_models=True,
-    )
-
-
-def command(word: str, *words: object, file: Path, server: LocalServer) -> list[str]:
+def command(word: str, *words: object, file: Path, server: ModelServer) -> list[str]:
     """The arguments of a rollout command."""
     return [word, *map(str, words), "--config", str(file), "--server", server.address]
 
 
-def invoke(word: str, *words: object, file: Path, server: LocalServer) -> Result:
+def invoke(word: str, *words: object, file: Path, server: ModelServer) -> Result:
     """Run a rollout command in this process."""
     return CliRunner().invoke(main, command(word, *words, file=file, server=server))
 
 
 @contextlib.contextmanager
-def started(word: str, *words: object, file: Path, server: LocalServer) -> Iterator[subprocess.Popen[str]]:
+def started(word: str, *words: object, file: Path, server: ModelServer) -> Iterator[subprocess.Popen[str]]:
     """A rollout command as a process, which is killed if it has not ended with the block."""
     process = subprocess.Popen(
         [*COMMAND, *command(word, *words, file=file, server=server)],
@@ -73,7 +64,7 @@ def labels(file: Path, name: str = "m") -> dict[str, int]:
     return dict(entry(file, name).version_labels)
 
 
-def states_on(server: LocalServer, name: str = "m") -> dict[int, str]:
+def states_on(server: ModelServer, name: str = "m") -> dict[int, str]:
     """The state of each version of a model on a server."""
     with official_client(server.address) as client:
         return states(client, name)
