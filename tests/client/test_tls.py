@@ -16,6 +16,7 @@ from impasto.client import Client, TlsOptions
 from impasto.client.cli import exit_codes, run
 from impasto.client.errors import CertificateError, ServerUnavailable, TlsError
 from impasto.serving import ConfigError
+from model_servers import ModelServer, serving
 
 X = np.array([2], np.float32)
 

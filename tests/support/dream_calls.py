@@ -19,7 +19,7 @@ Predict = Callable[..., dict[str, Any]]
 
 @contextmanager
 def serve_dream(models: Path, kind: str = "local", *, warm_up: bool = True) -> Iterator[Predict]:
-    """Serve the repository by a server of that kind; gives a function of a signature's name and its inputs to its outputs."""
+    """Serve the repository by a server of that kind; gives a function from a signature's name and inputs to outputs."""
     with (
         serving(kind, models, enable_model_warmup=str(warm_up).lower()) as server,
         official_client(server.address) as client,
