@@ -16,6 +16,8 @@ from compose_stack import USER, Stack, kill_from_outside
 from impasto.client import Client
 from pictures import pixels, save
 
+pytestmark = pytest.mark.timeout(900)  # images, starts and restarts, on a machine that may be busy
+
 
 def status_of_process_one(stack: Stack) -> dict[str, str]:
     return dict(re.findall(r"^(\w+):\s*(.*)$", stack.inside("serving", "cat /proc/1/status"), re.MULTILINE))

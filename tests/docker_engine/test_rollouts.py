@@ -16,6 +16,8 @@ from compose_stack import USER, Stack
 from impasto.client import Client, TlsOptions
 from pictures import pixels
 
+pytestmark = pytest.mark.timeout(900)  # starts and restarts, on a machine that may be busy
+
 CONFIG = "docker/config/models.config"
 
 
