@@ -23,6 +23,7 @@ from configurations import (
     wait_for_states,
     write_configuration,
 )
+from differences import only_local
 from impasto.client import Client
 from impasto.client.errors import InvalidInput
 from impasto.serving import ConfigError, ConfigFile, LocalServer
@@ -30,9 +31,6 @@ from model_servers import POLL, ModelServer, serving
 from official_stubs import OfficialClient, official_client, outputs
 
 X = np.zeros(1, np.float32)
-
-on_the_local_server = pytest.mark.parametrize("server_kind", ["local"], indirect=True, scope="session")
-"""For what the local server does better: a reload that waits for a model keeps the next one back on the real one."""
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +248,7 @@ def test_a_reload_waits_for_the_first_version_of_a_new_model(
     assert states(client, "late") == {1: "AVAILABLE"}
 
 
-@on_the_local_server
+@only_local("reload: after one that waits")
 def test_a_reload_whose_caller_gives_up_does_not_block_the_next(
     root: Path, client: OfficialClient, tmp_path: Path
 ) -> None:
@@ -260,7 +258,7 @@ def test_a_reload_whose_caller_gives_up_does_not_block_the_next(
     assert states(client, "one")[1] == "AVAILABLE"
 
 
-@on_the_local_server
+@only_local("reload: after one that waits")
 def test_a_path_that_no_disk_has_keeps_no_other_model_back(root: Path, client: OfficialClient) -> None:
     bad = edited(model(root, "bad"), base_path="/nul\0byte")
     code, _ = refused(reload, client, bad, model(root, "one"), model(root, "two", versions=[2]), timeout=0.5)

@@ -15,6 +15,7 @@ import pytest
 
 import toy_models
 from configurations import QUICK, model, states, wait_for, wait_for_states, write_configuration
+from differences import only_local
 from impasto.serving import LocalServer, SingleModel
 from model_servers import POLL, serving
 from official_stubs import TIMEOUT, OfficialClient, official_client, outputs, predict_request
@@ -70,9 +71,6 @@ def client(root: Path, server_kind: str) -> Iterator[OfficialClient]:
     """The official stubs at a server that looks at `root` all the time."""
     with serving(server_kind, root) as server, official_client(server.address) as client:
         yield client
-
-
-on_the_local_server = pytest.mark.parametrize("server_kind", ["local"], indirect=True, scope="session")
 
 
 @pytest.fixture
@@ -136,7 +134,7 @@ def test_a_version_that_does_not_load_leaves_the_old_one_in_service(
     assert answer(client) == 1
 
 
-@on_the_local_server
+@only_local("load: complete after the last attempt")
 def test_a_version_that_was_incomplete_is_loaded_once_it_is_complete(
     root: Path, shelf: Path, client: OfficialClient
 ) -> None:

@@ -111,7 +111,7 @@ class ServerProcess:
         models: a repository, whose models are all served, or a models.config.
         flags: further words of the local server's command line.
         kind: `local` or `real`.
-        log: a file that gets what it says on standard error; a temporary one if None.
+        log: a file that gets what it says; a temporary one if None.
         changes: flags by name, other than the shipped ones; None drops a flag.
     """
 
@@ -151,7 +151,7 @@ class ServerProcess:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
-                stdout=subprocess.DEVNULL,
+                stdout=log,
                 stderr=log,
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3" if self.kind == "local" else "0"},
             )
@@ -180,6 +180,10 @@ class ServerProcess:
     def tail(self) -> str:
         """The end of what it said."""
         return self.log.read_text(errors="replace")[-_LOG_TAIL:] if self.log.exists() else ""
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends the process a signal."""
+        os.kill(self.pid, number)
 
     def freeze(self) -> None:
         """SIGSTOP: the process keeps its connections and does nothing, until `thaw`."""

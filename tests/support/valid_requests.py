@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -118,10 +119,18 @@ def write_every_model(root: Path, *, committed: Path) -> Path:
 
 def valid_requests(client: OfficialClient) -> list[Request]:
     """One Predict for every signature with its tensors as content, one with typed fields, and the other methods."""
-    predictions = [*_toy_predictions(), *_model_predictions(client)]
+    return _requests([*_toy_predictions(), *_model_predictions(client)], (*TOYS, *MODELS))
+
+
+def toy_requests() -> list[Request]:
+    """The same for the toy models alone."""
+    return _requests(_toy_predictions(), TOYS)
+
+
+def _requests(predictions: list[Any], names: Iterable[str]) -> list[Request]:
     typed = [typed_fields(request) for request in predictions]
     requests = [Request(PREDICT, message) for message in (*predictions, *typed)]
-    for name in (*TOYS, *MODELS):
+    for name in names:
         for spec in ({"name": name}, {"name": name, "version": 1}):
             metadata = get_model_metadata_pb2.GetModelMetadataRequest(
                 model_spec=model_spec(dict(spec)), metadata_field=["signature_def"]

@@ -110,6 +110,8 @@ def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
     if proto.tensor_content:
         if len(proto.tensor_content) != count * dtype.itemsize:
             raise TensorParseError("tensor_content has the wrong size")
+        if dtype == np.bool_ and np.frombuffer(proto.tensor_content, np.uint8).max(initial=0) > 1:
+            raise TensorParseError("tensor_content has a byte that is no bool")
         return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
     return _filled(_typed_values(proto, dtype), count).reshape(shape)
 

@@ -1,0 +1,24 @@
+"""Both servers start, load, reload and stop alike, or differ as the table says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance import Case, compare
+from lifecycles import STARTS_AND_STOPS
+from loads import LOADS
+from model_servers import needs_real
+
+pytestmark = needs_real
+
+
+@pytest.mark.parametrize("case", [*STARTS_AND_STOPS, *LOADS], ids=lambda case: case.name)
+def test_both_servers_live_alike(case: Case, tmp_path: Path) -> None:
+    said = {}
+    for kind in ("real", "local"):
+        root = tmp_path / kind
+        root.mkdir()
+        said[kind] = case.ask(kind, root)
+    compare(case, **said)

@@ -1,0 +1,185 @@
+"""Where the local server differs from TensorFlow Serving: the one table, which docs/local-server.md shows.
+
+A row's `real` and `local` are what the case of that name in tests/conformance says of each server, word for word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "local-server.md"
+
+UNKNOWN_FIELDS: Final = "altered requests: unknown fields in an entry of inputs"
+
+_BEGIN, _END = "<!-- differences -->", "<!-- end of the differences -->"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference.
+
+    Attributes:
+        case: the case that shows it.
+        real: what TensorFlow Serving does.
+        local: what the local server does.
+        why: the reason why it is left.
+    """
+
+    case: str
+    real: str
+    local: str
+    why: str
+
+
+DIFFERENCES: Final = (
+    Difference(
+        "start: a configuration that is not there",
+        real="exit 255: Failed to start server. Error: NOT_FOUND: …/none.config; No such file or directory",
+        local="exit 255: cannot be read: No such file or directory",
+        why="the words name the flag's file and the reason",
+    ),
+    Difference(
+        "health: no flag",
+        real="UNIMPLEMENTED",
+        local="OK",
+        why="the health service is on unless `--enable_grpc_healthcheck_service=false`",
+    ),
+    Difference(
+        "health: a watcher, when the server is told to stop",
+        real="nothing, then UNAVAILABLE",
+        local="NOT_SERVING",
+        why="running calls get time to finish (`--grace`), so load balancers are told first",
+    ),
+    Difference(
+        "stop: a call that runs",
+        real="UNAVAILABLE",
+        local="OK",
+        why="the same",
+    ),
+    Difference(
+        "tensor: DT_RESOURCE",
+        real="the process ends with signal 6",
+        local="INVALID_ARGUMENT tensor parsing error: x; goes on",
+        why="a request must not end a server",
+    ),
+    Difference(
+        "tensor: a variant",
+        real="INVALID_ARGUMENT Expects arg[0] to be float but variant is provided",
+        local="INVALID_ARGUMENT tensor parsing error: x",
+        why="numpy has no such dtype; no model takes it",
+    ),
+    Difference(
+        "tensor: rank 70",
+        real="OK float32 1 y: float32 of rank 70",
+        local="INVALID_ARGUMENT tensor parsing error: x",
+        why="numpy's arrays have at most 64 dimensions",
+    ),
+    Difference(
+        "unknown method",
+        real="UNIMPLEMENTED",
+        local="UNIMPLEMENTED Method not found!",
+        why="gRPC for Python says so",
+    ),
+    Difference(
+        "unknown service",
+        real="UNIMPLEMENTED",
+        local="UNIMPLEMENTED Method not found!",
+        why="the same",
+    ),
+    Difference(
+        "Classify",
+        real="INVALID_ARGUMENT No classification inputs found in SignatureDef",
+        local="UNIMPLEMENTED Classify is not implemented by Impasto's local server",
+        why="none of Impasto's models is called so",
+    ),
+    Difference(
+        "Regress",
+        real="INVALID_ARGUMENT Expected one output Tensor.",
+        local="UNIMPLEMENTED Regress is not implemented by Impasto's local server",
+        why="the same",
+    ),
+    Difference(
+        "MultiInference",
+        real="INVALID_ARGUMENT ModelSpec has no name specified.",
+        local="UNIMPLEMENTED MultiInference is not implemented by Impasto's local server",
+        why="the same",
+    ),
+    Difference(
+        UNKNOWN_FIELDS,
+        real="the entry counts, with what it has",
+        local="the entry is as if it were not there",
+        why="Python's parser of protocol buffers; no client writes such entries",
+    ),
+    Difference(
+        "load: it fails",
+        real="LOADING without an error, then END with OUT_OF_RANGE; version 1 answers",
+        local="LOADING without an error, then END with UNKNOWN; version 1 answers",
+        why="the loader's words, as at the start",
+    ),
+    Difference(
+        "load: complete after the last attempt",
+        real="END with NOT_FOUND",
+        local="AVAILABLE without an error",
+        why="a version that is still being copied is served once it is whole",
+    ),
+    Difference(
+        "load: a call runs on the version before",
+        real="available only when the call has ended",
+        local="available beside the call",
+        why="a call of an hour must not keep back what is promoted; Impasto's client makes long jobs of short calls",
+    ),
+    Difference(
+        "reload: after one that waits",
+        real="DEADLINE_EXCEEDED Deadline Exceeded",
+        local="OK",
+        why="a reload never keeps back the next one",
+    ),
+    Difference(
+        "batching: different shapes",
+        real="FAILED_PRECONDITION",
+        local="OK",
+        why="requests are never batched",
+    ),
+    Difference(
+        "REST: the port",
+        real="open",
+        local="closed",
+        why="there is no REST API here; the gRPC API has all that Impasto uses",
+    ),
+    Difference(
+        "REST: predict with tensor_content",
+        real="wrong numbers",
+        local="no REST API",
+        why="a fault of TensorFlow Serving that also shows its memory: see [rest.md](rest.md)",
+    ),
+)
+
+
+def only_local(case: str) -> Any:
+    """A mark for a test of what the local server does better: it runs there only, by the row of that case."""
+    assert case in {row.case for row in DIFFERENCES}, f"{case!r} is not in the table of differences"
+    return pytest.mark.parametrize("server_kind", ["local"], indirect=True, scope="session")
+
+
+def table() -> str:
+    """The table in Markdown."""
+    head = "| case | TensorFlow Serving | local server | why |\n|---|---|---|---|\n"
+    rows = ((row.case, f"`{row.real}`", f"`{row.local}`", row.why) for row in DIFFERENCES)
+    return head + "".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows
+    )
+
+
+def page_with_table(page: str) -> str:
+    """The page with the table as it is now."""
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n{table()}{_END}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
