@@ -70,6 +70,7 @@ STATUSES = {
         StatusCode.INVALID_ARGUMENT,
         StatusCode.FAILED_PRECONDITION,
         StatusCode.DEADLINE_EXCEEDED,  # a new model's base path may get its first version later
+        StatusCode.RESOURCE_EXHAUSTED,  # two reloads are not done yet; TensorFlow Serving lets more wait
     },
 }
 """What TensorFlow Serving answers to messages that parse."""

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from differences import DIFFERENCES
 from model_servers import serving
-from official_stubs import OfficialClient
+from official_stubs import OfficialClient, official_client
 
 _NUMPY_RANKS = 64
 """The most dimensions that an array can have."""

@@ -20,7 +20,7 @@ from answers import tensor
 from configurations import wait_for
 from conformance import Case, broken_version, is_open, lines_with, outcome, served, state_of, tidy
 from model_servers import POLL, ServerProcess, server_process
-from official_stubs import OfficialClient, predict_request
+from official_stubs import OfficialClient, official_client, predict_request
 
 X: Final = np.zeros(1, np.float32)
 _POLL_SECONDS: Final = float(POLL)

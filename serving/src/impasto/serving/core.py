@@ -56,7 +56,7 @@ class ServerCore:
         self._reconciler = Reconciler(manager, retries)
         self._config = config_pb2.ModelServerConfig()
         self._accepting = threading.Lock()
-        self._places = threading.BoundedSemaphore(_RELOADS)
+        self._callers: list[Callable[[], bool]] = []
         self._reloading = threading.Lock()
         self._overruled = False
         self._fault: str | None = None
@@ -125,11 +125,14 @@ class ServerCore:
     @contextmanager
     def _turn(self, is_wanted: Callable[[], bool]) -> Iterator[None]:
         """Waits until no other reload is in progress."""
-        if not self._places.acquire(blocking=False):
-            raise StatusError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                "A reload is in progress and another one waits for it. Try again when they are done.",
-            )
+        with self._accepting:
+            # Callers that have gone leave when they next look, and take no place until then.
+            if sum(is_still_wanted() for is_still_wanted in self._callers) >= _RELOADS:
+                raise StatusError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    "A reload is in progress and another one waits for it. Try again when they are done.",
+                )
+            self._callers.append(is_wanted)
         try:
             while not self._reloading.acquire(timeout=_ATTENTION):
                 self._check_wanted(is_wanted)
@@ -139,7 +142,8 @@ class ServerCore:
             finally:
                 self._reloading.release()
         finally:
-            self._places.release()
+            with self._accepting:
+                self._callers.remove(is_wanted)
 
     def _check_wanted(self, is_wanted: Callable[[], bool]) -> None:
         if self._closing or not is_wanted():

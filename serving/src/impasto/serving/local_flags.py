@@ -130,7 +130,7 @@ OPTIONS: Final = (
     _switch("enable_grpc_healthcheck_service", "Offer the health service.", default=True),
     click.option(
         "--grpc_max_threads",
-        type=click.IntRange(min=1, max=2**31 - 1),
+        type=click.IntRange(1, 2**31 - 1),
         help="One more than the calls that are answered at once; others are refused.  [default: 4 for each CPU]",
     ),
     _switch("enable_model_warmup", "Replay each version's warm-up records before serving it.", default=True),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc
 from numpy.typing import NDArray
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
@@ -71,6 +72,9 @@ def _feeds(
             f"len({_braced(wanted)}). Sent extra: {_braced(sent - wanted)}. "
             f"Missing but required: {_braced(wanted - sent)}."
         )
+    # An output may have as many dimensions as an input.
+    has_strings = any(output.dtype == types_pb2.DT_STRING for output in signature.outputs.values())
+    max_rank = tensors.MAX_RANK_WITH_STRINGS if has_strings else tensors.MAX_RANK
     feeds = {}
     for alias in sorted(wanted):
         feed_name = signature.inputs[alias].name
@@ -85,7 +89,7 @@ def _feeds(
                 f"alias set: {','.join(sorted(signature.defaults))}"
             )
         try:
-            feeds[feed_name] = tensors.from_proto(proto)
+            feeds[feed_name] = tensors.from_proto(proto, max_rank=max_rank)
         except tensors.TensorParseError as error:
             raise invalid_argument(f"tensor parsing error: {alias}") from error
     if not sent <= wanted:

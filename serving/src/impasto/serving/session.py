@@ -41,8 +41,8 @@ class ServingSession:
     def __init__(self, directory: Path) -> None:
         if not any((directory / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
             raise not_found(
-                f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {directory}. "
-                "Check that the directory exists and that you have the right permissions for accessing it."
+                "Specified file path does not appear to contain a SavedModel bundle (should have a file called "
+                f"`saved_model.pb`)\nSpecified file path: {directory}"
             )
         self._graph = tf.Graph()
         # TensorFlow otherwise takes a whole GPU's memory at the first session.
@@ -57,6 +57,11 @@ class ServingSession:
         except tf.errors.OpError as error:
             self.close()
             raise status_of(error) from error
+        except OSError as error:
+            self.close()
+            raise StatusError(
+                grpc.StatusCode.DATA_LOSS, f"Can't parse {directory}/saved_model.pb as binary proto"
+            ) from error
         except Exception as error:
             # A corrupt file surfaces as whatever the reader stumbles over.
             self.close()

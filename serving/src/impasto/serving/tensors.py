@@ -3,8 +3,8 @@
 `tf.make_ndarray` is close, but it is stricter in one place (more values than elements) and laxer in another
 (shapes with unknown sizes), and it takes a Python object for each element of a typed field on the way back.
 
-Two limits are this server's own: the rank is at most numpy's, 64 (32 for strings), rather than 254, and a value is
-repeated at most 2**24 times.
+Two limits are this server's own: the rank is at most numpy's, 64 (32 where strings are near), rather than 254, and a
+value is repeated at most 2**24 times.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from impasto.client.wire.writer import delimited, varint
 from impasto.serving.wire import encode_varints
 
-_MAX_RANK: Final = (
+MAX_RANK: Final = (
     64 if int(np.__version__.partition(".")[0]) >= 2 else 32
 )  # numpy's own, which it does not export
 
-_MAX_RANK_OF_STRINGS: Final = 32
-"""Above, TensorFlow ends the process where it turns numpy's strings into its own or back."""
+MAX_RANK_WITH_STRINGS: Final = 32
+"""The most dimensions that a tensor of strings may have, fed or fetched. With more, TensorFlow ends the process where
+it turns numpy's strings into its own or back."""
 
 _MAX_ELEMENTS: Final = (2**63 - 1) // 16
 """As many as numpy can count the bytes of, at 16 an element."""
@@ -86,16 +87,22 @@ _FLOAT8: Final = frozenset(
 )
 
 
-def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
+def from_proto(proto: tensor_pb2.TensorProto, *, max_rank: int = MAX_RANK) -> NDArray[Any]:
     """The tensor that a message describes; strings are bytes in an array of objects.
 
     As in TensorFlow, `tensor_content` goes before the typed fields and must have the exact size; a typed
     field with too few values repeats the last one (zeros if it has none) and with too many is cut.
 
+    Args:
+        proto: the message.
+        max_rank: the most dimensions that the tensor may have.
+
     Raises:
-        TensorParseError: no such dtype, an incomplete shape, or content of the wrong size.
+        TensorParseError: no such dtype, an incomplete shape, too many dimensions, or content of the wrong size.
     """
-    shape = _shape(proto)
+    if proto.dtype == types_pb2.DT_STRING:
+        max_rank = min(max_rank, MAX_RANK_WITH_STRINGS)
+    shape = _shape(proto, max_rank)
     count = math.prod(shape)
     if proto.dtype == types_pb2.DT_STRING:
         strings = (
@@ -148,12 +155,12 @@ def to_wire(array: NDArray[Any], *, as_content: bool) -> bytes:
     return header + _field(typed.name, _packed(flat, typed))
 
 
-def _shape(proto: tensor_pb2.TensorProto) -> tuple[int, ...]:
+def _shape(proto: tensor_pb2.TensorProto, max_rank: int) -> tuple[int, ...]:
     # TensorFlow ignores `unknown_rank` here: the dimensions that are given are the shape.
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if any(size < 0 for size in shape):
         raise TensorParseError("the shape is incomplete")
-    if len(shape) > (_MAX_RANK_OF_STRINGS if proto.dtype == types_pb2.DT_STRING else _MAX_RANK):
+    if len(shape) > max_rank:
         raise TensorParseError("too many dimensions")
     # Sizes beside a 0 count too: numpy, as TensorFlow, multiplies them before it comes to the 0.
     if math.prod(size for size in shape if size > 0) > _MAX_ELEMENTS:
