@@ -180,8 +180,11 @@ def test_where_every_replica_is_refused_that_is_the_error(authorities: tuple[Aut
     with encrypted(strange) as one, encrypted(strange) as other:
         said = refusal_of(errors.TlsError, trusting(ours), one.address, other.address)
         assert said.count("no CA that this client trusts") == 1
-        with Client(f"{one.address},{other.address}", tls=trusting(ours)) as client:
-            pytest.raises(errors.TlsError, client.wait_ready, timeout=600)
+        with (
+            Client(f"{one.address},{other.address}", tls=trusting(ours)) as client,
+            pytest.raises(errors.TlsError),
+        ):
+            client.wait_ready(timeout=600)
 
 
 def test_replicas_that_are_refused_for_different_reasons_are_named_with_theirs(
