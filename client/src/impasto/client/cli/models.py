@@ -56,7 +56,7 @@ def models(*, common: Common, names: tuple[str, ...], signatures: bool) -> int:
 
 def _note_errors(asked: Sequence[Asked[Answer]]) -> None:
     for one in asked:
-        entries = [] if one.answer is None else one.answer.values()
+        entries = () if one.answer is None else one.answer.values()
         for error in (one.error, *(entry.error for entry in entries)):
             if error is not None:
                 note(f"impasto: {error}")

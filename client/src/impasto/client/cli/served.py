@@ -41,7 +41,7 @@ class Served:
 
     def as_json(self) -> dict[str, Any]:
         """All of it, as JSON values."""
-        signatures = {} if self.metadata is None else self.metadata.signatures
+        signatures = () if self.metadata is None else self.metadata.signatures.values()
         return {
             "model": self.name,
             "versions": [
@@ -53,7 +53,7 @@ class Served:
                     "inputs": [_tensor_as_json(info) for info in signature.inputs.values()],
                     "outputs": [_tensor_as_json(info) for info in signature.outputs.values()],
                 }
-                for signature in signatures.values()
+                for signature in signatures
             },
             **({} if self.error is None else {"error": str(self.error)}),
         }
