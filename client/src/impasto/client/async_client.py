@@ -193,11 +193,7 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
             await outcomes.aclose()
 
     def in_one_job(self) -> Self:
-        """This client for calls that are parts of one job, such as the frames of a film.
-
-        Once the server has answered one of them, it is known to be there: the first call of the next part then waits
-        for it too, as long as the setting `patience` says, instead of failing at once. The connection is shared.
-        """
+        """This client for calls that are parts of one job: `Client.in_one_job`."""
         part = copy.copy(self)
         part._shared_patience = self._patience()
         return part

@@ -254,8 +254,11 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
     def in_one_job(self) -> Self:
         """This client for calls that are parts of one job, such as the frames of a film.
 
-        Once the server has answered one of them, it is known to be there: the first call of the next part then waits
-        for it too, as long as the setting `patience` says, instead of failing at once. The connection is shared.
+        Once the server has answered one of them, it is known to be there: the first call of a later part, too, then
+        waits for it as long as the setting `patience` says, where it would raise ServerUnavailable at once.
+
+        Returns:
+            A client that shares this one's connection: closing either closes both.
         """
         part = copy.copy(self)
         part._shared_patience = self._patience()
