@@ -13,7 +13,7 @@ import pytest
 from certificates import Authority
 from client_servers import ScriptedServer, aborting, prediction, scripted
 from impasto.client import Client, Retries, Settings, Timeouts, TlsOptions, errors
-from impasto.client.addresses import target
+from impasto.client.addresses import resolved
 from impasto.client.channel import channel_options
 
 ONE = np.zeros(1, np.float32)
@@ -42,7 +42,7 @@ ONE = np.zeros(1, np.float32)
     ],
 )
 def test_an_address_becomes_a_grpc_target(address: str, wanted: str) -> None:
-    assert target(address) == wanted
+    assert resolved(address).target == wanted
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_an_address_becomes_a_grpc_target(address: str, wanted: str) -> None:
 )
 def test_an_address_that_cannot_be_read_is_refused_with_an_example(address: str) -> None:
     with pytest.raises(errors.AddressError, match="host:port, such as localhost:8500"):
-        target(address)
+        resolved(address)
 
 
 @pytest.mark.parametrize("address", ["::1", "::1:8500", "2001:db8::1", "[::1]:1,::2", "ipv6:::1"])
@@ -83,14 +83,16 @@ def test_an_address_of_another_kind_than_its_scheme_says_is_refused(address: str
         Settings(address=address)
 
 
-def test_a_name_among_replicas_must_resolve() -> None:
-    with pytest.raises(errors.AddressError, match=r"'no-such-host\.invalid' does not resolve"):
-        target("no-such-host.invalid:1,127.0.0.1:2")
+def test_of_the_names_of_replicas_one_at_least_must_resolve() -> None:
+    with pytest.raises(
+        errors.AddressError, match=r"none of the names .* resolves, 'no-such-host\.invalid' for"
+    ):
+        resolved("no-such-host.invalid:1,nor-this.invalid:2")
 
 
 def test_replicas_of_both_ip_versions_are_refused() -> None:
     with pytest.raises(errors.AddressError, match="mixes IPv4 and IPv6"):
-        target("127.0.0.1:1,[::1]:2")
+        resolved("127.0.0.1:1,[::1]:2")
 
 
 def test_a_unix_socket_is_served(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from impasto.client._calls import ping_call
-from impasto.client._jobs import Pause
-from impasto.client._retries import patiently
+from impasto.client._calls import Call, ping_call
+from impasto.client._jobs import Job, Pause
+from impasto.client._patience import Patience, PatienceWanted
+from impasto.client._retries import outlasting
 from impasto.client.errors import (
     BatchMismatch,
     CallAborted,
@@ -33,19 +34,34 @@ def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda least, most: (least + most) / 2)
 
 
+def patience_of(seconds: float = 60.0, *, met: bool = True) -> Patience:
+    """The patience of a job whose server has answered before, if it has met it."""
+    patience = Patience(seconds)
+    patience.met = met
+    return patience
+
+
 def outcome(
-    failures: Sequence[CallError], *, patience: float = 60.0, unavailable: bool = True
+    failures: Sequence[CallError], *, patience: float = 60.0, met: bool = True
 ) -> tuple[object, list[float]]:
     """What the call ends with after these failures in turn, and the pauses between its attempts."""
     call = ping_call()
-    job = patiently(call, patience=patience, unavailable=unavailable)
+    return driven(outlasting(call, patience_of(patience, met=met)), call, failures)
+
+
+def driven(job: Job[object], call: Call[object], failures: Sequence[CallError]) -> tuple[object, list[float]]:
     pauses: list[float] = []
-    assert next(job) == replace(call, patient=True)
+
+    def next_call() -> object:
+        step = next(job)
+        return job.send(patience_of()) if isinstance(step, PatienceWanted) else step
+
+    assert next_call() == replace(call, patient=True)
     for failure in failures:
         step = job.throw(failure)
         assert isinstance(step, Pause)
         pauses.append(step.seconds)
-        assert next(job) == replace(call, patient=True)
+        assert next_call() == replace(call, patient=True)
     with pytest.raises(StopIteration) as end:
         job.send("the answer")
     return end.value.value, pauses
@@ -61,7 +77,7 @@ def test_a_call_is_sent_again_with_growing_pauses(failure: CallError) -> None:
 
 def test_each_failure_that_is_waited_out_is_told() -> None:
     failures: list[None] = []
-    job = patiently(ping_call(), patience=60.0, on_failure=lambda: failures.append(None))
+    job = outlasting(ping_call(), patience_of(), on_failure=lambda: failures.append(None))
     next(job)
     for count in (1, 2):
         assert isinstance(job.throw(ServerUnavailable("away")), Pause)
@@ -74,9 +90,11 @@ def test_each_failure_that_is_waited_out_is_told() -> None:
 
 def test_patience_ends() -> None:
     first, second = ServerUnavailable("away"), ServerUnavailable("still away")
-    with pytest.raises(ServerUnavailable) as caught:
+    with pytest.raises(
+        ServerUnavailable, match=r"still away; waited 0\.3 s .* patience \(IMPASTO_PATIENCE\)"
+    ) as caught:
         outcome([first, second], patience=0.3)
-    assert caught.value is second
+    assert caught.value.__cause__ is second
 
 
 @pytest.mark.parametrize(
@@ -99,9 +117,9 @@ def test_what_waiting_does_not_mend_is_raised_at_once(failure: CallError) -> Non
 
 def test_a_first_call_need_not_wait_for_a_server_that_is_not_there() -> None:
     with pytest.raises(ServerUnavailable):
-        outcome([ServerUnavailable("away")], unavailable=False)
-    assert outcome([ServerOverloaded("busy")], unavailable=False) == ("the answer", [0.2])
-    assert outcome([BatchMismatch("met another")], unavailable=False) == ("the answer", [0.2])
+        outcome([ServerUnavailable("away")], met=False)
+    assert outcome([ServerOverloaded("busy")], met=False) == ("the answer", [0.2])
+    assert outcome([BatchMismatch("met another")], met=False) == ("the answer", [0.2])
 
 
 def test_those_who_were_refused_together_do_not_come_back_together(monkeypatch: pytest.MonkeyPatch) -> None:

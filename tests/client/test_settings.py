@@ -50,6 +50,7 @@ EXAMPLES: dict[str, tuple[str, object, str, object]] = {
     "retries.attempts": ("5", 5, "1", 1),
     "retries.first_pause": ("0.01", 0.01, "0.02", 0.02),
     "retries.longest_pause": ("7", 7.0, "0.5", 0.5),
+    "patience": ("0", 0.0, "inf", math.inf),
     "keepalive": ("10", 10.0, "inf", math.inf),
     "max_message_bytes": ("1_000", 1000, "2_000", 2000),
     "hedge": ("0.25", 0.25, "0.5", 0.5),

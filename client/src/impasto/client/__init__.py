@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from impasto.client import _grpc_log  # noqa: F401 # pyright: ignore[reportUnusedImport] - first: grpc reads what it sets
 from impasto.client._jobs import Progress
+from impasto.client._patience import OnWait, Waiting
 from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
 from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress, zoom_in
@@ -39,6 +40,7 @@ __all__ = [
     "ImageSource",
     "ImpastoError",
     "ModelMetadata",
+    "OnWait",
     "Outcome",
     "Progress",
     "Retries",
@@ -54,6 +56,7 @@ __all__ = [
     "TransferOptions",
     "TransferProgress",
     "VersionStatus",
+    "Waiting",
     "read_picture",
     "write_picture",
     "zoom_in",

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 from impasto.client._calls import Call
 from impasto.client._driver import OnProgress
 from impasto.client._jobs import Pause, Progress, Snapshot
+from impasto.client._patience import Patience, PatienceWanted, Waiting
 from impasto.client._prepared import Prepare, Prepared
 from impasto.client.errors import CallError
 from impasto.client.settings import CallKind
@@ -45,7 +46,7 @@ async def in_thread(function: Callable[[], ResultT]) -> ResultT:
 
 
 async def drive(
-    prepared: Prepared[ResultT], send: Sender, *, threads: bool = True
+    prepared: Prepared[ResultT], send: Sender, patience: Patience, *, threads: bool = True
 ) -> AsyncGenerator[Progress | Finished[ResultT], None]:
     """Do what a job asks for; yields its progress, and at last its result.
 
@@ -53,6 +54,7 @@ async def drive(
         prepared: its job is closed at the end, also when this generator is closed before; and whatever ends it early,
             the checkpoint gets its last snapshot.
         send: sends a call and returns the parsed answer, or raises CallError.
+        patience: the job's, which learns of each answer.
         threads: let a thread do what the job does between its calls, for jobs that work on pictures there.
     """
     job, checkpoint = prepared.job, prepared.checkpoint
@@ -79,12 +81,19 @@ async def drive(
                     await in_thread(partial(checkpoint.offer, step))
             elif isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
+            elif isinstance(step, PatienceWanted):
+                answer = patience
+            elif isinstance(step, Waiting):
+                patience.waits(job, step)
             else:
                 try:
                     answer = await send(step)
                 except CallError as error:
                     failure = error
+                else:
+                    patience.answered(job)
     finally:
+        patience.ended(job)
         job.close()
         if checkpoint is not None:
             await in_thread(checkpoint.flush)
@@ -107,6 +116,10 @@ class AsyncRunner(ABC):
     """Runs jobs; the methods of an async client, a file for each kind of model, build on it."""
 
     @abstractmethod
+    def _patience(self) -> Patience:
+        """The patience of a job that begins now."""
+
+    @abstractmethod
     async def _send(self, call: Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
         """The answer; `timeout` is in seconds, and None is the client's for this kind of call."""
 
@@ -121,14 +134,14 @@ class AsyncRunner(ABC):
         on_progress: OnProgress[Any] | None = None,
     ) -> ResultT:
         prepared = await in_thread(prepare)
-        return await finish(drive(prepared, self._sender(kind, timeout)), on_progress)
+        return await finish(drive(prepared, self._sender(kind, timeout), self._patience()), on_progress)
 
     async def _watch(
         self, kind: CallKind, prepare: Prepare[Any], timeout: float | None
     ) -> AsyncGenerator[Any, None]:
         """Reads what the job needs when the iteration begins, and runs it as it goes on."""
         prepared = await in_thread(prepare)
-        async with aclosing(drive(prepared, self._sender(kind, timeout))) as steps:
+        async with aclosing(drive(prepared, self._sender(kind, timeout), self._patience())) as steps:
             async for step in steps:
                 if not isinstance(step, Finished):
                     yield step

@@ -18,8 +18,8 @@ from impasto.client._calls import Call
 from impasto.client._closing import Closable
 from impasto.client._failures import call_error, failure
 from impasto.client._hedging import Hedging
+from impasto.client._lookup import Lookup
 from impasto.client._resending import Attempts
-from impasto.client.addresses import target
 from impasto.client.errors import CallError
 from impasto.client.settings import Settings
 
@@ -41,7 +41,8 @@ class AsyncTransport(Closable):
         self._settings = settings
         self._metadata = settings.call_metadata()
         self._hedging = Hedging(settings.hedge)
-        self._target = target(settings.address)
+        self._lookup = Lookup(settings.address)
+        self._target = self._lookup.target
         self._credentials = channel.credentials(settings)
         self._places = asyncio.Semaphore(settings.max_in_flight)
         self._room = Room()
@@ -76,7 +77,8 @@ class AsyncTransport(Closable):
     async def _send_once(self, call: Call[ResultT], timeout: float | None) -> bytes:
         self.check_open(call.model)
         delay = self._hedging.delay(timeout)
-        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
+        opened = self._open()  # held until the answer is there: a channel that nobody holds is closed
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = opened.unary_unary(call.method)
 
         async def send(seconds: float | None) -> bytes:
             return await method(call.request, timeout=seconds, metadata=self._metadata)
@@ -95,8 +97,10 @@ class AsyncTransport(Closable):
             raise call_error(call, code, "the client was closed", address=self.address) from error
 
     def _open(self) -> grpc.aio.Channel:
-        """The channel, made within the event loop that it belongs to."""
-        if self._channel is None:
+        """The channel to where the replicas are now, made within the event loop that it belongs to."""
+        self._lookup.look_again()
+        if self._channel is None or self._target != self._lookup.target:
+            self._target = self._lookup.target
             options = channel.channel_options(self._settings)
             compression = channel.COMPRESSION[self._settings.compression]
             if self._credentials is None:
@@ -106,6 +110,8 @@ class AsyncTransport(Closable):
         return self._channel
 
     async def _failure(self, call: Call[ResultT], code: grpc.StatusCode, details: str) -> CallError:
+        if code is grpc.StatusCode.UNAVAILABLE:
+            self._lookup.look_again(failed=True)
         tell = partial(failure, call, code, details, address=self.address, tls=self._settings.tls)
         return await in_thread(tell) if code is grpc.StatusCode.UNAVAILABLE else tell()
 

@@ -47,11 +47,19 @@ class Call(Generic[Result_co]):
 
 @dataclass(frozen=True)
 class ModelRef:
-    """Which model, and which version of it: the newest unless `version` or `label` says otherwise."""
+    """Which model, and which version of it: the newest unless `version` or `label` says otherwise.
+
+    Attributes:
+        name: of the model.
+        version: its number.
+        label: such as `stable`.
+        pinned: whether the version is the one that answered earlier in the same job.
+    """
 
     name: str
     version: int | None = None
     label: str | None = None
+    pinned: bool = False
 
     def spec(self, signature: str | None = None) -> bytes:
         """The bytes of the request's ModelSpec.

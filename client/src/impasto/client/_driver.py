@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from impasto.client._calls import Call
 from impasto.client._jobs import Pause, Progress, Snapshot
+from impasto.client._patience import Patience, PatienceWanted, Waiting
 from impasto.client._prepared import Prepare, Prepared
 from impasto.client.errors import CallError
 from impasto.client.settings import CallKind
@@ -18,13 +19,16 @@ ProgressT = TypeVar("ProgressT", bound=Progress)
 OnProgress: TypeAlias = Callable[[ProgressT], None]
 
 
-def drive(prepared: Prepared[ResultT], send: Callable[[Call[Any]], Any]) -> Generator[Any, None, ResultT]:
+def drive(
+    prepared: Prepared[ResultT], send: Callable[[Call[Any]], Any], patience: Patience
+) -> Generator[Any, None, ResultT]:
     """Do what a job asks for; yields its progress and returns its result.
 
     Args:
         prepared: its job is closed at the end, also when this generator is closed before; and whatever ends it early,
             the checkpoint gets its last snapshot.
         send: sends a call and returns the parsed answer, or raises CallError.
+        patience: the job's, which learns of each answer.
     """
     job, checkpoint = prepared.job, prepared.checkpoint
     answer: Any = None
@@ -43,12 +47,19 @@ def drive(prepared: Prepared[ResultT], send: Callable[[Call[Any]], Any]) -> Gene
                     checkpoint.offer(step)
             elif isinstance(step, Pause):
                 time.sleep(step.seconds)
+            elif isinstance(step, PatienceWanted):
+                answer = patience
+            elif isinstance(step, Waiting):
+                patience.waits(job, step)
             else:
                 try:
                     answer = send(step)
                 except CallError as error:
                     failure = error
+                else:
+                    patience.answered(job)
     finally:
+        patience.ended(job)
         job.close()
         if checkpoint is not None:
             checkpoint.flush()
@@ -71,6 +82,10 @@ class Runner(ABC):
     """Runs jobs; the methods of a client, a file for each kind of model, build on it."""
 
     @abstractmethod
+    def _patience(self) -> Patience:
+        """The patience of a job that begins now."""
+
+    @abstractmethod
     def _send(self, call: Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
         """The answer; `timeout` is in seconds, and None is the client's for this kind of call."""
 
@@ -87,4 +102,4 @@ class Runner(ABC):
         self, kind: CallKind, prepare: Prepare[ResultT], timeout: float | None
     ) -> Generator[Any, None, ResultT]:
         """Reads what the job needs now, and runs it as the generator is iterated over."""
-        return drive(prepare(), lambda call: self._send(call, kind, timeout))
+        return drive(prepare(), lambda call: self._send(call, kind, timeout), self._patience())

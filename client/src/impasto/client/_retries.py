@@ -14,56 +14,74 @@ from typing import Final, TypeVar
 
 from impasto.client._calls import Call
 from impasto.client._jobs import Job, Pause
+from impasto.client._patience import Patience, PatienceWanted, Waiting
 from impasto.client.errors import CallAborted, CallError, ServerOverloaded, ServerUnavailable
 
-PATIENCE: Final = 60.0
-"""Seconds that a server may be away, or refuse work, in the middle of a job."""
-
 _FIRST_PAUSE: Final = 0.2
-# A server that is overloaded has a free thread again at any moment: who asks seldom never meets one.
+# An overloaded server has a free thread again at any moment: a client that rarely asks never finds it.
 _LONGEST_PAUSE: Final = 1.0
+
+_WORTH_TELLING: Final = 1.0
+"""Seconds of waiting that nobody needs to be told of."""
+
+# A server that is told to stop cancels the calls that it still runs: that is CallAborted.
+_PASSING: Final = (ServerOverloaded, ServerUnavailable, CallAborted)
 
 ResultT = TypeVar("ResultT")
 
 
-def patiently(
-    call: Call[ResultT],
-    *,
-    unavailable: bool = True,
-    patience: float = PATIENCE,
-    on_failure: Callable[[], None] = lambda: None,
-) -> Job[ResultT]:
-    """Send `call`, again and again with growing pauses while the server is overloaded or away.
+def patiently(call: Call[ResultT], *, on_failure: Callable[[], None] = lambda: None) -> Job[ResultT]:
+    """Send `call`, again and again with growing pauses while the server is overloaded or away, as long as the job's
+    patience lasts.
 
     Args:
         call: what to send.
-        unavailable: whether to outlast a server that does not answer, or stops, as well as one that is overloaded.
-        patience: seconds after the first failure, beyond which no further attempt is made.
         on_failure: called after each failure that is waited out.
 
     Raises:
-        CallError: the last failure, or at once one that waiting does not mend, as of a message that is too large.
+        CallError: the last failure; or at once one that waiting does not mend, such as a message that is too large, and
+            a server that is away before it has answered any call of the job.
     """
-    passing: tuple[type[CallError], ...] = (ServerOverloaded,)
-    if unavailable:
-        # A server that is told to stop cancels the calls that it still runs: that is CallAborted.
-        passing = (ServerOverloaded, ServerUnavailable, CallAborted)
+    patience: Patience = yield PatienceWanted()
+    answer: ResultT = yield from outlasting(call, patience, on_failure=on_failure)
+    return answer
+
+
+def outlasting(
+    call: Call[ResultT], patience: Patience, *, on_failure: Callable[[], None] = lambda: None
+) -> Job[ResultT]:
+    """Do what `patiently` does, with this patience."""
     call = replace(call, patient=True)
-    deadline: float | None = None
+    since: float | None = None
     pause = _FIRST_PAUSE
     while True:
         try:
             answer: ResultT = yield call
-        except passing:
-            now = time.monotonic()
-            deadline = now + patience if deadline is None else deadline
-            if now + pause > deadline:
+        except _PASSING as error:
+            if not patience.met and not isinstance(error, ServerOverloaded):
                 raise
+            now = time.monotonic()
+            since = now if since is None else since
+            if now + pause > since + patience.seconds:
+                raise _given_up(error, patience) from error
+            failure = error
         else:
             return answer
         on_failure()
+        if now - since >= _WORTH_TELLING:
+            yield Waiting(failure.address or "the server", failure, since, patience.seconds)
         yield _about(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _given_up(error: CallError, patience: Patience) -> CallError:
+    return type(error)(
+        f"{error}; waited {patience.seconds:g} s for it, as the setting patience (IMPASTO_PATIENCE) says",
+        code=error.code,
+        details=error.details,
+        address=error.address,
+        model=error.model,
+    )
 
 
 def _about(seconds: float) -> Pause:

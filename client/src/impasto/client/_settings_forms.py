@@ -45,13 +45,13 @@ def _require(condition: bool) -> None:
         raise ValueError
 
 
-def seconds(words: str, *, least: float = 0.0, endless: str = "") -> Form:
-    """Seconds as a float, more than 0, from `least` to MOST_SECONDS; `endless` says what infinitely many mean, if they
-    may be."""
+def seconds(words: str, *, least: float | None = None, endless: str = "") -> Form:
+    """Seconds as a float, from `least`, or more than 0, to MOST_SECONDS; `endless` says what infinitely many mean, if
+    they may be."""
 
     def check(value: Any) -> float:
         _require(isinstance(value, int | float) and not isinstance(value, bool))
-        _require(value > 0 and value >= least)  # not so of nan
+        _require(value > 0 if least is None else value >= least)  # not so of nan
         _require(value <= MOST_SECONDS or (endless != "" and value == math.inf))
         return float(value)
 

@@ -186,6 +186,13 @@ SETTINGS: Final = (
         "about the longest pause before an attempt",
     ),
     Setting(
+        "patience",
+        "IMPASTO_PATIENCE",
+        forms.seconds("0 or more", least=0, endless="no end"),
+        "how long a job that has begun waits for a server that is away or overloaded; a server that restarts may take "
+        "two minutes",
+    ),
+    Setting(
         "keepalive",
         "IMPASTO_KEEPALIVE",
         forms.seconds("10 or more", least=10, endless="none"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from dataclasses import dataclass
 from typing import Final
 
 from impasto.client.errors import AddressError
@@ -19,34 +20,69 @@ _SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:")
 _NUMERIC: Final = ("ipv4:", "ipv6:")
 
 
-def target(address: str) -> str:
+@dataclass(frozen=True)
+class Resolved:
+    """What gRPC is told of an address.
+
+    Attributes:
+        target: the gRPC target.
+        missing: the names among several replicas that have no address just now.
+        has_names: whether names of several replicas were looked up for it.
+    """
+
+    target: str
+    missing: tuple[str, ...] = ()
+    has_names: bool = False
+
+
+def resolved(address: str) -> Resolved:
     """The gRPC target of an address.
 
     Args:
         address: `host`, `host:port`, `[ipv6]:port` (port 8500 if there is none), several of these with commas
             between for replicas that share the work, or a gRPC target with its scheme (`dns:///name:port`,
             `unix:/path`, `ipv4:1.2.3.4:port,...`). One name is resolved by gRPC, again and again, to all
-            its addresses; of several names each is resolved here, once, to its first.
+            its addresses; of several names each is resolved here to its first, and one that does not resolve is
+            left out.
 
     Raises:
-        AddressError: the address cannot be parsed, or one of several names does not resolve.
+        AddressError: the address cannot be parsed, or none of several names resolves.
     """
     replicas = endpoints(address)
     if address.startswith("dns:"):
         # Without a port gRPC would take that of https.
         before = address[: len(address) - len(_dns_name(address))]
-        return before + ",".join(join(host, port) for host, port in replicas)
+        return Resolved(before + ",".join(join(host, port) for host, port in replicas))
     if address.startswith(_SCHEMES) and not address.startswith(_NUMERIC):
-        return address
+        return Resolved(address)
     if len(replicas) == 1:
         host, port = replicas[0]
         family = _family(host)
-        return f"dns:///{join(host, port)}" if family is None else f"{family}:{join(host, port)}"
-    resolved = [(_resolve(host, port), port) for host, port in replicas]
-    families = {_family(host) for host, _ in resolved}
+        return Resolved(f"dns:///{join(host, port)}" if family is None else f"{family}:{join(host, port)}")
+    return _several(replicas, address)
+
+
+def _several(replicas: list[tuple[str, int]], address: str) -> Resolved:
+    found: list[tuple[str, int]] = []
+    missing: dict[str, OSError] = {}
+    for host, port in replicas:
+        try:
+            found.append((_resolve(host, port), port))
+        except OSError as error:
+            missing[host] = error
+    if not found:
+        host, reason = next(iter(missing.items()))
+        raise AddressError(
+            f"none of the names in server address {address!r} resolves, {host!r} for one: {reason}"
+        ) from reason
+    families = {_family(host) for host, _ in found}
     if len(families) > 1:
         raise AddressError(f"{address!r} mixes IPv4 and IPv6 addresses; give replicas of one kind")
-    return f"{families.pop()}:" + ",".join(join(host, port) for host, port in resolved)
+    return Resolved(
+        f"{families.pop()}:" + ",".join(join(host, port) for host, port in found),
+        missing=tuple(missing),
+        has_names=any(_family(host) is None for host, _ in replicas),
+    )
 
 
 def endpoints(address: str) -> list[tuple[str, int]]:
@@ -129,11 +165,9 @@ def _family(host: str) -> str | None:
 
 
 def _resolve(host: str, port: int) -> str:
+    """The first address of a name, of version 4 if it has one. Raises OSError."""
     if _family(host) is not None:
         return host
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise AddressError(f"server name {host!r} does not resolve: {error}") from error
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     ipv4_first = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
     return str(ipv4_first[0][4][0])

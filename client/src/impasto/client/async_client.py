@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,7 @@ from impasto.client._async_transport import AsyncTransport
 from impasto.client._deadlines import call_timeout
 from impasto.client._driver import OnProgress
 from impasto.client._jobs import Progress, predict_job, wait_ready_job
+from impasto.client._patience import OnWait, Patience
 from impasto.client._prepared import Prepared
 from impasto.client.dream.async_methods import AsyncDreamMethods
 from impasto.client.images import MAX_PIXELS, ImageSource
@@ -50,6 +52,7 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
     Args:
         address: as for `Client`, likewise the rest.
         settings: see there.
+        on_wait: as for `Client`, called in the event loop.
         **options: see there.
 
     Attributes:
@@ -65,10 +68,13 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
         address: str | None = None,
         *,
         settings: Settings | None = None,
+        on_wait: OnWait | None = None,
         **options: Unpack[Options],
     ) -> None:
         self.settings: Settings = resolve(address, settings=settings, **options)
         self._transport = AsyncTransport(self.settings)
+        self._on_wait = on_wait
+        self._shared_patience: Patience | None = None
 
     @property
     def address(self) -> str:
@@ -102,7 +108,9 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
         ref = calls.ModelRef(model, version, label)
         job = predict_job(ref, inputs, signature=signature, outputs=outputs)
         # Not through a thread, as jobs with pictures are: there may be thousands, and each does little.
-        return await finish(drive(Prepared(job), self._sender("predict", timeout), threads=False), None)
+        return await finish(
+            drive(Prepared(job), self._sender("predict", timeout), self._patience(), threads=False), None
+        )
 
     async def metadata(
         self,
@@ -125,7 +133,9 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
         """Wait until the server answers and models can be called: `Client.wait_ready`, awaited."""
         job = wait_ready_job(models, timeout=timeout, address=self.address)
         each = min(timeout, self.settings.timeouts.status)
-        await finish(drive(Prepared(job), self._sender("status", each), threads=False), None)
+        await finish(
+            drive(Prepared(job), self._sender("status", each), self._patience(), threads=False), None
+        )
 
     async def upscale(
         self,
@@ -159,7 +169,7 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
             async for outcome in client.map(AsyncClient.upscale, ["one.jpg", "other.jpg"]):
                 print(outcome.item, outcome.error or outcome.result.size)
 
-        An item that fails does not stop the others.
+        An item that fails does not stop the others. All items are one job (see `in_one_job`).
 
         Args:
             function: awaited with this client and an item: a method of AsyncClient, or a coroutine function of yours
@@ -174,12 +184,22 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
                 are the item's own. What is under way is cancelled then, as it is when the iteration is given up.
         """
         self._transport.check_open()
-        outcomes = map_in_order(lambda item: function(self, item), items, concurrency=concurrency)
+        client = self.in_one_job()
+        outcomes = map_in_order(lambda item: function(client, item), items, concurrency=concurrency)
         try:
             async for outcome in outcomes:
                 yield outcome
         finally:
             await outcomes.aclose()
+
+    def in_one_job(self) -> Self:
+        """This client for calls that are parts of one job: `Client.in_one_job`."""
+        part = copy.copy(self)
+        part._shared_patience = self._patience()
+        return part
+
+    def _patience(self) -> Patience:
+        return self._shared_patience or Patience(self.settings.patience, self._on_wait)
 
     async def _send(self, call: calls.Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
         seconds = call_timeout(call, timeout, kind=kind, timeouts=self.settings.timeouts)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import grpc
 
-from impasto.client.addresses import endpoints, is_on_this_machine, target
+from impasto.client.addresses import endpoints, is_on_this_machine, resolved
 from impasto.client.errors import CertificateError
 from impasto.client.settings import Retries, Settings
 
@@ -63,21 +63,21 @@ def credentials(settings: Settings) -> grpc.ChannelCredentials | None:
 
 
 def open_channel(settings: Settings) -> grpc.Channel:
-    """A channel to the settings' address. Nothing is sent until the first call.
+    """A channel to the settings' address as it resolves now. Nothing is sent until the first call.
 
     Raises:
         AddressError: the address cannot be used.
-        CertificateError: see `credentials`.
+        CertificateError: a file of `tls` cannot be used; see `credentials`.
     """
-    to, options, compression = (
-        target(settings.address),
-        channel_options(settings),
-        COMPRESSION[settings.compression],
-    )
-    encrypted = credentials(settings)
+    return channel_to(resolved(settings.address).target, settings, credentials(settings))
+
+
+def channel_to(target: str, settings: Settings, encrypted: grpc.ChannelCredentials | None) -> grpc.Channel:
+    """A channel to a gRPC target with these settings and credentials. Nothing is sent until the first call."""
+    options, compression = channel_options(settings), COMPRESSION[settings.compression]
     if encrypted is None:
-        return grpc.insecure_channel(to, options=options, compression=compression)
-    return grpc.secure_channel(to, encrypted, options=options, compression=compression)
+        return grpc.insecure_channel(target, options=options, compression=compression)
+    return grpc.secure_channel(target, encrypted, options=options, compression=compression)
 
 
 def _may_use_proxy(settings: Settings) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,7 @@ from impasto.client._background import BackgroundLoop
 from impasto.client._deadlines import call_timeout
 from impasto.client._driver import OnProgress
 from impasto.client._jobs import Progress, predict_job, wait_ready_job
+from impasto.client._patience import OnWait, Patience
 from impasto.client._prepared import Prepared
 from impasto.client._transport import SyncTransport
 from impasto.client.async_client import AsyncClient
@@ -44,6 +46,8 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         address: `host:port`, several with commas between for replicas, or a gRPC target (`dns:///...`,
             `unix:...`); localhost:8500 if neither this nor the environment nor a file names one.
         settings: what the other arguments leave open is as here, and neither the environment nor a file is read.
+        on_wait: called about once a second with a Waiting while a job waits for a server that is away, in the thread
+            that runs the job, and with None when it goes on.
         **options: `timeout` in seconds for each call (every method can override it), `tls`, `token` and the other
             fields of Settings; `config` and `profile` for the configuration file. What is None or left out comes
             from the environment or the file. See Options, and docs/client.md for the table of all.
@@ -61,10 +65,13 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         address: str | None = None,
         *,
         settings: Settings | None = None,
+        on_wait: OnWait | None = None,
         **options: Unpack[Options],
     ) -> None:
         self.settings: Settings = resolve(address, settings=settings, **options)
         self._transport = SyncTransport(self.settings)
+        self._on_wait = on_wait
+        self._shared_patience: Patience | None = None
 
     @property
     def address(self) -> str:
@@ -236,13 +243,29 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         """
         self._transport.check_open()
         with BackgroundLoop() as loop:
-            client = AsyncClient(settings=self.settings)
+            client = AsyncClient(settings=self.settings, on_wait=self._on_wait)
             outcomes = client.map(function, items, concurrency=concurrency)
             try:
                 while (outcome := loop.run(_next(outcomes))) is not None:
                     yield outcome
             finally:
                 loop.finish(_end(outcomes, client))
+
+    def in_one_job(self) -> Self:
+        """This client for calls that are parts of one job, such as the frames of a film.
+
+        Once the server has answered one of them, it is known to be there: the first call of a later part, too, then
+        waits for it as long as the setting `patience` says, where it would raise ServerUnavailable at once.
+
+        Returns:
+            A client that shares this one's connection: closing either closes both.
+        """
+        part = copy.copy(self)
+        part._shared_patience = self._patience()
+        return part
+
+    def _patience(self) -> Patience:
+        return self._shared_patience or Patience(self.settings.patience, self._on_wait)
 
     def _send(self, call: calls.Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
         seconds = call_timeout(call, timeout, kind=kind, timeouts=self.settings.timeouts)

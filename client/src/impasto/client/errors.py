@@ -7,6 +7,7 @@
     ├── CallError                       a call failed; carries code, details, address and model
     │   ├── InvalidInput                inputs, version label or outputs were refused (also a ValueError)
     │   ├── ModelNotFound               no such model or version
+    │   │   └── VersionGone             the version that the job began with is no longer served
     │   ├── PreconditionFailed          the model cannot run this call
     │   │   └── SignatureNotFound       it has no such signature
     │   ├── ServerUnavailable           nobody answers at the address (also a ConnectionError)
@@ -98,6 +99,10 @@ class InvalidInput(CallError, ValueError):
 
 class ModelNotFound(CallError):
     """The server has no such model, or not this version of it."""
+
+
+class VersionGone(ModelNotFound):
+    """The version with which a job began is no longer served, and another one would give another result."""
 
 
 class PreconditionFailed(CallError):

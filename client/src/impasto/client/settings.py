@@ -119,6 +119,8 @@ class Settings:
             ends in `-bin`.
         compression: of requests, `none` or `gzip`.
         retries: while the server is unavailable.
+        patience: seconds for which a job that has begun waits for a server that is away or overloaded, each time;
+            `math.inf` for no end.
         keepalive: seconds without news after which a server is pinged while a call runs; `math.inf` for never.
         max_message_bytes: the largest request, and the largest answer.
         hedge: seconds after which a call without an answer is sent again, to the next replica; `math.inf` for never.
@@ -137,6 +139,7 @@ class Settings:
     metadata: Mapping[str, str | bytes] = field(default_factory=dict[str, "str | bytes"], repr=False)
     compression: Literal["none", "gzip"] = "none"
     retries: Retries = field(default_factory=Retries)
+    patience: float = 300.0
     keepalive: float = 330.0
     max_message_bytes: int = LARGEST_MESSAGE
     hedge: float = math.inf
@@ -188,6 +191,7 @@ _PLAIN: Final = (
     "token_in_plain_text",
     "metadata",
     "compression",
+    "patience",
     "keepalive",
     "max_message_bytes",
     "hedge",
@@ -209,6 +213,7 @@ class Options(TypedDict, total=False):
     metadata: Mapping[str, str | bytes] | None
     compression: Literal["none", "gzip"] | None
     retries: Retries | None
+    patience: float | None
     keepalive: float | None
     max_message_bytes: int | None
     hedge: float | None

@@ -94,7 +94,9 @@ def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: 
     unsaid = list(pairs)
     # Pipes are read and written in this thread: no other is interrupted by Ctrl-C while it waits for the other end.
     sources = {pair: read_input(pair.source) for pair in pairs}
-    with Display(quiet=common.quiet, pictures=len(plan.pairs), behind=len(tally.skipped)) as display:
+    with Display(
+        quiet=common.quiet, waits=common.waits, pictures=len(plan.pairs), behind=len(tally.skipped)
+    ) as display:
 
         def say(pair: Pair) -> None:
             unsaid.remove(pair)

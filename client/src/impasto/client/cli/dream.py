@@ -63,7 +63,7 @@ def dream(
 
     IN is a picture, several, or a folder of them. The options that are not given take what the served model suggests;
     `impasto models -s` shows it. Ctrl-C stops within a second and keeps the picture so far. While the server is away
-    the command waits for up to a minute.
+    the command waits for it, up to 5 minutes (IMPASTO_PATIENCE).
 
     \b
       impasto dream photo.jpg -o dream.png

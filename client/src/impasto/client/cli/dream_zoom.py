@@ -22,6 +22,7 @@ from impasto.client.cli.output import print_json
 from impasto.client.cli.picture_options import Reference, Results
 from impasto.client.cli.places import Pipe, Place
 from impasto.client.cli.streams import note, print_path
+from impasto.client.cli.waits import Waits
 from impasto.client.client import Client
 from impasto.client.dream import DreamKeywords, DreamProgress, zoom_in
 from impasto.client.errors import CallError, OutputExists, UnwritableOutput
@@ -103,6 +104,7 @@ def run_zoom(
     """
     started = time.monotonic()
     _check(zoom)
+    client = client.in_one_job()
     # One version for all frames, whatever is published meanwhile.
     asked = client.describe_dream(
         model=reference["model"], version=reference["version"], label=reference["label"]
@@ -111,9 +113,9 @@ def run_zoom(
     frames: list[Image.Image] = []
     done = 0
     stopped: KeyboardInterrupt | CallError | None = None
-    with JobBar(quiet=common.quiet) as bar:
+    with JobBar(quiet=common.quiet, waits=common.waits) as bar:
         try:
-            for number, frame in _frames(client, zoom, options, bar, reference):
+            for number, frame in _frames(client, zoom, options, bar, reference, common.waits):
                 if zoom.animated:
                     frames.append(to_frame(frame))
                 else:
@@ -178,7 +180,7 @@ def _video_command(output: Path) -> str:
 
 
 def _frames(
-    client: Client, zoom: Zoom, options: DreamKeywords, bar: JobBar, reference: Reference
+    client: Client, zoom: Zoom, options: DreamKeywords, bar: JobBar, reference: Reference, waits: Waits
 ) -> Iterator[tuple[int, Image.Image]]:
     picture: ImageSource = zoom.source
     started = time.monotonic()
@@ -186,7 +188,8 @@ def _frames(
 
         def show(progress: DreamProgress, number: int = number) -> None:
             fraction = (number - 1 + progress.fraction) / zoom.frames
-            left = (time.monotonic() - started) * (1 / fraction - 1) if fraction else None
+            worked = time.monotonic() - started - waits.seconds
+            left = worked * (1 / fraction - 1) if fraction else None
             bar.show(fraction, f"frame {number}/{zoom.frames}  {replace(progress, seconds_left=left)}")
 
         frame = client.dream(picture, on_progress=show, **reference, **options)

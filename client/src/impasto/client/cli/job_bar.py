@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from impasto.client.cli.output import terminal_bar
+from impasto.client.cli.waits import Waits
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -18,22 +19,26 @@ class JobBar:
 
     Args:
         quiet: draw nothing.
+        waits: shown below.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._bar = None if quiet else terminal_bar(_columns)
+    def __init__(self, *, quiet: bool, waits: Waits) -> None:
+        self._waits = waits
+        self._bar = None if quiet else terminal_bar(_columns, waits)
         if self._bar is not None:
             self._task = self._bar.add_task("job", total=1.0, words="")
 
     def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
+            self._waits.drawn = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
+            self._waits.drawn = False
             self._bar.stop()
 
     def show(self, fraction: float, words: str) -> None:

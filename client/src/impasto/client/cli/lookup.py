@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from impasto.client._calls import ModelRef, metadata_call
 from impasto.client._driver import drive, finish
+from impasto.client._patience import Patience
 from impasto.client._prepared import Prepared
 from impasto.client._retries import patiently
 from impasto.client.cli.picture_options import Reference
@@ -20,6 +21,7 @@ def look_up(client: Client, reference: Reference) -> ModelMetadata:
         CallError: at once if the server does not answer, or has no such model.
     """
     model, version, label = reference["model"], reference["version"], reference["label"]
-    job = patiently(metadata_call(ModelRef(model, version, label)), unavailable=False)
-    steps = drive(Prepared(job), lambda call: client.metadata(model, version=version, label=label))
+    job = patiently(metadata_call(ModelRef(model, version, label)))
+    patience = Patience(client.settings.patience)
+    steps = drive(Prepared(job), lambda call: client.metadata(model, version=version, label=label), patience)
     return finish(steps, None)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from impasto.client.cli import exit_codes
-from impasto.client.cli.descriptions import Description, description, show_description, show_headline
+from impasto.client.cli.descriptions import show_description, show_headline
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
-from impasto.client.cli.streams import print_line
+from impasto.client.cli.replicas import Asked, ask_each
+from impasto.client.cli.served import Served, served
+from impasto.client.cli.streams import note, print_line
 from impasto.client.client import Client
-from impasto.client.errors import ModelNotFound
-from impasto.client.metadata import ModelMetadata, State, TensorInfo, VersionStatus
+from impasto.client.metadata import ModelMetadata, TensorInfo
 from impasto.client.signatures import MODELS
+
+Answer = Mapping[str, Served]
+"""What one replica serves, by the models' names."""
 
 
 @click.command(short_help="List the models that the server serves.")
@@ -25,67 +30,102 @@ def models(*, common: Common, names: tuple[str, ...], signatures: bool) -> int:
     """List the models that the server serves: their versions, states and signatures, and their networks' weights.
 
     TensorFlow Serving answers for a model only by name, so this asks for Impasto's models and for each MODEL named.
+
+    Of several replicas each is asked; where they differ, the table says which serves what. What cannot be told is named
+    on standard error. Exits with 3 or 4 only if no replica told anything, and with 4 if none serves a MODEL named.
     """
-    with common.connect() as client:
-        found = {name: _ask(client, name) for name in dict.fromkeys((*MODELS, *names))}
+
+    def ask(client: Client) -> Answer:
+        found = {name: served(client, name) for name in dict.fromkeys((*MODELS, *names))}
+        errors = [entry.error for entry in found.values() if entry.error is not None]
+        if errors and not any(entry.versions for entry in found.values()):
+            raise errors[0]
+        return found
+
+    settings = common.settings()
+    asked = ask_each(settings, ask)
+    answered = {one.server: one.answer for one in asked if one.answer is not None}
+    _note_errors(asked)
     if common.as_json:
-        print_json(
-            {"server": client.address, "models": [_as_json(name, *entry) for name, entry in found.items()]}
-        )
+        print_json({"server": settings.address, **_as_json(asked)})
     else:
-        rows = [row for name, entry in found.items() for row in _rows(name, *entry)]
-        print_table(("MODEL", "VERSION", "STATE", "SIGNATURES"), rows)
-        _show_descriptions(found, everything=signatures)
-        if signatures:
-            for _, metadata, _ in found.values():
-                if metadata is not None:
-                    _show_signatures(metadata)
-    missing = [name for name in names if not found[name][0]]
+        _show(answered, everything=signatures)
+    missing = [name for name in names if not any(found[name].versions for found in answered.values())]
     return exit_codes.REFUSED if missing else exit_codes.DONE
 
 
-Found = tuple[tuple[VersionStatus, ...], ModelMetadata | None, Description | None]
+def _note_errors(asked: Sequence[Asked[Answer]]) -> None:
+    for one in asked:
+        entries = () if one.answer is None else one.answer.values()
+        for error in (one.error, *(entry.error for entry in entries)):
+            if error is not None:
+                note(f"impasto: {error}")
 
 
-def _ask(client: Client, name: str) -> Found:
-    try:
-        versions = client.status(name)
-    except ModelNotFound:
-        return (), None, None
-    if not any(version.state is State.AVAILABLE for version in versions):
-        return versions, None, None
-    metadata = client.metadata(name)
-    return versions, metadata, description(client, metadata)
+def _as_json(asked: Sequence[Asked[Answer]]) -> dict[str, Any]:
+    def told(one: Asked[Answer]) -> dict[str, Any]:
+        if one.answer is None:
+            return {"error": str(one.error)}
+        return {"models": [entry.as_json() for entry in one.answer.values()]}
+
+    if len(asked) == 1:
+        return told(asked[0])
+    return {"replicas": [{"server": one.server, **told(one)} for one in asked]}
 
 
-def _rows(
-    name: str,
-    versions: tuple[VersionStatus, ...],
-    metadata: ModelMetadata | None,
-    _description: Description | None,
-) -> list[tuple[str, ...]]:
-    if not versions:
-        return [(name, "-", "not served", "")]
-    rows: list[tuple[str, ...]] = []
-    for status in versions:
-        newest = metadata is not None and status.version == metadata.version
-        listed = " ".join(metadata.signatures) if newest and metadata is not None else ""
-        rows.append((name, str(status.version), status.state.name, status.error or listed))
-    return rows
+def _show(answered: Mapping[str, Answer], *, everything: bool) -> None:
+    names = list(next(iter(answered.values())))
+    rows = [
+        (where, *row)
+        for name in names
+        for where, entry in _kinds(answered, name, lambda entry: entry.rows())
+        for row in entry.rows()
+    ]
+    differ = any(where for where, *_ in rows)
+    header = ("MODEL", "VERSION", "STATE", "SIGNATURES")
+    if differ:
+        print_table(("REPLICA", *header), [(where or "all", *row) for where, *row in rows])
+    else:
+        print_table(header, [tuple(row) for _, *row in rows])
+    described = [
+        (_label(name, where), entry.described)
+        for name in names
+        for where, entry in _kinds(answered, name, lambda entry: entry.described)
+        if entry.described is not None
+    ]
+    for label, told in described:
+        show_headline(label, told)
+    if not everything:
+        return
+    for label, told in described:
+        show_description(label, told)
+    for name in names:
+        for where, entry in _kinds(answered, name, lambda entry: entry.as_json()["signatures"]):
+            if entry.metadata is not None:
+                _show_signatures(_label(name, where), entry.metadata)
 
 
-def _show_descriptions(found: dict[str, Found], *, everything: bool) -> None:
-    described = {name: entry[2] for name, entry in found.items() if entry[2] is not None}
-    for name, told in described.items():
-        show_headline(name, told)
-    if everything:
-        for name, told in described.items():
-            show_description(name, told)
+def _kinds(
+    answered: Mapping[str, Answer], name: str, key: Callable[[Served], object]
+) -> list[tuple[str, Served]]:
+    """What the replicas say about a name, each different thing once, with those that say so; none where all do."""
+    kinds: list[tuple[list[str], Served]] = []
+    for server, found in answered.items():
+        alike = next((servers for servers, entry in kinds if key(entry) == key(found[name])), None)
+        if alike is None:
+            kinds.append(([server], found[name]))
+        else:
+            alike.append(server)
+    return [("" if len(kinds) == 1 else ",".join(servers), entry) for servers, entry in kinds]
 
 
-def _show_signatures(metadata: ModelMetadata) -> None:
+def _label(name: str, where: str) -> str:
+    return f"{name} at {where}" if where else name
+
+
+def _show_signatures(label: str, metadata: ModelMetadata) -> None:
     for name, signature in metadata.signatures.items():
-        print_line(f"\n{metadata.model} {name}")
+        print_line(f"\n{label} {name}")
         for word, infos in (("in ", signature.inputs), ("out", signature.outputs)):
             for info in infos.values():
                 default = "" if info.default is None else f" = {info.default.tolist()}"
@@ -96,32 +136,3 @@ def _shape(info: TensorInfo) -> str:
     if info.shape is None:
         return "[any shape]"
     return "[" + ", ".join("?" if size is None else str(size) for size in info.shape) + "]"
-
-
-def _as_json(
-    name: str,
-    versions: tuple[VersionStatus, ...],
-    metadata: ModelMetadata | None,
-    described: Description | None,
-) -> dict[str, Any]:
-    return {
-        "model": name,
-        "versions": [{"version": v.version, "state": v.state.name, "error": v.error} for v in versions],
-        "description": described,
-        "signatures": {}
-        if metadata is None
-        else {
-            signature.name: {
-                "inputs": [_tensor_as_json(info) for info in signature.inputs.values()],
-                "outputs": [_tensor_as_json(info) for info in signature.outputs.values()],
-            }
-            for signature in metadata.signatures.values()
-        },
-    }
-
-
-def _tensor_as_json(info: TensorInfo) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": info.name, "dtype": info.dtype, "shape": info.shape}
-    if info.default is not None:
-        entry["default"] = info.default.tolist()
-    return entry

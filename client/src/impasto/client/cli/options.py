@@ -13,6 +13,7 @@ from impasto.client._settings_sources import Given, Layer, ambient, fields, from
 from impasto.client._settings_table import BY_NAME
 from impasto.client.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
 from impasto.client.cli.numbers import Number
+from impasto.client.cli.waits import Waits
 from impasto.client.client import Client
 from impasto.client.settings import Settings
 
@@ -37,6 +38,11 @@ class Common:
     config: str | None = None
     profile: str | None = None
 
+    @functools.cached_property
+    def waits(self) -> Waits:
+        """The waits of the command's jobs."""
+        return Waits(quiet=self.quiet)
+
     def found(self) -> dict[str, Given]:
         """What the options, the environment and the configuration file say. Raises SettingsError."""
         return merged(ambient(config=self.config, profile=self.profile), self.given)
@@ -47,7 +53,7 @@ class Common:
 
     def connect(self) -> Client:
         """A client with them. Raises SettingsError."""
-        return Client(settings=self.settings())
+        return Client(settings=self.settings(), on_wait=self.waits)
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:

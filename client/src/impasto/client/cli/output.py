@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from impasto.client._jobs import Progress
 from impasto.client.cli.streams import note, print_line, print_path
+from impasto.client.cli.waits import Waits
 
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
@@ -40,12 +41,14 @@ class Display:
 
     Args:
         quiet: draw nothing; messages and results are still written.
+        waits: shown below.
         pictures: how many there will be; a bar counts them if there are several.
         behind: how many of them need no work.
     """
 
-    def __init__(self, *, quiet: bool, pictures: int, behind: int = 0) -> None:
-        self._bar = None if quiet else terminal_bar(_picture_columns)
+    def __init__(self, *, quiet: bool, waits: Waits, pictures: int, behind: int = 0) -> None:
+        self._waits = waits
+        self._bar = None if quiet else terminal_bar(_picture_columns, waits)
         if self._bar is not None:
             self._all = self._bar.add_task(
                 "all", total=pictures, completed=behind, unit="pictures", visible=pictures > 1
@@ -54,12 +57,14 @@ class Display:
     def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
+            self._waits.drawn = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
+            self._waits.drawn = False
             self._bar.stop()
 
     @contextmanager
@@ -99,15 +104,23 @@ class Display:
             self.message(str(path))
 
 
-def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]]) -> ProgressBar | None:
-    """A bar on standard error; None where that is no terminal, which also saves importing rich."""
+def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]], waits: Waits) -> ProgressBar | None:
+    """A bar on standard error, with a line below it that says for whom it waits, if it does; None where standard error
+    is no terminal, which also saves importing rich."""
     if not sys.stderr.isatty():
         return None
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import Progress as ProgressBar
+    from rich.text import Text
+
+    class Bar(ProgressBar):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            yield from super().get_renderables()
+            if waits.now is not None:
+                yield Text(str(waits.now), overflow="ellipsis", no_wrap=True)
 
     # Rich would send standard output through the console too, that is, results to standard error.
-    return ProgressBar(
+    return Bar(
         *columns(),
         console=Console(stderr=True),
         redirect_stdout=False,

@@ -111,7 +111,7 @@ class PictureJob(Generic[ProgressT]):
         started = time.monotonic()
         last: ProgressT | None = None
         stopped: KeyboardInterrupt | CallError | OutputError | None = None
-        with JobBar(quiet=self._common.quiet) as bar:
+        with JobBar(quiet=self._common.quiet, waits=self._common.waits) as bar:
             try:
                 with closing(steps):  # which writes the last checkpoint, or cannot
                     for progress in steps:

@@ -56,7 +56,8 @@ def transfer(
     other's style.
 
     That takes minutes where `impasto stylize` takes seconds, and shows more detail. Ctrl-C stops within a step or a
-    second and keeps the picture so far. While the server is away the command waits for up to a minute.
+    second and keeps the picture so far. While the server is away the command waits for it, up to 5
+    minutes (IMPASTO_PATIENCE).
 
     \b
       impasto transfer photo.jpg --style painting.jpg -o painted.png

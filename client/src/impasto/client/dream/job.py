@@ -14,18 +14,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._answers import output
-from impasto.client._calls import ModelRef, predict_call
+from impasto.client._calls import Call, ModelRef, Outputs, predict_call
 from impasto.client._chunks import Pace
 from impasto.client._jobs import Job, Snapshot
-from impasto.client._pinning import pinned_by, version_gone
-from impasto.client._retries import patiently
+from impasto.client._pinning import ask, pinned_by, pinned_to
 from impasto.client._values import whole
 from impasto.client.checkpoint import check_same_job
 from impasto.client.dream.description import DreamDescription, describe_call, read_description, sizes_call
 from impasto.client.dream.options import DreamOptions
 from impasto.client.dream.plan import KIND, MOST_STEPS, Plan, fit, settle
 from impasto.client.dream.progress import Canvas, DreamProgress
-from impasto.client.errors import CheckpointError, ModelNotFound
+from impasto.client.errors import CheckpointError
 from impasto.client.images import MAX_PIXELS, Picture
 
 _PIXELS: Final = "pixels"
@@ -53,7 +52,7 @@ class _Position:
 
 def describe_job(ref: ModelRef) -> Job[DreamDescription]:
     """What the model says about itself."""
-    return read_description((yield from patiently(describe_call(ref), unavailable=False)), ref.name)
+    return read_description((yield from ask(describe_call(ref), ref)), ref.name)
 
 
 def dream_job(
@@ -80,17 +79,14 @@ def dream_job(
     Raises:
         InvalidInput: an option does not suit the model.
         CheckpointError: `resume` is of another job.
-        ModelNotFound: the model, or in the middle of the job its version, is not served.
+        ModelNotFound: the model is not served; VersionGone in the middle of the job, or where `resume` has begun it.
         ImageError: the guide cannot be used.
     """
     if every is not None:
         every = whole("every", every, 1, MOST_STEPS)
     if resume is not None:
         ref = pinned_by(resume, ref, kind=KIND)
-    try:
-        plan, ref = yield from _plan(picture, ref, options, max_pixels=max_pixels)
-    except ModelNotFound as error:
-        raise error if resume is None else version_gone(error, ref) from error
+    plan, ref = yield from _plan(picture, ref, options, max_pixels=max_pixels)
     identity = plan.identity(picture, ref.name)
     position = _Position(0, 0, picture.rgb) if resume is None else _position(resume, identity, plan)
     canvas = Canvas(picture=picture, preserve_color=plan.settings.preserve_color)
@@ -106,10 +102,7 @@ def dream_job(
         if position.octave == len(plan.sizes):
             return canvas.image(position.pixels)
         before = position
-        try:
-            position = yield from run.advance(before)
-        except ModelNotFound as error:
-            raise version_gone(error, ref) from error
+        position = yield from run.advance(before)
         shows = position.step > before.step or position.octave == len(plan.sizes)
 
 
@@ -117,13 +110,13 @@ def _plan(
     picture: Picture, ref: ModelRef, options: DreamOptions, *, max_pixels: int
 ) -> Job[tuple[Plan, ModelRef]]:
     model = yield from describe_job(ref)
-    ref = ModelRef(ref.name, version=model.version)
+    ref = pinned_to(model.version, ref)
     settings = settle(options, model, max_pixels=max_pixels)
     height, width = picture.rgb.shape[:2]
     asked = sizes_call(
         ref, size=(height, width), octave_scale=settings.octave_scale, octaves=settings.octaves
     )
-    answer = yield from patiently(asked)
+    answer = yield from ask(asked, ref)
     sizes = output(answer, "sizes", dtype=np.int32, shape=(len(settings.octaves), 2), model=ref.name)
     return fit(settings, model, sizes), ref
 
@@ -180,9 +173,12 @@ class _Run:
         areas = [height * width for height, width in self._plan.sizes[position.octave :]]
         return self._plan.settings.steps * sum(areas) - position.step * areas[0]
 
+    def _send(self, call: Call[Outputs]) -> Job[Outputs]:
+        return ask(call, self._ref, on_failure=self._pace.disturb)
+
     def _open(self, image: NDArray[Any], size: tuple[int, int]) -> Job[NDArray[np.float32]]:
         inputs = {"image": image, "size": np.array(size, np.int32)}
-        outputs = yield from patiently(predict_call(self._ref, inputs, signature="open"))
+        outputs = yield from self._send(predict_call(self._ref, inputs, signature="open"))
         return output(outputs, "state", dtype=np.float32, shape=(*size, 3), model=self._ref.name)
 
     def _ascend(self, position: _Position) -> Job[_Position]:
@@ -197,7 +193,7 @@ class _Run:
         signature = "ascend" if self._plan.settings.guide is None else "ascend_guided"
         call = predict_call(self._ref, inputs, signature=signature, outputs=["state", "loss"])
         self._pace.start()
-        outputs = yield from patiently(call, on_failure=self._pace.disturb)
+        outputs = yield from self._send(call)
         self._pace.stop(count * height * width)
         state = output(outputs, "state", dtype=np.float32, shape=(height, width, 3), model=self._ref.name)
         self._loss = float(output(outputs, "loss", dtype=np.float32, shape=(), model=self._ref.name))
@@ -215,7 +211,7 @@ class _Run:
         is_last = position.octave + 1 == len(sizes)
         size = self._canvas.picture.rgb.shape[:2] if is_last else sizes[position.octave]
         inputs = {"state": position.pixels, "size": np.array(size, np.int32)}
-        outputs = yield from patiently(predict_call(self._ref, inputs, signature="close"))
+        outputs = yield from self._send(predict_call(self._ref, inputs, signature="close"))
         return output(outputs, "image", dtype=np.uint8, shape=(*size, 3), model=self._ref.name)
 
 

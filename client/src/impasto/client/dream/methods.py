@@ -54,7 +54,7 @@ class DreamMethods(Runner):
         """Let a picture dream: change it so that layers of a network respond more strongly to it.
 
         The work is done in calls of about a second each, all by the version of the model that answers first. While
-        the server is away or overloaded, a call is sent again for up to a minute.
+        the server is away or overloaded, a call is sent again, for as long as the setting `patience` says (5 minutes).
 
         Args:
             image: as for `upscale`.

@@ -14,6 +14,7 @@ from impasto.client._answers import output
 from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_with_version_call
 from impasto.client._colour import keep_colours
 from impasto.client._jobs import Job, Progress
+from impasto.client._pinning import ask, begun_again, pinned_to
 from impasto.client._retries import patiently
 from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound
 from impasto.client.images import Picture
@@ -45,12 +46,17 @@ class Painting:
 
 
 def style_job(blend: Blend, ref: ModelRef) -> Job[StyleVector]:
-    """The vector of a blend.
+    """The vector of a blend. If the version that began it goes away in the middle, it is begun again, twice at most.
 
     Raises:
         SignatureNotFound: the served stylizer cannot tell styles from paintings.
         InvalidInput: the vectors in it are of another model or version.
     """
+    return (yield from begun_again(lambda: _blended(blend, ref), ref.name))
+
+
+def _blended(blend: Blend, ref: ModelRef) -> Job[StyleVector]:
+    """The vector of a blend, by the version that answers first."""
     ref = _pinned(ref, blend)
     total: NDArray[np.float32] | None = None
     version = 0
@@ -59,7 +65,7 @@ def style_job(blend: Blend, ref: ModelRef) -> Job[StyleVector]:
             vector = style
         else:
             vector = yield from _vector_of(style, ref)
-            ref = ModelRef(ref.name, vector.version)
+            ref = pinned_to(vector.version, ref)
         version = vector.version
         part: NDArray[np.float32] = np.multiply(vector.values, np.float32(share))
         total = part if total is None else total + part
@@ -71,12 +77,19 @@ def style_job(blend: Blend, ref: ModelRef) -> Job[StyleVector]:
 def stylize_job(photo: Picture, blend: Blend, ref: ModelRef, painting: Painting) -> Job[Image.Image]:
     """The photo, painted; of its own size, with its transparency, profile and resolution.
 
+    The version that answers first is asked by all calls. If it goes away in the middle, the photo is begun again with
+    the one that is served then, twice at most.
+
     Raises:
         InvalidInput: the photo is too small, is its own style, or `painting` is out of range.
         SignatureNotFound: the served stylizer knows neither strength nor blends.
         DecodeError: the model's answer is not the painted photo.
     """
     _check(photo, blend, ref, painting)
+    return (yield from begun_again(lambda: _painted(photo, blend, ref, painting), ref.name))
+
+
+def _painted(photo: Picture, blend: Blend, ref: ModelRef, painting: Painting) -> Job[Image.Image]:
     content = _reduced(photo.rgb, painting.max_side)
     simple = len(blend.styles) == 1 and painting.strength == 1
     total = 1 + (0 if simple else len(blend.styles)) + (painting.strength < 1)
@@ -85,8 +98,8 @@ def stylize_job(photo: Picture, blend: Blend, ref: ModelRef, painting: Painting)
         pictures = {"content": content[np.newaxis], "style": painting_batch(style)}
         _, outputs = yield from _predict(ref, pictures, SERVING_DEFAULT)
     else:
-        vector = yield from style_job(blend, ref)
-        ref = ModelRef(ref.name, vector.version)
+        vector = yield from _blended(blend, ref)
+        ref = pinned_to(vector.version, ref)
         if painting.strength < 1:
             own = yield from _vector_of(Picture(content), ref)
             vector = own.mixed(vector, painting.strength)
@@ -143,15 +156,13 @@ def _vector_of(picture: Picture, ref: ModelRef) -> Job[StyleVector]:
 
 def _predict(ref: ModelRef, inputs: Mapping[str, object], signature: str) -> Job[tuple[int, Outputs]]:
     """The answer and the version that gave it."""
-    call = predict_with_version_call(ref, inputs, signature=signature)
     try:
-        answer: tuple[int, Outputs] = yield from patiently(call, unavailable=False)
+        return (yield from ask(predict_with_version_call(ref, inputs, signature=signature), ref))
     except PreconditionFailed as failure:
-        metadata = yield from patiently(metadata_call(ref), unavailable=False)
+        metadata = yield from patiently(metadata_call(ref))
         if signature in metadata.signatures:
             raise
         raise _not_split(failure, ref) from failure
-    return answer
 
 
 def _not_split(failure: PreconditionFailed, ref: ModelRef) -> SignatureNotFound:

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._answers import output
-from impasto.client._calls import ModelRef, Outputs, predict_call
+from impasto.client._calls import Call, ModelRef, Outputs, predict_call
 from impasto.client._chunks import Pace
 from impasto.client._jobs import Job, Snapshot
-from impasto.client._pinning import pinned_by, version_gone
-from impasto.client._retries import patiently
+from impasto.client._pinning import ask, pinned_by, pinned_to
 from impasto.client._values import whole
-from impasto.client.errors import ModelNotFound
 from impasto.client.transfer.canvas import Canvas
 from impasto.client.transfer.description import (
     TransferDescription,
@@ -44,7 +42,7 @@ _OUTPUTS: Final = (*_STATE, *(f"{name}_loss" for name in _LOSSES))
 
 def describe_job(ref: ModelRef) -> Job[TransferDescription]:
     """What the model says about itself."""
-    return read_description((yield from patiently(describe_call(ref), unavailable=False)), ref.name)
+    return read_description((yield from ask(describe_call(ref), ref)), ref.name)
 
 
 def transfer_job(
@@ -69,16 +67,13 @@ def transfer_job(
     Raises:
         InvalidInput: an option does not suit the model or the pictures.
         CheckpointError: `resume` is of another job.
-        ModelNotFound: the model, or in the middle of the job its version, is not served.
+        ModelNotFound: the model is not served; VersionGone in the middle of the job, or where `resume` has begun it.
     """
     if every is not None:
         every = whole("every", every, 1, MOST_STEPS)
     if resume is not None:
         ref = pinned_by(resume, ref, kind=KIND)
-    try:
-        plan, ref = yield from _plan(materials, ref, options)
-    except ModelNotFound as error:
-        raise error if resume is None else version_gone(error, ref) from error
+    plan, ref = yield from _plan(materials, ref, options)
     identity = plan.identity(materials, ref.name)
     position = Position(0, 0) if resume is None else restored(resume, identity, plan)
     canvas = Canvas(
@@ -96,16 +91,13 @@ def transfer_job(
         if position.level == len(plan.levels):
             return canvas.image(position.pixels)
         before = position
-        try:
-            position = yield from run.advance(before)
-        except ModelNotFound as error:
-            raise version_gone(error, ref) from error
+        position = yield from run.advance(before)
         shows = position.step > before.step or position.level == len(plan.levels)
 
 
 def _plan(materials: Materials, ref: ModelRef, options: TransferOptions) -> Job[tuple[Plan, ModelRef]]:
     model = yield from describe_job(ref)
-    ref = ModelRef(ref.name, version=model.version)
+    ref = pinned_to(model.version, ref)
     settings = settle(options, model, styles=len(materials.styles), name=ref.name)
     levels = yield from _levels(materials, ref, settings)
     return fit(settings, model, levels), ref
@@ -126,7 +118,7 @@ def _levels(materials: Materials, ref: ModelRef, settings: Settings) -> Job[tupl
 def _scaled(ref: ModelRef, size: Size, longest_side: int) -> Job[Size]:
     if max(size) == longest_side:
         return size
-    return read_size((yield from patiently(size_call(ref, size, longest_side=longest_side))), ref.name)
+    return read_size((yield from ask(size_call(ref, size, longest_side=longest_side), ref)), ref.name)
 
 
 class _Run:
@@ -186,6 +178,9 @@ class _Run:
         areas = [height * width for height, width in (lv.size for lv in self._plan.levels[position.level :])]
         return self._plan.settings.steps * sum(areas) - position.step * areas[0]
 
+    def _send(self, call: Call[Outputs]) -> Job[Outputs]:
+        return ask(call, self._ref, on_failure=self._pace.disturb)
+
     def _open(self, position: Position) -> Job[Painting]:
         level = self._plan.levels[position.level]
         first, *others = zip(self._materials.styles, level.styles, strict=True)
@@ -195,11 +190,11 @@ class _Run:
             **_style_inputs(*first),
             **self._layers,
         }
-        opened = yield from patiently(predict_call(self._ref, inputs, signature="open"))
+        opened = yield from self._send(predict_call(self._ref, inputs, signature="open"))
         targets = [self._flat(opened, "style_targets")]
         for style, size in others:
             inputs = {**_style_inputs(style, size), **self._style_layers}
-            answer = yield from patiently(predict_call(self._ref, inputs, signature="open_style"))
+            answer = yield from self._send(predict_call(self._ref, inputs, signature="open_style"))
             targets.append(self._flat(answer, "style_targets", length=len(targets[0])))
         content = self._picture(opened, "image", level.size)
         image = yield from self._start(position, level, content)
@@ -227,7 +222,7 @@ class _Run:
         if image.shape[:2] == size:
             return image
         inputs = {"image": image, "size": np.array(size, np.int32)}
-        answer = yield from patiently(predict_call(self._ref, inputs, signature="resize"))
+        answer = yield from self._send(predict_call(self._ref, inputs, signature="resize"))
         return self._picture(answer, "image", size)
 
     def _optimize(self, position: Position, painting: Painting) -> Job[Position]:
@@ -244,7 +239,7 @@ class _Run:
         }
         call = predict_call(self._ref, inputs, signature="optimize", outputs=_OUTPUTS)
         self._pace.start()
-        answer = yield from patiently(call, on_failure=self._pace.disturb)
+        answer = yield from self._send(call)
         self._pace.stop(count * area)
         self._losses = Losses(**{name: self._number(answer, f"{name}_loss") for name in _LOSSES})
         state = {name: self._picture(answer, name, size) for name in _STATE}
@@ -265,7 +260,7 @@ class _Run:
         return min(most, self._every - (position.level * steps + position.step) % self._every)
 
     def _close(self, image: Array) -> Job[NDArray[np.uint8]]:
-        answer = yield from patiently(predict_call(self._ref, {"image": image}, signature="close"))
+        answer = yield from self._send(predict_call(self._ref, {"image": image}, signature="close"))
         return output(answer, "image", dtype=np.uint8, shape=image.shape, model=self._ref.name)
 
     def _picture(self, answer: Outputs, name: str, size: Size) -> Array:

@@ -59,7 +59,7 @@ class TransferMethods(Runner):
 
         That takes minutes where `stylize` takes seconds, and paints in more detail. The work is done in calls of about
         a second each, all by the version of the model that answers first. While the server is away or overloaded, a
-        call is sent again for up to a minute.
+        call is sent again, for as long as the setting `patience` says (5 minutes).
 
         Args:
             content: the picture to paint, as for `upscale`.

@@ -1,0 +1,180 @@
+"""One picture is made by one version, whatever is published, labelled or taken away meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import grpc
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tensorflow_serving.apis import predict_pb2
+
+from client_servers import ScriptedServer, prediction, scripted
+from impasto.client import AsyncClient, Client, Progress, errors
+from pictures import pixels
+
+PICTURE = pixels(32, 120)
+TILES = 5
+
+
+@dataclass
+class Versions:
+    """A server of an upscaler whose version `n` makes every pixel `n`; without a version the newest answers.
+
+    Attributes:
+        served: the versions; a test may change them between calls.
+        labels: what each label stands for.
+        before_call: called with the number of each call before it is answered, from 0.
+        asked: the version that each call asked for; 0 for none.
+    """
+
+    served: Sequence[int]
+    labels: dict[str, int] = field(default_factory=dict[str, int])
+    before_call: Callable[[int], None] = lambda number: None
+    asked: list[int] = field(default_factory=list[int])
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        with self.lock:
+            self.before_call(len(self.asked))
+            call = predict_pb2.PredictRequest.FromString(request)
+            wanted = self.labels.get(call.model_spec.version_label, call.model_spec.version.value)
+            self.asked.append(call.model_spec.version.value)
+            version = wanted or max(self.served)
+            if version not in self.served:
+                context.abort(
+                    grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Specific(srcnn, {version})"
+                )
+        shape = tuple(int(dim.size) for dim in call.inputs["image"].tensor_shape.dim)
+        image = np.full((1, 2 * shape[1], 2 * shape[2], 3), version, np.uint8)
+        response = predict_pb2.PredictResponse.FromString(prediction(image=image))
+        response.model_spec.version.value = version
+        answer: bytes = response.SerializeToString()
+        return answer
+
+
+@contextlib.contextmanager
+def serving(versions: Versions) -> Iterator[tuple[ScriptedServer, Client]]:
+    with scripted(versions) as server, Client(server.address) as client:
+        yield server, client
+
+
+def upscaled(client: Client, **options: object) -> NDArray[np.uint8]:
+    return np.asarray(client.upscale(PICTURE, tile=32, **options))  # type: ignore[arg-type]
+
+
+def test_a_version_that_is_published_in_the_middle_waits_for_the_next_picture() -> None:
+    versions = Versions([1])
+
+    def publish(number: int) -> None:
+        if number == 2:
+            versions.served = [1, 2]
+
+    versions.before_call = publish
+    with serving(versions) as (_, client):
+        assert np.unique(upscaled(client)).tolist() == [1]
+        assert versions.asked == [0, *[1] * (TILES - 1)]
+        assert np.unique(upscaled(client)).tolist() == [2]
+
+
+def test_a_label_that_moves_in_the_middle_does_not_move_the_picture() -> None:
+    versions = Versions([1, 2], labels={"stable": 1})
+
+    def move(number: int) -> None:
+        if number == 2:
+            versions.labels["stable"] = 2
+
+    versions.before_call = move
+    with serving(versions) as (_, client):
+        assert np.unique(upscaled(client, label="stable")).tolist() == [1]
+        assert np.unique(upscaled(client, label="stable")).tolist() == [2]
+
+
+def test_a_picture_whose_version_goes_away_is_begun_again_with_the_next_one() -> None:
+    versions = Versions([1])
+
+    def replace(number: int) -> None:
+        if number == 3:
+            versions.served = [2]
+
+    versions.before_call = replace
+    seen: list[Progress] = []
+    with serving(versions) as (_, client):
+        assert np.unique(upscaled(client, on_progress=seen.append)).tolist() == [2]
+    assert [progress.done for progress in seen] == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]
+
+
+def test_the_asynchronous_client_begins_again_too() -> None:
+    versions = Versions([1])
+
+    def replace(number: int) -> None:
+        if number == 3:
+            versions.served = [2]
+
+    versions.before_call = replace
+
+    async def upscale(address: str) -> NDArray[np.uint8]:
+        async with AsyncClient(address) as client:
+            return np.asarray(await client.upscale(PICTURE, tile=32))
+
+    with scripted(versions) as server:
+        assert np.unique(asyncio.run(upscale(server.address))).tolist() == [2]
+
+
+def test_versions_that_go_away_again_and_again_end_in_an_error_that_says_so() -> None:
+    versions = Versions([1])
+
+    def replace(number: int) -> None:
+        if versions.asked and versions.asked[-1] == 0:  # after each first tile
+            versions.served = [versions.served[0] + 1]
+
+    versions.before_call = replace
+    with serving(versions) as (_, client), pytest.raises(errors.VersionGone) as caught:
+        upscaled(client)
+    assert str(caught.value).startswith(
+        "3 versions of srcnn went away in the middle of one picture; wait until"
+    )
+    assert isinstance(caught.value, errors.ModelNotFound)
+    assert versions.asked.count(0) == 3
+
+
+def test_a_version_that_was_asked_for_and_goes_away_is_not_replaced_by_another() -> None:
+    versions = Versions([1, 2])
+
+    def retire(number: int) -> None:
+        if number == 2:
+            versions.served = [2]
+
+    versions.before_call = retire
+    with serving(versions) as (_, client), pytest.raises(errors.ModelNotFound):
+        upscaled(client, version=1)
+
+
+def test_a_version_that_is_not_there_from_the_first_is_said_at_once() -> None:
+    versions = Versions([1])
+    with serving(versions) as (_, client), pytest.raises(errors.ModelNotFound) as caught:
+        upscaled(client, version=9)
+    assert type(caught.value) is errors.ModelNotFound
+    assert versions.asked == [9]
+
+
+def test_replicas_with_different_versions_make_no_mixed_picture() -> None:
+    with (
+        scripted(Versions([1])) as one,
+        scripted(Versions([2])) as other,
+        Client(f"{one.address},{other.address}") as client,
+    ):
+        client.wait_ready()
+        colours = [np.unique(upscaled(client)).tolist() for _ in range(6)]
+        assert all(len(found) == 1 for found in colours)
+
+
+def test_a_server_that_names_no_version_is_asked_as_before() -> None:
+    nameless = prediction(image=np.full((1, 64, 64, 3), 5, np.uint8))
+    with scripted(lambda *_: nameless) as server, Client(server.address) as client:
+        assert np.unique(upscaled(client)).tolist() == [5]
