@@ -9,7 +9,6 @@ from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.serving.versions import model_versions
 
-
 _FILE: Final = "file://"
 """The one scheme of a base path that needs no other file system than the machine's."""
 
