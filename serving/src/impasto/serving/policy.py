@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.serving.versions import model_versions
+
+_FILE: Final = "file://"
+"""The one scheme of a base path that needs no other file system than the machine's."""
 
 
 def aspired_versions(model: config_pb2.ModelConfig) -> dict[int, Path]:
@@ -18,7 +22,7 @@ def aspired_versions(model: config_pb2.ModelConfig) -> dict[int, Path]:
     Raises:
         OSError: the base path is not there or cannot be read.
     """
-    found = model_versions(Path(model.base_path))
+    found = model_versions(Path(model.base_path.removeprefix(_FILE)))
     policy = model.model_version_policy
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":
