@@ -19,6 +19,7 @@ from impasto.client import Settings, TlsOptions
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.replicas import replicas
 from impasto.serving import GrpcOptions, LocalServer
+from model_servers import ModelServer, serving
 
 Captured = pytest.CaptureFixture[str]
 
@@ -34,14 +35,14 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def old(repositories: tuple[Path, Path]) -> Iterator[LocalServer]:
-    with LocalServer(repositories[0]) as server:
+def old(repositories: tuple[Path, Path], server_kind: str) -> Iterator[ModelServer]:
+    with serving(server_kind, repositories[0]) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def new(repositories: tuple[Path, Path]) -> Iterator[LocalServer]:
-    with LocalServer(repositories[1]) as server:
+def new(repositories: tuple[Path, Path], server_kind: str) -> Iterator[ModelServer]:
+    with serving(server_kind, repositories[1]) as server:
         yield server
 
 
@@ -65,7 +66,7 @@ def shown_as_json(capsys: Captured, *command: str) -> tuple[int, dict[str, Any]]
     return code, found
 
 
-def test_models_says_which_replica_serves_what(old: LocalServer, new: LocalServer, capsys: Captured) -> None:
+def test_models_says_which_replica_serves_what(old: ModelServer, new: ModelServer, capsys: Captured) -> None:
     address = f"{old.address},{new.address}"
     assert run(["models", "constant", "echo", "--server", address]) == exit_codes.DONE
     shown = table(capsys.readouterr().out)
@@ -76,7 +77,7 @@ def test_models_says_which_replica_serves_what(old: LocalServer, new: LocalServe
     assert ["all", "srcnn", "-", "not", "served"] in shown
 
 
-def test_models_shows_equal_replicas_as_one_server(old: LocalServer, capsys: Captured) -> None:
+def test_models_shows_equal_replicas_as_one_server(old: ModelServer, capsys: Captured) -> None:
     assert run(["models", "constant", "--server", old.address]) == exit_codes.DONE
     alone = capsys.readouterr().out
     assert run(["models", "constant", "--server", f"{old.address},{old.address}"]) == exit_codes.DONE
@@ -84,7 +85,7 @@ def test_models_shows_equal_replicas_as_one_server(old: LocalServer, capsys: Cap
 
 
 def test_models_shows_the_signatures_of_each_kind(
-    old: LocalServer, new: LocalServer, capsys: Captured
+    old: ModelServer, new: ModelServer, capsys: Captured
 ) -> None:
     address = f"{old.address},{new.address}"
     assert run(["models", "-s", "echo", "--server", address]) == exit_codes.DONE
@@ -92,7 +93,7 @@ def test_models_shows_the_signatures_of_each_kind(
 
 
 def test_models_as_json_has_an_entry_for_each_replica(
-    old: LocalServer, new: LocalServer, away: str, capsys: Captured
+    old: ModelServer, new: ModelServer, away: str, capsys: Captured
 ) -> None:
     address = f"{old.address},{away},{new.address}"
     code, found = shown_as_json(capsys, "models", "constant", "--server", address)
@@ -108,7 +109,7 @@ def test_models_as_json_has_an_entry_for_each_replica(
     assert [each[0][0]["version"] for each in versions] == [1, 2]
 
 
-def test_a_replica_that_is_away_hides_no_other(old: LocalServer, away: str, capsys: Captured) -> None:
+def test_a_replica_that_is_away_hides_no_other(old: ModelServer, away: str, capsys: Captured) -> None:
     for command in (["models", "constant"], ["status", "constant"], ["status"]):
         assert run([*command, "--server", f"{away},{old.address}"]) == exit_codes.DONE
         shown = capsys.readouterr()
@@ -116,7 +117,7 @@ def test_a_replica_that_is_away_hides_no_other(old: LocalServer, away: str, caps
         assert ("answers; ready" if command == ["status"] else "AVAILABLE") in shown.out
 
 
-def test_a_name_that_does_not_resolve_hides_no_other(old: LocalServer, capsys: Captured) -> None:
+def test_a_name_that_does_not_resolve_hides_no_other(old: ModelServer, capsys: Captured) -> None:
     address = f"no-such-host.invalid:8500,{old.address}"
     assert run(["status", "constant", "--server", address]) == exit_codes.DONE
     shown = capsys.readouterr()
@@ -141,7 +142,7 @@ def test_a_replica_that_is_not_trusted_hides_no_other(
 
 
 def test_a_model_is_ready_if_every_replica_that_answers_can_be_called(
-    old: LocalServer, new: LocalServer, capsys: Captured
+    old: ModelServer, new: ModelServer, capsys: Captured
 ) -> None:
     address = f"{old.address},{new.address}"
     assert run(["status", "constant", "--server", address]) == exit_codes.DONE
@@ -157,7 +158,7 @@ def test_a_model_is_ready_if_every_replica_that_answers_can_be_called(
 
 
 def test_status_as_json_has_an_entry_for_each_replica(
-    old: LocalServer, new: LocalServer, away: str, capsys: Captured
+    old: ModelServer, new: ModelServer, away: str, capsys: Captured
 ) -> None:
     address = f"{old.address},{new.address},{away}"
     code, found = shown_as_json(capsys, "status", "echo", "--server", address)
@@ -179,12 +180,12 @@ def test_where_no_replica_answers_nothing_is_shown(away: str, capsys: Captured) 
         assert f"no model server answers at {away}" in shown.err
 
 
-def test_a_model_that_no_replica_serves_is_4(old: LocalServer, new: LocalServer) -> None:
+def test_a_model_that_no_replica_serves_is_4(old: ModelServer, new: ModelServer) -> None:
     assert run(["models", "nope", "--server", f"{old.address},{new.address}"]) == exit_codes.REFUSED
 
 
 def test_versions_are_shown_where_a_balanced_server_does_not_tell_the_rest(
-    old: LocalServer, capsys: Captured
+    old: ModelServer, capsys: Captured
 ) -> None:
     """As where the status comes from one server behind an address and the metadata from the next."""
     with grpc.insecure_channel(old.address) as channel:

@@ -24,7 +24,7 @@ from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Wai
 from impasto.client._patience import Patience
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.waits import Waits
-from impasto.serving import LocalServer
+from model_servers import ModelServer, serving
 from outages import EveryOther, Outages, before
 from pictures import load, pixels, save
 
@@ -148,12 +148,12 @@ def test_pictures_of_a_map_know_the_server_together() -> None:
 
 
 @pytest.fixture(scope="module")
-def tiny_stylizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+def tiny_stylizer(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
     from tiny_stylizer import publish_tiny
 
     root = tmp_path_factory.mktemp("models")
     publish_tiny(root)
-    with LocalServer(root) as server:
+    with serving(server_kind, root) as server:
         yield server
 
 
@@ -175,10 +175,10 @@ JOBS: dict[str, tuple[str, Job]] = {
 
 @pytest.mark.parametrize("name", JOBS)
 def test_every_job_outlasts_a_server_that_is_away_at_every_other_call(
-    name: str, request: pytest.FixtureRequest
+    name: str, request: pytest.FixtureRequest, server_kind: str
 ) -> None:
     fixture, job = JOBS[name]
-    real: LocalServer = request.getfixturevalue(fixture)
+    real: ModelServer = request.getfixturevalue(fixture)
     with Client(real.address) as client:
         undisturbed = np.asarray(job(client))
     with before(real.address, EveryOther()) as server, Client(server.address, retries=ONCE) as client:
