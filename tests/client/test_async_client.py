@@ -66,7 +66,7 @@ def test_it_has_the_methods_of_the_other_with_the_same_arguments() -> None:
         wanted, found = inspect.signature(method), inspect.signature(ours[name])
         assert list(found.parameters.values()) == list(wanted.parameters.values()), name
         returns = str(wanted.return_annotation)
-        if "Generator" not in returns:
+        if "Generator" not in returns and name != "in_one_job":  # which sends nothing
             assert str(found.return_annotation) == returns, name
             # The client itself comes at once; what is asked of a server is awaited.
             assert inspect.iscoroutinefunction(ours[name]) is (returns != "Self"), name

@@ -293,8 +293,9 @@ NO_SIGNATURES = b"\x12\x11\n\rsignature_def\x12\x00"  # GetModelMetadataResponse
 
 
 def test_a_server_that_dies_on_the_way_keeps_what_is_done(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("IMPASTO_PATIENCE", "0")
     for name in ("a.png", "b.png", "c.png"):
         save(tmp_path / name)
     answer = prediction(image=np.zeros((1, 24, 34, 3), np.uint8))
@@ -319,8 +320,9 @@ def test_a_server_that_dies_on_the_way_keeps_what_is_done(
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_what_was_written_before_an_earlier_picture_failed_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], as_json: bool
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, as_json: bool
 ) -> None:
+    monkeypatch.setenv("IMPASTO_PATIENCE", "0")
     save(tmp_path / "a.png", pixels(30, 40))
     for name in ("b.png", "c.png"):
         save(tmp_path / name, pixels(12, 17))

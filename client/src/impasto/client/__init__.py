@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from impasto.client import _grpc_log  # noqa: F401 # pyright: ignore[reportUnusedImport] - first: grpc reads what it sets
 from impasto.client._jobs import Progress
-from impasto.client._patience import OnWait, Waiting
+from impasto.client._patience import Waiting
 from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
 from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress, zoom_in
@@ -40,7 +40,6 @@ __all__ = [
     "ImageSource",
     "ImpastoError",
     "ModelMetadata",
-    "OnWait",
     "Outcome",
     "Progress",
     "Retries",

@@ -43,7 +43,7 @@ class Waiting:
         return f"waiting for {self.server}, which {self.why}: {self.seconds:.0f} s{at_most}"
 
 
-OnWait: TypeAlias = Callable[["Waiting | None"], None]
+OnWait: TypeAlias = Callable[[Waiting | None], None]
 """Is called about once a second while a job waits, and with None when it goes on, or ends."""
 
 
