@@ -148,6 +148,7 @@ TENSORS: Final = (
     Case("tensor: unknown rank", echo("float32", tensor(FLOAT, float_val=[1.0, 2.0], unknown_rank=True))),
     Case("tensor: rank 40", echo("float32", tensor(FLOAT, (1,) * 40, float_val=[7.0]))),
     Case("tensor: rank 70", echo("float32", tensor(FLOAT, (1,) * 70, float_val=[7.0]))),
+    Case("tensor: no strings of rank 40", echo("string", tensor(STRING, (0,) * 40))),
     Case("tensor: rank 300", echo("float32", tensor(FLOAT, (1,) * 300, float_val=[7.0]))),
     Case("tensor: a huge dimension beside an empty one", echo("float32", tensor(FLOAT, (2**40, 2**40, 0)))),
     Case("tensor: more elements than memory", echo("float32", tensor(FLOAT, (2**62, 2**62)))),
@@ -168,6 +169,7 @@ METHODS: Final = (
     Case("GetModelStatus: bytes that are no message", _raw(STATUS, b"\xff\xffgarbage")),
     Case("HandleReloadConfigRequest: bytes that are no message", _raw(RELOAD, b"\xff\xffgarbage")),
     Case("HandleReloadConfigRequest: nothing", _raw(RELOAD, b"")),
+    Case("health: bytes that are no message", _raw("/grpc.health.v1.Health/Check", b"\xff\xffgarbage")),
     Case("unknown method", _raw("/tensorflow.serving.PredictionService/Nope", b"")),
     Case("unknown service", _raw("/tensorflow.serving.Nope/Predict", b"")),
     Case(

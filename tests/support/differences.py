@@ -117,7 +117,7 @@ DIFFERENCES: Final = (
     Difference(
         "load: it fails",
         real="LOADING without an error, then END with OUT_OF_RANGE; version 1 answers",
-        local="LOADING without an error, then END with UNKNOWN; version 1 answers",
+        local="LOADING without an error, then END with DATA_LOSS; version 1 answers",
         why="the loader's words, as at the start",
     ),
     Difference(
@@ -155,6 +155,72 @@ DIFFERENCES: Final = (
         real="wrong numbers",
         local="no REST API",
         why="a fault of TensorFlow Serving that also shows its memory: see [rest.md](rest.md)",
+    ),
+    Difference(
+        "tensor: no strings of rank 40",
+        real="OK string 1 y: string []",
+        local="INVALID_ARGUMENT tensor parsing error: x",
+        why="strings have at most 32 dimensions in TensorFlow's Python API: more would end the process",
+    ),
+    Difference(
+        "health: bytes that are no message",
+        real="INVALID_ARGUMENT could not parse request",
+        local="INTERNAL Exception deserializing request!",
+        why="gRPC for Python says so",
+    ),
+    Difference(
+        "flags: no such flag, or no such value",
+        real="exit 255",
+        local="exit 2",
+        why="as every command line here: 2 is for wrong usage",
+    ),
+    Difference(
+        "threads: none",
+        real="exit -6",
+        local="exit 2",
+        why="a wrong value is refused in words",
+    ),
+    Difference(
+        "start: the address",
+        real="every address",
+        local="127.0.0.1 alone",
+        why="a laptop's server is for that laptop; `--host 0.0.0.0` opens it",
+    ),
+    Difference(
+        "load: the variables are lost",
+        real="AVAILABLE without an error",
+        local="END with UNKNOWN",
+        why="a version without its weights is not served",
+    ),
+    Difference(
+        "load: the folder of another model is gone",
+        real="NOT_FOUND",
+        local="AVAILABLE without an error",
+        why="one model's trouble does not keep the others back",
+    ),
+    Difference(
+        "reload: after one that was refused",
+        real="INVALID_ARGUMENT, then INVALID_ARGUMENT",
+        local="INVALID_ARGUMENT, then OK",
+        why="a refused configuration is forgotten",
+    ),
+    Difference(
+        "reload: three at once",
+        real="DEADLINE_EXCEEDED, DEADLINE_EXCEEDED, DEADLINE_EXCEEDED",
+        local="DEADLINE_EXCEEDED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED",
+        why="at most one reload waits for another",
+    ),
+    Difference(
+        "reload: a new model's newest version cannot be loaded",
+        real="UNKNOWN 1 model(s) did not become available: {{{name: new version: 2}",
+        local="OK",
+        why="the version before it answers",
+    ),
+    Difference(
+        "reload: a new model, where the disk is looked at once",
+        real="DEADLINE_EXCEEDED Deadline Exceeded",
+        local="OK",
+        why="a reload looks at the disk",
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import toy_models
 from answers import tensor
 from configurations import wait_for
 from conformance import Case, broken_version, is_open, lines_with, outcome, served, state_of, tidy
-from model_servers import POLL, ServerProcess, server_process
+from model_servers import POLL, ServerProcess, server_process, serving
 from official_stubs import OfficialClient, official_client, predict_request
 
 X: Final = np.zeros(1, np.float32)
@@ -110,6 +111,30 @@ def taken_twice(kind: str, root: Path) -> str:
     entry = "config { name: 'm' base_path: '/m' model_platform: 'tensorflow' }"
     config.write_text(f"model_config_list {{ {entry} {entry} }}")
     return _exit(kind, config, "Failed to start server")
+
+
+def taken_port(kind: str, root: Path) -> str:
+    """A port that another program listens on."""
+    toy_models.half_plus_two(root)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        said = _exit(kind, root, "cannot listen", port=other.getsockname()[1])
+        return "goes on" if said.startswith("exit 0") else "ends"
+
+
+def no_threads(kind: str, root: Path) -> str:
+    """--grpc_max_threads=0."""
+    toy_models.half_plus_two(root)
+    return _exit(kind, root, "Invalid value for", grpc_max_threads=0).partition(":")[0]
+
+
+def address(kind: str, root: Path) -> str:
+    """The addresses that are listened on."""
+    toy_models.half_plus_two(root)
+    with serving(kind, root) as server, socket.socket() as probe:
+        probe.settimeout(1)
+        return "127.0.0.1 alone" if probe.connect_ex(("127.0.0.2", server.port)) else "every address"
 
 
 def empty_base_path(kind: str, root: Path) -> str:
@@ -228,6 +253,9 @@ STARTS_AND_STOPS: Final = (
     Case("start: a relative base path", relative_path),
     Case("start: a model listed twice", taken_twice),
     Case("start: a model without a version yet", empty_base_path),
+    Case("start: a port that is taken", taken_port),
+    Case("start: the address", address),
+    Case("threads: none", no_threads),
     Case("threads: one", one_thread),
     Case("threads: as many calls", refused_while_busy),
     Case("health: no flag", without_health),

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from tensorflow_serving.apis import model_management_pb2
 
 import toy_models
-from configurations import model, reload, wait_for, write_configuration
+from configurations import configuration, model, reload, wait_for, write_configuration
 from conformance import Case, broken_version, is_open, outcome, served, state_of
 from model_servers import POLL
 from official_stubs import predict_request
@@ -69,6 +70,77 @@ def reload_with_a_broken_model(kind: str, root: Path) -> str:
     with served(kind, config, max_num_load_retries=0) as client:
         said = [outcome(lambda: reload(client, *both)).partition(":")[0] for _ in range(2)]
         return ", then ".join(text.split(" status")[0] for text in said)
+
+
+def reload_after_a_refused_one(kind: str, root: Path) -> str:
+    """A good reload after one that was refused for a new model without a platform."""
+    toy_models.constant(root, 1, name="one")
+    config = write_configuration(root / "models.config", model(root, "one"))
+    with served(kind, config) as client:
+        bad = model(root, "new")
+        bad.model_platform = ""
+        said = [outcome(lambda: reload(client, model(root, "one"), bad))]
+        said.append(outcome(lambda: reload(client, model(root, "one"))))
+        return ", then ".join(text.split(" ")[0] for text in said)
+
+
+def many_reloads(kind: str, root: Path) -> str:
+    """Three reloads at once, each of which waits for a model without a version."""
+    toy_models.constant(root, 1, name="one")
+    (root / "late").mkdir()
+    config = write_configuration(root / "models.config", model(root, "one"))
+    with served(kind, config) as client:
+        request = model_management_pb2.ReloadConfigRequest(
+            config=configuration(model(root, "one"), model(root, "late"))
+        )
+        calls = [client.models.HandleReloadConfigRequest.future(request, timeout=2) for _ in range(3)]
+        return ", ".join(sorted(str(call.code().name) for call in calls))
+
+
+def reload_with_a_good_and_a_broken_version(kind: str, root: Path) -> str:
+    """A reload that names a new model, all its versions, of which the newest cannot be loaded."""
+    toy_models.constant(root, 1, name="one")
+    toy_models.constant(root, 1, name="new")
+    broken_version(root, "new", 2)
+    config = write_configuration(root / "models.config", model(root, "one"))
+    with served(kind, config, max_num_load_retries=0) as client:
+        both = model(root, "one"), model(root, "new", all_versions=True)
+        return outcome(lambda: reload(client, *both)).split(" status")[0].partition(" due")[0]
+
+
+def reload_without_polls(kind: str, root: Path) -> str:
+    """A reload that names a new model where the disk is looked at once (--file_system_poll_wait_seconds=0)."""
+    toy_models.constant(root, 1, name="one")
+    toy_models.constant(root, 1, name="new")
+    config = write_configuration(root / "models.config", model(root, "one"))
+    with served(kind, config, file_system_poll_wait_seconds=0) as client:
+        both = model(root, "one"), model(root, "new")
+        return outcome(lambda: reload(client, *both, timeout=5)).split(" status")[0]
+
+
+def missing_base_path(kind: str, root: Path) -> str:
+    """A new version of one model where the folder of another one is gone."""
+    toy_models.constant(root, 1, name="one")
+    toy_models.constant(root, 1, name="other")
+    newer = toy_models.constant(root.parent / f"aside-{kind}", 2, name="one")
+    with served(kind, root) as client:
+        (root / "other").rename(root / ".other")
+        newer.rename(root / "one" / "2")
+        time.sleep(4 * _POLL_SECONDS)
+        return state_of(client, "one", 2)
+
+
+def lost_variables(kind: str, root: Path) -> str:
+    """A version whose folder of variables is empty."""
+    toy_models.constant(root, 1, name="m")
+    version = toy_models.variable(root.parent / f"aside-{kind}", 2, name="m")
+    shutil.rmtree(version / "variables")
+    (version / "variables").mkdir()
+    with served(kind, root, max_num_load_retries=0) as client:
+        version.rename(root / "m" / "2")
+        ends = ("END", "AVAILABLE")
+        wait_for(lambda: state_of(client, "m", 2).startswith(ends), "version 2 should load or fail")
+        return state_of(client, "m", 2)
 
 
 def version_beside_a_running_call(kind: str, root: Path) -> str:
@@ -149,6 +221,12 @@ LOADS: Final = (
     Case("load: the version before", unloaded_version),
     Case("reload: after one that waits", reload_after_a_waiting_one),
     Case("reload: a new model that cannot be loaded, twice", reload_with_a_broken_model),
+    Case("load: the variables are lost", lost_variables),
+    Case("load: the folder of another model is gone", missing_base_path),
+    Case("reload: after one that was refused", reload_after_a_refused_one),
+    Case("reload: three at once", many_reloads),
+    Case("reload: a new model's newest version cannot be loaded", reload_with_a_good_and_a_broken_version),
+    Case("reload: a new model, where the disk is looked at once", reload_without_polls),
     Case("batching: different shapes", batch_of_different_shapes),
     Case("REST: the port", rest_port),
     Case("REST: predict with tensor_content", rest_predict_with_tensor_content),
