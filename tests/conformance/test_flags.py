@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from conformance import Case, compare
+from differences import WRONG_FLAG
 from impasto.serving.local_command import local
 from model_server_facts import FLAGS
 from model_servers import VARIABLE, needs_real
@@ -19,7 +20,7 @@ from model_servers import VARIABLE, needs_real
 pytestmark = needs_real
 
 VERSION = Case("flags: --version", lambda: "")
-WRONG = Case("flags: no such flag, or no such value", lambda: "")
+WRONG = Case(WRONG_FLAG, lambda: "")
 
 GOOD = {"int32": "1", "int64": "1", "float": "0.5", "bool": "true", "string": ""}
 BAD = {"int32": "one", "int64": "1.5", "float": "half", "bool": "maybe"}

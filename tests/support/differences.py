@@ -13,6 +13,7 @@ import pytest
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "local-server.md"
 
+WRONG_FLAG: Final = "flags: no such flag, or no such value"
 UNKNOWN_FIELDS: Final = "altered requests: unknown fields in an entry of inputs"
 
 _BEGIN, _END = "<!-- differences -->", "<!-- end of the differences -->"
@@ -169,7 +170,7 @@ DIFFERENCES: Final = (
         why="gRPC for Python says so",
     ),
     Difference(
-        "flags: no such flag, or no such value",
+        WRONG_FLAG,
         real="exit 255",
         local="exit 2",
         why="as every command line here: 2 is for wrong usage",
