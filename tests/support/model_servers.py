@@ -48,6 +48,9 @@ POLL: Final = "1"
 SHIPPED_FILES: Final = compose_files.DOCKER / "kubernetes" / "base" / "config"
 """The configuration files that the flags name as /config/..., except models.config."""
 
+TYPED: Final[dict[str, Any]] = {"enable_serialization_as_tensor_content": "false"}
+"""For calls by the official stubs: their `make_ndarray` cannot read strings that come as tensor_content."""
+
 _START_SECONDS: Final = 180.0
 _LOG_TAIL: Final = 8000
 
