@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import model_servers
-from model_servers import ModelServer, serving
+from model_servers import TYPED, ModelServer, serving
 
 if TYPE_CHECKING:
     from official_stubs import OfficialClient
@@ -71,7 +71,7 @@ def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_server(toy_repository: Path, server_kind: str) -> Iterator[ModelServer]:
     """A running server over the toy models; answers carry typed fields, as by default."""
-    with serving(server_kind, toy_repository, enable_serialization_as_tensor_content="false") as server:
+    with serving(server_kind, toy_repository, **TYPED) as server:
         yield server
 
 
@@ -132,10 +132,13 @@ def transfer_server(transfer_repository: Path, server_kind: str) -> Iterator[Mod
 
 
 @pytest.fixture(scope="session")
-def transfer_calls(transfer_server: ModelServer) -> Iterator[TransferCalls]:
+def transfer_calls(transfer_repository: Path, server_kind: str) -> Iterator[TransferCalls]:
     """Calls to the narrow transfer model through the official stubs."""
     from official_stubs import official_client
     from transfer_models import TransferCalls
 
-    with official_client(transfer_server.address) as client:
+    with (
+        serving(server_kind, transfer_repository, **TYPED) as server,
+        official_client(server.address) as client,
+    ):
         yield TransferCalls(client)

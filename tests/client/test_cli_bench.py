@@ -32,7 +32,11 @@ def test_a_server_is_measured(committed_server: ModelServer, capsys: pytest.Capt
 
 @pytest.mark.parametrize(("fixture", "model"), [("dream_server", "dream"), ("transfer_server", "transfer")])
 def test_long_jobs_are_measured_by_a_step(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], fixture: str, model: str
+    request: pytest.FixtureRequest,
+    server_kind: str,
+    capsys: pytest.CaptureFixture[str],
+    fixture: str,
+    model: str,
 ) -> None:
     server: ModelServer = request.getfixturevalue(fixture)
     options = ["--server", server.address, "--seconds", "0.2", "--size", "40x36", "--concurrency", "2"]

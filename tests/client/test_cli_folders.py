@@ -43,7 +43,7 @@ def holiday(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, server_kind: str) -> str:
     """Of the server with the committed srcnn, which commands use unless told otherwise."""
     server: ModelServer = request.getfixturevalue("committed_server")
     monkeypatch.setenv("IMPASTO_SERVER", server.address)
@@ -136,6 +136,7 @@ def test_resume_and_overwrite_contradict_each_other(
 )
 def test_a_folder_can_dream_and_be_transferred(
     request: pytest.FixtureRequest,
+    server_kind: str,
     holiday: Path,
     capsys: pytest.CaptureFixture[str],
     fixture: str,
@@ -184,7 +185,7 @@ def test_a_picture_goes_through_pipes_in_the_format_that_is_asked_for(holiday: P
     ids=["dream", "transfer"],
 )
 def test_long_jobs_go_through_pipes_too(
-    request: pytest.FixtureRequest, holiday: Path, command: list[str], fixture: str
+    request: pytest.FixtureRequest, server_kind: str, holiday: Path, command: list[str], fixture: str
 ) -> None:
     server: ModelServer = request.getfixturevalue(fixture)
     save(Path("painting.png"), pixels(40, 36, seed=9))

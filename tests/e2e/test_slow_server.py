@@ -149,7 +149,9 @@ def test_a_dream_on_a_server_that_freezes_keeps_what_it_has_and_goes_on_later(
 ) -> None:
     photo, point = save(tmp_path / "photo.png", pixels(90, 120)), tmp_path / "point"
     so_far, result = tmp_path / "so-far.png", tmp_path / "dream.png"
-    options = ["--steps", "1500", "--octaves", "-1,0", "--checkpoint", str(point), "--timeout", "5"]
+    options = ["--steps", "1500", "--octaves", "-1,0", "--checkpoint", str(point), "--timeout", "10"]
+    with Client(server.address) as client:
+        client.dream(photo, steps=1, octaves=[-1, 0])  # the first call of a signature takes long
 
     process = impasto("dream", photo, "-o", so_far, *options, server=server.address)
 
@@ -157,9 +159,9 @@ def test_a_dream_on_a_server_that_freezes_keeps_what_it_has_and_goes_on_later(
         found = CheckpointFile(point).read()
         return found is not None and found.position["step"] > 0
 
-    wait_until(has_begun)
+    wait_until(has_begun, seconds=200)
     server.freeze()
-    _, err = process.communicate(timeout=5 + 2 * SLACK)
+    _, err = process.communicate(timeout=10 + 4 * SLACK)
     assert process.returncode == exit_codes.UNREACHABLE, err
     assert "did not answer in time" in err
     assert f"the same command goes on from {point}" in err

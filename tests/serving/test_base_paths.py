@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import toy_models
 from configurations import states
-from impasto.serving import LocalServer, SingleModel
+from model_servers import serving
 from official_stubs import official_client
 
 
-def test_a_base_path_may_be_a_uri_of_a_file(tmp_path: Path) -> None:
+def test_a_base_path_may_be_a_uri_of_a_file(tmp_path: Path, server_kind: str) -> None:
     toy_models.constant(tmp_path, 4)
-    source = SingleModel("m", f"file://{tmp_path / 'constant'}")
-    with LocalServer(source) as server, official_client(server.address) as client:
+    path = f"file://{tmp_path / 'constant'}"
+    flags: dict[str, Any] = {"model_config_file": None, "model_name": "m", "model_base_path": path}
+    with serving(server_kind, tmp_path, **flags) as server, official_client(server.address) as client:
         assert states(client, "m") == {4: "AVAILABLE"}

@@ -14,7 +14,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from configurations import wait_for
-from impasto.serving import LocalServer
+from model_servers import serving
 from official_stubs import TIMEOUT, OfficialClient, official_client, predict_request
 
 X = np.zeros(1, np.float32)
@@ -22,9 +22,9 @@ FOREVER = np.int32(2**31 - 1)
 
 
 @contextmanager
-def serving(toy_repository: Path, threads: int | None) -> Iterator[OfficialClient]:
+def started(kind: str, toy_repository: Path, threads: int | None) -> Iterator[OfficialClient]:
     with (
-        LocalServer(toy_repository, only=["slow", "half"], grpc_max_threads=threads) as server,
+        serving(kind, toy_repository, only=["slow", "half"], grpc_max_threads=threads) as server,
         official_client(server.address) as client,
     ):
         yield client
@@ -72,9 +72,9 @@ class Crowd:
 
 @pytest.mark.parametrize("threads", [2, 4, None], ids=["2", "4", "default"])
 def test_one_call_fewer_than_the_threads_is_answered_at_once(
-    toy_repository: Path, threads: int | None
+    toy_repository: Path, threads: int | None, server_kind: str
 ) -> None:
-    with serving(toy_repository, threads) as client:
+    with started(server_kind, toy_repository, threads) as client:
         crowd = Crowd(client, (threads or 4 * (os.cpu_count() or 1)) - 1)
         try:
             # A quick call may take the place of an endless one, so once is no proof.
@@ -84,8 +84,8 @@ def test_one_call_fewer_than_the_threads_is_answered_at_once(
             crowd.cancel()
 
 
-def test_one_thread_refuses_every_call_but_health_checks(toy_repository: Path) -> None:
-    with serving(toy_repository, 1) as client:
+def test_one_thread_refuses_every_call_but_health_checks(toy_repository: Path, server_kind: str) -> None:
+    with started(server_kind, toy_repository, 1) as client:
         assert refusal(client) == REFUSED
         with pytest.raises(grpc.RpcError) as caught:
             client.status("half")

@@ -12,6 +12,7 @@ import grpc
 import numpy as np
 import pytest
 
+import model_servers
 import toy_models
 from configurations import QUICK, model, reload, states, wait_for, wait_for_states, write_configuration
 from impasto.serving import ConfigFile, LocalServer, ModelLoadError
@@ -72,8 +73,15 @@ def answer(client: OfficialClient) -> tuple[int, float]:
     return response.model_spec.version.value, float(outputs(response)["y"][0])
 
 
-def test_between_two_tries_a_version_is_loading_without_an_error_and_the_old_one_serves(root: Path) -> None:
-    with serving(root, retries=1, interval=HOUR) as client:
+def test_between_two_tries_a_version_is_loading_without_an_error_and_the_old_one_serves(
+    root: Path, server_kind: str
+) -> None:
+    with (
+        model_servers.serving(
+            server_kind, root, max_num_load_retries=1, load_retry_interval_micros=HOUR
+        ) as server,
+        official_client(server.address) as client,
+    ):
         broken(root, 2)
         wait_for_states(client, "m", {2: "LOADING", 1: "AVAILABLE"})
         (latest, _) = client.status("m").model_version_status
@@ -161,10 +169,15 @@ def test_a_start_tries_again_before_it_fails(tmp_path: Path, caplog: pytest.LogC
     assert caplog.text.count("(1 of 1)") == 2  # once for each version
 
 
-def test_a_start_succeeds_if_one_version_of_each_model_loads(root: Path) -> None:
+def test_a_start_succeeds_if_one_version_of_each_model_loads(root: Path, server_kind: str) -> None:
     broken(root, 2)
     file = write_configuration(root / "models.config", model(root, "m", all_versions=True))
-    with serving(ConfigFile(file), retries=1, interval=SOON) as client:
+    with (
+        model_servers.serving(
+            server_kind, file, max_num_load_retries=1, load_retry_interval_micros=SOON
+        ) as server,
+        official_client(server.address) as client,
+    ):
         # The port opened after the last try.
         assert states(client, "m") == {2: "END", 1: "AVAILABLE"}
 

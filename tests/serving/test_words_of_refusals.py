@@ -13,10 +13,12 @@ from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 import toy_models
 from configurations import model, reload, write_configuration
-from impasto.serving import ConfigFile, LocalServer
+from differences import only_local
+from model_servers import serving
 from official_stubs import TIMEOUT, OfficialClient, official_client
 
 
+@only_local("Classify")
 @pytest.mark.parametrize("name", ["Classify", "Regress", "MultiInference"])
 def test_methods_for_examples_say_what_to_use(official: OfficialClient, name: str) -> None:
     request = {
@@ -56,10 +58,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def client(root: Path, tmp_path: Path) -> Iterator[OfficialClient]:
+def client(root: Path, tmp_path: Path, server_kind: str) -> Iterator[OfficialClient]:
     """The official stubs at a server of `one` and `two`."""
     file = write_configuration(tmp_path / "models.config", model(root, "one"), model(root, "two"))
-    with LocalServer(ConfigFile(file)) as server, official_client(server.address) as client:
+    with serving(server_kind, file) as server, official_client(server.address) as client:
         yield client
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from impasto.client.signatures import DREAM
-from model_servers import serving
+from model_servers import TYPED, serving
 from official_stubs import official_client
 
 Predict = Callable[..., dict[str, Any]]
@@ -21,7 +21,7 @@ Predict = Callable[..., dict[str, Any]]
 def serve_dream(models: Path, kind: str = "local", *, warm_up: bool = True) -> Iterator[Predict]:
     """Serve the repository by a server of that kind; gives a function from a signature's name and inputs to outputs."""
     with (
-        serving(kind, models, enable_model_warmup=str(warm_up).lower()) as server,
+        serving(kind, models, enable_model_warmup=str(warm_up).lower(), **TYPED) as server,
         official_client(server.address) as client,
     ):
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import time
@@ -127,6 +128,38 @@ def no_threads(kind: str, root: Path) -> str:
     """--grpc_max_threads=0."""
     toy_models.half_plus_two(root)
     return _exit(kind, root, "Invalid value for", grpc_max_threads=0).partition(":")[0]
+
+
+def long_headers(kind: str, root: Path) -> str:
+    """Calls with 7000 and with 9000 bytes of headers."""
+    toy_models.half_plus_two(root)
+    with served(kind, root) as client:
+        request = predict_request("half", {"x": X})
+
+        def codes(length: int) -> set[str]:
+            headers = (("authorization", "a" * length),)
+            calls = [
+                client.prediction.Predict.future(request, timeout=60, metadata=headers) for _ in range(5)
+            ]
+            return {"answered" if call.code() is grpc.StatusCode.OK else "refused" for call in calls}
+
+        return f"{codes(7000)}, {codes(9000)}"
+
+
+def long_headers_beside_a_call(kind: str, root: Path) -> str:
+    """A call that runs on the connection by which another one sends 9000 bytes of headers."""
+    toy_models.slow(root)
+    with served(kind, root) as client:
+        client.predict("slow", {"steps": np.int32(1)})
+        running = client.prediction.Predict.future(
+            predict_request("slow", {"steps": np.int32(2000)}), timeout=60
+        )
+        client.predict("slow", {"steps": np.int32(2)})  # on the same connection, so the long one is in
+        headers = (("authorization", "a" * 9000),)
+        request = predict_request("slow", {"steps": np.int32(1)})
+        with contextlib.suppress(grpc.RpcError):
+            client.prediction.Predict(request, timeout=60, metadata=headers)
+        return "answered" if running.code() is grpc.StatusCode.OK else "fails, too"
 
 
 def address(kind: str, root: Path) -> str:
@@ -255,6 +288,8 @@ STARTS_AND_STOPS: Final = (
     Case("start: a model without a version yet", empty_base_path),
     Case("start: a port that is taken", taken_port),
     Case("start: the address", address),
+    Case("headers: over 8 KB", long_headers),
+    Case("headers: over 8 KB, and a call beside them", long_headers_beside_a_call),
     Case("threads: none", no_threads),
     Case("threads: one", one_thread),
     Case("threads: as many calls", refused_while_busy),

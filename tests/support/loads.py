@@ -157,6 +157,21 @@ def version_beside_a_running_call(kind: str, root: Path) -> str:
         return "available only when the call has ended" if call.done() else "available beside the call"
 
 
+def version_beside_a_call_of_another_model(kind: str, root: Path) -> str:
+    """A new version of a model while a call runs on another model."""
+    toy_models.slow(root)
+    toy_models.constant(root, 1, name="m")
+    newer = toy_models.constant(root.parent / f"aside-{kind}", 2, name="m")
+    with served(kind, root) as client:
+        client.predict("slow", {"steps": np.int32(1)})
+        request = predict_request("slow", {"steps": np.int32(2**31 - 1)})
+        call = client.prediction.Predict.future(request, timeout=8 * _POLL_SECONDS)
+        newer.rename(root / "m" / "2")
+        while not call.done() and state_of(client, "m", 2) != "AVAILABLE without an error":
+            time.sleep(0.05)
+        return "available only when the call has ended" if call.done() else "available beside the call"
+
+
 def unloaded_version(kind: str, root: Path) -> str:
     """The state of a version that a newer one has replaced."""
     toy_models.constant(root, 1, name="m")
@@ -218,6 +233,7 @@ LOADS: Final = (
     Case("load: it fails", failing_load),
     Case("load: complete after the last attempt", incomplete_version),
     Case("load: a call runs on the version before", version_beside_a_running_call),
+    Case("load: a call runs on another model", version_beside_a_call_of_another_model),
     Case("load: the version before", unloaded_version),
     Case("reload: after one that waits", reload_after_a_waiting_one),
     Case("reload: a new model that cannot be loaded, twice", reload_with_a_broken_model),

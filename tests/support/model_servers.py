@@ -48,6 +48,9 @@ POLL: Final = "1"
 SHIPPED_FILES: Final = compose_files.DOCKER / "kubernetes" / "base" / "config"
 """The configuration files that the flags name as /config/..., except models.config."""
 
+TYPED: Final[dict[str, Any]] = {"enable_serialization_as_tensor_content": "false"}
+"""For calls by the official stubs: their `make_ndarray` cannot read strings that come as tensor_content."""
+
 _START_SECONDS: Final = 180.0
 _LOG_TAIL: Final = 8000
 
@@ -186,8 +189,10 @@ class ServerProcess:
         os.kill(self.pid, number)
 
     def freeze(self) -> None:
-        """SIGSTOP: the process keeps its connections and does nothing, until `thaw`."""
+        """SIGSTOP: the process keeps its connections and does nothing, until `thaw`. On Linux, returns once it is so."""
         os.kill(self.pid, signal.SIGSTOP)
+        while any(_state(task) not in "Tt" for task in Path(f"/proc/{self.pid}/task").glob("*/stat")):
+            time.sleep(0.01)
 
     def thaw(self) -> None:
         """SIGCONT."""
@@ -301,6 +306,14 @@ def start_failure(kind: str, models: Path, **changes: Any) -> str:
         return server.tail()
     finally:
         server.stop()
+
+
+def _state(stat: Path) -> str:
+    """The letter for what a thread does; T, stopped, for one that is gone."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "T"
 
 
 def served_names(repository: Path) -> list[str]:

@@ -16,7 +16,7 @@ from impasto.export.saved_model import save
 from impasto.export.transfer.limits import Limits
 from impasto.export.transfer.network import BLOCKS, LAYERS, Network
 from impasto.export.transfer.served import Transfer
-from model_servers import serving
+from model_servers import TYPED, serving
 from official_stubs import official_client
 
 FILTERS = (4, 6, 8, 10, 12)
@@ -91,7 +91,7 @@ class TransferCalls:
 @contextmanager
 def serve_transfer(models: Path) -> Iterator[TransferCalls]:
     """Serve the repository."""
-    with serving("local", models) as server, official_client(server.address) as client:
+    with serving("local", models, **TYPED) as server, official_client(server.address) as client:
         yield TransferCalls(client)
 
 

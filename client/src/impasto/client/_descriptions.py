@@ -59,7 +59,7 @@ def signature(name: str, payload: bytes) -> SignatureInfo:
 
 
 def is_internal(name: str) -> bool:
-    """Whether a signature is TensorFlow's own, for loading: nobody calls it."""
+    """Return whether a signature is TensorFlow's own, for loading: nobody calls it."""
     return name.startswith("__saved_model_")
 
 

@@ -48,7 +48,7 @@ _SETTINGS: Final = 4
 
 @dataclass(frozen=True)
 class Refusal:
-    """What stands against a connection to an endpoint.
+    """A reason against a connection to an endpoint.
 
     Attributes:
         reason: in words that a person can act on.
@@ -60,7 +60,7 @@ class Refusal:
 
 
 def refusal(endpoint: tuple[str, int], tls: TlsOptions | None) -> Refusal | None:
-    """What stands against a connection to `endpoint`; None if it is nothing, or nobody answers there.
+    """Return what stands against a connection to `endpoint`; None if it is nothing, or nobody answers there.
 
     Takes up to some seconds.
     """
@@ -109,7 +109,7 @@ def _speaks_http2(endpoint: tuple[str, int], tls: TlsOptions | None) -> bool:
 
 
 def _other_protocol(endpoint: tuple[str, int], tls: TlsOptions | None) -> Refusal | None:
-    """What is spoken where HTTP/2 is not; None where a connection is closed without a word, as on a way down."""
+    """Return the protocol that is spoken instead of HTTP/2; None where a connection is closed without a word."""
     host, port = endpoint
     request = f"HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
     received = _answer(endpoint, tls, request, protocol="http/1.1")

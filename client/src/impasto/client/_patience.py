@@ -1,4 +1,4 @@
-"""How long a job waits for its server, and who is told that it waits."""
+"""The patience of a job: for how long it waits for its server, and who is told that it waits."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Waiting:
 
     @property
     def seconds(self) -> float:
-        """How long the job has waited so far."""
+        """The seconds that the job has waited so far."""
         return time.monotonic() - self.since
 
     @property
     def why(self) -> str:
-        """What the server does instead of its work."""
+        """The words for what the server does instead of its work."""
         return "does not answer" if isinstance(self.reason, ServerUnavailable) else "refuses work for now"
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ OnWait: TypeAlias = Callable[[Waiting | None], None]
 
 
 class Patience:
-    """How long a job waits for a server that is away: not at all before it has been answered, as the address may be
+    """The time that a job gives a server that is away: none before it has been answered, as the address may be
     wrong; then so many seconds each time.
 
     The parts of a greater job, such as the pictures of a folder, share one, also in several threads.
@@ -88,4 +88,4 @@ class Patience:
 
 @dataclass(frozen=True)
 class PatienceWanted:
-    """What a job yields to receive its Patience."""
+    """The step that a job yields to receive its Patience."""

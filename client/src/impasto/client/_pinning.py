@@ -18,7 +18,7 @@ ResultT = TypeVar("ResultT")
 _PAUSES: Final = (0.05, 0.1, 0.2)
 
 RESTARTS: Final = 2
-"""How often a picture is begun again because the version that began it is gone."""
+"""The times that a picture is begun again because the version that began it is gone."""
 
 
 def pinned_to(version: int, ref: ModelRef) -> ModelRef:

@@ -22,7 +22,7 @@ _NUMERIC: Final = ("ipv4:", "ipv6:")
 
 @dataclass(frozen=True)
 class Resolved:
-    """What gRPC is told of an address.
+    """The form in which gRPC is told an address.
 
     Attributes:
         target: the gRPC target.

@@ -157,7 +157,7 @@ class PermissionDenied(CallError):
 
 
 class CallUnsupported(CallError):
-    """What answers at the address does not offer TensorFlow Serving's API by gRPC."""
+    """The server at the address does not offer TensorFlow Serving's API by gRPC."""
 
 
 class CallAborted(CallError):

@@ -17,7 +17,7 @@ _BLOCK: Final = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How a version differs from its manifest; paths are relative to the version, with `/`.
+    """The differences between a version and its manifest; paths are relative to the version, with `/`.
 
     Attributes:
         missing: files that the manifest lists and the version lacks.
@@ -35,7 +35,7 @@ class Comparison:
 
     @property
     def ok(self) -> bool:
-        """Whether the version is exactly what its manifest says."""
+        """True if the version is exactly what its manifest says."""
         return not (self.missing or self.extra or self.changed or self.unreadable or self.problem)
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ def entries(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether `path` is a file itself: not a link, a socket or a device."""
+    """Return whether `path` is a file itself: not a link, a socket or a device."""
     return stat.S_ISREG(path.lstat().st_mode)
 
 

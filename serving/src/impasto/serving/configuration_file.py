@@ -44,7 +44,7 @@ class ConfigurationFile:
 
     @property
     def is_touched(self) -> bool:
-        """Whether a write was begun."""
+        """True once a write was begun."""
         return self._held != {self._original}
 
     def write(self, config: config_pb2.ModelServerConfig) -> None:

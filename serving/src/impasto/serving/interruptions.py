@@ -16,7 +16,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruptions:
-    """What the signals that end a process do while a context is open.
+    """A context in which the signals that end a process raise an exception.
 
     SIGINT raises KeyboardInterrupt, the others SystemExit with 128 and the signal's number, the shell's status for it.
     A signal that the process was started to ignore, as `nohup` does, stays ignored. Outside the main thread, where

@@ -39,7 +39,7 @@ class VersionOnDisk:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What came of loading a version.
+    """The outcome of loading a version.
 
     Attributes:
         error: why it cannot be served; None if it can.

@@ -31,7 +31,7 @@ from impasto.serving.warmup import warm_up
 
 
 def probe(model: str, version: int, directory: Path) -> dict[str, Any]:
-    """What a server would find in one version.
+    """The findings that a server would make in one version.
 
     Returns:
         `signatures` (names), `lacking` (those of the contract that it has not), `differences` of the others from the

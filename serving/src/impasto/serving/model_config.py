@@ -15,7 +15,7 @@ PLATFORM: Final = "tensorflow"
 """The only platform that tensorflow_model_server knows."""
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]*://")
-"""What TensorFlow takes for the scheme of a URI, narrower than the standard."""
+"""The form that TensorFlow takes for the scheme of a URI, narrower than the standard."""
 
 
 def models_of(config: config_pb2.ModelServerConfig) -> list[config_pb2.ModelConfig]:

@@ -86,7 +86,7 @@ class Reconciler:
         return min((tried.again_at for tried in list(self._tries.values())), default=math.inf)
 
     def is_trying(self, name: str) -> bool:
-        """Whether a version of the model that did not load is going to be tried again."""
+        """Return whether a version of the model that did not load is going to be tried again."""
         return any(
             tried.failure.name == name and not math.isinf(tried.again_at)
             for tried in list(self._tries.values())

@@ -15,10 +15,10 @@ import grpc
 from impasto.serving.errors import AddressError
 
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""What the system says of an address that this machine does not have, such as ::1 without IPv6."""
+"""The system's error for an address that this machine does not have, such as ::1 without IPv6."""
 
 _TRIES: Final = 10
-"""How often to look for a port that is free at all addresses of a name."""
+"""The number of looks for a port that is free at all addresses of a name."""
 
 
 class Reservation:

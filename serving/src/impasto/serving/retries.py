@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Retries:
-    """How often and how soon a version that does not load is tried again.
+    """The number of further tries for a version that does not load, and the time between them.
 
     Attributes:
         count: how often, after the first try; 0 or less for never.

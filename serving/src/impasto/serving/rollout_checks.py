@@ -1,4 +1,4 @@
-"""What is checked before a configuration is sent to running servers.
+"""The checks before a configuration is sent to running servers.
 
 A reload that names a model which a server does not have yet waits until that model is loaded, and the reloads after it
 wait behind it. So a configuration is sent only if every model in it is served by every server already, or was checked

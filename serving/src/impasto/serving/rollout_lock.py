@@ -105,7 +105,7 @@ def _locked(descriptor: int) -> bool:
 
 
 def _is_at(descriptor: int, lock: Path) -> bool:
-    """Whether the locked file is still the one that others find: somebody may have deleted it."""
+    """Return whether the locked file is still the one that others find: somebody may have deleted it."""
     try:
         return os.path.samestat(os.fstat(descriptor), lock.stat())
     except FileNotFoundError:

@@ -33,7 +33,7 @@ _LONGEST_TIMEOUT: Final = 86_400.0
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """What the command line says about the servers and their configuration file.
+    """The command line's words about the servers and their configuration file.
 
     Attributes:
         path: the configuration file.

@@ -27,7 +27,7 @@ class ModelSource(Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether the server waits at its start for the first version of each model."""
+        """True if the server waits at its start for the first version of each model."""
 
     def read(self) -> config_pb2.ModelServerConfig:
         """The configuration as it is now. Raises LocalServerError."""

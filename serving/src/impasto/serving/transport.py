@@ -15,6 +15,7 @@ from impasto.serving.schema.server_files_pb2 import SSLConfig
 from impasto.serving.text_files import read_text_file
 
 _LARGEST_MESSAGE: Final = 2**31 - 1
+_LARGEST_HEADERS: Final = 8192
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class GrpcOptions:
         return [
             ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
             ("grpc.max_send_message_length", _LARGEST_MESSAGE),
+            # TensorFlow Serving's limit on a request's headers; gRPC lets some of up to twice the size pass by chance.
+            ("grpc.max_metadata_size", _LARGEST_HEADERS),
+            ("grpc.absolute_max_metadata_size", _LARGEST_HEADERS),
             ("grpc.so_reuseport", 0),  # two servers must not share a port unnoticed
             *self.channel_arguments.items(),
         ]

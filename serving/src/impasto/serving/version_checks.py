@@ -19,7 +19,7 @@ class VersionCheckError(LocalServerError):
 
 @dataclass(frozen=True)
 class Check:
-    """How versions are checked.
+    """The way in which versions are checked.
 
     Attributes:
         load: load each in a process of its own and call it once; otherwise the files alone are compared.

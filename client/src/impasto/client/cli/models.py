@@ -19,7 +19,7 @@ from impasto.client.metadata import ModelMetadata, TensorInfo
 from impasto.client.signatures import MODELS
 
 Answer = Mapping[str, Served]
-"""What one replica serves, by the models' names."""
+"""The models of one replica, by their names."""
 
 
 @click.command(short_help="List the models that the server serves.")
@@ -108,7 +108,7 @@ def _show(answered: Mapping[str, Answer], *, everything: bool) -> None:
 def _kinds(
     answered: Mapping[str, Answer], name: str, key: Callable[[Served], object]
 ) -> list[tuple[str, Served]]:
-    """What the replicas say about a name, each different thing once, with those that say so; none where all do."""
+    """Return each different thing that replicas say about a name, with those that say so; none where all do."""
     kinds: list[tuple[list[str], Served]] = []
     for server, found in answered.items():
         alike = next((servers for servers, entry in kinds if key(entry) == key(found[name])), None)

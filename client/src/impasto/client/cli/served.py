@@ -1,4 +1,4 @@
-"""What one server serves under one name, as far as it tells."""
+"""One model of one server: its versions, and its signatures as far as the server tells them."""
 
 from __future__ import annotations
 

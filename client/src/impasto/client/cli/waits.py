@@ -1,4 +1,4 @@
-"""What a person sees while a job waits for its server: a line below the bar, or lines where there is no terminal."""
+"""The sign that a job waits for its server: a line below the bar, or lines where there is no terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Waits:
 
     @property
     def seconds(self) -> float:
-        """How long the command has waited in all."""
+        """The seconds that the command has waited in all."""
         now = self.now
         return self._over + (0.0 if now is None else now.seconds)
 
@@ -50,7 +50,7 @@ class Waits:
 
 
 def _longer(one: Waiting | None, other: Waiting | None) -> Waiting | None:
-    """Of the waits of several jobs, the one that began first."""
+    """Return the wait of several jobs' that began first."""
     if one is None or other is None:
         return other
     return min(one, other, key=lambda waiting: waiting.since)

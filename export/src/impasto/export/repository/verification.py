@@ -10,7 +10,7 @@ from impasto.export.repository.versions import Version
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Comparison):
-    """How one version of the repository differs from its manifest.
+    """The differences between one version of the repository and its manifest.
 
     Attributes:
         version: the version that was looked at.
