@@ -354,15 +354,18 @@ def test_what_was_written_before_an_earlier_picture_failed_is_told(
     assert "2 of 3 pictures done, 1 not done" in shown.err
 
 
-def test_options_reach_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_reach_the_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], committed_server: ModelServer
+) -> None:
     save(tmp_path / "photo.png", pixels(30, 20))
-    assert run(["upscale", "photo.png", "-o", "a.png"]) == exit_codes.DONE
     assert (
-        run(["upscale", "photo.png", "-o", "b.png", "--tile", "16", "--model-version", "1"])
+        run(["upscale", "photo.png", "-o", "a.png", "--tile", "16", "--model-version", "1"])
         == exit_codes.DONE
     )
-    assert np.array_equal(np.asarray(load(tmp_path / "a.png")), np.asarray(load(tmp_path / "b.png")))
-    assert run(["upscale", "photo.png", "-o", "c.png", "--max-pixels", "599"]) == exit_codes.FAILED
+    with Client(committed_server.address) as client:
+        expected = np.asarray(client.upscale("photo.png", tile=16, version=1))
+    assert np.array_equal(np.asarray(load(tmp_path / "a.png")), expected)
+    assert run(["upscale", "photo.png", "-o", "b.png", "--max-pixels", "599"]) == exit_codes.FAILED
     assert "the limit is 599" in capsys.readouterr().err
 
 

@@ -19,6 +19,7 @@ from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
 from model_servers import ModelServer, serving
 from pictures import encoded, pixels, save
+from rounding import FLOATS, assert_equal_but_for_rounding
 
 PHOTO = pixels(44, 60)
 WAVES = pixels(40, 36, seed=1)
@@ -90,7 +91,10 @@ def test_one_style_serves_several_contents_on_a_server_that_does_not_batch(
         alone = client.predict("stylize", one, signature=signature).popitem()[1]
         # The sums of several are in another order than those of one: a byte on the edge of rounding may tip over.
         np.testing.assert_allclose(
-            together[i].astype(float), alone[0].astype(float), atol=1e-4 if signature == "hub" else 1
+            together[i].astype(float),
+            alone[0].astype(float),
+            rtol=0,
+            atol=FLOATS if signature == "hub" else 1,
         )
     assert not np.allclose(together[0], together[1], atol=0.05)
 
@@ -115,9 +119,9 @@ def test_a_style_vector_paints_any_number_of_photos(client: Client) -> None:
     assert (style.model, style.version) == ("stylize", 1)
     np.testing.assert_array_equal(style.values, vector(client, WAVES)[0])
     for photo in (PHOTO, pixels(30, 30, seed=9)):
-        np.testing.assert_array_equal(
-            array(client.stylize(photo, style)), array(client.stylize(photo, WAVES))
-        )
+        # A painting is sent in one call with the photo; a vector goes to another signature, which is another graph.
+        painted, expected = client.stylize(photo, style), client.stylize(photo, WAVES)
+        assert_equal_but_for_rounding(painted, expected, share=0.01)
 
 
 def test_several_styles_are_blended_by_their_weights_at_any_scale(client: Client) -> None:
@@ -141,9 +145,8 @@ def test_styles_may_be_any_sequence(client: Client) -> None:
 
 
 def test_a_weight_of_zero_leaves_a_style_out(client: Client) -> None:
-    np.testing.assert_array_equal(
-        array(client.stylize(PHOTO, [WAVES, STARS], weights=[1, 0])), array(client.stylize(PHOTO, WAVES))
-    )
+    painted, expected = client.stylize(PHOTO, [WAVES, STARS], weights=[1, 0]), client.stylize(PHOTO, WAVES)
+    assert_equal_but_for_rounding(painted, expected, share=0.01)  # by vector, and in one call
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.25, 1.0])

@@ -33,12 +33,17 @@ def keras_activations(model: Any, layers: tuple[str, ...], network_input: Any) -
     return found
 
 
+def assert_same_activations(ours: Any, theirs: Any, name: str) -> None:
+    """Assert equality to 1e-5 of the largest, as Keras may sum in another order in each of up to 94 convolutions."""
+    assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max(), name
+
+
 def test_inception_v3_is_keras_network(inception_arrays: dict[str, Any]) -> None:
     model = dream_oracle.inception_v3(inception_arrays)
     expected = keras_activations(model, INCEPTION_V3.layers, PICTURE)
     found = Backbone(INCEPTION_V3, inception_arrays, fold=False).activations(tf.constant(PICTURE), 11)
     for name, ours, theirs in zip(INCEPTION_V3.layers, found, expected, strict=True):
-        np.testing.assert_array_equal(ours, theirs, err_msg=name)
+        assert_same_activations(ours, theirs, name)
 
 
 def test_folded_batch_normalisation_keeps_the_activations_within_1e_4(
@@ -62,7 +67,7 @@ def test_vgg19_is_keras_network() -> None:
     expected = keras_activations(dream_oracle.vgg19(arrays), VGG19.layers, theirs)
     found = Backbone(VGG19, arrays).activations(preprocess(tf.constant(pixels)), 16)
     for name, ours, their in zip(VGG19.layers, found, expected, strict=True):
-        np.testing.assert_array_equal(ours, their, err_msg=name)
+        assert_same_activations(ours, their, name)
 
 
 def test_nothing_deeper_than_asked_for_is_built() -> None:

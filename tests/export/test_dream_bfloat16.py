@@ -54,6 +54,7 @@ def _cosine(one: Any, other: Any) -> float:
     return float(np.sum(one * other) / (np.linalg.norm(one) * np.linalg.norm(other)))
 
 
+@pytest.mark.usefixtures("bfloat16_convolutions")
 @pytest.mark.parametrize("normalised", [True, False])
 def test_bfloat16_gives_nearly_the_same_activations_and_gradient(normalised: bool) -> None:
     architecture = _architecture(normalised=normalised)
@@ -68,6 +69,7 @@ def test_bfloat16_gives_nearly_the_same_activations_and_gradient(normalised: boo
     assert _cosine(gradient, near_gradient) >= 0.95
 
 
+@pytest.mark.usefixtures("bfloat16_convolutions")
 @pytest.mark.parametrize("normalised", [True, False])
 def test_bfloat16_backward_alters_the_gradient_alone_and_hardly(normalised: bool) -> None:
     architecture = _architecture(normalised=normalised)
@@ -81,6 +83,7 @@ def test_bfloat16_backward_alters_the_gradient_alone_and_hardly(normalised: bool
     assert 0 < np.linalg.norm(near - gradient) <= ERROR * np.linalg.norm(gradient)
 
 
+@pytest.mark.usefixtures("bfloat16_convolutions")
 @given(
     height=st.integers(1, 5),
     width=st.integers(1, 5),
@@ -103,6 +106,7 @@ def test_a_convolutions_gradient_in_bfloat16_is_nearly_the_recipes(
     assert 0 < np.linalg.norm(near - exact) <= ERROR * np.linalg.norm(exact)
 
 
+@pytest.mark.usefixtures("bfloat16_convolutions")
 @pytest.mark.parametrize("compute", [Compute.BFLOAT16_BACKWARD, Compute.BFLOAT16])
 def test_it_is_served_and_steps_nearly_as_float32(tmp_path: Path, compute: Compute) -> None:
     arrays = random_arrays(ARCHITECTURE, seed=1)
@@ -125,6 +129,7 @@ def test_it_is_served_and_steps_nearly_as_float32(tmp_path: Path, compute: Compu
     assert (changes[0] != changes[1]).any()
 
 
+@pytest.mark.usefixtures("bfloat16_convolutions")
 def test_a_step_of_vgg19_with_bfloat16_gradients_is_the_usual_recipes_to_a_fifth_of_a_grey_level(
     tmp_path: Path,
 ) -> None:

@@ -22,6 +22,7 @@ from impasto.export.compute import Compute
 from impasto.export.dream.publish import publish
 from impasto.export.repository import ModelRepository
 from impasto.export.warmup import read_warmup
+from rounding import assert_equal_but_for_rounding
 
 # Down to the deepest layer that the recipes ask for: each deeper one costs seconds to export and to load.
 INCEPTION_V3 = replace(inception_v3.INCEPTION_V3, layers=inception_v3.INCEPTION_V3.layers[:8])
@@ -117,16 +118,17 @@ def test_each_octave_on_inception_v3_is_the_usual_recipes_to_one_grey_level(
         np.testing.assert_array_equal(size, tf.cast(base * (1.3**octave), tf.int32))
         x = tf.image.resize(picture, size) / 127.5 - 1.0
         state = inception_predict("open", image=picture, size=size)["state"]
-        np.testing.assert_array_equal(state, x)
+        # The oracle runs op by op and the server a graph, whose arithmetic TensorFlow may arrange anew.
+        np.testing.assert_allclose(state, x, rtol=0, atol=1e-6)
         after, loss = oracle.ascend(x, 2, 0.01)
         served = inception_predict("ascend", state=state, steps=2, layer_weights=weights)
         assert np.abs(after - x).max() > 10 * GREY_LEVEL
         assert np.abs(served["state"] - after).max() <= GREY_LEVEL
         assert served["loss"] == pytest.approx(float(loss), rel=1e-5)
         picture = tf.cast(255 * (after + 1.0) / 2.0, tf.uint8).numpy()
-        np.testing.assert_array_equal(inception_predict("close", state=after, size=size)["image"], picture)
+        assert_equal_but_for_rounding(inception_predict("close", state=after, size=size)["image"], picture)
     last = tf.image.resize(picture, [172, 210])
-    np.testing.assert_array_equal(
+    assert_equal_but_for_rounding(
         inception_predict("close", state=after, size=[172, 210])["image"],
         tf.image.convert_image_dtype(last / 255.0, tf.uint8),
     )
@@ -134,12 +136,14 @@ def test_each_octave_on_inception_v3_is_the_usual_recipes_to_one_grey_level(
 
 @pytest.mark.parametrize("compute", [Compute.FLOAT32, Compute.BFLOAT16_BACKWARD])
 def test_a_step_on_the_folded_inception_v3_is_that_on_the_kept_one_to_one_grey_level(
-    inception_weights: Weights, compute: Compute
+    request: pytest.FixtureRequest, inception_weights: Weights, compute: Compute
 ) -> None:
     """One step: an untrained InceptionV3 is chaotic, and folding rounds differently.
 
     Where two places nearly tie for a maximum, the other one gets the gradient; from there two dreams part.
     """
+    if compute is not Compute.FLOAT32:
+        request.getfixturevalue("bfloat16_convolutions")
     x = tf.constant(photo(172, 210) / np.float32(127.5) - 1.0, tf.float32)
     stepped = []
     kept = Backbone(INCEPTION_V3, inception_weights.arrays, fold=False)

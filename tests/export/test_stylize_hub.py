@@ -21,6 +21,7 @@ from impasto.export.stylize.hub_module import HANDLE, load_hub
 from impasto.export.stylize.publish import publish
 from impasto.export.stylize.source import SourceError
 from pictures import pixels
+from rounding import FLOATS, assert_equal_but_for_rounding
 from tiny_stylizer import VECTOR_SIZE, publish_tiny
 
 
@@ -52,7 +53,7 @@ def test_the_seed_recipe_runs_on_our_export_with_only_the_url_changed(tmp_path: 
     by_signature = loaded.signatures["hub"](
         placeholder=tf.constant(floats(40, 64)), placeholder_1=tf.constant(floats(80, 96, seed=1))
     )
-    np.testing.assert_allclose(painted, by_signature["output_0"], atol=1e-6)
+    np.testing.assert_allclose(painted, by_signature["output_0"], rtol=0, atol=FLOATS)
 
 
 def test_an_export_of_the_module_computes_what_the_module_computes(tmp_path: Path, directory: Path) -> None:
@@ -63,8 +64,8 @@ def test_an_export_of_the_module_computes_what_the_module_computes(tmp_path: Pat
     with load_as_server(version.path) as served:
         painted = served.run("hub", {"placeholder": content, "placeholder_1": style})["output_0"]
         assert served.run("describe", {})["source"].tolist() == [b"hub"]
-    np.testing.assert_allclose(painted, expected, atol=1e-5)
-    np.testing.assert_allclose(by_the_seed_recipe(str(version.path))[0], expected, atol=1e-5)
+    np.testing.assert_allclose(painted, expected, rtol=0, atol=FLOATS)
+    np.testing.assert_allclose(by_the_seed_recipe(str(version.path))[0], expected, rtol=0, atol=FLOATS)
 
 
 def test_the_modules_style_vector_is_found_and_split_off(tmp_path: Path, directory: Path) -> None:
@@ -75,9 +76,11 @@ def test_the_modules_style_vector_is_found_and_split_off(tmp_path: Path, directo
         expected = HubModule().networks.predictor(tf.constant(style / np.float32(255)))
         assert vector.shape == (1, VECTOR_SIZE)
         np.testing.assert_allclose(vector, expected, atol=1e-5)
-        np.testing.assert_array_equal(
+        # Two graphs, which TensorFlow optimises each by itself.
+        assert_equal_but_for_rounding(
             served.run("apply", {"content": content, "vector": vector})["image"],
             served.run("serving_default", {"content": content, "style": style})["image"],
+            share=0.01,
         )
 
 
@@ -94,7 +97,7 @@ def test_a_module_whose_style_cannot_be_split_off_serves_the_rest_and_says_so(tm
         painted = served.run("serving_default", {"content": content, "style": style})["image"]
     floats = [image / np.float32(255) for image in (content, style.repeat(2, axis=0))]
     expected = TangledModule()(*map(tf.constant, floats))[0].numpy() * 255
-    assert np.abs(painted - expected).max() <= 0.5 + 1e-2
+    assert np.abs(painted - expected).max() <= 0.5 + 255 * FLOATS
 
 
 def test_the_constants_are_in_the_export_once(tmp_path: Path, directory: Path) -> None:

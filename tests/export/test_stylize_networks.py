@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from impasto.export.stylize.painter import EPSILON, Painter
 from impasto.export.stylize.predictor import StylePredictor
+from rounding import FLOATS
 from tiny_stylizer import VECTOR_SIZE, painter_kernels, predictor_kernels
 
 RNG = np.random.default_rng(3)
@@ -40,13 +41,13 @@ def test_each_photo_of_a_batch_is_painted_as_if_alone(painter: Painter, vectors:
     together = painter(batch, vectors)
     for i in range(3):
         alone = painter(batch[i : i + 1], vectors[i : i + 1])
-        np.testing.assert_allclose(together[i], alone[0], atol=1e-5)
+        np.testing.assert_allclose(together[i], alone[0], rtol=0, atol=FLOATS)
 
 
 def test_one_vector_serves_a_whole_batch(painter: Painter, vectors: tf.Tensor) -> None:
     batch = photos(2, 16, 16)
     np.testing.assert_allclose(
-        painter(batch, vectors[:1]), painter(batch, tf.repeat(vectors[:1], 2, axis=0)), atol=1e-5
+        painter(batch, vectors[:1]), painter(batch, tf.repeat(vectors[:1], 2, axis=0)), rtol=0, atol=FLOATS
     )
 
 

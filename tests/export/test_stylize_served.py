@@ -18,7 +18,11 @@ from impasto.export.saved_model import ServedModel, load_as_server
 from impasto.export.stateless import assert_stateless
 from impasto.export.warmup import read_warmup
 from pictures import pixels
+from rounding import FLOATS, assert_equal_but_for_rounding
 from tiny_stylizer import MAXIMUM_PIXELS, VECTOR_SIZE, publish_tiny, tiny_networks
+
+BY_ORDER = 0.01
+"""The share of bytes that may differ by a level where float32 sums are in another order: one in a thousand did."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +83,7 @@ def test_the_bytes_are_the_networks_output_rounded(served: ServedModel) -> None:
         tf.constant(content / np.float32(255)), tf.constant(style / np.float32(255))
     )
     exact = floats.numpy() * 255
-    assert np.abs(stylized(served, content, style) - exact).max() <= 0.5 + 1e-3
+    assert np.abs(stylized(served, content, style) - exact).max() <= 0.5 + 255 * FLOATS
 
 
 def test_a_painting_is_looked_at_in_256_by_256(served: ServedModel) -> None:
@@ -95,24 +99,22 @@ def test_a_batch_equals_its_photos_one_by_one_within_one_level(served: ServedMod
     together = stylized(served, content, style)
     for i in range(8):
         alone = stylized(served, content[i : i + 1], style[i : i + 1])[0]
-        # float32 sums are ordered by the size of the batch; a value on the edge of rounding may tip over.
-        difference = np.abs(together[i].astype(int) - alone.astype(int))
-        assert difference.max() <= 1
-        assert (difference > 0).mean() < 0.01
+        assert_equal_but_for_rounding(together[i], alone, share=BY_ORDER)
 
 
 def test_one_painting_serves_a_batch(served: ServedModel) -> None:
     content, style = batch(3, 24, 24), batch(1, 40, 40)
-    np.testing.assert_array_equal(
-        stylized(served, content, style), stylized(served, content, style.repeat(3, axis=0))
-    )
+    repeated = stylized(served, content, style.repeat(3, axis=0))
+    # The predictor sees one painting or three: on AVX2 the vector's last bit differs.
+    assert_equal_but_for_rounding(stylized(served, content, style), repeated, share=BY_ORDER)
+    assert np.abs(repeated.astype(int) - stylized(served, content, 255 - style)).max() > 1
 
 
 def test_the_vector_and_then_apply_equal_one_call(served: ServedModel) -> None:
     content, style = batch(2, 21, 26), batch(2, 90, 40, seed=7)
     vector = served.run("style_vector", {"style": style})["vector"]
     applied = served.run("apply", {"content": content, "vector": vector})["image"]
-    np.testing.assert_array_equal(applied, stylized(served, content, style))
+    assert_equal_but_for_rounding(applied, stylized(served, content, style), share=BY_ORDER)
     assert not np.array_equal(vector[0], vector[1])
 
 
@@ -122,7 +124,7 @@ def test_hub_is_the_same_in_floats(served: ServedModel) -> None:
         "hub", {"placeholder": content / np.float32(255), "placeholder_1": style / np.float32(255)}
     )
     assert outputs["output_0"].dtype == np.float32
-    assert np.abs(outputs["output_0"] * 255 - stylized(served, content, style)).max() <= 0.5 + 1e-3
+    assert np.abs(outputs["output_0"] * 255 - stylized(served, content, style)).max() <= 0.5 + 255 * FLOATS
 
 
 @pytest.mark.parametrize("count", [1, 3])

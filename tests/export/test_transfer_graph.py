@@ -53,6 +53,7 @@ def test_the_network_is_vgg19() -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.usefixtures("bfloat16_convolutions")
 def test_bfloat16_convolutions_give_nearly_the_same_activations() -> None:
     arrays = tiny_arrays()
     image = picture(48, 64)
@@ -191,7 +192,7 @@ def test_nothing_deeper_than_the_deepest_weighted_layer_is_computed() -> None:
         functions["serving_default"](content=image, style=style, steps=tf.constant(3), **deeper)
 
 
-def test_adam_is_keras_adam_with_a_clip_bit_for_bit() -> None:
+def test_adam_is_keras_adam_with_a_clip_to_a_few_last_bits() -> None:
     image = tf.constant(RNG.uniform(0, 1, (6, 7, 3)), tf.float32)
     state, variable = adam.start(image), tf.Variable(image)
     optimizer = tf.keras.optimizers.Adam(0.02, beta_1=0.99, beta_2=0.999, epsilon=1e-1)
@@ -206,4 +207,5 @@ def test_adam_is_keras_adam_with_a_clip_bit_for_bit() -> None:
         )
         optimizer.apply_gradients([(gradient, variable)])
         variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
-        np.testing.assert_array_equal(state.image, variable)
+        # Keras may arrange its arithmetic otherwise; an epsilon that is 0.1 % off differs by 6e-6.
+        np.testing.assert_allclose(state.image, variable, rtol=0, atol=1e-6)

@@ -64,7 +64,8 @@ def psnr(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 
 def test_it_starts_from_the_recipes_very_picture(pair: Pair) -> None:
-    np.testing.assert_array_equal(pair.open()["image"], oracle.load(pair.content, SIDE))
+    # The recipe runs op by op and the server a graph, whose arithmetic TensorFlow may arrange anew.
+    np.testing.assert_allclose(pair.open()["image"], oracle.load(pair.content, SIDE), rtol=0, atol=1e-6)
 
 
 def test_five_steps_are_the_recipes_and_so_are_the_losses(pair: Pair) -> None:

@@ -143,7 +143,8 @@ def test_layer_weights_are_shares_of_their_loss(calls: TransferCalls) -> None:
 def test_styles_are_mixed_by_averaging_their_targets(calls: TransferCalls) -> None:
     start = opened(calls)
     mine = calls.predict("open_style", style=STYLE)["style_targets"]
-    np.testing.assert_array_equal(start["style_targets"], mine)
+    # Two graphs, which TensorFlow optimises each by itself.
+    np.testing.assert_allclose(start["style_targets"], mine, rtol=1e-5, atol=1e-6 * np.abs(mine).max())
     other = calls.predict("open_style", style=OTHER)["style_targets"]
     assert mine.shape == other.shape == (sum(filters**2 for filters in FILTERS),)
 

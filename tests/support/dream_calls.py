@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from impasto.client.signatures import DREAM
-from model_servers import TYPED, serving
-from official_stubs import official_client
+from model_servers import serving
+from official_stubs import official_client, outputs
 
 Predict = Callable[..., dict[str, Any]]
 
@@ -21,14 +20,13 @@ Predict = Callable[..., dict[str, Any]]
 def serve_dream(models: Path, kind: str = "local", *, warm_up: bool = True) -> Iterator[Predict]:
     """Serve the repository by a server of that kind; gives a function from a signature's name and inputs to outputs."""
     with (
-        serving(kind, models, enable_model_warmup=str(warm_up).lower(), **TYPED) as server,
+        serving(kind, models, enable_model_warmup=str(warm_up).lower()) as server,
         official_client(server.address) as client,
     ):
 
         def predict(signature: str, **inputs: Any) -> dict[str, Any]:
             specs = {spec.name: spec for spec in DREAM.signatures[signature].inputs}
             arrays = {name: np.asarray(value, specs[name].dtype) for name, value in inputs.items()}
-            response = client.predict({"name": "dream", "signature_name": signature}, arrays)
-            return {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
+            return outputs(client.predict({"name": "dream", "signature_name": signature}, arrays))
 
         yield predict

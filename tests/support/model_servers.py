@@ -49,7 +49,7 @@ SHIPPED_FILES: Final = compose_files.DOCKER / "kubernetes" / "base" / "config"
 """The configuration files that the flags name as /config/..., except models.config."""
 
 TYPED: Final[dict[str, Any]] = {"enable_serialization_as_tensor_content": "false"}
-"""For calls by the official stubs: their `make_ndarray` cannot read strings that come as tensor_content."""
+"""Answers in typed fields, as tensorflow_model_server gives them by default."""
 
 _START_SECONDS: Final = 180.0
 _LOG_TAIL: Final = 8000

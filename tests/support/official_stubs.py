@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -86,5 +87,13 @@ def predict_request(spec: Any, inputs: Mapping[str, Any], *, output_filter: tupl
 
 
 def outputs(response: Any) -> dict[str, Any]:
-    """The outputs of a PredictResponse as arrays."""
-    return {alias: tf.make_ndarray(proto) for alias, proto in response.outputs.items()}
+    """The outputs of a PredictResponse as arrays.
+
+    TensorFlow's kernel reads them, since `tf.make_ndarray` cannot read strings from `tensor_content`.
+    """
+    return {alias: _array(proto) for alias, proto in response.outputs.items()}
+
+
+def _array(proto: Any) -> Any:
+    dtype = tf.as_dtype(proto.dtype)
+    return np.asarray(tf.io.parse_tensor(proto.SerializeToString(), dtype).numpy(), dtype.as_numpy_dtype)

@@ -16,8 +16,8 @@ from impasto.export.saved_model import save
 from impasto.export.transfer.limits import Limits
 from impasto.export.transfer.network import BLOCKS, LAYERS, Network
 from impasto.export.transfer.served import Transfer
-from model_servers import TYPED, serving
-from official_stubs import official_client
+from model_servers import serving
+from official_stubs import official_client, outputs
 
 FILTERS = (4, 6, 8, 10, 12)
 """Of each block."""
@@ -74,8 +74,7 @@ class TransferCalls:
         """The outputs of one call."""
         specs = {spec.name: spec for spec in TRANSFER.signatures[signature].inputs}
         arrays = {name: np.asarray(value, specs[name].dtype) for name, value in inputs.items()}
-        response = self._client.predict({"name": TRANSFER.name, "signature_name": signature}, arrays)
-        return {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
+        return outputs(self._client.predict({"name": TRANSFER.name, "signature_name": signature}, arrays))
 
     def begin(self, opened: dict[str, Any], image: Any = None) -> dict[str, Any]:
         """What a first `optimize` takes: where to start (the content, unless given), moments and targets."""
@@ -91,7 +90,7 @@ class TransferCalls:
 @contextmanager
 def serve_transfer(models: Path) -> Iterator[TransferCalls]:
     """Serve the repository."""
-    with serving("local", models, **TYPED) as server, official_client(server.address) as client:
+    with serving("local", models) as server, official_client(server.address) as client:
         yield TransferCalls(client)
 
 

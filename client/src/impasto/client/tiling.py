@@ -1,9 +1,10 @@
 """Which overlapping tiles cover a large picture, so that their results join without a seam.
 
 A convolutional network computes each output pixel from a neighbourhood of the input. A tile that holds the
-whole neighbourhood, or ends where the picture ends, gives that output pixel bit for bit as the whole picture
-would. So tiles overlap, and every output pixel is taken from exactly one tile, far enough from its inner
-edges. All tiles of a picture have one size, so that the server meets few shapes: the last tile of a row is
+whole neighbourhood, or ends where the picture ends, gives that output pixel as the whole picture would, from the
+same products. (On some processors their sum is taken in another order, which tips one byte in millions to the next
+of its 256 levels.) So tiles overlap, and every output pixel is taken from exactly one tile, far enough from its
+inner edges. All tiles of a picture have one size, so that the server meets few shapes: the last tile of a row is
 moved inwards rather than cut thin.
 """
 

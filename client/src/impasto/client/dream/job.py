@@ -1,6 +1,7 @@
 """The dream as a job: open, ascend as often as it takes, close, at one octave after the other.
 
-Cut into calls of about a second it equals one long call of `serving_default` bit for bit, for all state travels.
+Cut into calls of about a second it equals one long call of `serving_default` bit for bit, for all state travels. That
+holds among servers of one kind: another processor, number of threads or version of TensorFlow rounds differently.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The transfer as a job: at each size open, optimise as often as it takes; at the end close.
 
-Cut into calls of about a second it equals one long call of `serving_default` bit for bit, for all state travels. What
-`open` computes, the Gram matrices and the content's activations, travels too: for each step of a call that is less
-than to compute it anew.
+Cut into calls of about a second it equals one long call of `serving_default` bit for bit, for all state travels. That
+holds among servers of one kind: another processor, number of threads or version of TensorFlow rounds differently.
+What `open` computes, the Gram matrices and the content's activations, travels too: for each step of a call that is
+less than to compute it anew.
 """
 
 from __future__ import annotations
