@@ -189,7 +189,7 @@ class ServerProcess:
         os.kill(self.pid, number)
 
     def freeze(self) -> None:
-        """SIGSTOP: the process keeps its connections and does nothing, until `thaw`. On Linux, returns once it is so."""
+        """SIGSTOP: the process keeps its connections and does nothing, until `thaw`. Returns once it is so."""
         os.kill(self.pid, signal.SIGSTOP)
         while any(_state(task) not in "Tt" for task in Path(f"/proc/{self.pid}/task").glob("*/stat")):
             time.sleep(0.01)
