@@ -38,6 +38,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the real server for the modules that say in LOCAL_SERVER_ONLY why they claim nothing about it."""
+
+    def is_left_out(item: pytest.Item) -> bool:
+        callspec = getattr(item, "callspec", None)
+        is_real = callspec is not None and callspec.params.get("server_kind") == "real"
+        return is_real and hasattr(getattr(item, "module", None), "LOCAL_SERVER_ONLY")
+
+    left_out = [item for item in items if is_left_out(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not is_left_out(item)]
+
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

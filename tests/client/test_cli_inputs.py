@@ -13,6 +13,8 @@ from impasto.client.cli import exit_codes, run
 from model_servers import ModelServer
 from pictures import pixels, save
 
+LOCAL_SERVER_ONLY = "what the command line makes of its arguments"
+
 INPUTS = ["photo.png", "out-00002.png", "frames/frame-00002.png", "guide.gif"]
 
 

@@ -20,6 +20,8 @@ from model_servers import ModelServer
 from pictures import encoded, load, pixels, save
 from watched_process import has_read_all, needs_proc
 
+LOCAL_SERVER_ONLY = "pipes, terminals and signals of the command line"
+
 COMMAND = [sys.executable, "-m", "impasto.client"]
 
 

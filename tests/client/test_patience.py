@@ -28,6 +28,8 @@ from model_servers import ModelServer, serving
 from outages import EveryOther, Outages, before
 from pictures import load, pixels, save
 
+LOCAL_SERVER_ONLY = "outages come from a proxy, whatever is behind it"
+
 DOUBLED = np.full((1, 64, 64, 3), 7, np.uint8)
 PICTURE = pixels(32, 54)
 """In tiles of 32 pixels, two."""

@@ -22,6 +22,8 @@ from model_servers import ModelServer, serving
 from rollouts import entry, invoke, labels, started, states_on
 from serving_processes import COMMAND
 
+LOCAL_SERVER_ONLY = "locks, signals and edits of the file; test_rollout.py promotes on both"
+
 MODELS = ("m", "other")
 
 
