@@ -26,6 +26,8 @@ from impasto.client.cli import exit_codes, run
 from model_servers import ModelServer
 from pictures import load, pixels, save
 
+LOCAL_SERVER_ONLY = "the options of the command; test_cli_folders.py and test_dream_faults.py run it on both"
+
 PICTURE = pixels(40, 60)
 ENDLESS = ["--steps", "100000000", "--octaves", "0"]
 

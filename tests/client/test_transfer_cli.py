@@ -20,6 +20,8 @@ from impasto.client.cli import exit_codes, run
 from model_servers import ModelServer
 from pictures import load, pixels, save
 
+LOCAL_SERVER_ONLY = "the options of the command; test_cli_folders.py runs it on both"
+
 CONTENT, STYLE, OTHER = pixels(40, 48), 255 - pixels(48, 40, seed=1), pixels(30, 48, seed=2)
 COMMAND = ["transfer", "photo.png", "--style", "style.png", "-o", "out.png"]
 SHORT = ["--epochs", "2", "--steps-per-epoch", "3"]

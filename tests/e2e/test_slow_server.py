@@ -20,6 +20,8 @@ from impasto.client.errors import DeadlineExceeded, ServerUnavailable
 from pictures import load, pixels, save
 from watched_process import computing_seconds, needs_proc
 
+LOCAL_SERVER_ONLY = "a frozen process is no server of either kind; test_deadlines_and_limits.py asks both"
+
 pytestmark = pytest.mark.slow
 
 TIMEOUT = 1.5
