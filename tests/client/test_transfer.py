@@ -20,7 +20,7 @@ from model_servers import ModelServer
 from pictures import pixels
 from transfer_models import LIMITS, WEIGHTS, layer_weights
 
-LOCAL_SERVER_ONLY = "the options of the job; test_transfer_served.py, test_transfer_guards.py and test_async_client.py run it on both"
+LOCAL_SERVER_ONLY = "the options of the job; test_async_client.py and test_transfer_served.py run it on both"
 
 CONTENT, STYLE, OTHER = pixels(32, 48), pixels(48, 40, seed=1)[::-1].copy(), 255 - pixels(30, 48, seed=2)
 SHORT: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 6}
