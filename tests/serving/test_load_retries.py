@@ -15,6 +15,7 @@ import pytest
 import model_servers
 import toy_models
 from configurations import QUICK, model, reload, states, wait_for, wait_for_states, write_configuration
+from differences import only_local
 from impasto.serving import ConfigFile, LocalServer, ModelLoadError
 from official_stubs import OfficialClient, official_client, outputs
 
@@ -169,6 +170,7 @@ def test_a_start_tries_again_before_it_fails(tmp_path: Path, caplog: pytest.LogC
     assert caplog.text.count("(1 of 1)") == 2  # once for each version
 
 
+@only_local("reload: a new model's newest version cannot be loaded")
 def test_a_start_succeeds_if_one_version_of_each_model_loads(root: Path, server_kind: str) -> None:
     broken(root, 2)
     file = write_configuration(root / "models.config", model(root, "m", all_versions=True))
