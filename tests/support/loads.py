@@ -145,29 +145,26 @@ def lost_variables(kind: str, root: Path) -> str:
 
 def version_beside_a_running_call(kind: str, root: Path) -> str:
     """A new version of a model while a call runs on the old one."""
-    toy_models.slow(root)
     newer = toy_models.slow(root.parent / f"aside-{kind}", 2)
-    with served(kind, root) as client:
-        client.predict("slow", {"steps": np.int32(1)})
-        request = predict_request("slow", {"steps": np.int32(2**31 - 1)})
-        call = client.prediction.Predict.future(request, timeout=8 * _POLL_SECONDS)
-        newer.rename(root / "slow" / "2")
-        while not call.done() and state_of(client, "slow", 2) != "AVAILABLE without an error":
-            time.sleep(0.05)
-        return "available only when the call has ended" if call.done() else "available beside the call"
+    return _beside_a_call(kind, root, newer, "slow")
 
 
 def version_beside_a_call_of_another_model(kind: str, root: Path) -> str:
     """A new version of a model while a call runs on another model."""
-    toy_models.slow(root)
     toy_models.constant(root, 1, name="m")
     newer = toy_models.constant(root.parent / f"aside-{kind}", 2, name="m")
+    return _beside_a_call(kind, root, newer, "m")
+
+
+def _beside_a_call(kind: str, root: Path, newer: Path, name: str) -> str:
+    """When version 2 of a model is available that arrives while a call runs on `slow`."""
+    toy_models.slow(root)
     with served(kind, root) as client:
         client.predict("slow", {"steps": np.int32(1)})
         request = predict_request("slow", {"steps": np.int32(2**31 - 1)})
         call = client.prediction.Predict.future(request, timeout=8 * _POLL_SECONDS)
-        newer.rename(root / "m" / "2")
-        while not call.done() and state_of(client, "m", 2) != "AVAILABLE without an error":
+        newer.rename(root / name / "2")
+        while not call.done() and state_of(client, name, 2) != "AVAILABLE without an error":
             time.sleep(0.05)
         return "available only when the call has ended" if call.done() else "available beside the call"
 

@@ -123,7 +123,7 @@ class AsyncTransport(Closable):
 
 
 def _is_being_cancelled() -> bool:
-    """Whether somebody cancels the task that asks. Python 3.10 does not know; there the answer is no."""
+    """Return whether somebody cancels the task that asks. Python 3.10 does not know; there the answer is no."""
     if sys.version_info >= (3, 11):
         task = asyncio.current_task()
         return task is not None and task.cancelling() > 0

@@ -104,7 +104,7 @@ def predict_with_version_call(
     signature: str | None = None,
     outputs: Sequence[str] = (),
 ) -> Call[tuple[int, Outputs]]:
-    """As `predict_call`; the answer is the version that answered and its outputs."""
+    """Return what `predict_call` does; the answer is the version that answered and its outputs."""
     request = _predict_request(ref, inputs, signature, outputs)
     return Call(PREDICT, ref.name, request, _parse_predict_with_version)
 

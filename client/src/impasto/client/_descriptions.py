@@ -1,4 +1,4 @@
-"""What servers say about models, parsed by protobuf; apart, as a prediction alone does without that package."""
+"""The descriptions of models by their servers, parsed by protobuf; apart, as a prediction does without it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from impasto.client.signatures import SERVING_DEFAULT
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is: `done` of `total` steps."""
+    """The progress of a job: `done` of `total` steps."""
 
     done: int
     total: int

@@ -1,4 +1,4 @@
-"""What a setting's value may be, and how it is written in a variable and in a file."""
+"""The values that a setting may have, and how it is written in a variable and in a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _same(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Form:
-    """What values a setting may have.
+    """The form of a setting's values.
 
     Attributes:
         words: what the value must be, to follow "must be".

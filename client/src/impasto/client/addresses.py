@@ -118,7 +118,7 @@ def socket_path(address: str) -> str | None:
 
 
 def is_on_this_machine(address: str) -> bool:
-    """Whether what is sent to every server of an address stays on this machine.
+    """Return whether what is sent to every server of an address stays on this machine.
 
     Raises:
         AddressError: the address cannot be parsed.
@@ -130,7 +130,7 @@ def is_on_this_machine(address: str) -> bool:
 
 
 def _dns_name(address: str) -> str:
-    """Of dns:name, dns:///name, or dns://the name server to ask/name."""
+    """Return the name in dns:name, dns:///name, or dns://the name server to ask/name."""
     return address.removeprefix("dns:").rpartition("/")[2]
 
 
