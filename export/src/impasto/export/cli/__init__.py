@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -9,8 +10,8 @@ from typing import NoReturn
 import click
 
 from impasto.client.manifest import ManifestError
+from impasto.client.native_stderr import start_up_notes_dropped
 from impasto.export.errors import ExportError
-from impasto.export.quiet import quiet_tensorflow
 
 _COMMANDS = {
     "srcnn": ("impasto.export.cli.srcnn", "Train, save and evaluate the super-resolution model."),
@@ -33,7 +34,9 @@ class LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _ = _COMMANDS[cmd_name]
-        command = getattr(import_module(module), cmd_name)
+        with start_up_notes_dropped():
+            command = getattr(import_module(module), cmd_name)
+            _start_tensorflow()
         assert isinstance(command, click.Command)
         return command
 
@@ -51,7 +54,6 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error that the user can act on is one line and exit status 1."""
-    quiet_tensorflow()
     try:
         cli()
     except (ExportError, ManifestError) as error:
@@ -59,6 +61,13 @@ def main() -> None:
     except OSError as error:
         # A full disk, a folder that may not be written: the system's own words say what to do.
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _start_tensorflow() -> None:
+    """Let TensorFlow, where a command has imported it, look for its devices, of which it tells."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.constant(0)
 
 
 def _fail(message: str) -> NoReturn:
