@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -10,7 +9,6 @@ from typing import NoReturn
 import click
 
 from impasto.client.manifest import ManifestError
-from impasto.client.native_stderr import start_up_notes_dropped
 from impasto.export.errors import ExportError
 
 _COMMANDS = {
@@ -34,9 +32,7 @@ class LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _ = _COMMANDS[cmd_name]
-        with start_up_notes_dropped():
-            command = getattr(import_module(module), cmd_name)
-            _start_tensorflow()
+        command = getattr(import_module(module), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -61,13 +57,6 @@ def main() -> None:
     except OSError as error:
         # A full disk, a folder that may not be written: the system's own words say what to do.
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-
-
-def _start_tensorflow() -> None:
-    """Let TensorFlow, where a command has imported it, look for its devices, of which it tells."""
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    if tensorflow := sys.modules.get("tensorflow"):
-        tensorflow.constant(0)
 
 
 def _fail(message: str) -> NoReturn:
