@@ -1,5 +1,5 @@
 # The exporters, the config writers and the client, without a Python on the host:
-#   docker build -f docker/exporter.Dockerfile -t impasto/exporter:2.20.0 .
+#   docker build -f docker/exporter.Dockerfile -t impasto/exporter:2.21.0 .
 # Its TensorFlow is the one of constraints.txt, never newer than the server's.
 FROM python:3.12.11-slim-bookworm@sha256:519591d6871b7bc437060736b9f7456b8731f1499a57e22e6c285135ae657bf7 AS build
 WORKDIR /src

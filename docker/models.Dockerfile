@@ -1,9 +1,9 @@
 # The server with the models and their configuration inside, for places without a bucket or a shared disk:
-#   docker build -f docker/models.Dockerfile -t registry.example.com/impasto/models:2.20.0-1 .
-#   on the processor: --build-arg SERVING=tensorflow/serving:2.20.0
+#   docker build -f docker/models.Dockerfile -t registry.example.com/impasto/models:2.21.0-1 .
+#   on the processor: --build-arg SERVING=tensorflow/serving:2.21.0
 # docker/config comes from `impasto-serving config`; its base paths start with /models. Run it on a network of its own and
 # publish 8500 alone (never -P): docs/rest.md says why.
-ARG SERVING=tensorflow/serving:2.20.0-gpu
+ARG SERVING=tensorflow/serving:2.21.0-gpu
 FROM ${SERVING}
 COPY models /models
 COPY docker/config /config

@@ -46,7 +46,7 @@ LIBRARIES = (
     ),
     Library(
         "tensorflow-serving-api",
-        ("tensorflow-serving-api==2.20.*", "pillow"),
+        ("tensorflow-serving-api==2.21.*", "pillow"),
         "tensorflow, tensorflow_serving.apis.predict_pb2",
         HERE / "clients" / "with_tensorflow.py",
         _script("upscale_with_tensorflow.py"),

@@ -13,7 +13,7 @@ from impasto.client.manifest import FileRecord, Manifest, ManifestError
 FULL = Manifest(
     model="srcnn",
     created="2026-01-02T03:04:05Z",
-    tensorflow="2.20.0",
+    tensorflow="2.21.0",
     impasto="0.1.0",
     signatures=("serving_default",),
     source={"preset": "residual", "photos": [{"name": "Größe", "licence": "CC0"}]},

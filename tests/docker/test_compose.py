@@ -63,12 +63,12 @@ def test_docker_compose_reads_the_files(files: tuple[str, ...]) -> None:
 
 def test_the_gpu_is_reserved_and_the_processor_variant_reserves_none() -> None:
     gpu = service("serving")
-    assert gpu["image"] == "tensorflow/serving:2.20.0-gpu"
+    assert gpu["image"] == "tensorflow/serving:2.21.0-gpu"
     assert gpu["deploy"]["resources"]["reservations"]["devices"] == [
         {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
     ]
     cpu = service("serving", "compose.yaml", "compose.cpu.yaml")
-    assert cpu["image"] == "tensorflow/serving:2.20.0"
+    assert cpu["image"] == "tensorflow/serving:2.21.0"
     assert "devices" not in cpu["deploy"]["resources"]["reservations"]
     same = gpu.keys() - {"image", "deploy"}
     assert {key: gpu[key] for key in same} == {key: cpu[key] for key in same}

@@ -107,14 +107,14 @@ def test_every_image_is_pinned_to_a_full_version() -> None:
 def test_what_others_publish_is_pinned_by_digest_except_the_server_whose_digest_is_not_known_here() -> None:
     ours = ("impasto/", "registry.example.com/")
     without = {image for image in images() if "@sha256:" not in image and not image.startswith(ours)}
-    assert without == {"tensorflow/serving:2.20.0", "tensorflow/serving:2.20.0-gpu"}
+    assert without == {"tensorflow/serving:2.21.0", "tensorflow/serving:2.21.0-gpu"}
 
 
 def test_the_server_is_of_the_release_that_the_exporters_write_for() -> None:
     pins = (REPOSITORY / "constraints.txt").read_text().split()
-    assert "tensorflow==2.20.0" in pins
+    assert "tensorflow==2.21.0" in pins
     tags = {image.partition(":")[2] for image in images() if image.startswith("tensorflow/serving:")}
-    assert tags == {"2.20.0", "2.20.0-gpu"}
+    assert tags == {"2.21.0", "2.21.0-gpu"}
 
 
 def test_the_exporter_image_reads_every_source_of_weights() -> None:

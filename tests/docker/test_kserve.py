@@ -117,7 +117,7 @@ def test_services_are_valid_by_kserves_types(name: str) -> None:
 
 def test_the_types_refuse_a_misspelt_field() -> None:
     wrong = json.loads(json.dumps(SERVICES["srcnn"]))
-    wrong["spec"]["predictor"]["model"]["runtimeversion"] = "2.20.0-gpu"
+    wrong["spec"]["predictor"]["model"]["runtimeversion"] = "2.21.0-gpu"
     assert not jsonschema.Draft202012Validator(schema()).is_valid(wrong)
 
 
@@ -131,7 +131,7 @@ def test_each_model_has_a_service_of_its_name_with_its_folder_of_the_bucket() ->
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_runtimes_old_image_is_overridden(name: str) -> None:
     model = predictor(name)["model"]
-    assert (model["runtime"], model["runtimeVersion"]) == ("kserve-tensorflow-serving", "2.20.0-gpu")
+    assert (model["runtime"], model["runtimeVersion"]) == ("kserve-tensorflow-serving", "2.21.0-gpu")
     assert "image" not in model
 
 

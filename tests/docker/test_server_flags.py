@@ -1,4 +1,4 @@
-"""The server's command lines: every flag exists in tensorflow_model_server 2.20, and all places agree."""
+"""The server's command lines: every flag exists in tensorflow_model_server 2.21, and all places agree."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ BATCH_MISMATCH = (
     "Set pad_variable_length_inputs to true, or ensure that all tensors with the same name have equal dimensions "
     "starting with the first dim."
 )
-"""The words of TensorFlow Serving 2.20, with FAILED_PRECONDITION, for each call of a batch whose shapes differ."""
+"""The words of TensorFlow Serving 2.21, with FAILED_PRECONDITION, for each call of a batch whose shapes differ."""
 
 QUEUE_FULL = (
     "The batch scheduling queue to which this task was submitted is full; currently 1 batches enqueued and "

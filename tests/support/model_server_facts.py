@@ -1,4 +1,4 @@
-"""What tensorflow_model_server 2.20 knows: its flags and the metrics that it exports.
+"""What tensorflow_model_server 2.21 knows: its flags and the metrics that it exports.
 
 The flags are those of the flag list in `tensorflow_serving/model_servers/main.cc` (Apache License 2.0), the metrics
 those that `servables/tensorflow/util.cc` and `saved_model_warmup_util.cc` register (batching has more, but no server

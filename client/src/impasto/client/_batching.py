@@ -1,6 +1,6 @@
 """The refusals of a server that batches, which the words tell and the gRPC status does not.
 
-The words are those of TensorFlow Serving 2.20. This client's calls need no batches: no server that is shipped with it
+The words are those of TensorFlow Serving 2.21. This client's calls need no batches: no server that is shipped with it
 makes them, but those of others may.
 """
 

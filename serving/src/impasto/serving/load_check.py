@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -70,6 +71,10 @@ def load_each(versions: Sequence[VersionOnDisk], *, timeout: float) -> Iterator[
         with _Child() as child:
             while waiting and child.is_alive:
                 yield waiting[0], child.load(waiting.pop(0), timeout)
+
+
+_TRACE: Final = re.compile(r"\s*@\s|\*\*\*")
+"""The lines of the stack that native code prints after its last words."""
 
 
 class _Child:
@@ -140,7 +145,8 @@ class _Child:
     def _last_words(self) -> str:
         size = self._said.seek(0, os.SEEK_END)
         self._said.seek(max(0, size - _BLOCK))
-        lines = [line for line in self._said.read().decode(errors="replace").splitlines() if line.strip()]
+        said = self._said.read().decode(errors="replace").splitlines()
+        lines = [line for line in said if line.strip() and not _TRACE.match(line)]
         return f": {_printable(lines[-1])[-_LAST_WORDS:]}" if lines else ""
 
     def _end(self) -> None:

@@ -10,7 +10,6 @@ import click
 
 from impasto.client.manifest import ManifestError
 from impasto.export.errors import ExportError
-from impasto.export.quiet import quiet_tensorflow
 
 _COMMANDS = {
     "srcnn": ("impasto.export.cli.srcnn", "Train, save and evaluate the super-resolution model."),
@@ -51,7 +50,6 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error that the user can act on is one line and exit status 1."""
-    quiet_tensorflow()
     try:
         cli()
     except (ExportError, ManifestError) as error:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from impasto.export.cli.command import TensorFlowCommand
 from impasto.export.compute import Compute
 from impasto.export.errors import ExportError
 
 _NAMES = ("inception_v3", "vgg19")
 
 
-@click.command()
+@click.command(cls=TensorFlowCommand)
 @click.option(
     "--backbone", type=click.Choice(_NAMES), default=_NAMES[0], show_default=True, help="The network."
 )

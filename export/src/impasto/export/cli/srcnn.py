@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from impasto.export.cli.command import TensorFlowCommand
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import PRESETS
 
@@ -36,7 +37,7 @@ def srcnn() -> None:
     """Train, save and evaluate the super-resolution model."""
 
 
-@srcnn.command()
+@srcnn.command(cls=TensorFlowCommand)
 @click.argument("photos", type=click.Path(path_type=Path))
 @_CHECKPOINT
 @click.option(
@@ -114,7 +115,7 @@ def train(
     click.echo(f"trained; export it with: impasto-export srcnn save --checkpoint {checkpoint}", err=True)
 
 
-@srcnn.command()
+@srcnn.command(cls=TensorFlowCommand)
 @_CHECKPOINT
 @_MODELS
 def save(checkpoint: Path, models: Path) -> None:
@@ -125,7 +126,7 @@ def save(checkpoint: Path, models: Path) -> None:
     click.echo(f"{version.path}")
 
 
-@srcnn.command()
+@srcnn.command(cls=TensorFlowCommand)
 @_MODELS
 @click.option("--version", type=click.IntRange(1), help="Default: the newest.")
 @click.option(

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from impasto.export.cli.command import TensorFlowCommand
 from impasto.export.errors import ExportError
 
 # TensorFlow takes seconds to import, so the command imports what needs it.
 
 
-@click.command()
+@click.command(cls=TensorFlowCommand)
 @click.option(
     "--source",
     type=click.Choice(["hub", "package"]),

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from impasto.export.cli.command import TensorFlowCommand
 from impasto.export.errors import ExportError
 
 
-@click.command()
+@click.command(cls=TensorFlowCommand)
 @click.option(
     "--weights",
     default="imagenet",
