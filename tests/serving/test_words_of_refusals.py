@@ -61,8 +61,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client(root: Path, tmp_path: Path, server_kind: str) -> Iterator[OfficialClient]:
     """The official stubs at a server of `one` and `two`, where a label needs a loaded version."""
     file = write_configuration(tmp_path / "models.config", model(root, "one"), model(root, "two"))
-    flag = {"allow_version_labels_for_unavailable_models": "false"}
-    with serving(server_kind, file, **flag) as server, official_client(server.address) as client:
+    with (
+        serving(server_kind, file, allow_version_labels_for_unavailable_models="false") as server,
+        official_client(server.address) as client,
+    ):
         yield client
 
 
