@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -12,7 +12,7 @@ LEVEL: Final = "TF_CPP_MIN_LOG_LEVEL"
 
 
 @contextmanager
-def start_up_notes_dropped() -> Iterator[None]:
+def start_up_notes_dropped() -> Generator[None]:
     """Drop what TensorFlow says while it starts: which processor it found, which GPU it did not.
 
     Some of it comes before TensorFlow heeds any level. With TF_CPP_MIN_LOG_LEVEL at 0 or 1, everything is shown.
