@@ -16,9 +16,8 @@ from certificates import Authority
 from configurations import model, wait_for, write_configuration
 from impasto.client import Client, TlsOptions
 from impasto.serving import AddressError, ConfigError, ConfigFile, GrpcOptions, LocalServer
-from impasto.serving.cli import main
-from impasto.serving.ignored_flags import IGNORED
-from impasto.serving.local_command import local
+from impasto.serving.cli import local, main
+from impasto.serving.local.flags import IGNORED
 from official_stubs import TIMEOUT, official_client
 from serving_processes import failing, running
 
@@ -143,7 +142,7 @@ def test_a_flag_that_makes_no_sense_is_a_usage_error(flags: list[str], words: st
 def test_the_health_service_can_be_left_out(toy_repository: Path) -> None:
     options = GrpcOptions(health_service=False)
     with (
-        LocalServer(toy_repository, only=["half"], warm_up=False, grpc_options=options) as server,
+        LocalServer(toy_repository, only=["half"], grpc_options=options) as server,
         official_client(server.address) as client,
         pytest.raises(grpc.RpcError) as caught,
     ):
@@ -164,7 +163,7 @@ def test_settings_of_grpc_reach_the_server(toy_repository: Path) -> None:
     """A connection older than the limit ends, and the next call makes another."""
     options = GrpcOptions(channel_arguments={"grpc.max_connection_age_ms": 100})
     with (
-        LocalServer(toy_repository, only=["half"], warm_up=False, grpc_options=options) as server,
+        LocalServer(toy_repository, only=["half"], grpc_options=options) as server,
         official_client(server.address) as client,
     ):
         seen: list[grpc.ChannelConnectivity] = []

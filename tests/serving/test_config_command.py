@@ -18,7 +18,7 @@ import toy_models
 from certificates import Authority
 from configurations import states
 from impasto.client import Client, TlsOptions
-from impasto.serving import ConfigFile, GrpcOptions, LocalServer
+from impasto.serving import ConfigFile, GrpcOptions, LocalServer, ServerOptions
 from impasto.serving.cli import main
 from impasto.serving.schema.server_files_pb2 import MonitoringConfig
 from official_stubs import official_client
@@ -86,7 +86,9 @@ def test_what_is_written_is_served(models: Path, tmp_path: Path) -> None:
     written(models, tmp_path, "--stable", "two=1", "--canary", "two=3", "--base-path", models)
     source = ConfigFile(tmp_path / "models.config")
     with (
-        LocalServer(source, allow_version_labels_for_unavailable_models=True) as server,
+        LocalServer(
+            source, options=ServerOptions(allow_version_labels_for_unavailable_models=True)
+        ) as server,
         official_client(server.address) as client,
         Client(server.address) as impasto,
     ):
@@ -145,7 +147,7 @@ def test_pem_files_that_do_not_go_together_are_refused(models: Path, tmp_path: P
     ("arguments", "words"),
     [
         (["--stable", "two=9"], "two has no version 9; it has 1, 2, 3"),
-        (["--stable", "three=1"], "There is no model three with a version; there are one, two"),
+        (["--stable", "three=1"], "there is no model three with a version; there are one, two"),
         (["--canary", "one=1"], "one has no version beside the canary, 1, that could be stable"),
         (["--only", "three"], "has no model 'three'"),
     ],

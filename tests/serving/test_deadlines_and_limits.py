@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import toy_models
-from impasto.serving import LocalServer
+from impasto.serving import LocalServer, ServerOptions
 from model_servers import serving
 from official_stubs import OfficialClient, official_client, predict_request
 
@@ -121,7 +121,7 @@ def test_a_message_over_1024_bytes_is_cut(tmp_path: Path, length: int, cut: bool
 
 
 def test_stopping_without_grace_aborts_a_call_that_would_never_end(toy_repository: Path) -> None:
-    server = LocalServer(toy_repository, only=["slow", "half"], grpc_max_threads=2)
+    server = LocalServer(toy_repository, only=["slow", "half"], options=ServerOptions(grpc_max_threads=2))
     server.start()
     with official_client(server.address) as client:
         running = _occupy(client)
@@ -130,7 +130,7 @@ def test_stopping_without_grace_aborts_a_call_that_would_never_end(toy_repositor
 
 
 def test_stopping_with_grace_lets_a_running_call_finish(toy_repository: Path) -> None:
-    server = LocalServer(toy_repository, only=["slow", "half"], grpc_max_threads=2)
+    server = LocalServer(toy_repository, only=["slow", "half"], options=ServerOptions(grpc_max_threads=2))
     server.start()
     with official_client(server.address) as client:
         running = _occupy(client, steps=LONG)

@@ -16,7 +16,7 @@ import model_servers
 import toy_models
 from configurations import QUICK, model, reload, states, wait_for, wait_for_states, write_configuration
 from differences import only_local
-from impasto.serving import ConfigFile, LocalServer, ModelLoadError
+from impasto.serving import ConfigFile, LocalServer, ModelLoadError, ServerOptions
 from official_stubs import OfficialClient, official_client, outputs
 
 X = np.zeros(1, np.float32)
@@ -59,9 +59,11 @@ def serving(source: Any, *, retries: int, interval: int, poll: float = QUICK) ->
     with (
         LocalServer(
             source,
-            file_system_poll_wait_seconds=poll,
-            max_num_load_retries=retries,
-            load_retry_interval_micros=interval,
+            options=ServerOptions(
+                file_system_poll_wait_seconds=poll,
+                max_num_load_retries=retries,
+                load_retry_interval_micros=interval,
+            ),
         ) as server,
         official_client(server.address) as client,
     ):
@@ -158,7 +160,9 @@ def test_a_start_tries_again_before_it_fails(tmp_path: Path, caplog: pytest.LogC
     for version in (1, 2):
         broken(tmp_path, version)
     file = write_configuration(tmp_path / "models.config", model(tmp_path, "m", all_versions=True))
-    server = LocalServer(ConfigFile(file), max_num_load_retries=1, load_retry_interval_micros=SOON)
+    server = LocalServer(
+        ConfigFile(file), options=ServerOptions(max_num_load_retries=1, load_retry_interval_micros=SOON)
+    )
     with pytest.raises(ModelLoadError) as caught:
         server.start()
     newest = tmp_path / "m" / "2"

@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 import toy_models
-from impasto.serving import AddressError, LocalServer, LocalServerError, ModelLoadError, RepositoryError
+from impasto.serving import (
+    AddressError,
+    LocalServer,
+    LocalServerError,
+    ModelLoadError,
+    RepositoryError,
+    ServerOptions,
+)
 from official_stubs import official_client, outputs
 
 X = np.array([1, 2], np.float32)
@@ -110,10 +117,17 @@ def test_a_host_that_is_not_of_this_machine_is_an_address_error(toy_repository: 
         LocalServer(toy_repository, only=["half"], host="203.0.113.1").start()
 
 
-@pytest.mark.parametrize("arguments", [{"port": -1}, {"port": 65536}, {"grpc_max_threads": 0}])
-def test_arguments_out_of_range_are_named(toy_repository: Path, arguments: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=rf"^{next(iter(arguments))}: "):
-        LocalServer(toy_repository, **arguments)  # type: ignore[arg-type]  # mypy cannot match the dict's keys
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_out_of_range_is_named(toy_repository: Path, port: int) -> None:
+    with pytest.raises(ValueError, match=rf"^port: {port} "):
+        LocalServer(toy_repository, port=port)
+
+
+def test_options_out_of_range_are_named() -> None:
+    with pytest.raises(ValueError, match=r"^grpc_max_threads: 0 "):
+        ServerOptions(grpc_max_threads=0)
+    with pytest.raises(ValueError, match=r"^file_system_poll_wait_seconds: -1 "):
+        ServerOptions(file_system_poll_wait_seconds=-1)
 
 
 def test_a_server_is_started_once(toy_repository: Path) -> None:

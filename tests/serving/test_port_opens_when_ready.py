@@ -24,6 +24,7 @@ from impasto.serving import (
     GrpcOptions,
     LocalServer,
     LocalServerError,
+    ServerOptions,
     SingleModel,
 )
 from official_stubs import official_client, outputs
@@ -75,8 +76,7 @@ def patient(damaged: Path, **options: object) -> LocalServer:
     root = damaged.parent.parent
     return LocalServer(
         root,
-        max_num_load_retries=FOREVER,
-        load_retry_interval_micros=20_000,
+        options=ServerOptions(max_num_load_retries=FOREVER, load_retry_interval_micros=20_000),
         **options,  # type: ignore[arg-type]  # mypy cannot match the dict's keys
     )
 
@@ -215,7 +215,7 @@ def test_a_listed_model_without_a_version_keeps_the_port_closed(
         (tmp_path / "constant").mkdir()
     file = write_configuration(tmp_path / "models.config", model(tmp_path, "constant"))
     source = SingleModel("constant", str(tmp_path / "constant")) if kind == "base path" else ConfigFile(file)
-    server = LocalServer(source, file_system_poll_wait_seconds=QUICK)
+    server = LocalServer(source, options=ServerOptions(file_system_poll_wait_seconds=QUICK))
     with starting(server) as raised:
         wait_for(
             lambda: "the port stays closed until there is a version of constant" in caplog.text, "a word"

@@ -26,7 +26,7 @@ from configurations import (
 from differences import only_local
 from impasto.client import Client
 from impasto.client.errors import InvalidInput
-from impasto.serving import ConfigError, ConfigFile, LocalServer
+from impasto.serving import ConfigError, ConfigFile, LocalServer, ServerOptions
 from model_servers import POLL, ModelServer, serving
 from official_stubs import OfficialClient, official_client, outputs
 
@@ -299,7 +299,7 @@ def test_a_file_that_turns_unreadable_changes_nothing_and_is_logged(
     file = write_configuration(tmp_path / "models.config", model(root, "two", versions=[1]))
     source = ConfigFile(file, poll_seconds=QUICK)
     with (
-        LocalServer(source, file_system_poll_wait_seconds=QUICK) as server,
+        LocalServer(source, options=ServerOptions(file_system_poll_wait_seconds=QUICK)) as server,
         official_client(server.address) as client,
     ):
         file.write_text("model_config_list {")

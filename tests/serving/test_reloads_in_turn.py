@@ -21,7 +21,7 @@ from configurations import (
     wait_for_states,
     write_configuration,
 )
-from impasto.serving import ConfigFile, LocalServer
+from impasto.serving import ConfigFile, LocalServer, ServerOptions
 from official_stubs import OfficialClient, official_client
 
 BUSY = "A reload is in progress and another one waits for it. Try again when they are done."
@@ -41,7 +41,7 @@ def client(root: Path, tmp_path: Path) -> Iterator[OfficialClient]:
     """The official stubs at a server of `one`."""
     file = write_configuration(tmp_path / "models.config", model(root, "one"))
     with (
-        LocalServer(ConfigFile(file), file_system_poll_wait_seconds=QUICK) as server,
+        LocalServer(ConfigFile(file), options=ServerOptions(file_system_poll_wait_seconds=QUICK)) as server,
         official_client(server.address) as client,
     ):
         yield client

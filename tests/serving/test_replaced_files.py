@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import killed_replacing
-from impasto.serving.errors import ConfigError
-from impasto.serving.replaced_files import FileChangedError, replace_file, sweep
+from impasto.serving.errors import ConfigError, FileChangedError
+from impasto.serving.rollout.files import replace_file, sweep
 
 NOBODY = 65534
 

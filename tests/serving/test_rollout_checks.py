@@ -17,11 +17,10 @@ from configurations import configuration, model, write_configuration
 from impasto.client.metadata import State
 from impasto.export.warmup import write_warmup
 from impasto.serving.cli import main
-from impasto.serving.errors import ConfigError
-from impasto.serving.fleet import RELOAD, Fleet, RolloutError
-from impasto.serving.rollout_checks import RolloutCheck
-from impasto.serving.version_checks import Check
-from impasto.serving.whereabouts import MODELS_VARIABLE, Whereabouts
+from impasto.serving.errors import ConfigError, RolloutError
+from impasto.serving.rollout.checks import RolloutChecks, VersionChecks
+from impasto.serving.rollout.fleet import RELOAD, Fleet
+from impasto.serving.rollout.whereabouts import MODELS_VARIABLE, Whereabouts
 from model_servers import ModelServer, serving
 from rollouts import invoke, labels, publish, states_on
 
@@ -195,10 +194,10 @@ def test_models_that_are_nowhere_here_are_sent_only_if_the_servers_have_them_or_
         entry.base_path = f"gs://bucket/models/{name}"
         said: list[str] = []
         with Fleet([server.address], tls=None, timeout=60) as fleet:
-            RolloutCheck(
+            RolloutChecks(
                 fleet=fleet,
                 whereabouts=Whereabouts(tmp_path / "models.config"),
-                check=Check(load=False, timeout=60, say=said.append),
+                versions=VersionChecks(load=False, timeout=60, say=said.append),
                 unchecked=unchecked,
             ).reload(configuration(entry))
         return said
@@ -303,7 +302,7 @@ def test_a_reload_that_a_server_does_not_end_in_time_says_what_that_means(root: 
 
 
 def test_a_failure_of_an_earlier_try_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.serving.fleet._SETTLING_SECONDS", 0.5)
+    monkeypatch.setattr("impasto.serving.rollout.fleet._SETTLING_SECONDS", 0.5)
     status = get_model_status_pb2.GetModelStatusResponse()
     entry = status.model_version_status.add(version=4, state=State.END.value)
     entry.status.error_code, entry.status.error_message = 2, "Read less bytes than requested"

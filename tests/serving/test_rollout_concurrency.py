@@ -16,8 +16,8 @@ import pytest
 import toy_models
 from configurations import model, wait_for, write_configuration
 from impasto.serving.errors import ConfigError
-from impasto.serving.rollout_lock import rollout_lock
-from impasto.serving.rollout_options import warn
+from impasto.serving.rollout.lock import rollout_lock
+from impasto.serving.rollout.options import warn
 from model_servers import ModelServer, serving
 from rollouts import entry, invoke, labels, started, states_on
 from serving_processes import COMMAND
@@ -173,7 +173,7 @@ def test_the_lock_is_one_for_a_file_and_the_links_to_it(tmp_path: Path) -> None:
 def test_a_lock_ends_with_the_process_that_holds_it_however_that_dies(tmp_path: Path) -> None:
     file = tmp_path / "models.config"
     script = (
-        "import sys, time; from pathlib import Path; from impasto.serving.rollout_lock import rollout_lock\n"
+        "import sys, time; from pathlib import Path; from impasto.serving.rollout.lock import rollout_lock\n"
         "with rollout_lock(Path(sys.argv[1]), what='x', timeout=0, say=print): print('held', flush=True); "
         "time.sleep(600)"
     )

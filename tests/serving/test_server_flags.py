@@ -8,9 +8,8 @@ from typing import Final
 import pytest
 from click.testing import CliRunner, Result
 
-from impasto.serving.cli import main
-from impasto.serving.ignored_flags import IGNORED
-from impasto.serving.local_command import local
+from impasto.serving.cli import local, main
+from impasto.serving.local.flags import IGNORED
 from model_server_facts import FLAGS
 
 GOOD: Final = {

@@ -16,8 +16,9 @@ from configurations import wait_for
 from impasto.client.manifest import Manifest
 from impasto.export.repository import ModelRepository
 from impasto.export.warmup import write_warmup
-from impasto.serving.load_check import Loaded, VersionOnDisk, load_each
-from impasto.serving.version_checks import Check, VersionCheckError
+from impasto.serving.errors import VersionCheckError
+from impasto.serving.rollout.checks import VersionChecks
+from impasto.serving.rollout.load_check import Loaded, VersionOnDisk, load_each
 from watched_process import needs_proc
 
 
@@ -65,7 +66,7 @@ def test_signatures_that_the_manifest_names_must_be_there(tmp_path: Path) -> Non
     with pytest.raises(
         VersionCheckError, match=r"does not keep the contract of m.*signature 'half' is missing"
     ):
-        Check(load=True, timeout=240, say=print).check([VersionOnDisk("m", 1, version)])
+        VersionChecks(load=True, timeout=240, say=print).check([VersionOnDisk("m", 1, version)])
 
 
 def killed_child(number: int) -> None:

@@ -16,7 +16,7 @@ import pytest
 import toy_models
 from configurations import QUICK, model, states, wait_for, wait_for_states, write_configuration
 from differences import only_local
-from impasto.serving import LocalServer, SingleModel
+from impasto.serving import LocalServer, ServerOptions, SingleModel
 from model_servers import POLL, serving
 from official_stubs import TIMEOUT, OfficialClient, official_client, outputs, predict_request
 
@@ -77,7 +77,7 @@ def client(root: Path, server_kind: str) -> Iterator[OfficialClient]:
 def repository_client(root: Path) -> Iterator[OfficialClient]:
     """The official stubs at a local server that serves whatever model `root` has."""
     with (
-        LocalServer(root, file_system_poll_wait_seconds=QUICK) as server,
+        LocalServer(root, options=ServerOptions(file_system_poll_wait_seconds=QUICK)) as server,
         official_client(server.address) as client,
     ):
         yield client
@@ -151,7 +151,7 @@ def test_a_disk_that_goes_away_takes_no_model_with_it(
     source = root if kind == "repository" else SingleModel("m", str(root / "m"))
     said = "does not exist" if kind == "repository" else "Could not find base path"
     with (
-        LocalServer(source, file_system_poll_wait_seconds=QUICK) as server,
+        LocalServer(source, options=ServerOptions(file_system_poll_wait_seconds=QUICK)) as server,
         official_client(server.address) as client,
     ):
         away = root.rename(root.with_name("away"))

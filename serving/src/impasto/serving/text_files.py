@@ -24,7 +24,7 @@ def read_text_file(path: Path, message: MessageT) -> MessageT:
         The same message.
 
     Raises:
-        ConfigError: the file cannot be read or is not such a message.
+        ConfigError: the file cannot be read or holds another message.
     """
     try:
         content = path.read_bytes()
@@ -35,7 +35,7 @@ def read_text_file(path: Path, message: MessageT) -> MessageT:
 
 
 def parse_text(content: bytes, message: MessageT, *, where: Path) -> MessageT:
-    """Fill a message from the content of the text file `where`. Raises ConfigError."""
+    """Fill a message from the content of the text file `where`, or raise ConfigError."""
     try:
         return text_format.Parse(content.decode(), message)
     except (UnicodeDecodeError, text_format.ParseError) as error:
@@ -46,6 +46,6 @@ def parse_text(content: bytes, message: MessageT, *, where: Path) -> MessageT:
 
 
 def text_of(message: Message, *, comment: str = "") -> bytes:
-    """The content of the text file of a message, under a comment for people if there is one."""
+    """Return the content of a message's text file, under a comment for people if there is one."""
     text = f"# {comment}\n" if comment else ""
     return (text + text_format.MessageToString(message)).encode()
