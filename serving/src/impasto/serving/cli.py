@@ -118,7 +118,7 @@ def promote(*, model: str, version: int, label: str, drop_old: bool, options: Ro
     everywhere the label moves. The version that had the label stays loaded, for `rollback`. If a step fails, or
     Ctrl-C or SIGTERM ends the command, servers and file go back to their state before.
 
-    One rollout at a time changes FILE: a second one waits. An edit of it by somebody else is not overwritten.
+    One rollout at a time changes FILE: a second one waits. Somebody else's edit of FILE is not overwritten.
 
     With --label canary the version is tried by clients that ask for the label canary. Requests that name neither
     version nor label get the newest version that is loaded, so let clients ask for stable.

@@ -84,23 +84,17 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
 def _tls(values: dict[str, Any]) -> TlsOptions | None:
     """Return the TLS that the command line and the environment ask for.
 
-    A file or a name switches TLS on, unless `--no-tls`, or IMPASTO_TLS=false beside variables only, says otherwise.
+    A file or a name switches TLS on, except beside `--no-tls`; IMPASTO_TLS=false overrules other variables only.
     """
     enabled: bool | None = values.pop("tls")
     files = {field: values[name] for name, field in _TLS_FILES.items() if values[name]}
-    context = click.get_current_context()
-    here = [
-        name
-        for name in _TLS_FILES
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
-    if enabled is None or (
-        here and context.get_parameter_source("tls") is click.core.ParameterSource.ENVIRONMENT
-    ):
+    sources, source_of = click.core.ParameterSource, click.get_current_context().get_parameter_source
+    is_given_here = any(source_of(name) is sources.COMMANDLINE for name in _TLS_FILES)
+    if enabled is None or (is_given_here and source_of("tls") is sources.ENVIRONMENT):
         enabled = bool(files)
     if not enabled:
         return None
-    from impasto.client.tls import TlsOptions  # here, as the import of the client takes a moment
+    from impasto.client.tls import TlsOptions  # the import of the client takes a moment
 
     return TlsOptions(**files)
 

@@ -24,7 +24,7 @@ from impasto.serving.rollout.whereabouts import MODELS_VARIABLE, Whereabouts
 from model_servers import ModelServer, serving
 from rollouts import invoke, labels, publish, states_on
 
-LOCAL_SERVER_ONLY = "a version is checked before a server hears of it; test_rollout.py promotes on both"
+LOCAL_SERVER_ONLY = "a version is checked before a server hears of it; test_promote.py promotes on both"
 
 X = np.zeros(1, np.float32)
 

@@ -21,7 +21,7 @@ from impasto.serving.local.flags import IGNORED
 from official_stubs import TIMEOUT, official_client
 from serving_processes import failing, running
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 X = np.zeros(1, np.float32)
 
 

@@ -22,7 +22,7 @@ from model_servers import ModelServer, serving
 from rollouts import entry, invoke, labels, started, states_on
 from serving_processes import COMMAND
 
-LOCAL_SERVER_ONLY = "locks, signals and edits of the file; test_rollout.py promotes on both"
+LOCAL_SERVER_ONLY = "locks, signals and edits of the file; test_promote.py promotes on both"
 
 MODELS = ("m", "other")
 
