@@ -119,6 +119,11 @@ class StatusError(Exception):
         return encoded[:MESSAGE_LIMIT] + _TRUNCATED
 
 
+def reason(error: OSError | RuntimeError) -> str:
+    """Return the system's words for a file's error. Before Python 3.13, a loop of links is a RuntimeError."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def unavailable(failures: Sequence[LoadFailure], *, what: str) -> StatusError:
     """Return the status of a start or a reload after which these versions are not available.
 

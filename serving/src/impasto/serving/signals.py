@@ -89,7 +89,7 @@ class Wakeups:
         self._sender.send(_FINISHED)
 
     def close(self) -> None:
-        """Ignore every further signal: after Python's own shutdown, a late one would kill the process."""
+        """Ignore every further signal: Python's shutdown restores their default action, which kills the process."""
         for number in _STOPPING:
             signal.signal(number, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)

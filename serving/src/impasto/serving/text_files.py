@@ -8,7 +8,7 @@ from typing import TypeVar
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from impasto.serving.errors import ConfigError
+from impasto.serving.errors import ConfigError, reason
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -26,12 +26,15 @@ def read_text_file(path: Path, message: MessageT) -> MessageT:
     Raises:
         ConfigError: the file cannot be read or holds another message.
     """
+    return parse_text(read_bytes(path), message, where=path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, or raise ConfigError."""
     try:
-        content = path.read_bytes()
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, before Python 3.13
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{path} cannot be read: {reason}") from error
-    return parse_text(content, message, where=path)
+        return path.read_bytes()
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def parse_text(content: bytes, message: MessageT, *, where: Path) -> MessageT:

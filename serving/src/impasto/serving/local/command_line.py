@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from impasto.serving.local.flags import BOOL, IGNORED, INT32, INT64
+from impasto.serving.local.flags import BOOL, IGNORED, INT32, INT64, check_ignored
 from impasto.serving.local.options import GrpcOptions, ServerOptions
 from impasto.serving.local.sources import ConfigFile, ModelSource, Repository, SingleModel
 
@@ -204,7 +204,7 @@ def local_options(command: Callable[[LocalOptions], None]) -> Callable[..., None
 
 
 def _gather(values: dict[str, Any]) -> LocalOptions:
-    _check_together(values)
+    check_ignored(values)
     source, what = _source(values)
     return LocalOptions(
         source=source,
@@ -238,14 +238,3 @@ def _source(values: dict[str, Any]) -> tuple[ModelSource, str]:
     if file is not None:
         return ConfigFile(file, values["model_config_file_poll_wait_seconds"]), str(file)
     return SingleModel(values["model_name"], base_path), base_path
-
-
-def _check_together(values: dict[str, Any]) -> None:
-    """Refuse the combinations of ignored flags that tensorflow_model_server refuses."""
-    if values["batching_parameters_file"] and not values["enable_batching"]:
-        raise click.UsageError("--batching_parameters_file needs --enable_batching.")
-    if values["use_alts_credentials"] and values["ssl_config_file"] is not None:
-        raise click.UsageError("--use_alts_credentials and --ssl_config_file exclude each other.")
-    threads = [f"tensorflow_{kind}_parallelism" for kind in ("session", "intra_op", "inter_op")]
-    if all((values[name] or 0) > 0 for name in threads):
-        raise click.UsageError(f"--{' and --'.join(threads)} exclude each other.")

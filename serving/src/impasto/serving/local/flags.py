@@ -106,3 +106,14 @@ IGNORED: Final = {
     "xla_gpu_compilation_enabled": Ignored(BOOL, _XLA),
 }
 """The ignored flags by name."""
+
+
+def check_ignored(values: dict[str, Any]) -> None:
+    """Refuse the combinations of ignored flags that tensorflow_model_server refuses, with a UsageError."""
+    if values["batching_parameters_file"] and not values["enable_batching"]:
+        raise click.UsageError("--batching_parameters_file needs --enable_batching.")
+    if values["use_alts_credentials"] and values["ssl_config_file"] is not None:
+        raise click.UsageError("--use_alts_credentials and --ssl_config_file exclude each other.")
+    threads = [f"tensorflow_{kind}_parallelism" for kind in ("session", "intra_op", "inter_op")]
+    if all((values[name] or 0) > 0 for name in threads):
+        raise click.UsageError(f"--{' and --'.join(threads)} exclude each other.")

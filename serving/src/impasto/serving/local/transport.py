@@ -14,7 +14,7 @@ from typing import Any, Final
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from impasto.serving.errors import AddressError
+from impasto.serving.errors import AddressError, reason
 
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """The system's error for an address that this machine does not have, such as ::1 without IPv6."""
@@ -71,12 +71,12 @@ class Reservation:
             try:
                 _add(server, address, credentials)
             except RuntimeError as error:
-                raise _taken(address, str(error)) from error
+                raise _taken(address, error) from error
         if self._socket_path is not None:
             try:
                 _add(server, f"unix:{self._socket_path}", credentials)
             except RuntimeError as error:
-                raise _no_socket(self._socket_path, str(error)) from error
+                raise _no_socket(self._socket_path, error) from error
             self._placeholder = None  # gRPC has put its own in its place
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Reservation:
         try:
             held.bind(str(path))
         except OSError as error:
-            raise _no_socket(path, error.strerror or str(error)) from error
+            raise _no_socket(path, error) from error
         self._placeholder = path
 
 
@@ -185,7 +185,7 @@ def _bound(host: str, port: int) -> list[socket.socket]:
                 return _bind_all(addresses, port)
         return _bind_all(addresses, port)
     except OSError as error:
-        raise _taken(join(host, port), error.strerror or str(error)) from error
+        raise _taken(join(host, port), error) from error
 
 
 def _bind_all(addresses: Sequence[tuple[socket.AddressFamily, Any]], port: int) -> list[socket.socket]:
@@ -230,15 +230,15 @@ def _add(server: grpc.Server, address: str, credentials: grpc.ServerCredentials 
         server.add_secure_port(address, credentials)
 
 
-def _taken(address: str, reason: str) -> AddressError:
+def _taken(address: str, error: OSError | RuntimeError) -> AddressError:
     return AddressError(
-        f"cannot listen on {address}: {reason}. "
+        f"cannot listen on {address}: {reason(error)}. "
         "Stop the program that listens there, or choose another port (0 takes a free one)."
     )
 
 
-def _no_socket(path: Path, reason: str) -> AddressError:
+def _no_socket(path: Path, error: OSError | RuntimeError) -> AddressError:
     return AddressError(
-        f"cannot listen on the socket {path}: {reason}. "
+        f"cannot listen on the socket {path}: {reason(error)}. "
         "Give a path of at most 107 bytes in a folder that this user may write to."
     )

@@ -185,10 +185,7 @@ def _write(out: Path, files: Mapping[str, Message], *, force: bool) -> None:
             f"--out: {out} cannot be made: {error.strerror}. Give a folder that this user may make"
         ) from error
     with rollout_lock(models, what="config", timeout=LOAD_SECONDS, say=warn):
-        try:
-            present = read_if_there(models)
-        except OSError as error:
-            raise ConfigError(f"{models} cannot be read: {error.strerror}") from error
+        present = read_if_there(models)
         if present is not None and not force:
             _check_replaceable(models, present, files[MODELS_FILE])
         replace_file(models, text_files.text_of(files[MODELS_FILE], comment=COMMENT), expected={present})

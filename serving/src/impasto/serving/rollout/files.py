@@ -19,9 +19,9 @@ from typing import Final
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.serving.errors import ConfigError, FileChangedError, StatusError
+from impasto.serving.errors import ConfigError, FileChangedError, StatusError, reason
 from impasto.serving.model_config import validate
-from impasto.serving.text_files import parse_text, text_of
+from impasto.serving.text_files import parse_text, read_bytes, text_of
 
 COMMENT: Final = "Written by impasto-serving config; promote and rollback write it anew."
 
@@ -46,11 +46,7 @@ class EditedConfig:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._original = path.read_bytes()
-        except (OSError, RuntimeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ConfigError(f"{path} cannot be read: {reason}") from error
+        self._original = read_bytes(path)
         self.config = parse_text(self._original, config_pb2.ModelServerConfig(), where=path)
         """The configuration that was read."""
         try:
@@ -84,12 +80,8 @@ class EditedConfig:
             FileChangedError: somebody else has changed the file; it is left as it is.
             ConfigError: the file cannot be written.
         """
-        try:
-            if read_if_there(self.path) == self._original:
-                return
-        except OSError as error:
-            raise ConfigError(f"{self.path} cannot be read: {error.strerror}") from error
-        replace_file(self.path, self._original, expected={*self._held})
+        if read_if_there(self.path) != self._original:
+            replace_file(self.path, self._original, expected={*self._held})
 
 
 def replace_file(
@@ -125,17 +117,18 @@ def replace_file(
             temporary.unlink(missing_ok=True)
             raise
         _flush_folder(target.parent)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, before Python 3.13
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{path} cannot be written: {reason}") from error
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"{path} cannot be written: {reason(error)}") from error
 
 
 def read_if_there(path: Path) -> bytes | None:
-    """Return the bytes of a file; None if there is no file. Raises OSError."""
+    """Return the content of a file, or None if there is no file. Raises ConfigError."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def sweep(folder: Path) -> None:

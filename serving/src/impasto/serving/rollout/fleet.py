@@ -141,8 +141,8 @@ class Fleet:
             elif time.monotonic() >= settles:
                 raise RolloutError(
                     f"{where} did not load earlier ({status.error}), and the server has not tried it again in "
-                    f"{_SETTLING_SECONDS:g} seconds. It does once it has seen that the version is asked for no longer: "
-                    "wait for as long as it waits between looks at its disk, then promote again"
+                    f"{_SETTLING_SECONDS:g} seconds. It retries only after it has seen that no configuration asks for "
+                    "the version: wait for its next look at the disk, then promote again"
                 )
             if time.monotonic() >= deadline:
                 raise RolloutError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import select
 import signal
 import subprocess
@@ -70,8 +69,8 @@ def load_each(versions: Sequence[VersionOnDisk], *, timeout: float) -> Iterator[
                 yield waiting[0], child.load(waiting.pop(0), timeout)
 
 
-_TRACE: Final = re.compile(r"\s*@\s|\*\*\*")
-"""The lines of the stack that native code prints after its last words."""
+_TRACE: Final = ("@ ", "***")
+"""The beginnings of the lines of the stack that native code prints after its last words."""
 
 
 class _Child:
@@ -141,7 +140,7 @@ class _Child:
         size = self._said.seek(0, os.SEEK_END)
         self._said.seek(max(0, size - _BLOCK))
         said = self._said.read().decode(errors="replace").splitlines()
-        lines = [line for line in said if line.strip() and not _TRACE.match(line)]
+        lines = [line for line in said if line.strip() and not line.lstrip().startswith(_TRACE)]
         return f": {_printable(lines[-1])[-_LAST_WORDS:]}" if lines else ""
 
     def _end(self) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from impasto.serving.errors import ConfigError
+from impasto.serving.errors import ConfigError, reason
 
 _POLL_SECONDS: Final = 0.2
 _LONGEST_NOTE: Final = 1000
@@ -58,8 +58,7 @@ def _acquired(path: Path, *, timeout: float, say: Callable[[str], None]) -> int 
             lock = _lock_file(path)
             descriptor = _opened(lock)
         except (OSError, RuntimeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ConfigError(f"{path} cannot be locked: {reason}") from error
+            raise ConfigError(f"{path} cannot be locked: {reason(error)}") from error
         if descriptor is None:
             return None
         if _locked(descriptor) and _is_at(descriptor, lock):
