@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client.manifest import MANIFEST_NAME, Manifest, ManifestError
-from impasto.client.signatures import SERVING_DEFAULT
-from impasto.client.version_files import compare
+from impasto.client import manifest, signatures, version_files
 from impasto.serving.errors import ConfigError, VersionCheckError
 from impasto.serving.model_config import models_of
 from impasto.serving.rollout.fleet import Fleet
@@ -137,9 +135,9 @@ class RolloutChecks:
 
 def _check_files(version: VersionOnDisk) -> str:
     """Compare a version with its manifest, and return the result in words or raise VersionCheckError."""
-    if not (version.directory / MANIFEST_NAME).exists():
+    if not (version.directory / manifest.MANIFEST_NAME).exists():
         return "no manifest to compare the files with"
-    found = compare(version.directory)
+    found = version_files.compare(version.directory)
     if not found.ok:
         raise VersionCheckError(
             f"{version} is not what its manifest says ({version.directory}): {found}. "
@@ -168,9 +166,9 @@ def _check_loaded(version: VersionOnDisk, loaded: Loaded) -> None:
 
 def _broken_promises(version: VersionOnDisk, loaded: Loaded) -> list[str]:
     """Return the missing signatures that a version must have: the default one, and those of its manifest."""
-    promised = {SERVING_DEFAULT} & set(loaded.lacking)
-    with contextlib.suppress(ManifestError):  # there is none
-        promised |= set(Manifest.read(version.directory).signatures)
+    promised = {signatures.SERVING_DEFAULT} & set(loaded.lacking)
+    with contextlib.suppress(manifest.ManifestError):  # there is none
+        promised |= set(manifest.Manifest.read(version.directory).signatures)
     return sorted(promised - set(loaded.signatures))
 
 

@@ -10,8 +10,7 @@ from typing import Final
 from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client.errors import CertificateError
-from impasto.client.tls import TlsOptions
+from impasto.client import TlsOptions, errors
 from impasto.serving import model_config, quiet, text_files
 from impasto.serving.errors import ConfigError
 from impasto.serving.rollout.checks import VersionChecks
@@ -163,7 +162,7 @@ def _ssl_config(certificate: Path | None, key: Path | None, client_ca: Path | No
         raise ConfigError("TLS needs both --tls-cert and --tls-key.")
     try:
         TlsOptions(ca=client_ca, certificate=certificate, key=key).context()
-    except CertificateError as error:
+    except errors.CertificateError as error:
         raise ConfigError(str(error)) from error
     config = SSLConfig(server_key=key.read_text(), server_cert=certificate.read_text())
     if client_ca is not None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from impasto.client.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
-from impasto.client.errors import ImpastoError
+from impasto.client import ImpastoError, addresses
 from impasto.serving.errors import ConfigError, FileChangedError, LocalServerError, RolloutError
 from impasto.serving.model_config import models_of
 from impasto.serving.rollout.checks import RolloutChecks, VersionChecks
@@ -56,7 +55,9 @@ class _Rollout:
 @contextmanager
 def _rollout(options: RolloutOptions, what: str) -> Iterator[_Rollout]:
     """Connect, lock the file and read it, until the block ends. The client's errors become RolloutErrors."""
-    servers = options.servers or (os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS).split(",")
+    servers = options.servers or (
+        os.environ.get(addresses.ADDRESS_VARIABLE) or addresses.DEFAULT_ADDRESS
+    ).split(",")
     try:
         with (
             Interruptions() as interruptions,
