@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from conformance import Case, compare
 from differences import WRONG_FLAG
-from impasto.serving.local_command import local
+from impasto.serving.cli import local
 from model_server_facts import FLAGS
 from model_servers import VARIABLE, needs_real
 

@@ -41,7 +41,7 @@ DIFFERENCES: Final = (
         "start: a configuration that is not there",
         real="exit 255: Failed to start server. Error: NOT_FOUND: …/none.config; No such file or directory",
         local="exit 255: cannot be read: No such file or directory",
-        why="the words name the flag's file and the reason",
+        why="the message names the flag's file and the reason",
     ),
     Difference(
         "health: no flag",
@@ -83,31 +83,31 @@ DIFFERENCES: Final = (
         "unknown method",
         real="UNIMPLEMENTED",
         local="UNIMPLEMENTED Method not found!",
-        why="gRPC for Python says so",
+        why="these are the words of gRPC for Python",
     ),
     Difference(
         "unknown service",
         real="UNIMPLEMENTED",
         local="UNIMPLEMENTED Method not found!",
-        why="gRPC for Python says so",
+        why="these are the words of gRPC for Python",
     ),
     Difference(
         "Classify",
         real="INVALID_ARGUMENT No classification inputs found in SignatureDef",
         local="UNIMPLEMENTED Classify is not implemented by Impasto's local server",
-        why="none of Impasto's models is called so",
+        why="no model of Impasto is called that way",
     ),
     Difference(
         "Regress",
         real="INVALID_ARGUMENT Expected one output Tensor.",
         local="UNIMPLEMENTED Regress is not implemented by Impasto's local server",
-        why="none of Impasto's models is called so",
+        why="no model of Impasto is called that way",
     ),
     Difference(
         "MultiInference",
         real="INVALID_ARGUMENT ModelSpec has no name specified.",
         local="UNIMPLEMENTED MultiInference is not implemented by Impasto's local server",
-        why="none of Impasto's models is called so",
+        why="no model of Impasto is called that way",
     ),
     Difference(
         UNKNOWN_FIELDS,
@@ -119,7 +119,7 @@ DIFFERENCES: Final = (
         "load: it fails",
         real="LOADING without an error, then END with OUT_OF_RANGE; version 1 answers",
         local="LOADING without an error, then END with DATA_LOSS; version 1 answers",
-        why="the loader's words, as at the start",
+        why="the message is the loader's, as at the start",
     ),
     Difference(
         "load: complete after the last attempt",
@@ -131,7 +131,7 @@ DIFFERENCES: Final = (
         "load: a call runs on the version before",
         real="available only when the call has ended",
         local="available beside the call",
-        why="a call of an hour must not keep back what is promoted; Impasto's client makes long jobs of short calls",
+        why="a call of an hour must not keep a promoted version back; Impasto's client makes long jobs of short calls",
     ),
     Difference(
         "reload: after one that waits",
@@ -149,7 +149,7 @@ DIFFERENCES: Final = (
         "REST: the port",
         real="open",
         local="closed",
-        why="there is no REST API here; the gRPC API has all that Impasto uses",
+        why="there is no REST API here; the gRPC API has everything that Impasto uses",
     ),
     Difference(
         "REST: predict with tensor_content",
@@ -167,19 +167,19 @@ DIFFERENCES: Final = (
         "health: bytes that are no message",
         real="INVALID_ARGUMENT could not parse request",
         local="INTERNAL Exception deserializing request!",
-        why="gRPC for Python says so",
+        why="these are the words of gRPC for Python",
     ),
     Difference(
         WRONG_FLAG,
         real="exit 255",
         local="exit 2",
-        why="as every command line here: 2 is for wrong usage",
+        why="every command line of Impasto ends with 2 for wrong usage",
     ),
     Difference(
         "threads: none",
         real="exit -6",
         local="exit 2",
-        why="a wrong value is refused in words",
+        why="a wrong value is refused with a message",
     ),
     Difference(
         "start: the address",
@@ -197,7 +197,7 @@ DIFFERENCES: Final = (
         "load: the folder of another model is gone",
         real="NOT_FOUND",
         local="AVAILABLE without an error",
-        why="one model's trouble does not keep the others back",
+        why="a fault of one model does not keep the others back",
     ),
     Difference(
         "reload: after one that was refused",
@@ -227,13 +227,13 @@ DIFFERENCES: Final = (
         "load: a call runs on another model",
         real="available only when the call has ended",
         local="available beside the call",
-        why="a call of an hour must not keep back what is promoted",
+        why="a call of an hour must not keep a promoted version back",
     ),
     Difference(
         "headers: over 8 KB, and a call beside them",
         real="fails, too",
         local="answered",
-        why="gRPC for Python refuses the one call, and keeps the connection",
+        why="gRPC for Python refuses only that call and keeps the connection",
     ),
 )
 

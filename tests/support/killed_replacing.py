@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from impasto.serving.replaced_files import replace_file
+from impasto.serving.rollout.files import replace_file
 from killed_at import die_at
 
 

@@ -29,7 +29,7 @@ import pytest
 import compose_files
 from configurations import QUICK
 from impasto.serving import ConfigFile, LocalServer, LocalServerError
-from impasto.serving.local_options import LocalOptions, local_options
+from impasto.serving.local.command_line import LocalOptions, local_options
 from model_server_facts import flags_of
 
 VARIABLE: Final = "IMPASTO_TFS"
@@ -227,12 +227,14 @@ class InProcess:
 
     def __init__(self, arguments: Sequence[str]) -> None:
         options = _options(arguments)
-        source, server = options.source, dict(options.server)
+        source, server = options.source, options.options
         if isinstance(source, ConfigFile) and source.poll_seconds == float(POLL):
             source = replace(source, poll_seconds=QUICK)
-        if server["file_system_poll_wait_seconds"] == float(POLL):
-            server["file_system_poll_wait_seconds"] = QUICK
-        self.server = LocalServer(source, **server)
+        if server.file_system_poll_wait_seconds == float(POLL):
+            server = replace(server, file_system_poll_wait_seconds=QUICK)
+        self.server = LocalServer(
+            source, host=options.host, port=options.port, options=server, grpc_options=options.grpc_options
+        )
         self.server.start()
 
     @property

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any, Final
 
-from impasto.serving import LocalServer, cli, local_command
+from impasto.serving import LocalServer, cli
 
 STATUS: Final = "/v1/models/"
 
@@ -46,7 +46,7 @@ def main(flags: list[str]) -> None:
     (port,) = [int(flag.partition("=")[2]) for flag in flags if flag.startswith("--rest_api_port=")]
     rest = http.server.ThreadingHTTPServer(("", port), _Rest)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
-    vars(local_command)["LocalServer"] = _remembered
+    vars(cli)["LocalServer"] = _remembered
     cli.main(["local", "--host=0.0.0.0", *flags])
 
 
