@@ -11,11 +11,11 @@ import grpc
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.client import Client, Settings, Timeouts
-from impasto.client.channel import open_channel
+from impasto.client._transport.channel import open_channel
+from impasto.client._wire.format import delimited
 from impasto.client.errors import ModelNotFound
 from impasto.client.metadata import State, VersionStatus
-from impasto.client.tls import TlsOptions
-from impasto.client.wire.writer import delimited
+from impasto.client.settings.tls import TlsOptions
 from impasto.serving.errors import LocalServerError
 
 if TYPE_CHECKING:

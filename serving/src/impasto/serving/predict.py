@@ -11,7 +11,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
-from impasto.client.wire.writer import delimited
+from impasto.client._wire.format import delimited
 from impasto.serving import tensors
 from impasto.serving.errors import StatusError, invalid_argument
 from impasto.serving.servable import Servable

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import click
 
-from impasto.client.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
 from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import with_tls
 from impasto.client.errors import ImpastoError
-from impasto.client.tls import TlsOptions
+from impasto.client.settings.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+from impasto.client.settings.tls import TlsOptions
 from impasto.serving.configuration_file import ConfigurationFile
 from impasto.serving.errors import LocalServerError
 from impasto.serving.fleet import Fleet

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.client.errors import CertificateError
-from impasto.client.tls import TlsOptions
+from impasto.client.settings.tls import TlsOptions
 from impasto.serving.errors import ConfigError
 from impasto.serving.model_config import PLATFORM
 from impasto.serving.schema.server_files_pb2 import (

@@ -17,7 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from impasto.client.wire.writer import delimited, varint
+from impasto.client._wire.format import delimited, varint
 from impasto.serving.wire import encode_varints
 
 MAX_RANK: Final = (
