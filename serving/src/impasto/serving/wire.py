@@ -1,4 +1,4 @@
-"""Arrays of varints, as protocol buffers pack them, without a Python loop. The rest: `impasto.client.wire.writer`."""
+"""Arrays of varints, as protocol buffers pack them, without a Python loop. The rest: `impasto.client._wire.format`."""
 
 from __future__ import annotations
 

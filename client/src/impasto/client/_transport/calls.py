@@ -51,7 +51,7 @@ class Call(Generic[Result_co]):
 
 @dataclass(frozen=True)
 class ModelRef:
-    """Which model, and which version of it: the newest unless `version` or `label` says otherwise.
+    """A model, and the version of it: the newest unless `version` or `label` says otherwise.
 
     Attributes:
         name: the model's name.
@@ -127,7 +127,7 @@ def ping_call() -> Call[object]:
 def call_timeout(
     call: Call[object], timeout: float | None, *, kind: CallKind, timeouts: Timeouts
 ) -> float | None:
-    """The timeout of a call in seconds as gRPC takes it: None for no limit.
+    """Return the timeout of a call in seconds as gRPC takes it: None for no limit.
 
     Args:
         call: what is sent. Status and metadata are quick, also where a job of another kind asks for them.
@@ -145,7 +145,7 @@ def call_timeout(
 
 
 def check_timeout(timeout: float) -> None:
-    """Raises ValueError if `timeout` is not more than 0, or is more than a limit and not endless."""
+    """Check that `timeout` is more than 0, and within the limit or endless. Raises ValueError."""
     if not 0 < timeout <= MOST_SECONDS and timeout != math.inf:
         raise ValueError(
             f"timeout is {timeout}; it must be seconds, more than 0, at most {MOST_SECONDS}, or math.inf for no limit"

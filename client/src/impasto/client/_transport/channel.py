@@ -31,7 +31,7 @@ class Closable:
         self._closed = False
 
     def check_open(self, model: str = "") -> None:
-        """Raises ClientClosed once the transport is closed; `model` is the one that was to be called."""
+        """Check that the transport is open. Raises ClientClosed, which names the `model` that was to be called."""
         if self._closed:
             raise ClientClosed(
                 f"the client of {self.address} is closed; make another one for further calls",
@@ -40,7 +40,7 @@ class Closable:
 
 
 def channel_options(settings: Settings) -> list[tuple[str, Any]]:
-    """The options of a channel, sync or async: message sizes, round robin, keepalive, proxy, TLS's name."""
+    """Return the options of a channel, sync or async: message sizes, round robin, keepalive, proxy, TLS's name."""
     keepalive = _NEVER if math.isinf(settings.keepalive) else round(settings.keepalive * 1000)
     return [
         # gRPC's default, 4 MB, is less than one photograph.
@@ -62,7 +62,7 @@ def channel_options(settings: Settings) -> list[tuple[str, Any]]:
 
 
 def credentials(settings: Settings) -> grpc.ChannelCredentials | None:
-    """The credentials of a channel, sync or async; None for plain text.
+    """Return the credentials of a channel, sync or async; None for plain text.
 
     Raises:
         CertificateError: a file of `tls` cannot be used, or the address is several replicas or a Unix socket and
@@ -80,7 +80,7 @@ def credentials(settings: Settings) -> grpc.ChannelCredentials | None:
 
 
 def open_channel(settings: Settings) -> grpc.Channel:
-    """A channel to the settings' address as it resolves now. Nothing is sent until the first call.
+    """Open a channel to the settings' address as it resolves now. Nothing is sent until the first call.
 
     Raises:
         AddressError: the address cannot be used.
@@ -90,7 +90,7 @@ def open_channel(settings: Settings) -> grpc.Channel:
 
 
 def channel_to(target: str, settings: Settings, encrypted: grpc.ChannelCredentials | None) -> grpc.Channel:
-    """A channel to a gRPC target with these settings and credentials. Nothing is sent until the first call."""
+    """Open a channel to a gRPC target with these settings and credentials. Nothing is sent until the first call."""
     options, compression = channel_options(settings), COMPRESSION[settings.compression]
     if encrypted is None:
         return grpc.insecure_channel(target, options=options, compression=compression)
@@ -98,7 +98,7 @@ def channel_to(target: str, settings: Settings, encrypted: grpc.ChannelCredentia
 
 
 def _may_use_proxy(settings: Settings) -> bool:
-    """Whether calls may go through the HTTP proxy that the environment names, if it names one.
+    """Return whether calls may go through the HTTP proxy that the environment names, if it names one.
 
     Not to this machine, which a proxy cannot reach; not to replicas, of which gRPC would ask the proxy for all at once;
     and not with credentials in plain text, which the proxy could read.

@@ -16,7 +16,7 @@ from impasto.client.settings.tls import TlsOptions
 
 
 def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, address: str) -> errors.CallError:
-    """The exception for a call that ended with `code`, as the status and its words alone tell it."""
+    """Return the exception for a call that ended with `code`, as the status and its words alone tell it."""
     kind = kind_of(code, details)
     # TensorFlow appends the graph's node on lines of its own; they stay in the exception's `details`.
     first_line = details.partition("\n")[0] or "no details"
@@ -27,7 +27,7 @@ def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, addre
 
 
 def explained(error: errors.CallError, *, tls: TlsOptions | None) -> errors.CallError:
-    """The exception to raise for a call that is not sent again.
+    """Return the exception to raise for a call that is not sent again.
 
     Where the server is unavailable, its replicas are asked why, which may take some seconds for each. A call that found
     a server which only refuses work for now is not.

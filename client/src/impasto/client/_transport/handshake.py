@@ -1,4 +1,4 @@
-"""Why a connection failed, where what answers is the reason: TLS, or another protocol than gRPC's.
+"""The reason why a connection failed, where it is what answers: TLS, or another protocol than gRPC's.
 
 gRPC reports a failed handshake as UNAVAILABLE like any dead server, and says why in words that change from release to
 release. So after such a failure the handshake is made once more with Python's own TLS, whose verdict is a number; and

@@ -21,7 +21,7 @@ AFTER_FAILURE: Final = 5.0
 
 
 class Lookup:
-    """Where the replicas of an address are. Threads may share one.
+    """The places of an address's replicas. Threads may share one.
 
     Args:
         address: the server's, as the client was given it.

@@ -1,26 +1,28 @@
-"""When a call is sent again, and for how long a job waits for its server: the whole policy.
+"""The policy for sending a call again, and for waiting for a server. All of it is here.
 
-Every call of this API can be sent twice, because none changes anything on the server. So all trying again is done here,
-and gRPC's own retries are off: they would count and wait beside these, and know neither jobs nor what a broken
-connection looks like.
+Every call of this API can be sent twice, because none changes anything on the server. gRPC's own retries are switched
+off: they would count and wait beside these, and know neither of jobs nor of the many ways in which a connection breaks.
 
-    failure                           any call                               a call of a job, after that
-    ────────────────────────────────  ─────────────────────────────────────  ────────────────────────────────────────
-    UNAVAILABLE, a broken connection  sent again at once: `retries.attempts` waits, once the server has answered the
-                                      in all, with pauses of 0.1, 0.3, 0.9,  job: for `patience` seconds, with pauses
-                                      2 ... s, within the call's timeout     of 0.2, 0.4, 0.8, 1 ... s
-    RESOURCE_EXHAUSTED, a batch that  raised                                 waits in the same way, also before the
-    others spoil                                                             first answer, and takes a slot in turn
-    ABORTED, CANCELLED by the server  raised                                 waits, once the server has answered
-    anything else                     raised                                 raised
+    failure                         any call                              a call of a job, after that
+    ──────────────────────────────  ────────────────────────────────────  ─────────────────────────────────────────────
+    UNAVAILABLE, or a connection    is sent again, `retries.attempts`     waits, once the server has answered the job:
+    that broke under the call       times in all, with pauses of 0.1,     for `patience` seconds, with pauses of 0.2,
+                                    0.3, 0.9, 2 ... s                     0.4, 0.8, 1 ... s
+    RESOURCE_EXHAUSTED, or a batch  raises ServerOverloaded               waits in the same way, also before the first
+    that other calls spoil                                                answer; takes its turn among the slots
+    CANCELLED, ABORTED (a server    raises CallAborted                    waits, once the server has answered the job
+    that stops)
+    anything else                   raises                                raises
 
-- A batch queue that is full is UNAVAILABLE (the words tell): it is sent again at once, and then counts as an overload.
-- The attempts of one round, with their pauses, take at most the call's timeout. In a job each round has it anew.
-- A job is met with no patience before its server has answered it, as the address may be wrong: that is said at once.
-  Where all replicas refuse the connection (TLS, another protocol), waiting mends nothing, so that is said at once, too.
-- Pauses vary by chance: those that were refused together shall not come back together.
-- `on_wait` is told about once a second, from the first second of a wait on, and of its end.
-- How many calls are under way at once, and how an overload lowers that number, is told in `slots`.
+- One round is a call's attempts with their pauses. It takes at most the call's timeout; after each wait, a new round
+  begins with the whole timeout.
+- Before its server has answered a job, the job does not wait for it: the address may be wrong, which is said at once.
+- Where every replica refuses the connection (TLS, or another protocol), waiting does not help: that is raised at once.
+- A full queue of batches is UNAVAILABLE by its status and an overload by its words. It is treated as both: the call is
+  sent again, and then waits as for an overloaded server.
+- Pauses vary by chance, so that calls that were refused together do not come back together.
+- `on_wait` is called about once a second, beginning with the first second of a wait, and with None at its end.
+- `slots` limits how many calls are under way at once, and lowers that number where a server is overloaded.
 """
 
 from __future__ import annotations
@@ -36,13 +38,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import grpc
 
-from impasto.client.errors import (
-    CallAborted,
-    CallError,
-    ConnectionLost,
-    ServerOverloaded,
-    ServerUnavailable,
-)
+from impasto.client import errors
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -60,7 +56,7 @@ _WORTH_TELLING: Final = 1.0
 """Seconds of waiting that nobody needs to be told of."""
 
 # A server that is told to stop cancels the calls that it still runs: that is CallAborted.
-_PASSING: Final = (ServerOverloaded, ServerUnavailable, CallAborted)
+_PASSING: Final = (errors.ServerOverloaded, errors.ServerUnavailable, errors.CallAborted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +71,7 @@ class Waiting:
     """
 
     server: str
-    reason: CallError
+    reason: errors.CallError
     since: float
     patience: float
 
@@ -87,7 +83,9 @@ class Waiting:
     @property
     def why(self) -> str:
         """The words for what the server does instead of its work."""
-        return "does not answer" if isinstance(self.reason, ServerUnavailable) else "refuses work for now"
+        return (
+            "does not answer" if isinstance(self.reason, errors.ServerUnavailable) else "refuses work for now"
+        )
 
     def __str__(self) -> str:
         at_most = "" if math.isinf(self.patience) else f" of at most {self.patience:g} s"
@@ -157,9 +155,9 @@ class Attempts:
         """Seconds for the attempt that begins now; None for no limit."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
-    def pause_after(self, failure: CallError) -> float | None:
+    def pause_after(self, failure: errors.CallError) -> float | None:
         """Seconds until the next attempt; None if there is to be none."""
-        is_away = failure.code is grpc.StatusCode.UNAVAILABLE or isinstance(failure, ConnectionLost)
+        is_away = failure.code is grpc.StatusCode.UNAVAILABLE or isinstance(failure, errors.ConnectionLost)
         if not is_away or self._more == 0:
             return None
         pause = self._pause * random.uniform(0.8, 1.2)  # noqa: S311 - nothing secret
@@ -191,7 +189,7 @@ class Wait:
     ) -> None:
         (self._patience.answered if error is None else self._patience.ended)(self)
 
-    def pause_after(self, failure: CallError) -> float:
+    def pause_after(self, failure: errors.CallError) -> float:
         """Seconds until the next round.
 
         Raises:
@@ -200,7 +198,7 @@ class Wait:
         patience = self._patience
         if not isinstance(failure, _PASSING):
             raise failure from failure.__cause__
-        if not patience.met and not isinstance(failure, ServerOverloaded):
+        if not patience.met and not isinstance(failure, errors.ServerOverloaded):
             raise failure from failure.__cause__
         now = time.monotonic()
         self._since = now if self._since is None else self._since

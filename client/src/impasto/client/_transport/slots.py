@@ -1,4 +1,4 @@
-"""How many calls the asynchronous client has under way at once: no more than the setting, nor than the server takes."""
+"""The calls that the asynchronous client has under way at once: as many as the setting allows and the server takes."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ FLOAT8_VAL: Final = ValueField(18, "float8_val", "blob", LENGTH)
 
 @dataclass(frozen=True)
 class WireType:
-    """How one element type travels.
+    """An element type on the wire.
 
     Attributes:
         number: the DataType enumerator's.

@@ -134,7 +134,7 @@ def _tag(message: memoryview, position: int) -> tuple[int, int, int]:
 
 
 def _value(message: memoryview, position: int, kind: int) -> tuple[int, int]:
-    """Where the value of a field begins and ends, given where its tag ends."""
+    """Find where the value of a field begins and ends, given where its tag ends."""
     start = stop = position
     if kind == LENGTH:
         length, start = _varint(message, position, _LONGEST)
@@ -151,7 +151,7 @@ def _value(message: memoryview, position: int, kind: int) -> tuple[int, int]:
 
 
 def _after_group(message: memoryview, position: int, number: int, level: int) -> int:
-    """Where a group ends, given where the tag that opens it ends."""
+    """Find where a group ends, given where the tag that opens it ends."""
     open_groups = [number]
     while open_groups:
         if level + len(open_groups) > _MOST_LEVELS:

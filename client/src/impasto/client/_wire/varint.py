@@ -51,7 +51,7 @@ def _below_256(raw: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 
 def _block_below_256(raw: NDArray[np.uint8]) -> bytes | memoryview | None:
-    """As `_below_256`, of a block that ends with the end of a value.
+    """Do what `_below_256` does for a block that ends with the end of a value.
 
     Values from 128 to 255 take two bytes, v and 1. In UTF-8 the same code points take two bytes too, so a few passes
     over the bytes make them UTF-8 in place, and Python's decoder (the fastest that squeezes out bytes: boolean

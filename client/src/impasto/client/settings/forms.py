@@ -155,19 +155,19 @@ class Setting:
     optional: bool = False
     secret: bool = False
 
-    def checked(self, value: object, *, where: str) -> Any:
-        """The value to use. Raises SettingsError, which begins with `where`."""
-        return None if value is None and self.optional else self._read(_same, value, where)
+    def checked(self, value: object, *, where: str, read: Callable[[Any], Any] = _same) -> Any:
+        """Return the value to use.
 
-    def from_text(self, text: str, *, where: str) -> Any:
-        """The value that a variable's text stands for. Raises SettingsError."""
-        return self._read(self.form.from_text, text, where)
+        Args:
+            value: what was given.
+            where: the argument, the variable, or the file and key; the message begins with it.
+            read: makes of it what the setting may be: the form's `from_text` or `from_file`.
 
-    def from_file(self, value: object, *, where: str) -> Any:
-        """The value that a value in a file stands for. Raises SettingsError."""
-        return self._read(self.form.from_file, value, where)
-
-    def _read(self, read: Callable[[Any], Any], value: object, where: str) -> Any:
+        Raises:
+            SettingsError: it cannot be used.
+        """
+        if value is None and self.optional:
+            return None
         cause: Exception | None = None
         try:
             held = read(value)

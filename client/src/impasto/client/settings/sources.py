@@ -31,7 +31,7 @@ _TABLES: Final = {key.partition(".")[0] for key in _BY_KEY if "." in key}
 
 
 class Options(TypedDict, total=False):
-    """What the constructor of a client takes by keyword beside `settings`; None and left out are the same.
+    """The keywords of a client's constructor beside `settings`; None and left out are the same.
 
     `timeout` in seconds is for each kind of call. `config` names the configuration file. The others are the fields of
     Settings.
@@ -55,7 +55,7 @@ class Options(TypedDict, total=False):
 def resolve(
     address: str | None = None, *, settings: Settings | None = None, **options: Unpack[Options]
 ) -> Settings:
-    """The settings of a client: the arguments, and for what they leave open the environment and the file.
+    """Return the settings of a client: the arguments, and for what they leave open the environment and the file.
 
     Args:
         address: the server.
@@ -105,16 +105,16 @@ class Given:
 
 
 Layer = Mapping[str, Given]
-"""What one source says, by the settings' names."""
+"""The values of one source, by the settings' names."""
 
 
 def ambient(*, config: str | os.PathLike[str] | None = None) -> dict[str, Given]:
-    """What the configuration file and the environment say. Raises SettingsError."""
+    """Return the settings of the configuration file and of the environment. Raises SettingsError."""
     return merged(from_file(config), from_environment())
 
 
 def merged(*layers: Layer) -> dict[str, Given]:
-    """The layers as one, the later before the earlier.
+    """Merge the layers into one, the later before the earlier.
 
     In each, `timeout` stands for all kinds of call, and what says something of TLS switches it on unless it says no.
     """
@@ -129,7 +129,7 @@ def merged(*layers: Layer) -> dict[str, Given]:
 
 
 def fields(found: Layer) -> dict[str, Any]:
-    """The fields of Settings that these values make; those that none of them is about are left out.
+    """Return the fields of Settings that these values make; those that none of them is about are left out.
 
     Raises:
         SettingsError: values do not go together.
@@ -151,7 +151,7 @@ def fields(found: Layer) -> dict[str, Any]:
 
 
 def _check_pauses(found: Layer) -> None:
-    """Raises SettingsError if they do not go together; it says where each is, or would be, set."""
+    """Check that the pauses go together; the SettingsError names where each is, or would be, set."""
     default = Retries()
     first, longest = (
         found.get(f"retries.{name}")
@@ -162,16 +162,17 @@ def _check_pauses(found: Layer) -> None:
 
 
 def from_environment() -> dict[str, Given]:
-    """What the variables say; an empty one says nothing. Raises SettingsError."""
-    return {
-        setting.name: Given(setting.from_text(text, where=setting.variable), setting.variable)
-        for setting in SETTINGS
-        if (text := os.environ.get(setting.variable))
-    }
+    """Return the settings of the environment; an empty variable sets nothing. Raises SettingsError."""
+    found: dict[str, Given] = {}
+    for setting in SETTINGS:
+        if text := os.environ.get(setting.variable):
+            value = setting.checked(text, where=setting.variable, read=setting.form.from_text)
+            found[setting.name] = Given(value, setting.variable)
+    return found
 
 
 def from_file(config: str | os.PathLike[str] | None) -> dict[str, Given]:
-    """What the configuration file says.
+    """Return the settings of the configuration file.
 
     Args:
         config: the file; else IMPASTO_CLIENT_CONFIG names it, else it is the person's own, which need not be there.
@@ -187,13 +188,13 @@ def from_file(config: str | os.PathLike[str] | None) -> dict[str, Given]:
         setting = _BY_KEY.get(key)
         if setting is None:
             raise SettingsError(f"{key} in {path} is no setting{_similar(key)}")
-        read = setting.from_file(value, where=f"{key} in {path}")
+        read = setting.checked(value, where=f"{key} in {path}", read=setting.form.from_file)
         found[setting.name] = Given(_absolute(setting, read, path), str(path), key)
     return found
 
 
 def config_file(config: str | os.PathLike[str] | None) -> Path | None:
-    """The file that is read: the one named, here or by IMPASTO_CLIENT_CONFIG, else the person's own if it is there."""
+    """Return the file that is read: the one that is named, else the person's own if it is there."""
     named = config or os.environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)
@@ -203,7 +204,7 @@ def config_file(config: str | os.PathLike[str] | None) -> Path | None:
 
 
 def own_file() -> Path | None:
-    """Where the person's own configuration file would be; None for a user without a home."""
+    """Return the place of the person's own configuration file; None for a user without a home."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(base):  # the specification wants a relative one to be ignored  # noqa: PTH117
         try:

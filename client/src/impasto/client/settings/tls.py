@@ -50,7 +50,7 @@ class TlsOptions:
     )
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
-        """What a gRPC channel needs. Raises CertificateError."""
+        """Return the credentials of a gRPC channel. Raises CertificateError."""
         self.context()  # says what is wrong with a file; gRPC would only fail to connect
         ca, certificate, key = (
             None if path is None else Path(path).read_bytes()
@@ -59,11 +59,11 @@ class TlsOptions:
         return grpc.ssl_channel_credentials(ca, key, certificate)
 
     def channel_options(self) -> list[tuple[str, Any]]:
-        """The options of a gRPC channel that go with the credentials."""
+        """Return the options of a gRPC channel that go with the credentials."""
         return [("grpc.ssl_target_name_override", self.server_name)] if self.server_name else []
 
     def context(self) -> ssl.SSLContext:
-        """The same for Python's own TLS.
+        """Return the context for Python's own TLS.
 
         Raises:
             CertificateError: a file cannot be read, is not PEM or is encrypted; certificate and key do not

@@ -13,12 +13,7 @@ from typing import Any, Final, Literal
 from impasto.client.errors import SettingsError
 from impasto.client.images import MAX_PIXELS
 from impasto.client.settings import forms
-from impasto.client.settings.addresses import (
-    ADDRESS_VARIABLE,
-    DEFAULT_ADDRESS,
-    endpoints,
-    is_on_this_machine,
-)
+from impasto.client.settings.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS, endpoints, is_on_this_machine
 from impasto.client.settings.forms import Setting, check_fields, documented, part_of, setting, settings_of
 from impasto.client.settings.tls import TlsOptions
 
@@ -39,7 +34,7 @@ _SHORTEST_PAUSE: Final = 0.01
 @documented
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
-    """How long a call of each kind may take, in seconds, retries included; `math.inf` for no limit.
+    """The time that a call of each kind may take, in seconds, retries included; `math.inf` for no limit.
 
     A timeout is there to end a call that will not be answered, not to hurry one that will: a default is several times
     what the slowest sensible call of its kind takes on two CPU cores.
@@ -70,12 +65,12 @@ class Timeouts:
 
     @classmethod
     def of(cls, seconds: float) -> Timeouts:
-        """The same for each kind. Raises SettingsError."""
+        """Make one with the same time for each kind. Raises SettingsError."""
         each = float(BY_NAME["timeout"].checked(seconds, where="timeout"))
         return cls(status=each, predict=each, upscale=each, stylize=each, dream=each, transfer=each)
 
     def for_(self, kind: CallKind) -> float | None:
-        """The timeout of a call of this kind as gRPC takes it: None for no limit."""
+        """Return the timeout of a call of this kind as gRPC takes it: None for no limit."""
         seconds: float = getattr(self, kind)
         return None if math.isinf(seconds) else seconds
 
@@ -83,7 +78,7 @@ class Timeouts:
 @documented
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """How a call is sent again while the server is unavailable. Every call of this API can be sent twice.
+    """The attempts of a call while the server is unavailable. Every call of this API can be sent twice.
 
     Raises:
         SettingsError: one is out of its range, or the first pause longer than the longest.
@@ -111,7 +106,7 @@ class Retries:
 
 
 def check_pauses(first: float, longest: float, first_place: str, longest_place: str) -> None:
-    """Raises SettingsError if the first pause is longer than the longest; it names the places that they are from."""
+    """Check that the first pause is not longer than the longest; the SettingsError names their places."""
     if longest < first:
         raise SettingsError(
             f"{first_place}: the first pause is {first:g} s, but the longest is {longest:g} s ({longest_place}); "
@@ -215,11 +210,11 @@ class Settings:
 
     @property
     def has_credentials(self) -> bool:
-        """Whether each call carries a token, or an `authorization` of the metadata."""
+        """True if each call carries a token, or an `authorization` of the metadata."""
         return self.token is not None or _AUTHORIZATION in self.metadata
 
     def call_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
-        """The metadata of each call as gRPC takes it, the token included."""
+        """Return the metadata of each call as gRPC takes it, the token included."""
         own = tuple(self.metadata.items())
         return own if self.token is None else (*own, (_AUTHORIZATION, f"Bearer {self.token}"))
 
@@ -246,7 +241,7 @@ BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in SE
 
 
 def value_of(settings: Settings, setting: Setting) -> Any:
-    """The value of one setting; None where it is not set."""
+    """Return the value of one setting; None where it is not set."""
     group, _, member = setting.name.partition(".")
     if setting.name == "tls.enabled":
         return settings.tls is not None
