@@ -26,7 +26,7 @@ import numpy as np
 from environments import LIBRARIES, REPOSITORY, Environment, build
 from PIL import Image
 
-from impasto.client.wire.writer import delimited
+from impasto.client._wire.format import delimited
 from impasto.serving.local.tensors import to_wire
 
 WIDTH, HEIGHT = 1920, 1080

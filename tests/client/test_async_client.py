@@ -257,12 +257,9 @@ def test_a_task_that_is_cancelled_while_its_client_is_closed_is_cancelled() -> N
         asyncio.run(close(server.address))
 
 
-@pytest.mark.parametrize("hedge", [None, 0.01])
-def test_a_closed_client_says_so_to_calls_that_wait_for_a_place_and_to_later_ones(
-    hedge: float | None,
-) -> None:
+def test_a_closed_client_says_so_to_calls_that_wait_for_a_place_and_to_later_ones() -> None:
     async def close(address: str) -> None:
-        client = AsyncClient(address, max_in_flight=1, hedge=hedge)
+        client = AsyncClient(address, max_in_flight=1)
         tasks = [asyncio.create_task(client.predict("any", {"x": number})) for number in range(3)]
         await asyncio.to_thread(server.arrived.wait, 30)
         await client.close()

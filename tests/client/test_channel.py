@@ -13,8 +13,8 @@ import pytest
 from certificates import Authority
 from client_servers import ScriptedServer, aborting, prediction, scripted
 from impasto.client import Client, Retries, Settings, Timeouts, TlsOptions, errors
-from impasto.client.addresses import resolved
-from impasto.client.channel import channel_options
+from impasto.client._transport.channel import channel_options
+from impasto.client.settings.addresses import resolved
 
 ONE = np.zeros(1, np.float32)
 

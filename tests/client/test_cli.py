@@ -15,8 +15,8 @@ import pytest
 
 from client_servers import aborting, scripted
 from counting_server import counting
-from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
+from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from model_servers import ModelServer
 
 

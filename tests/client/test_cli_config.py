@@ -8,27 +8,26 @@ from typing import Any
 
 import pytest
 
-from impasto.client._settings_table import SETTINGS
+from impasto.client import MAX_PIXELS
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.config import config
+from impasto.client.settings.values import SETTINGS
 
 FILE = """
 server = "models.example:1"
 timeout = 30
 token = "sesame"
-hedge = 2
+patience = 2
 [metadata]
 x-key = "sesame"
 [tls]
 enabled = true
-[profiles.here]
-server = "localhost:2"
 """
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in [*(s.variable for s in SETTINGS), "IMPASTO_CLIENT_CONFIG", "IMPASTO_PROFILE"]:
+    for variable in [*(s.variable for s in SETTINGS), "IMPASTO_CLIENT_CONFIG"]:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -51,27 +50,27 @@ def shown(*arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]
 def test_every_setting_is_shown_with_its_default_and_its_variable(capsys: pytest.CaptureFixture[str]) -> None:
     found = shown(capsys=capsys)
     assert found["file"] is None
-    assert set(found["settings"]) == {s.file_key for s in SETTINGS if s.name != "timeout"}
+    assert set(found["settings"]) == {s.key for s in SETTINGS if s.name != "timeout"}
     assert {entry["source"] for entry in found["settings"].values()} == {"default"}
     assert found["settings"]["server"] == {
         "value": "localhost:8500",
         "source": "default",
         "variable": "IMPASTO_SERVER",
     }
-    assert found["settings"]["hedge"]["value"] == "inf"
+    assert found["settings"]["max_pixels"]["value"] == MAX_PIXELS
 
 
 def test_each_setting_is_shown_with_the_place_that_it_comes_from(
     file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("IMPASTO_HEDGE", "0.5")
-    arguments = ["--config", str(file), "--profile", "here", "--tls-ca", "ca.pem"]
+    monkeypatch.setenv("IMPASTO_PATIENCE", "inf")
+    arguments = ["--config", str(file), "--tls-ca", "ca.pem"]
     found = shown(*arguments, capsys=capsys)
     assert found["file"] == str(file)
     sources = {key: (entry["value"], entry["source"]) for key, entry in found["settings"].items()}
-    assert sources["server"] == ("localhost:2", f"{file}, profile here")
+    assert sources["server"] == ("models.example:1", str(file))
     assert sources["timeouts.dream"] == (30.0, str(file))
-    assert sources["hedge"] == (0.5, "IMPASTO_HEDGE")
+    assert sources["patience"] == ("inf", "IMPASTO_PATIENCE")
     assert sources["tls.ca"] == ("ca.pem", "--tls-ca")
     assert sources["tls.enabled"] == (True, "--tls-ca")
     assert sources["compression"] == ("none", "default")
@@ -98,7 +97,7 @@ def test_the_table_says_which_file_is_read_or_would_be(
     run(["config", "--config", str(file)])
     assert capsys.readouterr().out.endswith(f"\nThe configuration file is {file}.\n")
     run(["config", "--quiet"])
-    assert capsys.readouterr().out.splitlines()[-1].startswith("max_in_flight")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("max_pixels")
 
 
 def test_an_option_goes_before_the_environment_and_the_file(
@@ -124,11 +123,11 @@ def test_settings_that_cannot_be_used_end_every_command_as_a_wrong_command_line_
 ) -> None:
     assert run([command, "--config", str(file), "--no-tls"]) == exit_codes.USAGE
     assert "impasto: token: without TLS, everyone on the way to models.example:1" in capsys.readouterr().err
-    monkeypatch.setenv("IMPASTO_HEDGE", "soon")
+    monkeypatch.setenv("IMPASTO_PATIENCE", "soon")
     assert run([command]) == exit_codes.USAGE
     message = (
-        "impasto: IMPASTO_HEDGE: 'soon' cannot be used; it must be seconds, more than 0, at most 1000000; "
-        "`inf` for never\n"
+        "impasto: IMPASTO_PATIENCE: 'soon' cannot be used; it must be seconds, 0 or more, at most 1000000; "
+        "`inf` for no end\n"
     )
     assert capsys.readouterr().err == message
 
@@ -137,4 +136,4 @@ def test_every_option_that_a_setting_names_is_there() -> None:
     there = {name for parameter in config.params for name in (*parameter.opts, *parameter.secondary_opts)}
     named = {name for setting in SETTINGS for name in setting.flag.split("/") if name}
     assert named <= there
-    assert {"--config", "--profile"} <= there
+    assert "--config" in there

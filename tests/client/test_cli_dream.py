@@ -21,8 +21,8 @@ from PIL import Image
 
 from dream_processes import impasto, server_process, wait_until
 from impasto.client import Client, zoom_in
-from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
+from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from model_servers import ModelServer
 from pictures import load, pixels, save
 

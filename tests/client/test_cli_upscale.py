@@ -20,8 +20,8 @@ from PIL import Image
 
 from client_servers import prediction, scripted
 from impasto.client import Client
-from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
+from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from model_servers import ModelServer
 from pictures import bomb, load, pixels, save
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client_servers import prediction, scripted
+from client_servers import prediction, scripted, status
 from counting_server import counting
 from impasto.client import AsyncClient, Client, State, errors
-from impasto.client._dtypes import WIRE_TYPES
-from impasto.client.wire import serving_pb2 as wire
+from impasto.client._wire.dtypes import WIRE_TYPES
 from model_servers import ModelServer, serving
 
 
@@ -209,8 +208,8 @@ def test_metadata_names_every_dtype_and_an_unknown_rank(client: Client) -> None:
 
 
 def test_status_lists_the_versions(client: Client) -> None:
-    (status,) = client.status("half")
-    assert (status.version, status.state, status.error) == (1, State.AVAILABLE, "")
+    (found,) = client.status("half")
+    assert (found.version, found.state, found.error) == (1, State.AVAILABLE, "")
 
 
 @pytest.mark.parametrize("version", [None, 7])
@@ -220,10 +219,7 @@ def test_status_of_what_is_not_there(client: Client, version: int | None) -> Non
 
 
 def test_a_state_that_is_newer_than_this_client_is_unknown() -> None:
-    response = wire.GetModelStatusResponse()
-    response.model_version_status.add(version=1, state=99)
-    answer = response.SerializeToString()
-    with scripted(lambda *_: answer) as server, Client(server.address) as client:
+    with scripted(lambda *_: status(1, 99)) as server, Client(server.address) as client:
         assert client.status("m")[0].state is State.UNKNOWN
 
 
@@ -304,22 +300,17 @@ def test_waiting_for_a_model_that_never_comes_says_what_the_server_says(client: 
 
 
 def test_waiting_for_a_model_that_failed_to_load_says_why() -> None:
-    response = wire.GetModelStatusResponse()
-    status = response.model_version_status.add(version=3, state=wire.ModelVersionStatus.END)
-    status.status.error_message = "corrupt graph"
-    answer = response.SerializeToString()
     with (
-        scripted(lambda *_: answer) as server,
+        scripted(lambda *_: status(3, State.END.value, "corrupt graph")) as server,
         Client(server.address) as client,
         pytest.raises(errors.DeadlineExceeded, match="version 3 is END corrupt graph"),
     ):
         client.wait_ready(timeout=0.3, models=["m"])
 
 
-@pytest.mark.parametrize("hedge", [None, 0.01])
 @pytest.mark.parametrize("called_before", [False, True])
-def test_a_closed_client_says_so(toy_server: ModelServer, called_before: bool, hedge: float | None) -> None:
-    client = Client(toy_server.address, hedge=hedge)
+def test_a_closed_client_says_so(toy_server: ModelServer, called_before: bool) -> None:
+    client = Client(toy_server.address)
     if called_before:
         client.status("half")
     client.close()

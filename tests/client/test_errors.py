@@ -13,7 +13,7 @@ import pytest
 
 from client_servers import BATCH_MISMATCH, QUEUE_FULL, aborting, scripted
 from impasto.client import Client, Retries, errors
-from impasto.client._failures import how_to_start
+from impasto.client._transport.failures import how_to_start
 from impasto.client.errors import STATUS_ERRORS, CallError, ImpastoError
 from model_servers import serving
 

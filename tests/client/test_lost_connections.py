@@ -10,7 +10,7 @@ import pytest
 
 from client_servers import aborting, prediction, scripted
 from impasto.client import AsyncClient, Client, Retries, errors
-from impasto.client._grpc_texts import kind_of
+from impasto.client._transport.texts import kind_of
 from raw_http2 import (
     DATA,
     Act,

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.client import AsyncClient, Client
-from impasto.client._async_driver import in_thread
 from impasto.client._background import BackgroundLoop
+from impasto.client._transport.asynchronous import in_thread
 from impasto.client.errors import NotAnImage
 from impasto.client.mapping import Outcome, map_in_order
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from client_servers import aborting, metadata, prediction, scripted
 from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Waiting, errors
-from impasto.client._patience import Patience
+from impasto.client._transport.patience import Patience
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.waits import Waits
 from model_servers import ModelServer, serving

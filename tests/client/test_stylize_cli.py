@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import Client
-from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
+from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from model_servers import ModelServer, serving
 from pictures import load, pixels, save
 

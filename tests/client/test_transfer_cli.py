@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from dream_processes import impasto, wait_until
 from impasto.client import Client
-from impasto.client.addresses import ADDRESS_VARIABLE
 from impasto.client.cli import exit_codes, run
+from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from model_servers import ModelServer
 from pictures import load, pixels, save
 

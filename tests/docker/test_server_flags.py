@@ -97,7 +97,7 @@ def test_a_version_that_cannot_load_says_why_within_seconds(place: str) -> None:
 @pytest.mark.parametrize("place", PLACES)
 def test_clients_may_ping_as_often_as_ours_does(place: str) -> None:
     from impasto.client import Settings
-    from impasto.client.channel import channel_options
+    from impasto.client._transport.channel import channel_options
 
     allowed = channel_arguments_of(PLACES[place]())["grpc.http2.min_ping_interval_without_data_ms"]
     assert dict(channel_options(Settings()))["grpc.keepalive_time_ms"] > allowed

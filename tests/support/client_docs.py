@@ -5,11 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from pathlib import Path
+from typing import Final
 
-from impasto.client._settings_table import LARGEST_MESSAGE, SETTINGS, Setting
-from impasto.client.cli.config import value_of
 from impasto.client.errors import STATUS_ERRORS
 from impasto.client.settings import Settings
+from impasto.client.settings.forms import Setting
+from impasto.client.settings.values import LARGEST_MESSAGE, SETTINGS, value_of
+
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "client.md"
+
+
+def page_with_tables(page: str) -> str:
+    """The page with its tables as they are now, each between its marks."""
+    for name, table in (("settings", settings_table()), ("errors", errors_table())):
+        before, begin, rest = page.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- end of the {name} -->")
+        assert begin and end, f"docs/client.md has no marks for the {name}"
+        page = f"{before}{begin}{table}\n{end}{after}"
+    return page
 
 
 def settings_table() -> str:
@@ -30,7 +44,7 @@ def _row(setting: Setting) -> tuple[str, ...]:
     return (
         _code(_argument(setting)),
         _code(setting.variable),
-        _code(setting.file_key),
+        _code(setting.key),
         _code(setting.flag),
         setting.form.words,
         _default(setting),
@@ -71,3 +85,7 @@ def _code(text: str) -> str:
 def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

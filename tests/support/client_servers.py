@@ -13,9 +13,8 @@ from typing import Any
 import grpc
 from numpy.typing import NDArray
 
-from impasto.client import tensors
-from impasto.client.wire import serving_pb2 as wire
-from impasto.client.wire.writer import delimited, nested
+from impasto.client._wire import tensors
+from impasto.client._wire.format import delimited, nested, number
 
 Answer = Callable[[bytes, grpc.ServicerContext], bytes]
 
@@ -133,7 +132,10 @@ def prediction(**outputs: NDArray[Any]) -> bytes:
 
 def metadata(*signatures: str) -> bytes:
     """The bytes of a GetModelMetadataResponse for a model with these signatures, without inputs and outputs."""
-    definitions = wire.SignatureDefMap(signature_def={name: wire.SignatureDef() for name in signatures})
-    response = wire.GetModelMetadataResponse()
-    response.metadata["signature_def"].value = definitions.SerializeToString()
-    return response.SerializeToString()
+    definitions = b"".join(delimited(1, delimited(1, name.encode())) for name in signatures)
+    return delimited(2, delimited(1, b"signature_def") + delimited(2, delimited(2, definitions)))
+
+
+def status(version: int, state: int, error: str = "") -> bytes:
+    """The bytes of a GetModelStatusResponse for one version, whose state is a number of the server's."""
+    return delimited(1, number(1, version) + number(2, state) + delimited(3, delimited(2, error.encode())))

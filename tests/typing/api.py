@@ -74,7 +74,7 @@ def settings_and_constructors() -> None:
     assert_type(timeouts.for_("dream"), float | None)
     Client()
     Client("localhost:8500", timeout=3.0, tls=tls, token="secret", metadata={"tenant": "a", "key-bin": b"\0"})
-    Client("localhost:8500", timeout=timeouts, compression="gzip", config=Path("c.toml"), profile="lab")
+    Client("localhost:8500", timeout=timeouts, compression="gzip", config=Path("c.toml"), max_pixels=10**6)
     AsyncClient("localhost:8500", settings=settings, max_in_flight=10)
 
     Client(8500)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]

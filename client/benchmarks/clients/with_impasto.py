@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from worker import as_it_is, work
 
-from impasto.client import _calls as calls
+from impasto.client._transport import calls
 
 _CALL = calls.predict_call(calls.ModelRef("m"), {})
 

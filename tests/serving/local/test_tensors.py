@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 import toy_models
-from impasto.client.wire.writer import delimited
+from impasto.client._wire.format import delimited
 from impasto.serving.local.tensors import TensorParseError, from_proto, to_wire
 from impasto.serving.wire import encode_varints
 from official_stubs import OfficialClient

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from impasto.client import TlsOptions
-from impasto.client.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+from impasto.client.settings.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
 from impasto.serving.rollout.options import RolloutOptions, rollout_options
 from impasto.serving.rollout.whereabouts import MODELS_VARIABLE
 

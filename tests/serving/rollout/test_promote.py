@@ -31,7 +31,7 @@ from configurations import (
     write_configuration,
 )
 from impasto.client import Client
-from impasto.client.wire.writer import delimited
+from impasto.client._wire.format import delimited
 from impasto.serving.cli import main
 from model_servers import POLL, ModelServer, serving
 from official_stubs import OfficialClient, official_client

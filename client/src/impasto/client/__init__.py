@@ -13,9 +13,9 @@
 
 from __future__ import annotations
 
-from impasto.client import _grpc_log  # noqa: F401 # pyright: ignore[reportUnusedImport] - first: grpc reads what it sets
+from impasto.client import _transport  # noqa: F401 # pyright: ignore[reportUnusedImport] - first: grpc reads what it sets
 from impasto.client._jobs import Progress
-from impasto.client._patience import Waiting
+from impasto.client._transport.patience import Waiting
 from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
 from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress, zoom_in
@@ -24,9 +24,8 @@ from impasto.client.files import write_picture
 from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.mapping import CONCURRENCY, Outcome
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
-from impasto.client.settings import Retries, Settings, Timeouts
+from impasto.client.settings import Retries, Settings, Timeouts, TlsOptions
 from impasto.client.stylize import StyleSource, StyleVector
-from impasto.client.tls import TlsOptions
 from impasto.client.transfer import TransferDescription, TransferOptions, TransferProgress
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from impasto.client._calls import Outputs
+from impasto.client._transport.calls import Outputs
 from impasto.client.errors import DecodeError
 from impasto.client.signatures import Signature
 

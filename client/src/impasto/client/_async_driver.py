@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
-from impasto.client._calls import Call
 from impasto.client._driver import OnProgress
 from impasto.client._jobs import Pause, Progress, Snapshot
-from impasto.client._patience import Patience, PatienceWanted, Waiting
 from impasto.client._prepared import Prepare, Prepared
+from impasto.client._transport.asynchronous import in_thread
+from impasto.client._transport.calls import Call
+from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import CallError
 from impasto.client.settings import CallKind
 
@@ -27,22 +28,6 @@ class Finished(Generic[ResultT]):
     """The last thing that a driven job gives: an async generator returns nothing."""
 
     result: ResultT
-
-
-async def in_thread(function: Callable[[], ResultT]) -> ResultT:
-    """Call `function` in a thread, so that the event loop goes on meanwhile.
-
-    A thread cannot be stopped: whoever is cancelled while it runs waits for its end, and nothing runs on behind their
-    back.
-    """
-    running = asyncio.get_running_loop().run_in_executor(None, function)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()  # looked at, so that nobody warns of it
-        raise
 
 
 async def drive(
@@ -83,8 +68,6 @@ async def drive(
                 await asyncio.sleep(step.seconds)
             elif isinstance(step, PatienceWanted):
                 answer = patience
-            elif isinstance(step, Waiting):
-                patience.waits(job, step)
             else:
                 try:
                     answer = await send(step)

@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar, cast
 
-from impasto.client._calls import Call
 from impasto.client._jobs import Pause, Progress, Snapshot
-from impasto.client._patience import Patience, PatienceWanted, Waiting
 from impasto.client._prepared import Prepare, Prepared
+from impasto.client._transport.calls import Call
+from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import CallError
 from impasto.client.settings import CallKind
 
@@ -49,8 +49,6 @@ def drive(
                 time.sleep(step.seconds)
             elif isinstance(step, PatienceWanted):
                 answer = patience
-            elif isinstance(step, Waiting):
-                patience.waits(job, step)
             else:
                 try:
                     answer = send(step)

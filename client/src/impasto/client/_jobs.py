@@ -1,8 +1,8 @@
 """Long jobs, written once: generators that yield what to do next and receive its result.
 
 A job does no I/O. It yields a Call and receives the parsed answer (or has the CallError thrown in); it yields
-PatienceWanted and receives how long it may wait for its server; it yields a Progress or a Waiting for the caller's
-callbacks, a Pause to wait, or a Snapshot to keep, and receives None. A sync driver runs it with blocking calls, an
+PatienceWanted and receives how long it may wait for its server; it yields a Progress for the caller's callback, a
+Pause to wait, or a Snapshot to keep, and receives None. A sync driver runs it with blocking calls, an
 async one with awaits.
 """
 
@@ -15,10 +15,10 @@ from typing import Any, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
-from impasto.client import _calls as calls
-from impasto.client._deadlines import check_timeout
-from impasto.client._failures import how_to_start
-from impasto.client._patience import PatienceWanted, Waiting
+from impasto.client._transport import calls
+from impasto.client._transport.calls import check_timeout
+from impasto.client._transport.failures import how_to_start
+from impasto.client._transport.patience import PatienceWanted
 from impasto.client.errors import (
     CallAborted,
     CallError,
@@ -66,7 +66,7 @@ class Snapshot:
 
 
 ResultT = TypeVar("ResultT")
-Step: TypeAlias = "calls.Call[Any] | Progress | Pause | Snapshot | PatienceWanted | Waiting"
+Step: TypeAlias = "calls.Call[Any] | Progress | Pause | Snapshot | PatienceWanted"
 Job: TypeAlias = Generator[Step, Any, ResultT]
 
 _POLL_SECONDS = 0.1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from impasto.client._calls import Call, ModelRef
 from impasto.client._jobs import Job, Pause, Snapshot
-from impasto.client._retries import patiently
+from impasto.client._transport.calls import Call, ModelRef
+from impasto.client._transport.patience import patiently
 from impasto.client.checkpoint import check_same_job
 from impasto.client.errors import CheckpointError, ModelNotFound, VersionGone
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client import _calls as calls
 from impasto.client._async_driver import drive, finish
-from impasto.client._async_transport import AsyncTransport
-from impasto.client._deadlines import call_timeout
 from impasto.client._driver import OnProgress
 from impasto.client._jobs import Progress, predict_job, wait_ready_job
-from impasto.client._patience import OnWait, Patience
 from impasto.client._prepared import Prepared
+from impasto.client._transport import calls
+from impasto.client._transport.asynchronous import AsyncTransport
+from impasto.client._transport.calls import call_timeout
+from impasto.client._transport.patience import OnWait, Patience
 from impasto.client.dream.async_methods import AsyncDreamMethods
 from impasto.client.images import MAX_PIXELS, ImageSource
 from impasto.client.mapping import CONCURRENCY, Outcome, map_in_order

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client import _calls as calls
 from impasto.client._background import BackgroundLoop
-from impasto.client._deadlines import call_timeout
 from impasto.client._driver import OnProgress
 from impasto.client._jobs import Progress, predict_job, wait_ready_job
-from impasto.client._patience import OnWait, Patience
 from impasto.client._prepared import Prepared
-from impasto.client._transport import SyncTransport
+from impasto.client._transport import calls
+from impasto.client._transport.blocking import SyncTransport
+from impasto.client._transport.calls import call_timeout
+from impasto.client._transport.patience import OnWait, Patience
 from impasto.client.async_client import AsyncClient
 from impasto.client.dream.methods import DreamMethods
 from impasto.client.images import MAX_PIXELS, ImageSource
@@ -49,7 +49,7 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         on_wait: called about once a second with a Waiting while a job waits for a server that is away, in the thread
             that runs the job, and with None when it goes on.
         **options: `timeout` in seconds for each call (every method can override it), `tls`, `token` and the other
-            fields of Settings; `config` and `profile` for the configuration file. What is None or left out comes
+            fields of Settings; `config` for the configuration file. What is None or left out comes
             from the environment or the file. See Options, and docs/client.md for the table of all.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client import _descriptions
+from impasto.client._wire import messages
 from impasto.client.metadata import SignatureInfo, TensorInfo
 from impasto.client.signatures import Model, TensorSpec
 
@@ -20,9 +20,9 @@ def read_signatures(definitions: Mapping[str, bytes]) -> dict[str, SignatureInfo
         DecodeError: one of them cannot be parsed.
     """
     return {
-        name: _descriptions.signature(name, definition)
+        name: messages.signature(name, definition)
         for name, definition in sorted(definitions.items())
-        if not _descriptions.is_internal(name)
+        if not messages.is_internal(name)
     }
 
 

@@ -46,9 +46,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class ImpastoError(Exception):
@@ -91,6 +94,12 @@ class CallError(ImpastoError):
         self.details = details
         self.address = address
         self.model = model
+
+    def in_words(self, message: str) -> Self:
+        """Return the same failure with another message."""
+        return type(self)(
+            message, code=self.code, details=self.details, address=self.address, model=self.model
+        )
 
 
 class InvalidInput(CallError, ValueError):

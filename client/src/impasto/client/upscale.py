@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from impasto.client._calls import ModelRef, Outputs, predict_with_version_call
 from impasto.client._jobs import Job, Progress
 from impasto.client._pinning import ask, begun_again, pinned_to
 from impasto.client._prepared import Prepared
+from impasto.client._transport.calls import ModelRef, Outputs, predict_with_version_call
 from impasto.client.errors import DecodeError
 from impasto.client.images import ImageSource, Picture, read_picture
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN

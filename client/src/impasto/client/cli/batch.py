@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from PIL import Image
 
-from impasto.client._async_driver import in_thread
 from impasto.client._jobs import Progress
+from impasto.client._transport.asynchronous import in_thread
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common

@@ -9,12 +9,13 @@ from typing import Any, Final, cast
 
 import click
 
-from impasto.client._settings_sources import Given, config_file, fields, own_file
-from impasto.client._settings_table import SETTINGS, Setting
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import print_json, print_table
 from impasto.client.cli.streams import print_line
 from impasto.client.settings import Settings
+from impasto.client.settings.forms import Setting
+from impasto.client.settings.sources import Given, config_file, fields, own_file
+from impasto.client.settings.values import SETTINGS, value_of
 
 _HIDDEN: Final = "***"
 
@@ -39,28 +40,19 @@ def config(*, common: Common) -> None:
             {
                 "file": None if path is None else str(path),
                 "settings": {
-                    setting.file_key: {"value": value, "source": source, "variable": setting.variable}
+                    setting.key: {"value": value, "source": source, "variable": setting.variable}
                     for setting, value, source in entries
                 },
             }
         )
         return
-    rows = [(setting.file_key, _words(value), source, setting.variable) for setting, value, source in entries]
+    rows = [(setting.key, _words(value), source, setting.variable) for setting, value, source in entries]
     print_table(("SETTING", "VALUE", "FROM", "VARIABLE"), rows)
     if not common.quiet:
         if path is not None:
             print_line(f"\nThe configuration file is {path}.")
         elif (own := own_file()) is not None:
             print_line(f"\nThere is no configuration file; {own} would be read.")
-
-
-def value_of(settings: Settings, setting: Setting) -> Any:
-    """The value of one setting; None where it is not set."""
-    group, _, member = setting.name.partition(".")
-    if setting.name == "tls.enabled":
-        return settings.tls is not None
-    value = getattr(settings, group, None)
-    return getattr(value, member, None) if member else value
 
 
 def _shown(setting: Setting, value: Any) -> Any:

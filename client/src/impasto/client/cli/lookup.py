@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from impasto.client._calls import ModelRef, metadata_call
-from impasto.client._driver import drive, finish
-from impasto.client._patience import Patience
-from impasto.client._prepared import Prepared
-from impasto.client._retries import patiently
+import time
+
+from impasto.client._transport.patience import Patience, Wait
 from impasto.client.cli.picture_options import Reference
 from impasto.client.client import Client
+from impasto.client.errors import CallError
 from impasto.client.metadata import ModelMetadata
 
 
@@ -21,7 +20,9 @@ def look_up(client: Client, reference: Reference) -> ModelMetadata:
         CallError: at once if the server does not answer, or has no such model.
     """
     model, version, label = reference["model"], reference["version"], reference["label"]
-    job = patiently(metadata_call(ModelRef(model, version, label)))
-    patience = Patience(client.settings.patience)
-    steps = drive(Prepared(job), lambda call: client.metadata(model, version=version, label=label), patience)
-    return finish(steps, None)
+    with Wait(Patience(client.settings.patience)) as wait:
+        while True:
+            try:
+                return client.metadata(model, version=version, label=label)
+            except CallError as error:
+                time.sleep(wait.pause_after(error))

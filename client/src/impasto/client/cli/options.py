@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from impasto.client._settings_sources import Given, Layer, ambient, fields, from_environment, merged
-from impasto.client._settings_table import BY_NAME
-from impasto.client.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
 from impasto.client.cli.numbers import Number
 from impasto.client.cli.waits import Waits
 from impasto.client.client import Client
 from impasto.client.settings import Settings
+from impasto.client.settings.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+from impasto.client.settings.sources import Given, Layer, ambient, fields, from_environment, merged
+from impasto.client.settings.values import BY_NAME
 
 _Values = Mapping[str, object]
 
@@ -29,14 +29,12 @@ class Common:
         quiet: no progress and no summary; errors are still shown.
         given: the settings that options give.
         config: the configuration file; None for the environment's or the person's own.
-        profile: the profile in it; None for the environment's or none.
     """
 
     as_json: bool
     quiet: bool
     given: Layer = field(default_factory=dict[str, Given])
     config: str | None = None
-    profile: str | None = None
 
     @functools.cached_property
     def waits(self) -> Waits:
@@ -45,7 +43,7 @@ class Common:
 
     def found(self) -> dict[str, Given]:
         """What the options, the environment and the configuration file say. Raises SettingsError."""
-        return merged(ambient(config=self.config, profile=self.profile), self.given)
+        return merged(ambient(config=self.config), self.given)
 
     def settings(self) -> Settings:
         """The settings in force. Raises SettingsError."""
@@ -72,7 +70,6 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="How long each call to the server may take.  [default: by what it does; see `impasto config`]",
     )
     @click.option("--config", metavar="FILE", help="The configuration file.  [default: see `impasto config`]")
-    @click.option("--profile", metavar="NAME", help="The profile in the configuration file.")
     @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
     @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary, only errors.")
     @_tls_options
@@ -82,7 +79,6 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         server: str | None,
         timeout: float | None,
         config: str | None,
-        profile: str | None,
         as_json: bool,
         quiet: bool,
         tls: bool | None,
@@ -99,7 +95,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 **_tls(tls, tls_ca, tls_cert, tls_key, tls_server_name),
             }
         )
-        return command(common=Common(as_json, quiet, given, config, profile), **rest)
+        return command(common=Common(as_json, quiet, given, config), **rest)
 
     return wrapped
 

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from impasto.client.addresses import endpoints, join
 from impasto.client.client import Client
 from impasto.client.errors import CallError
 from impasto.client.settings import Settings
+from impasto.client.settings.addresses import endpoints, join
 
 AnswerT = TypeVar("AnswerT")
 

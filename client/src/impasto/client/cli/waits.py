@@ -6,7 +6,7 @@ import math
 import threading
 import time
 
-from impasto.client._patience import Waiting
+from impasto.client._transport.patience import Waiting
 from impasto.client.cli.streams import note
 
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._answers import output
-from impasto.client._calls import Call, ModelRef, Outputs, predict_call
 from impasto.client._chunks import Pace
 from impasto.client._jobs import Job, Snapshot
 from impasto.client._pinning import ask, pinned_by, pinned_to
+from impasto.client._transport.calls import Call, ModelRef, Outputs, predict_call
 from impasto.client._values import whole
 from impasto.client.checkpoint import check_same_job
 from impasto.client.dream.description import DreamDescription, describe_call, read_description, sizes_call

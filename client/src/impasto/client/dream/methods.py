@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from impasto.client._calls import ModelRef
 from impasto.client._driver import OnProgress, Runner
 from impasto.client._prepared import Prepared
+from impasto.client._transport.calls import ModelRef
 from impasto.client.dream.description import DreamDescription
 from impasto.client.dream.job import describe_job
 from impasto.client.dream.options import DreamKeywords

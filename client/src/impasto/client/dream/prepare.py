@@ -6,8 +6,8 @@ import os
 
 from PIL import Image
 
-from impasto.client._calls import ModelRef
 from impasto.client._prepared import Prepared
+from impasto.client._transport.calls import ModelRef
 from impasto.client.checkpoint import CheckpointFile
 from impasto.client.dream.job import dream_job
 from impasto.client.dream.options import DreamKeywords, DreamOptions

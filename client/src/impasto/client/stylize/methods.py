@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from impasto.client._calls import ModelRef
 from impasto.client._driver import OnProgress, Runner
 from impasto.client._jobs import Progress
 from impasto.client._prepared import Prepared
+from impasto.client._transport.calls import ModelRef
 from impasto.client.images import MAX_PIXELS, ImageSource
 from impasto.client.signatures import STYLIZE
 from impasto.client.stylize.job import MAX_SIDE, Painting

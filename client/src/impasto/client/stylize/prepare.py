@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from impasto.client._calls import ModelRef
 from impasto.client._prepared import Prepared
+from impasto.client._transport.calls import ModelRef
 from impasto.client.images import ImageSource, read_picture
 from impasto.client.stylize.job import Painting, style_job, stylize_job
 from impasto.client.stylize.style import StyleSource, StyleVector, read_blend

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from impasto.client._answers import decimal, output, told
-from impasto.client._calls import Call, ModelRef, Outputs, predict_call, predict_with_version_call
+from impasto.client._transport.calls import Call, ModelRef, Outputs, predict_call, predict_with_version_call
 from impasto.client.signatures import TRANSFER
 
 _SIGNATURE: Final = "describe"

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._answers import output
-from impasto.client._calls import Call, ModelRef, Outputs, predict_call
 from impasto.client._chunks import Pace
 from impasto.client._jobs import Job, Snapshot
 from impasto.client._pinning import ask, pinned_by, pinned_to
+from impasto.client._transport.calls import Call, ModelRef, Outputs, predict_call
 from impasto.client._values import whole
 from impasto.client.transfer.canvas import Canvas
 from impasto.client.transfer.description import (

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from impasto.client._calls import ModelRef
 from impasto.client._prepared import Prepared
+from impasto.client._transport.calls import ModelRef
 from impasto.client.checkpoint import CheckpointFile
 from impasto.client.images import ImageSource
 from impasto.client.transfer.job import transfer_job

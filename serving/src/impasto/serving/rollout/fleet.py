@@ -10,7 +10,7 @@ import grpc
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.client import Client, Settings, State, Timeouts, TlsOptions, VersionStatus
-from impasto.client.channel import open_channel
+from impasto.client._transport.channel import open_channel
 from impasto.client.errors import ModelNotFound
 from impasto.serving.errors import RolloutError
 from impasto.serving.wire import delimited

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from impasto.client.tls import TlsOptions
+    from impasto.client.settings.tls import TlsOptions
 
 LOAD_SECONDS: Final = 600.0
 """The default for the seconds that a version may take to load, and that a command waits for another rollout."""
@@ -94,7 +94,7 @@ def _tls(values: dict[str, Any]) -> TlsOptions | None:
         enabled = bool(files)
     if not enabled:
         return None
-    from impasto.client.tls import TlsOptions  # the import of the client takes a moment
+    from impasto.client.settings.tls import TlsOptions  # the import of the client takes a moment
 
     return TlsOptions(**files)
 

@@ -1,0 +1,170 @@
+"""Calls as values: a method, the request's bytes, and how to read the response. No I/O here.
+
+A sync and an async transport send the same Call; only the awaiting differs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from impasto.client._inputs import as_array
+from impasto.client._transport.patience import Patience
+from impasto.client._values import whole
+from impasto.client._wire import messages
+from impasto.client._wire.tensors import Array, as_utf8
+from impasto.client.errors import InvalidInput
+from impasto.client.metadata import ModelMetadata, VersionStatus
+from impasto.client.settings import MOST_SECONDS, CallKind, Timeouts
+from impasto.client.signatures import SERVING_DEFAULT
+
+Outputs = dict[str, Array]
+Result_co = TypeVar("Result_co", covariant=True)
+
+PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
+METADATA: Final = "/tensorflow.serving.PredictionService/GetModelMetadata"
+STATUS: Final = "/tensorflow.serving.ModelService/GetModelStatus"
+
+
+@dataclass(frozen=True)
+class Call(Generic[Result_co]):
+    """One unary call, ready to send.
+
+    Attributes:
+        method: the full gRPC method path.
+        model: the model's name, for messages; may be empty.
+        request: the serialised request.
+        parse: reads the serialised response; raises DecodeError.
+        patience: the patience of the job that the call is part of, for its server; None for a call that does not wait.
+        on_failure: called each time before the call is sent again.
+    """
+
+    method: str
+    model: str
+    request: bytes
+    parse: Callable[[bytes], Result_co]
+    patience: Patience | None = None
+    on_failure: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model, and the version of it: the newest unless `version` or `label` says otherwise.
+
+    Attributes:
+        name: the model's name.
+        version: its number.
+        label: such as `stable`.
+        pinned: whether the version is the one that answered earlier in the same job.
+    """
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+    pinned: bool = False
+
+    def spec(self, signature: str | None = None) -> bytes:
+        """The bytes of the request's ModelSpec.
+
+        Raises:
+            InvalidInput: an empty name, a version together with a label, or one of them cannot be sent.
+        """
+        if not self.name:
+            raise InvalidInput("model is empty: name the model to call, as `impasto models` lists them")
+        if self.version is not None and self.label is not None:
+            raise InvalidInput(
+                f"version {self.version} and label {self.label!r}: give one of them", model=self.name
+            )
+        return messages.model_spec(
+            as_utf8("the model's name", self.name),
+            version=None if self.version is None else whole("version", self.version, -(2**63), 2**63 - 1),
+            label=None if self.label is None else as_utf8("the label", self.label),
+            signature=as_utf8("the signature's name", signature) if signature else b"",
+        )
+
+
+def predict_call(
+    ref: ModelRef,
+    inputs: Mapping[str, object],
+    *,
+    signature: str | None = None,
+    outputs: Sequence[str] = (),
+) -> Call[Outputs]:
+    """A Predict call; `outputs` limits what the server sends back (all if empty)."""
+    request = _predict_request(ref, inputs, signature, outputs)
+    return Call(PREDICT, ref.name, request, _parse_predict)
+
+
+def predict_with_version_call(
+    ref: ModelRef,
+    inputs: Mapping[str, object],
+    *,
+    signature: str | None = None,
+    outputs: Sequence[str] = (),
+) -> Call[tuple[int, Outputs]]:
+    """Return what `predict_call` does; the response is the version that answered and its outputs."""
+    request = _predict_request(ref, inputs, signature, outputs)
+    return Call(PREDICT, ref.name, request, _parse_predict_with_version)
+
+
+def metadata_call(ref: ModelRef) -> Call[ModelMetadata]:
+    """A GetModelMetadata call."""
+    return Call(METADATA, ref.name, messages.metadata_request(ref.spec()), messages.metadata)
+
+
+def status_call(ref: ModelRef) -> Call[tuple[VersionStatus, ...]]:
+    """A GetModelStatus call for every version, or the one that `ref` names."""
+    return Call(STATUS, ref.name, messages.status_request(ref.spec()), messages.status)
+
+
+def ping_call() -> Call[object]:
+    """A call that any TensorFlow Serving answers at once: the status of no model, which it does not find."""
+    return Call(STATUS, "", messages.status_request(b""), messages.status)
+
+
+def call_timeout(
+    call: Call[object], timeout: float | None, *, kind: CallKind, timeouts: Timeouts
+) -> float | None:
+    """Return the timeout of a call in seconds as gRPC takes it: None for no limit.
+
+    Args:
+        call: what is sent. Status and metadata are quick, also where a job of another kind asks for them.
+        timeout: what the caller wants; None for what the settings say.
+        kind: what the call is for.
+        timeouts: the settings.
+
+    Raises:
+        ValueError: `timeout` is not more than 0, or more than a limit and not endless.
+    """
+    if timeout is None:
+        return timeouts.for_("status" if call.method in (METADATA, STATUS) else kind)
+    check_timeout(timeout)
+    return None if timeout == math.inf else timeout
+
+
+def check_timeout(timeout: float) -> None:
+    """Check that `timeout` is more than 0, and within the limit or endless. Raises ValueError."""
+    if not 0 < timeout <= MOST_SECONDS and timeout != math.inf:
+        raise ValueError(
+            f"timeout is {timeout}; it must be seconds, more than 0, at most {MOST_SECONDS}, or math.inf for no limit"
+        )
+
+
+def _predict_request(
+    ref: ModelRef, inputs: Mapping[str, object], signature: str | None, outputs: Sequence[str]
+) -> bytes:
+    arrays = {
+        name: as_array(ref.name, signature or SERVING_DEFAULT, name, value) for name, value in inputs.items()
+    }
+    return messages.predict_request(ref.spec(signature), arrays, outputs=outputs)
+
+
+def _parse_predict(payload: bytes) -> Outputs:
+    return messages.prediction(payload).outputs
+
+
+def _parse_predict_with_version(payload: bytes) -> tuple[int, Outputs]:
+    response = messages.prediction(payload)
+    return response.version, response.outputs
