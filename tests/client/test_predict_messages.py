@@ -24,10 +24,11 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from impasto.client import _predict, tensors
-from impasto.client._calls import ModelRef, metadata_call, ping_call, predict_call, status_call
+from impasto.client._calls import metadata_call, ping_call, predict_call, status_call
 from impasto.client._dtypes import BY_NUMBER, WIRE_TYPES
 from impasto.client._wire_reader import VARINT
 from impasto.client.errors import DecodeError, InvalidInput
+from impasto.client.model import Model
 from impasto.client.wire.writer import delimited, number, varint
 
 Array = NDArray[Any]
@@ -97,7 +98,7 @@ def test_a_request_is_the_one_that_protobuf_would_write(
     for alias, array in inputs.items():
         wanted.inputs[alias].CopyFrom(official_tensor(array))
 
-    call = predict_call(ModelRef(name, version, label), inputs, signature=signature, outputs=outputs)
+    call = predict_call(Model(name, version, label), inputs, signature=signature, outputs=outputs)
 
     assert predict_pb2.PredictRequest.FromString(call.request) == wanted
 
@@ -108,20 +109,27 @@ def test_the_other_requests_are_the_ones_that_protobuf_would_write() -> None:
     metadata = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     metadata.model_spec.name = "m"
     metadata.model_spec.version_label = "stable"
-    assert metadata_call(ModelRef("m", label="stable")).request == metadata.SerializeToString()
+    assert metadata_call(Model("m", label="stable")).request == metadata.SerializeToString()
     status = get_model_status_pb2.GetModelStatusRequest()
     status.model_spec.name = "m"
     status.model_spec.version.value = -1
-    assert status_call(ModelRef("m", -1)).request == status.SerializeToString()
+    assert status_call(Model("m", -1)).request == status.SerializeToString()
     ping = get_model_status_pb2.GetModelStatusRequest()
     ping.model_spec.SetInParent()
     assert ping_call().request == ping.SerializeToString()
 
 
-@pytest.mark.parametrize("ref", [ModelRef("\ud800"), ModelRef("m", label="\ud800"), ModelRef("m", 2**63)])
-def test_what_no_model_spec_can_hold_is_refused(ref: ModelRef) -> None:
+@pytest.mark.parametrize(
+    "named", [{"name": "\ud800"}, {"name": "m", "label": "\ud800"}, {"name": "m", "version": 2**63}]
+)
+def test_what_no_model_spec_can_hold_is_refused(named: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        ref.spec()
+        Model(**named)
+
+
+def test_the_status_is_not_asked_by_label_which_servers_ignore() -> None:
+    with pytest.raises(InvalidInput, match="label 'stable': the status is asked of all versions"):
+        status_call(Model("m", label="stable"))
 
 
 # The official schema less the two fields that the client skips as it does not know them. One class has the map of
@@ -525,8 +533,8 @@ def test_any_bytes_are_read_as_protobuf_reads_them_or_refused(payload: bytes) ->
 def test_a_prediction_does_without_protobuf() -> None:
     script = (
         "import sys, numpy as np\n"
-        "from impasto.client import Client, _calls, _predict\n"
-        "_calls.predict_call(_calls.ModelRef('m'), {'x': np.zeros(3)})\n"
+        "from impasto.client import Client, Model, _calls, _predict\n"
+        "_calls.predict_call(Model('m'), {'x': np.zeros(3)})\n"
         "assert _predict.response(b'').outputs == {}\n"
         "assert not [name for name in sys.modules if name.startswith('google.protobuf')]"
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from impasto.client._calls import Call, ping_call
-from impasto.client._jobs import Job, Pause
+from impasto.client._jobs.steps import Pause, Steps
 from impasto.client._patience import Patience, PatienceWanted
 from impasto.client._retries import outlasting
 from impasto.client.errors import (
@@ -49,7 +49,9 @@ def outcome(
     return driven(outlasting(call, patience_of(patience, met=met)), call, failures)
 
 
-def driven(job: Job[object], call: Call[object], failures: Sequence[CallError]) -> tuple[object, list[float]]:
+def driven(
+    job: Steps[object], call: Call[object], failures: Sequence[CallError]
+) -> tuple[object, list[float]]:
     pauses: list[float] = []
 
     def next_call() -> object:

@@ -11,7 +11,6 @@ import grpc
 import grpc.aio
 
 from impasto.client import channel
-from impasto.client._async_driver import in_thread
 from impasto.client._async_hedging import first_answer
 from impasto.client._async_room import Room
 from impasto.client._calls import Call
@@ -20,6 +19,7 @@ from impasto.client._failures import call_error, failure
 from impasto.client._hedging import Hedging
 from impasto.client._lookup import Lookup
 from impasto.client._resending import Attempts
+from impasto.client._threads import in_thread
 from impasto.client.errors import CallError
 from impasto.client.settings import Settings
 

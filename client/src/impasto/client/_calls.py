@@ -11,9 +11,9 @@ from typing import Final, Generic, TypeVar
 
 from impasto.client import _predict as predict
 from impasto.client._inputs import as_array
-from impasto.client._values import whole
 from impasto.client.errors import InvalidInput
 from impasto.client.metadata import ModelMetadata, VersionStatus
+from impasto.client.model import Model
 from impasto.client.signatures import SERVING_DEFAULT
 from impasto.client.tensors import Array, as_utf8
 from impasto.client.wire.writer import delimited, number
@@ -45,79 +45,48 @@ class Call(Generic[Result_co]):
     patient: bool = False
 
 
-@dataclass(frozen=True)
-class ModelRef:
-    """Which model, and which version of it: the newest unless `version` or `label` says otherwise.
-
-    Attributes:
-        name: of the model.
-        version: its number.
-        label: such as `stable`.
-        pinned: whether the version is the one that answered earlier in the same job.
-    """
-
-    name: str
-    version: int | None = None
-    label: str | None = None
-    pinned: bool = False
-
-    def spec(self, signature: str | None = None) -> bytes:
-        """The bytes of the request's ModelSpec.
-
-        Raises:
-            InvalidInput: an empty name, a version together with a label, or one of them cannot be sent.
-        """
-        if not self.name:
-            raise InvalidInput("model is empty: name the model to call, as `impasto models` lists them")
-        if self.version is not None and self.label is not None:
-            raise InvalidInput(
-                f"version {self.version} and label {self.label!r}: give one of them", model=self.name
-            )
-        parts = [delimited(1, as_utf8("the model's name", self.name))]
-        if self.version is not None:
-            # Even one that no model has is for the server to refuse; an Int64Value (1) holds it.
-            version = whole("version", self.version, -(2**63), 2**63 - 1)
-            parts.append(delimited(2, number(1, version)))
-        if signature:
-            parts.append(delimited(3, as_utf8("the signature's name", signature)))
-        if self.label is not None:
-            parts.append(delimited(4, as_utf8("the label", self.label)))
-        return b"".join(parts)
-
-
 def predict_call(
-    ref: ModelRef,
+    model: Model,
     inputs: Mapping[str, object],
     *,
     signature: str | None = None,
     outputs: Sequence[str] = (),
 ) -> Call[Outputs]:
     """A Predict call; `outputs` limits what the server sends back (all if empty)."""
-    request = _predict_request(ref, inputs, signature, outputs)
-    return Call(PREDICT, ref.name, request, _parse_predict)
+    request = _predict_request(model, inputs, signature, outputs)
+    return Call(PREDICT, model.name, request, _parse_predict)
 
 
 def predict_with_version_call(
-    ref: ModelRef,
+    model: Model,
     inputs: Mapping[str, object],
     *,
     signature: str | None = None,
     outputs: Sequence[str] = (),
 ) -> Call[tuple[int, Outputs]]:
     """Return what `predict_call` does; the answer is the version that answered and its outputs."""
-    request = _predict_request(ref, inputs, signature, outputs)
-    return Call(PREDICT, ref.name, request, _parse_predict_with_version)
+    request = _predict_request(model, inputs, signature, outputs)
+    return Call(PREDICT, model.name, request, _parse_predict_with_version)
 
 
-def metadata_call(ref: ModelRef) -> Call[ModelMetadata]:
+def metadata_call(model: Model) -> Call[ModelMetadata]:
     """A GetModelMetadata call."""
-    request = delimited(1, ref.spec()) + delimited(2, b"signature_def")
-    return Call(METADATA, ref.name, request, _parse_metadata)
+    request = delimited(1, _spec(model)) + delimited(2, b"signature_def")
+    return Call(METADATA, model.name, request, _parse_metadata)
 
 
-def status_call(ref: ModelRef) -> Call[tuple[VersionStatus, ...]]:
-    """A GetModelStatus call for every version, or the one that `ref` names."""
-    return Call(STATUS, ref.name, delimited(1, ref.spec()), _parse_status)
+def status_call(model: Model) -> Call[tuple[VersionStatus, ...]]:
+    """A GetModelStatus call for every version, or the one that `model` names.
+
+    Raises:
+        InvalidInput: the model has a label, which a server ignores here.
+    """
+    if model.label is not None:
+        raise InvalidInput(
+            f"label {model.label!r}: the status is asked of all versions, or of one by its number, never by label",
+            model=model.name,
+        )
+    return Call(STATUS, model.name, delimited(1, _spec(model)), _parse_status)
 
 
 def ping_call() -> Call[object]:
@@ -125,13 +94,26 @@ def ping_call() -> Call[object]:
     return Call(STATUS, "", delimited(1, b""), _parse_status)
 
 
+def _spec(model: Model, signature: str | None = None) -> bytes:
+    """The bytes of a request's ModelSpec. Raises InvalidInput: the signature's name cannot be sent."""
+    parts = [delimited(1, model.name.encode())]
+    if model.version is not None:
+        parts.append(delimited(2, number(1, model.version)))  # an Int64Value
+    if signature:
+        parts.append(delimited(3, as_utf8("the signature's name", signature)))
+    if model.label is not None:
+        parts.append(delimited(4, model.label.encode()))
+    return b"".join(parts)
+
+
 def _predict_request(
-    ref: ModelRef, inputs: Mapping[str, object], signature: str | None, outputs: Sequence[str]
+    model: Model, inputs: Mapping[str, object], signature: str | None, outputs: Sequence[str]
 ) -> bytes:
     arrays = {
-        name: as_array(ref.name, signature or SERVING_DEFAULT, name, value) for name, value in inputs.items()
+        name: as_array(model.name, signature or SERVING_DEFAULT, name, value)
+        for name, value in inputs.items()
     }
-    return predict.request(ref.spec(signature), arrays, outputs=outputs)
+    return predict.request(_spec(model, signature), arrays, outputs=outputs)
 
 
 def _parse_predict(payload: bytes) -> Outputs:

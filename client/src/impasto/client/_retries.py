@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from impasto.client._calls import Call
-from impasto.client._jobs import Job, Pause
+from impasto.client._jobs.steps import Pause, Steps
 from impasto.client._patience import Patience, PatienceWanted, Waiting
 from impasto.client.errors import CallAborted, CallError, ServerOverloaded, ServerUnavailable
 
@@ -30,7 +30,7 @@ _PASSING: Final = (ServerOverloaded, ServerUnavailable, CallAborted)
 ResultT = TypeVar("ResultT")
 
 
-def patiently(call: Call[ResultT], *, on_failure: Callable[[], None] = lambda: None) -> Job[ResultT]:
+def patiently(call: Call[ResultT], *, on_failure: Callable[[], None] = lambda: None) -> Steps[ResultT]:
     """Send `call`, again and again with growing pauses while the server is overloaded or away, as long as the job's
     patience lasts.
 
@@ -49,7 +49,7 @@ def patiently(call: Call[ResultT], *, on_failure: Callable[[], None] = lambda: N
 
 def outlasting(
     call: Call[ResultT], patience: Patience, *, on_failure: Callable[[], None] = lambda: None
-) -> Job[ResultT]:
+) -> Steps[ResultT]:
     """Do what `patiently` does, with this patience."""
     call = replace(call, patient=True)
     since: float | None = None

@@ -217,6 +217,13 @@ SETTINGS: Final = (
         forms.whole(1),
         "how many calls the asynchronous client has under way at once; more wait",
     ),
+    Setting(
+        "max_pixels",
+        "IMPASTO_MAX_PIXELS",
+        forms.whole(1),
+        "the largest width times height of a picture that is read, against pictures that would fill the memory",
+        flag="--max-pixels",
+    ),
 )
 
 BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in SETTINGS}

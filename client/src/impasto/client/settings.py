@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
+from impasto.client._decode import MAX_PIXELS
 from impasto.client._settings_table import LARGEST_MESSAGE, checked
 from impasto.client.addresses import DEFAULT_ADDRESS, endpoints, is_on_this_machine
 from impasto.client.errors import SettingsError
@@ -125,6 +126,7 @@ class Settings:
         max_message_bytes: the largest request, and the largest answer.
         hedge: seconds after which a call without an answer is sent again, to the next replica; `math.inf` for never.
         max_in_flight: how many calls the asynchronous client has under way at once.
+        max_pixels: the largest width times height of a picture that is read.
 
     Raises:
         SettingsError: a value cannot be used, or credentials would be sent in plain text.
@@ -144,6 +146,7 @@ class Settings:
     max_message_bytes: int = LARGEST_MESSAGE
     hedge: float = math.inf
     max_in_flight: int = 1000
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         for name in _PLAIN:
@@ -196,6 +199,7 @@ _PLAIN: Final = (
     "max_message_bytes",
     "hedge",
     "max_in_flight",
+    "max_pixels",
 )
 
 
@@ -218,6 +222,7 @@ class Options(TypedDict, total=False):
     max_message_bytes: int | None
     hedge: float | None
     max_in_flight: int | None
+    max_pixels: int | None
     config: str | os.PathLike[str] | None
     profile: str | None
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from impasto.client._calls import ModelRef, metadata_call
-from impasto.client._driver import drive, finish
+from impasto.client._calls import metadata_call
+from impasto.client._jobs.driver import drive, finish
 from impasto.client._patience import Patience
-from impasto.client._prepared import Prepared
 from impasto.client._retries import patiently
-from impasto.client.cli.picture_options import Reference
 from impasto.client.client import Client
 from impasto.client.metadata import ModelMetadata
+from impasto.client.model import Model
 
 
-def look_up(client: Client, reference: Reference) -> ModelMetadata:
+def look_up(client: Client, model: Model) -> ModelMetadata:
     """Return the model's metadata, also from a server that is overloaded: pictures wait for it, and so does this.
 
     A wrong address, model, version or label is better said before the work than at every picture.
@@ -20,8 +19,5 @@ def look_up(client: Client, reference: Reference) -> ModelMetadata:
     Raises:
         CallError: at once if the server does not answer, or has no such model.
     """
-    model, version, label = reference["model"], reference["version"], reference["label"]
-    job = patiently(metadata_call(ModelRef(model, version, label)))
-    patience = Patience(client.settings.patience)
-    steps = drive(Prepared(job), lambda call: client.metadata(model, version=version, label=label), patience)
-    return finish(steps, None)
+    steps = patiently(metadata_call(model))
+    return finish(drive(steps, lambda call: client.metadata(model), Patience(client.settings.patience)))

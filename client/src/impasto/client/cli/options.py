@@ -90,12 +90,14 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         tls_cert: str | None,
         tls_key: str | None,
         tls_server_name: str | None,
+        max_pixels: int | None = None,
         **rest: Any,
     ) -> Any:
         given = _given(
             {
                 "address": server,
                 "timeout": timeout,
+                "max_pixels": max_pixels,
                 **_tls(tls, tls_ca, tls_cert, tls_key, tls_server_name),
             }
         )
