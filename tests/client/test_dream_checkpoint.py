@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dream_models import write_dream
-from impasto.client import Client, Dream
+from impasto.client import Client, Dream, Model
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.steps import Snapshot
 from impasto.client.errors import CheckpointError, ModelNotFound, UnwritableOutput
@@ -82,7 +82,7 @@ def test_a_guided_dream_goes_on_too(client: Client, tmp_path: Path) -> None:
         ({"preserve_color": True}, "preserve_color is False there and True here"),
         ({"guide": PICTURE}, "guide is None there and '40x60x3 .*' here"),
         ({"image": pixels(40, 60, seed=1)}, "picture is '40x60x3 .*' there and '40x60x3 .*' here"),
-        ({"version": 2}, "version is 1 there and 2 here"),
+        ({"model": Model("dream", 2)}, "version is 1 there and 2 here"),
     ],
 )
 def test_a_checkpoint_of_another_dream_is_refused_and_left_alone(
@@ -132,9 +132,9 @@ def rewritten(path: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"position": {"octave": 3, "step": 0}},
-        {"position": {"octave": 0, "step": 31}},
-        {"position": {"octave": 0}},
+        {"position": {"stage": 3, "step": 0}},
+        {"position": {"stage": 0, "step": 31}},
+        {"position": {"stage": 0}},
         {"arrays": {}},
         {"arrays": {"pixels": np.zeros((40, 60, 3), np.float32)}},
         {"arrays": {"pixels": np.zeros((40, 60), np.uint8)}},

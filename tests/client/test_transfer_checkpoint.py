@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from impasto.client import Client, Transfer
+from impasto.client import Client, Model, Transfer
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.steps import Snapshot
 from impasto.client.errors import CheckpointError
@@ -92,7 +92,7 @@ def test_epochs_may_be_cut_otherwise_for_the_same_steps(
         ({"mask": CONTENT}, "mask is None there and '32x48 .*' here"),
         ({"style": [STYLE, CONTENT]}, r"styles is \['48x40x3 .*'\] there and"),
         ({"content": STYLE}, "picture is '32x48x3 .*' there and '48x40x3 .*' here"),
-        ({"version": 2}, "version is 1 there and 2 here"),
+        ({"model": Model("transfer", 2)}, "version is 1 there and 2 here"),
     ],
 )
 def test_a_checkpoint_of_another_transfer_is_refused_and_left_alone(
@@ -117,9 +117,9 @@ def _with(**arrays: NDArray[Any]) -> Any:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda parts: parts["position"].update(level=3),
-        lambda parts: parts["position"].update(level=2),
-        lambda parts: parts["position"].update(level=1),
+        lambda parts: parts["position"].update(stage=3),
+        lambda parts: parts["position"].update(stage=2),
+        lambda parts: parts["position"].update(stage=1),
         lambda parts: parts["position"].update(step=11),
         lambda parts: parts["position"].update(step=-1),
         lambda parts: parts["position"].pop("step"),

@@ -132,9 +132,8 @@ class _Run(Generic[ProgressT_co]):
             "steps": work.steps,
             "seconds_left": 0.0 if is_over else self._pace.seconds(left),
             "fraction": 1.0 if is_over else 1.0 - left / max(work.steps * sum(self._areas), 1),
-            "_picture": lambda: work.image(pixels),
         }
-        return work.progress(min(position.stage, stages - 1), common)
+        return work.progress(min(position.stage, stages - 1), common, pixels)
 
     def advance(self, position: Position) -> Steps[Position]:
         """Return the position after one more call, or the few that open a size."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -22,7 +22,7 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LongProgress(Progress):
+class LongProgress(Progress, ABC):
     """The progress of a long job.
 
     Attributes:
@@ -38,11 +38,10 @@ class LongProgress(Progress):
     steps: int
     seconds_left: float | None
     fraction: float
-    _picture: Callable[[], Image.Image] = field(repr=False)
 
+    @abstractmethod
     def preview(self) -> Image.Image:
         """Make the picture so far, of the result's size and mode; of the last progress it is the result."""
-        return self._picture()
 
     def words(self, *parts: str) -> str:
         """Return the words of `parts` and of the time that is left, as a line for people."""
@@ -88,8 +87,8 @@ class Optimisation(ABC, Generic[ProgressT_co]):
         """Return a state's image, or a picture between two sizes, for people; None for what the job begins with."""
 
     @abstractmethod
-    def progress(self, stage: int, common: Mapping[str, Any]) -> ProgressT_co:
-        """Return the progress at a size; `common` are the fields of LongProgress."""
+    def progress(self, stage: int, common: Mapping[str, Any], pixels: NDArray[Any] | None) -> ProgressT_co:
+        """Return the progress at a size; `common` are the fields of LongProgress, `pixels` are what `image` takes."""
 
     @abstractmethod
     def state_shapes(self, stage: int) -> Mapping[str, tuple[int | None, ...]]:

@@ -1,4 +1,4 @@
-"""How much of a long job one call does: about a second's worth, so that it can be watched, stopped and resumed."""
+"""The part of a long job that one call does: about a second's worth, so that it can be watched, stopped and resumed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Pace:
         self._usual_rate = 0.0
 
     def steps(self, work: float, *, most: int) -> int:
-        """How many steps the next chunk takes: 1 to `most`, and 1 before anything is known.
+        """Return the number of steps that the next chunk takes: 1 to `most`, and 1 before anything is known.
 
         Args:
             work: of one step.
@@ -65,5 +65,5 @@ class Pace:
         self._last_work, self._last_rate = work, rate
 
     def seconds(self, work: float) -> float | None:
-        """How long `work` will take; None before anything is known."""
+        """Return the seconds that `work` will take; None before anything is known."""
         return None if self._last_work is None else work * self._usual_rate

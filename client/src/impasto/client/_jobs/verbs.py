@@ -35,7 +35,7 @@ class Verb(Generic[FieldsP, ReturnT]):
         )
         method.__name__ = name
         method.__qualname__ = f"{owner.__qualname__}.{name}"
-        method.__module__ = owner.__module__
+        method.__module__ = self._job.__module__
         method.__doc__ = self._job.__doc__
         setattr(owner, name, method)
 

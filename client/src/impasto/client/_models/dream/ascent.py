@@ -83,9 +83,16 @@ class Ascent(Optimisation[DreamProgress]):
         """Return what the canvas makes of it."""
         return self._canvas.image(pixels)
 
-    def progress(self, stage: int, common: Mapping[str, Any]) -> DreamProgress:
+    def progress(self, stage: int, common: Mapping[str, Any], pixels: NDArray[Any] | None) -> DreamProgress:
         """Return the progress at an octave."""
-        return DreamProgress(**common, octave=stage + 1, octaves=len(self.sizes), loss=self._loss)
+        return DreamProgress(
+            **common,
+            octave=stage + 1,
+            octaves=len(self.sizes),
+            loss=self._loss,
+            _canvas=self._canvas,
+            _pixels=pixels,
+        )
 
     def state_shapes(self, stage: int) -> Mapping[str, tuple[int | None, ...]]:
         """Return the shape of the state: its octave's."""

@@ -1,4 +1,4 @@
-"""What a client does with a dream model."""
+"""The jobs of a dream model."""
 
 from __future__ import annotations
 

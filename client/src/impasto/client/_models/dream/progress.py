@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,12 @@ class DreamProgress(LongProgress):
     octave: int
     octaves: int
     loss: float | None
+    _canvas: Canvas = field(repr=False)
+    _pixels: NDArray[Any] | None = field(repr=False)
+
+    def preview(self) -> Image.Image:
+        """Make the picture so far, of the result's size and mode; of the last progress it is the result."""
+        return self._canvas.image(self._pixels)
 
     def __str__(self) -> str:
         loss = () if self.loss is None else (f"loss {self.loss:.4g}",)

@@ -1,4 +1,4 @@
-"""What a client does with a transfer model."""
+"""The jobs of a transfer model."""
 
 from __future__ import annotations
 

@@ -130,7 +130,9 @@ class Painting(Optimisation[TransferProgress]):
         """Return what the canvas makes of it."""
         return self._canvas.image(pixels)
 
-    def progress(self, stage: int, common: Mapping[str, Any]) -> TransferProgress:
+    def progress(
+        self, stage: int, common: Mapping[str, Any], pixels: NDArray[Any] | None
+    ) -> TransferProgress:
         """Return the progress at a size."""
         job = self._job
         height, width = self.sizes[stage]
@@ -142,6 +144,8 @@ class Painting(Optimisation[TransferProgress]):
             epoch=epoch_of(common["step"], epochs=job.epochs, steps_per_epoch=job.steps_per_epoch),
             epochs=job.epochs,
             losses=self._losses,
+            _canvas=self._canvas,
+            _pixels=pixels,
         )
 
     def state_shapes(self, stage: int) -> Mapping[str, tuple[int | None, ...]]:

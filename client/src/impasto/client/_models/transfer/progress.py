@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+from PIL import Image
 
 from impasto.client._jobs.optimisation import LongProgress
+from impasto.client._models.transfer.canvas import Canvas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,12 @@ class TransferProgress(LongProgress):
     epoch: int
     epochs: int
     losses: Losses | None = field(repr=False)
+    _canvas: Canvas = field(repr=False)
+    _pixels: NDArray[Any] | None = field(repr=False)
+
+    def preview(self) -> Image.Image:
+        """Make the picture so far, of the result's size and mode; of the last progress it is the result."""
+        return self._canvas.image(self._pixels)
 
     @property
     def style_loss(self) -> float | None:
