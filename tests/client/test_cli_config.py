@@ -98,7 +98,7 @@ def test_the_table_says_which_file_is_read_or_would_be(
     run(["config", "--config", str(file)])
     assert capsys.readouterr().out.endswith(f"\nThe configuration file is {file}.\n")
     run(["config", "--quiet"])
-    assert capsys.readouterr().out.splitlines()[-1].startswith("max_in_flight")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("max_pixels")
 
 
 def test_an_option_goes_before_the_environment_and_the_file(

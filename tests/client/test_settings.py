@@ -55,6 +55,7 @@ EXAMPLES: dict[str, tuple[str, object, str, object]] = {
     "max_message_bytes": ("1_000", 1000, "2_000", 2000),
     "hedge": ("0.25", 0.25, "0.5", 0.5),
     "max_in_flight": ("2", 2, "3", 3),
+    "max_pixels": ("2", 2, "3", 3),
 }
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 

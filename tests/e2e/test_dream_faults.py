@@ -87,7 +87,7 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
 
     def steps_done() -> int:
         found = CheckpointFile(point).read()
-        return 0 if found is None else found.position["octave"] * steps + found.position["step"]
+        return 0 if found is None else found.position["stage"] * steps + found.position["step"]
 
     reached = [0]
     for _ in range(2):

@@ -222,7 +222,6 @@ SETTINGS: Final = (
         "IMPASTO_MAX_PIXELS",
         forms.whole(1),
         "the largest width times height of a picture that is read, against pictures that would fill the memory",
-        flag="--max-pixels",
     ),
 )
 

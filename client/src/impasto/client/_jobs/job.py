@@ -62,6 +62,10 @@ class Job(ABC, Generic[ResultT_co, ProgressT_co]):
 
         Args:
             max_pixels: the largest width times height of a picture that is read.
+
+        Raises:
+            ImageError: a picture cannot be used.
+            OSError: a file cannot be opened.
         """
 
     def to_json(self) -> dict[str, Any]:

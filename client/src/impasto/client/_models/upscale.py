@@ -36,6 +36,9 @@ _OUTPUT: Final = _SIGNATURE.outputs[0].name
 class Upscale(Job[Image.Image, Progress]):
     """Double a picture's width and height.
 
+    The version that answers the first tile is asked for by the others, too. If it goes away in the middle, the
+    picture is begun again with the one that is served then, and the progress with it; twice at most.
+
     Args:
         image: a path, an image file's bytes, a PIL image, or a uint8 array [H, W], [H, W, 1], [H, W, 2]
             (gray and alpha), [H, W, 3] or [H, W, 4] (RGB and alpha). EXIF orientation is applied.
@@ -67,11 +70,7 @@ class Upscale(Job[Image.Image, Progress]):
         return {"tile": None if self.tile is None else whole("tile", self.tile, LEAST_TILE, LARGEST_INT32)}
 
     def prepare(self, *, max_pixels: int) -> Steps[Image.Image]:
-        """Read the picture, and return the steps that double it, one Predict call a tile.
-
-        The version that answers the first tile is asked for by the others, too. If it goes away in the middle, the
-        picture is begun again with the one that is served then, and the progress with it; twice at most.
-        """
+        """Read the picture, and return the steps that double it, one Predict call a tile."""
         picture = read_picture(self.image, max_pixels=max_pixels)
         height, width = picture.rgb.shape[:2]
         tile = max(height, width, TILE) if self.tile is None else self.tile

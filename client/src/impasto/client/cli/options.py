@@ -161,8 +161,9 @@ def _tls(
 
 def _given(values: _Values) -> dict[str, Given]:
     """The values of options as a layer of settings; None and an empty text are not given."""
+    options = {name: BY_NAME[name].flag or f"--{name.replace('_', '-')}" for name in values}
     return {
-        name: Given(BY_NAME[name].checked(value, where=BY_NAME[name].flag), BY_NAME[name].flag)
+        name: Given(BY_NAME[name].checked(value, where=options[name]), options[name])
         for name, value in values.items()
         if value is not None and value != ""
     }
