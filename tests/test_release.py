@@ -55,7 +55,16 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_demonstration_runs_from_the_wheels(python: Path, tmp_path: Path) -> None:
     told = run(
-        *(python, ROOT / "examples" / "demo", "--models", ROOT / "models", "--only", "srcnn", "--out", "demo"),
+        *(
+            python,
+            ROOT / "examples" / "demo",
+            "--models",
+            ROOT / "models",
+            "--only",
+            "srcnn",
+            "--out",
+            "demo",
+        ),
         cwd=tmp_path,
     )
     assert "impasto upscale" in told

@@ -19,8 +19,8 @@ from PIL import Image
 from certificates import Authority
 from client_servers import aborting, scripted
 from counting_server import counting
-from impasto.client import AsyncClient, Client, Progress, TlsOptions, errors
-from impasto.client.checkpoint import CheckpointFile
+from impasto.client import AsyncClient, Client, Dream, Progress, TlsOptions, Transfer, Upscale, errors
+from impasto.client._jobs.checkpoint import CheckpointFile
 from model_servers import ModelServer, serving
 from pictures import pixels
 from rounding import assert_equal_but_for_rounding
@@ -136,13 +136,13 @@ def test_progress_is_told_in_the_event_loop(committed_server: ModelServer) -> No
         asyncio.get_running_loop()  # fails in another thread
         seen.append(progress)
 
-    asked(committed_server, lambda client: client.upscale(PICTURE, tile=32, on_progress=note))
+    asked(committed_server, lambda client: client.run(Upscale(PICTURE, tile=32), on_progress=note))
     assert [progress.done for progress in seen] == list(range(seen[0].total + 1))
 
 
 def test_a_dream_can_be_watched_and_its_last_progress_is_the_result(dream_server: ModelServer) -> None:
     async def watch(client: AsyncClient) -> list[Any]:
-        return [progress async for progress in client.dreaming(PICTURE, every=4, **DREAM)]
+        return [progress async for progress in client.iterate(Dream(PICTURE, **DREAM), every=4)]
 
     seen = asked(dream_server, watch)
     assert {4, 8, 12, 16, 20, 24} <= {progress.done for progress in seen}
@@ -156,7 +156,7 @@ def test_a_transfer_that_was_given_up_goes_on_from_its_checkpoint(
     path = tmp_path / "checkpoint"
 
     async def stop_early(client: AsyncClient) -> None:
-        steps = client.transferring(PICTURE, PAINTING, every=1, checkpoint=path, **TRANSFER)
+        steps = client.iterate(Transfer(PICTURE, PAINTING, **TRANSFER), every=1, checkpoint=path)
         async with aclosing(steps):
             async for progress in steps:
                 if progress.done == 5:
@@ -166,7 +166,7 @@ def test_a_transfer_that_was_given_up_goes_on_from_its_checkpoint(
     snapshot = CheckpointFile(path).read()
     assert snapshot is not None
     result = asked(
-        transfer_server, lambda client: client.transfer(PICTURE, PAINTING, checkpoint=path, **TRANSFER)
+        transfer_server, lambda client: client.run(Transfer(PICTURE, PAINTING, **TRANSFER), checkpoint=path)
     )
     with Client(transfer_server.address) as client:
         assert np.array_equal(np.asarray(result), np.asarray(client.transfer(PICTURE, PAINTING, **TRANSFER)))
@@ -185,7 +185,7 @@ def test_a_cancelled_job_has_written_its_checkpoint_and_goes_on_from_there(
             if progress.done > 0:
                 begun.set()
 
-        task = asyncio.create_task(client.dream(PICTURE, checkpoint=path, on_progress=note, **options))
+        task = asyncio.create_task(client.run(Dream(PICTURE, **options), checkpoint=path, on_progress=note))
         await asyncio.wait_for(begun.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -288,7 +288,7 @@ async def all_is_closed(client: AsyncClient) -> None:
         with pytest.raises(errors.ClientClosed, match=message):
             await ask
     with pytest.raises(errors.ClientClosed, match=message):
-        await anext(client.map(AsyncClient.upscale, [PICTURE]))
+        await anext(client.map([Upscale(PICTURE)]))
 
 
 def test_a_deadline_holds() -> None:
@@ -358,11 +358,11 @@ def test_a_map_upscales_a_folder_in_order_and_one_bad_picture_does_not_stop_it(
     pictures[3] = b"not a picture"
 
     async def upscale_all(client: AsyncClient) -> list[Any]:
-        upscale = partial(AsyncClient.upscale, tile=16)
-        return [outcome async for outcome in client.map(upscale, pictures, concurrency=3)]
+        jobs = (Upscale(picture, tile=16) for picture in pictures)
+        return [outcome async for outcome in client.map(jobs, concurrency=3)]
 
     with Client(committed_server.address) as client:
-        ours = list(client.map(AsyncClient.upscale, pictures, concurrency=3))
+        ours = list(client.map(map(Upscale, pictures), concurrency=3))
         singles = [client.upscale(picture) for picture in pictures if isinstance(picture, np.ndarray)]
     for outcomes in (ours, asked(committed_server, upscale_all)):
         assert [outcome.index for outcome in outcomes] == list(range(6))
@@ -374,12 +374,15 @@ def test_a_map_upscales_a_folder_in_order_and_one_bad_picture_does_not_stop_it(
 
 
 def test_a_map_works_within_a_running_event_loop_as_in_a_notebook(toy_server: ModelServer) -> None:
-    async def halves(client: AsyncClient, number: float) -> float:
+    async def half(client: AsyncClient, number: float) -> float:
         return float((await client.predict("half", {"x": np.array([number], np.float32)}))["y"][0])
 
     async def cell() -> list[float]:
         with Client(toy_server.address) as client:
-            return [outcome.result for outcome in client.map(halves, [0.0, 2.0, 4.0])]
+            return [
+                outcome.result
+                for outcome in client.map(partial(half, number=number) for number in (0.0, 2.0, 4.0))
+            ]
 
     assert asyncio.run(cell()) == [2.0, 3.0, 4.0]
 
@@ -389,7 +392,7 @@ def test_a_map_that_is_given_up_cancels_its_calls() -> None:
         return number if number == 0 else await client.predict("any", {"x": number}, timeout=600)
 
     with counting(seconds=600.0) as server, Client(server.address) as client:
-        outcomes = client.map(one, range(100), concurrency=4)
+        outcomes = client.map((partial(one, number=number) for number in range(100)), concurrency=4)
         assert next(outcomes).result == 0
         assert server.arrived.wait(30)
         outcomes.close()

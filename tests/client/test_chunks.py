@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from impasto.client._chunks import Pace
+from impasto.client._jobs.pace import Pace
 
 
 class Clock:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dream_processes import impasto, server_process, wait_until
-from impasto.client import Client, zoom_in
+from impasto.client import Client, Dream, zoom_in
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from model_servers import ModelServer
@@ -201,7 +201,7 @@ def test_ctrl_c_in_json(dream_server: ModelServer) -> None:
 def test_a_checkpoint_of_another_dream_leaves_everything_as_it_is(
     client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    list(client.dreaming(PICTURE, checkpoint="point", steps=2))
+    list(client.iterate(Dream(PICTURE, steps=2), checkpoint="point"))
     save(Path("dream.png"))
     before = {path.name: path.read_bytes() for path in Path().iterdir()}
     arguments = ["dream", "photo.png", "-o", "dream.png", "--checkpoint", "point", "--steps", "3"]

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from client_servers import prediction, scripted
-from impasto.client import Client
+from impasto.client import Client, Model
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from model_servers import ModelServer
@@ -363,7 +363,7 @@ def test_options_reach_the_picture(
         == exit_codes.DONE
     )
     with Client(committed_server.address) as client:
-        expected = np.asarray(client.upscale("photo.png", tile=16, version=1))
+        expected = np.asarray(client.upscale("photo.png", tile=16, model=Model("srcnn", 1)))
     assert np.array_equal(np.asarray(load(tmp_path / "a.png")), expected)
     assert run(["upscale", "photo.png", "-o", "b.png", "--max-pixels", "599"]) == exit_codes.FAILED
     assert "the limit is 599" in capsys.readouterr().err

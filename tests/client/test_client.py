@@ -13,7 +13,7 @@ import pytest
 
 from client_servers import prediction, scripted, status
 from counting_server import counting
-from impasto.client import AsyncClient, Client, State, errors
+from impasto.client import Client, Model, State, Upscale, errors
 from impasto.client._wire.dtypes import WIRE_TYPES
 from model_servers import ModelServer, serving
 
@@ -84,7 +84,7 @@ def test_inputs_with_defaults_may_be_left_out(client: Client) -> None:
 def test_the_newest_version_answers_unless_another_is_named(
     client: Client, version: int | None, wanted: int
 ) -> None:
-    found = client.predict("constant", {"x": np.zeros(1, np.float32)}, version=version)
+    found = client.predict(Model("constant", version), {"x": np.zeros(1, np.float32)})
     assert found["y"].tolist() == [wanted]
 
 
@@ -104,12 +104,12 @@ def test_a_model_that_is_not_there(client: Client) -> None:
 
 def test_a_version_that_is_not_there(client: Client) -> None:
     with pytest.raises(errors.ModelNotFound, match="999"):
-        client.predict("half", {}, version=999)
+        client.predict(Model("half", 999), {})
 
 
 def test_a_label_that_is_not_there(client: Client) -> None:
     with pytest.raises(errors.InvalidInput, match="label: beta"):
-        client.predict("half", {}, label="beta")
+        client.predict(Model("half", label="beta"), {})
 
 
 def test_a_signature_that_is_not_there_is_answered_with_those_that_are(client: Client) -> None:
@@ -151,7 +151,7 @@ def test_a_model_named_in_a_way_that_cannot_be_sent_is_refused_here(
     client: Client, model: str, version: int | None, label: str | None
 ) -> None:
     with pytest.raises(errors.InvalidInput, match=r"model is empty|give one of them") as caught:
-        client.predict(model, {}, version=version, label=label)
+        client.predict(Model(model, version=version, label=label), {})
     assert caught.value.code is None
 
 
@@ -215,7 +215,7 @@ def test_status_lists_the_versions(client: Client) -> None:
 @pytest.mark.parametrize("version", [None, 7])
 def test_status_of_what_is_not_there(client: Client, version: int | None) -> None:
     with pytest.raises(errors.ModelNotFound):
-        client.status("nope" if version is None else "half", version=version)
+        client.status(Model("nope" if version is None else "half", version))
 
 
 def test_a_state_that_is_newer_than_this_client_is_unknown() -> None:
@@ -319,7 +319,7 @@ def test_a_closed_client_says_so(toy_server: ModelServer, called_before: bool) -
         lambda: client.predict("half", {}),
         lambda: client.upscale(np.zeros((9, 9, 3), np.uint8)),
         lambda: client.wait_ready(timeout=60),
-        lambda: list(client.map(AsyncClient.upscale, [b""])),
+        lambda: list(client.map([Upscale(b"")])),
     ]
     for call in calls:
         with pytest.raises(

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.client import AsyncClient, Client
-from impasto.client._background import BackgroundLoop
+from impasto.client._jobs.background import BackgroundLoop
+from impasto.client._jobs.mapping import Outcome, map_in_order
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.errors import NotAnImage
-from impasto.client.mapping import Outcome, map_in_order
 
 
 async def collect(outcomes: AsyncGenerator[Outcome[Any, Any], None]) -> list[Outcome[Any, Any]]:
@@ -259,7 +260,7 @@ def test_what_ends_a_program_reaches_the_caller_of_a_map(kind: type[BaseExceptio
             await asyncio.create_task(end_the_program())
 
     with Client("localhost:1") as client, pytest.raises(kind) as caught:
-        list(client.map(function, items()))
+        list(client.map(partial(function, item=item) for item in items()))
     assert caught.value.args == (3,)
 
 

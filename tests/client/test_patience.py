@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from client_servers import aborting, metadata, prediction, scripted
-from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Waiting, errors
+from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Upscale, Waiting, errors
 from impasto.client._transport.patience import Patience
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.waits import Waits
@@ -45,7 +45,7 @@ def answer(*_: object) -> bytes:
 
 
 def upscaled(client: Client, **options: Any) -> NDArray[np.uint8]:
-    return np.asarray(client.upscale(PICTURE, tile=32, **options))
+    return np.asarray(client.run(Upscale(PICTURE, tile=32), **options))
 
 
 def test_the_setting_is_five_minutes_unless_something_else_is_said() -> None:
@@ -144,7 +144,7 @@ def test_calls_that_are_parts_of_one_job_know_the_server_together() -> None:
 
 def test_pictures_of_a_map_know_the_server_together() -> None:
     with scripted(Outages(answer, range(1, 3))) as server, Client(server.address, retries=ONCE) as client:
-        outcomes = client.map(AsyncClient.upscale, [pixels(32, 32), pixels(32, 32, seed=1)], concurrency=1)
+        outcomes = client.map([Upscale(pixels(32, 32, seed=seed)) for seed in range(2)], concurrency=1)
         assert [outcome.error for outcome in outcomes] == [None, None]
         assert len(server.methods) == 4
 

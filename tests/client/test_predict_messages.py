@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
 
-from impasto.client._transport.calls import ModelRef, predict_call
+from impasto.client._transport.calls import predict_call, status_call
 from impasto.client._wire import messages, tensors
 from impasto.client._wire.dtypes import BY_NUMBER, WIRE_TYPES
 from impasto.client._wire.format import VARINT, delimited, number, varint
 from impasto.client.errors import DecodeError, InvalidInput
+from impasto.client.model import Model
 from official_messages import official_class
 
 Array = NDArray[Any]
@@ -95,15 +96,22 @@ def test_a_request_is_the_one_that_protobuf_would_write(
     for alias, array in inputs.items():
         wanted.inputs[alias].CopyFrom(official_tensor(array))
 
-    call = predict_call(ModelRef(name, version, label), inputs, signature=signature, outputs=outputs)
+    call = predict_call(Model(name, version, label), inputs, signature=signature, outputs=outputs)
 
     assert predict_pb2.PredictRequest.FromString(call.request) == wanted
 
 
-@pytest.mark.parametrize("ref", [ModelRef("\ud800"), ModelRef("m", label="\ud800"), ModelRef("m", 2**63)])
-def test_what_no_model_spec_can_hold_is_refused(ref: ModelRef) -> None:
+@pytest.mark.parametrize(
+    "named", [{"name": "\ud800"}, {"name": "m", "label": "\ud800"}, {"name": "m", "version": 2**63}]
+)
+def test_what_no_model_spec_can_hold_is_refused(named: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        ref.spec()
+        Model(**named)
+
+
+def test_the_status_is_not_asked_by_label_which_servers_ignore() -> None:
+    with pytest.raises(InvalidInput, match="label 'stable': the status is asked of all versions"):
+        status_call(Model("m", label="stable"))
 
 
 PredictResponse: Any = official_class(predict_pb2.DESCRIPTOR, "tensorflow.serving.PredictResponse", maps=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from impasto.client import AsyncClient, Client, errors
+from impasto.client import Client, Upscale, errors
 from impasto.client._transport.slots import Slots
 from model_servers import ModelServer, serving
 from pictures import pixels
@@ -133,6 +132,6 @@ def test_far_more_pictures_at_once_than_a_server_has_threads_are_all_done(
         Client(server.address) as client,
         Client(committed_server.address) as calm,
     ):
-        outcomes = list(client.map(partial(AsyncClient.upscale, tile=32), pictures, concurrency=24))
+        outcomes = list(client.map([Upscale(picture, tile=32) for picture in pictures], concurrency=24))
         assert [outcome.error for outcome in outcomes] == [None] * 24
         assert np.array_equal(np.asarray(outcomes[7].result), np.asarray(calm.upscale(pictures[7])))

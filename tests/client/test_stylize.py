@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from client_servers import batching, metadata, overloaded, prediction, scripted
-from impasto.client import Client, Progress, StyleVector, errors
+from impasto.client import Client, Model, Progress, StyleVector, Stylize, errors
 from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
 from model_servers import ModelServer, serving
@@ -206,10 +206,10 @@ def test_a_panorama_stays_high_enough_to_be_painted(client: Client) -> None:
 
 def test_progress_counts_the_calls(client: Client) -> None:
     seen: list[Progress] = []
-    client.stylize(PHOTO, WAVES, on_progress=seen.append)
+    client.run(Stylize(PHOTO, WAVES), on_progress=seen.append)
     assert seen == [Progress(0, 1), Progress(1, 1)]
     seen.clear()
-    client.stylize(PHOTO, [WAVES, STARS], strength=0.5, on_progress=seen.append)
+    client.run(Stylize(PHOTO, [WAVES, STARS], strength=0.5), on_progress=seen.append)
     assert seen == [Progress(0, 4), Progress(3, 4), Progress(4, 4)]
 
 
@@ -228,7 +228,9 @@ def test_progress_counts_the_calls(client: Client) -> None:
         (lambda c: c.style_vector([WAVES, STARS], weights=[1, float("inf")]), "weight inf of a style"),
         (lambda c: c.style_vector([]), "style is an empty list"),
         (
-            lambda c: c.stylize(PHOTO, StyleVector(np.zeros(5, np.float32), "stylize", 7), version=1),
+            lambda c: c.stylize(
+                PHOTO, StyleVector(np.zeros(5, np.float32), "stylize", 7), model=Model("stylize", 1)
+            ),
             "the style vector is of stylize version 7, not of stylize version 1",
         ),
         (

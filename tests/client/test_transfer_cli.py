@@ -129,7 +129,7 @@ def test_json_tells_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
         (["--style-layers", "block1_conv1=nan"], exit_codes.USAGE, "'nan', the weight of block1_conv1"),
         (["--start", "nosie"], exit_codes.USAGE, "'nosie' is neither 'content' nor 'noise' nor a file"),
         (["--style", "none.png"], exit_codes.USAGE, "'none.png' does not exist"),
-        (["--max-side", "3"], exit_codes.REFUSED, "max_side is 3; it must be 16 to"),
+        (["--max-side", "3"], exit_codes.REFUSED, "max_side is 3; it must be 16 or more"),
         (["--model-version", "1", "--label", "x"], exit_codes.USAGE, "give one of them"),
         (["--model-version", "7"], exit_codes.REFUSED, "transfer is not served"),
         (["--max-pixels", "100"], exit_codes.FAILED, "1,920 pixels and the limit is 100"),

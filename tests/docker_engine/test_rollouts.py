@@ -13,7 +13,7 @@ import pytest
 
 from certificates import Authority
 from compose_stack import USER, Stack
-from impasto.client import Client, TlsOptions
+from impasto.client import Client, Model, TlsOptions
 from pictures import pixels
 
 pytestmark = pytest.mark.timeout(900)  # starts and restarts, on a machine that may be busy
@@ -23,7 +23,9 @@ CONFIG = "docker/config/models.config"
 
 def dream(stack: Stack, *, version: int | None = None, label: str | None = None) -> bytes:
     with Client(stack.address) as client:
-        picture = client.dream(pixels(40, 50), steps=4, octaves=[0], version=version, label=label)
+        picture = client.dream(
+            pixels(40, 50), steps=4, octaves=[0], model=Model("dream", version=version, label=label)
+        )
     return np.asarray(picture).tobytes()
 
 

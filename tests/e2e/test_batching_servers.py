@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_photos_that_are_painted_at_once_are_all_answered(painter: ModelServer, 
         return await client.stylize(photo, style)
 
     with batching_proxy(painter.address) as proxy, Client(proxy.address) as client:
-        outcomes = list(client.map(paint, photos, concurrency=8))
+        outcomes = list(client.map([partial(paint, photo=photo) for photo in photos], concurrency=8))
         assert proxy.refused > 1
     for outcome, expected in zip(outcomes, alone, strict=True):
         np.testing.assert_array_equal(np.asarray(outcome.result), expected)

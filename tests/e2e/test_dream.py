@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client import Client
+from impasto.client import Client, Dream
 from impasto.client.cli import exit_codes, run
 from model_servers import ModelServer, serving
 from pictures import load
@@ -76,8 +76,8 @@ def test_a_cat_dreams_and_the_calls_together_are_the_one_call(
         weights[names.index("block4_conv3")], weights[names.index("block5_conv2")] = 1, 8
         inputs = {"octaves": [-1, 0], "steps": 8, "step_size": 0.02, "layer_weights": weights}
         one = client.predict("dream", {"image": shown(photo), **inputs})["image"]
-        (_, first, *_) = client.dreaming(
-            photo, layers=["block4_conv3", ("block5_conv2", 8)], octaves=[-1, 0], steps=8, every=1
+        (_, first, *_) = client.iterate(
+            Dream(photo, layers=["block4_conv3", ("block5_conv2", 8)], octaves=[-1, 0], steps=8), every=1
         )
     assert np.array_equal(shown(result), one)
     assert first.loss is not None

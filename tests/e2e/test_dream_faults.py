@@ -16,8 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dream_processes import ServerProcess, impasto, server_process, wait_until
-from impasto.client import Client
-from impasto.client.checkpoint import CheckpointFile
+from impasto.client import Client, Dream
+from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
 from model_servers import ModelServer, serving
 from pictures import load, pixels, save
@@ -55,7 +55,7 @@ def test_a_server_killed_in_the_middle_and_started_again_leaves_no_trace(
 
     killer = threading.Timer(seconds_into_a_call, replace)
     with Client(server.address) as client:
-        for progress in client.dreaming(PICTURE, every=50, **OPTIONS):
+        for progress in client.iterate(Dream(PICTURE, **OPTIONS), every=50):
             if progress.done == 450:
                 killer.start()
                 if seconds_into_a_call == 0.0:
@@ -68,7 +68,7 @@ def test_a_second_replica_goes_on_where_the_killed_one_stopped(
     server: ServerProcess, dream_server: ModelServer, undisturbed: NDArray[np.uint8]
 ) -> None:
     with Client(f"{server.address},{dream_server.address}") as client:
-        for progress in client.dreaming(PICTURE, every=50, **OPTIONS):
+        for progress in client.iterate(Dream(PICTURE, **OPTIONS), every=50):
             if progress.done == 450:
                 server.kill()
     assert np.array_equal(np.asarray(progress.preview()), undisturbed)
@@ -87,7 +87,7 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
 
     def steps_done() -> int:
         found = CheckpointFile(point).read()
-        return 0 if found is None else found.position["octave"] * steps + found.position["step"]
+        return 0 if found is None else found.position["stage"] * steps + found.position["step"]
 
     reached = [0]
     for _ in range(2):

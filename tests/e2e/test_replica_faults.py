@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from dream_processes import ServerProcess, server_process
-from impasto.client import Client
+from impasto.client import Client, Dream, Transfer
 from pictures import pixels
 
 pytestmark = pytest.mark.slow
@@ -36,10 +36,10 @@ class LongJob:
 
 
 JOBS = {
-    "dream": LongJob(lambda client: client.dreaming(pixels(90, 120), steps=500, octaves=[-1, 0]), 1000),
+    "dream": LongJob(lambda client: client.iterate(Dream(pixels(90, 120), steps=500, octaves=[-1, 0])), 1000),
     "transfer": LongJob(
-        lambda client: client.transferring(
-            pixels(64, 96), 255 - pixels(96, 60, seed=1), epochs=3, steps_per_epoch=40, pyramid=2
+        lambda client: client.iterate(
+            Transfer(pixels(64, 96), 255 - pixels(96, 60, seed=1), epochs=3, steps_per_epoch=40, pyramid=2)
         ),
         240,
     ),

@@ -14,7 +14,7 @@ import dream_models
 import toy_models
 from dream_processes import ServerProcess, impasto, server_process, wait_until
 from impasto.client import Client
-from impasto.client.checkpoint import CheckpointFile
+from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
 from impasto.client.errors import DeadlineExceeded, ServerUnavailable
 from pictures import load, pixels, save

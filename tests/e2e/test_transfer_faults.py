@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from dream_processes import ServerProcess, impasto, server_process, wait_until
-from impasto.client import Client
-from impasto.client.checkpoint import CheckpointFile
+from impasto.client import Client, Transfer
+from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
 from pictures import load, pixels, save
 
@@ -41,7 +41,7 @@ def test_a_server_killed_in_the_middle_and_started_again_leaves_no_trace(
     killer = threading.Timer(seconds_into_a_call, replace)
     with Client(server.address) as client:
         undisturbed = client.transfer(CONTENT, STYLE, **options)
-        for progress in client.transferring(CONTENT, STYLE, every=10, **options):
+        for progress in client.iterate(Transfer(CONTENT, STYLE, **options), every=10):
             if progress.done == 60:
                 killer.start()
                 if seconds_into_a_call == 0.0:
@@ -63,7 +63,7 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
 
     def steps_done() -> int:
         found = CheckpointFile(point).read()
-        return 0 if found is None else found.position["level"] * steps + found.position["step"]
+        return 0 if found is None else found.position["stage"] * steps + found.position["step"]
 
     reached = [0]
     for _ in range(2):

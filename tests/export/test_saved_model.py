@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import toy_module
-from impasto.client.signatures import Model, Signature
+from impasto.client.signatures import ModelContract, Signature
 from impasto.export.contract import ContractError, SavedModelError
 from impasto.export.saved_model import load_as_server, save
 from toy_module import TOY_CONTRACT, ToyModule
@@ -115,7 +115,7 @@ def test_only_a_tf_function_may_be_a_signature_because_others_lose_the_defaults(
 def test_an_export_that_differs_from_the_contract_is_refused(tmp_path: Path) -> None:
     served = TOY_CONTRACT.signatures["serving_default"]
     wider = replace(served, inputs=tuple(replace(spec, dtype="float64") for spec in served.inputs))
-    contract = Model("toy", "", {"serving_default": wider, "open": Signature("open", (), ())})
+    contract = ModelContract("toy", "", {"serving_default": wider, "open": Signature("open", (), ())})
     module = ToyModule()
     with pytest.raises(
         ContractError, match=r"signature 'open' is missing; .*'x' has dtype float32, not float64"

@@ -6,14 +6,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from impasto.client.signatures import Model, Signature, TensorSpec
+from impasto.client.signatures import ModelContract, Signature, TensorSpec
 
 _X = TensorSpec("x", "float32", (None, 2), "any numbers")
 _GAIN = TensorSpec("gain", "float32", (), "what x is multiplied by", default=3.0)
 _STEPS = TensorSpec("steps", "int32", (None,), "whose sum is added", default=(1, 2))
 _Y = TensorSpec("y", "float32", (None, 2), "2 gain x + sum(steps)")
 
-TOY_CONTRACT = Model(
+TOY_CONTRACT = ModelContract(
     "toy",
     "Multiplies and adds.",
     {"serving_default": Signature("serving_default", inputs=(_X, _GAIN, _STEPS), outputs=(_Y,))},

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import toy_models
 from certificates import Authority
 from configurations import model, wait_for, write_configuration
-from impasto.client import Client, TlsOptions
+from impasto.client import Client, Model, TlsOptions
 from impasto.serving import AddressError, ConfigError, ConfigFile, GrpcOptions, LocalServer
 from impasto.serving.cli import local, main
 from impasto.serving.local.flags import IGNORED
@@ -49,10 +49,10 @@ def test_a_command_line_of_tensorflow_model_server_works(toy_repository: Path, t
     named = TlsOptions(**{**vars(authority.client()), "server_name": "127.0.0.1"})
     with running(*flags) as (process, address, _):
         with Client(address, tls=named) as client:
-            assert client.predict("constant", {"x": X}, label="stable")["y"] == [1]
+            assert client.predict(Model("constant", label="stable"), {"x": X})["y"] == [1]
             write_configuration(file, model(toy_repository, "constant", versions=[10], labels={"stable": 10}))
             wait_for(
-                lambda: client.predict("constant", {"x": X}, label="stable")["y"] == [10],
+                lambda: client.predict(Model("constant", label="stable"), {"x": X})["y"] == [10],
                 "the file should be followed",
             )
         with Client(f"unix:{tmp_path / 'socket'}", tls=named) as client:

@@ -24,7 +24,7 @@ from configurations import (
     write_configuration,
 )
 from differences import only_local
-from impasto.client import Client
+from impasto.client import Client, Model
 from impasto.client.errors import InvalidInput
 from impasto.serving import ConfigError, ConfigFile, LocalServer, ServerOptions
 from model_servers import POLL, ModelServer, serving
@@ -109,15 +109,15 @@ def test_labels_find_their_versions_with_the_stubs_and_with_the_client(
     assert answer(client, version_label="stable") == 1
     assert answer(client, version_label="canary") == 2
     with Client(server.address) as impasto:
-        assert impasto.predict("two", {"x": X}, label="stable")["y"] == [1]
-        assert impasto.predict("two", {"x": X}, label="canary")["y"] == [2]
-        assert impasto.metadata("two", label="stable").version == 1
+        assert impasto.predict(Model("two", label="stable"), {"x": X})["y"] == [1]
+        assert impasto.predict(Model("two", label="canary"), {"x": X})["y"] == [2]
+        assert impasto.metadata(Model("two", label="stable")).version == 1
         with pytest.raises(InvalidInput, match="Unrecognized servable version label: gone"):
-            impasto.predict("two", {"x": X}, label="gone")
+            impasto.predict(Model("two", label="gone"), {"x": X})
         reload(client, model(root, "two", **both, labels={"stable": 2}))
-        assert impasto.predict("two", {"x": X}, label="stable")["y"] == [2]
+        assert impasto.predict(Model("two", label="stable"), {"x": X})["y"] == [2]
         with pytest.raises(InvalidInput, match="Unrecognized servable version label: canary"):
-            impasto.predict("two", {"x": X}, label="canary")
+            impasto.predict(Model("two", label="canary"), {"x": X})
 
 
 def test_a_label_on_a_version_that_is_not_loaded_is_refused_and_nothing_changes(

@@ -17,7 +17,7 @@ from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 import toy_models
 from certificates import Authority
 from configurations import states
-from impasto.client import Client, TlsOptions
+from impasto.client import Client, Model, TlsOptions
 from impasto.serving import ConfigFile, GrpcOptions, LocalServer, ServerOptions
 from impasto.serving.cli import main
 from impasto.serving.schema.server_files_pb2 import MonitoringConfig
@@ -93,8 +93,8 @@ def test_what_is_written_is_served(models: Path, tmp_path: Path) -> None:
         Client(server.address) as impasto,
     ):
         assert states(client, "two") == {1: "AVAILABLE", 3: "AVAILABLE"}
-        assert impasto.predict("two", {"x": X}, label="stable")["y"] == [1]
-        assert impasto.predict("two", {"x": X}, label="canary")["y"] == [3]
+        assert impasto.predict(Model("two", label="stable"), {"x": X})["y"] == [1]
+        assert impasto.predict(Model("two", label="canary"), {"x": X})["y"] == [3]
 
 
 def test_the_files_beside_the_models_are_text_protos_that_every_server_may_read(

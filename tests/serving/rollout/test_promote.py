@@ -30,7 +30,7 @@ from configurations import (
     wait_for_states,
     write_configuration,
 )
-from impasto.client import Client
+from impasto.client import Client, Model
 from impasto.client._wire.format import delimited
 from impasto.serving.cli import main
 from model_servers import POLL, ModelServer, serving
@@ -113,7 +113,7 @@ def entry(file: Path, name: str) -> Any:
 
 def answer(server: ModelServer, label: str | None) -> float:
     with Client(server.address) as client:
-        return float(client.predict("m", {"x": X}, label=label)["y"][0])
+        return float(client.predict(Model("m", label=label), {"x": X})["y"][0])
 
 
 def available(client: OfficialClient) -> set[int]:
@@ -201,7 +201,7 @@ def test_callers_by_label_notice_nothing(file: Path, start: Start) -> None:
         def call(seen: list[float]) -> None:
             with Client(server.address) as client:
                 while not stop.is_set():
-                    seen.append(float(client.predict("m", {"x": X}, label="stable")["y"][0]))
+                    seen.append(float(client.predict(Model("m", label="stable"), {"x": X})["y"][0]))
 
         def all_see(version: int) -> None:
             wait_for(lambda: all(seen[-1:] == [version] for seen in answers), f"{version} should answer")

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client.tiling import SRCNN_OVERLAP
+from impasto.client.signatures import SRCNN_OVERLAP
 
 _BAND: Final = 512
 """Rows that are worked on at once."""

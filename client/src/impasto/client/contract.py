@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from impasto.client._wire import messages
 from impasto.client.metadata import SignatureInfo, TensorInfo
-from impasto.client.signatures import Model, TensorSpec
+from impasto.client.signatures import ModelContract, TensorSpec
 
 
 def read_signatures(definitions: Mapping[str, bytes]) -> dict[str, SignatureInfo]:
@@ -26,7 +26,7 @@ def read_signatures(definitions: Mapping[str, bytes]) -> dict[str, SignatureInfo
     }
 
 
-def differences(model: Model, signatures: Mapping[str, SignatureInfo]) -> list[str]:
+def differences(model: ModelContract, signatures: Mapping[str, SignatureInfo]) -> list[str]:
     """Every way in which `signatures` differ from the contract of `model`; empty if in none.
 
     Compared are the names of signatures, inputs and outputs, the dtypes, the shapes and the inputs' defaults.
@@ -34,7 +34,7 @@ def differences(model: Model, signatures: Mapping[str, SignatureInfo]) -> list[s
     return list(_differences(model, signatures))
 
 
-def _differences(model: Model, signatures: Mapping[str, SignatureInfo]) -> Iterator[str]:
+def _differences(model: ModelContract, signatures: Mapping[str, SignatureInfo]) -> Iterator[str]:
     yield from _names("signature", model.signatures, signatures)
     for name, signature in model.signatures.items():
         if name not in signatures:

@@ -12,11 +12,11 @@ from typing import Final, Generic, TypeVar
 
 from impasto.client._inputs import as_array
 from impasto.client._transport.patience import Patience
-from impasto.client._values import whole
 from impasto.client._wire import messages
 from impasto.client._wire.tensors import Array, as_utf8
 from impasto.client.errors import InvalidInput
 from impasto.client.metadata import ModelMetadata, VersionStatus
+from impasto.client.model import Model
 from impasto.client.settings import MOST_SECONDS, CallKind, Timeouts
 from impasto.client.signatures import SERVING_DEFAULT
 
@@ -49,74 +49,47 @@ class Call(Generic[Result_co]):
     on_failure: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True)
-class ModelRef:
-    """A model, and the version of it: the newest unless `version` or `label` says otherwise.
-
-    Attributes:
-        name: the model's name.
-        version: its number.
-        label: such as `stable`.
-        pinned: whether the version is the one that answered earlier in the same job.
-    """
-
-    name: str
-    version: int | None = None
-    label: str | None = None
-    pinned: bool = False
-
-    def spec(self, signature: str | None = None) -> bytes:
-        """The bytes of the request's ModelSpec.
-
-        Raises:
-            InvalidInput: an empty name, a version together with a label, or one of them cannot be sent.
-        """
-        if not self.name:
-            raise InvalidInput("model is empty: name the model to call, as `impasto models` lists them")
-        if self.version is not None and self.label is not None:
-            raise InvalidInput(
-                f"version {self.version} and label {self.label!r}: give one of them", model=self.name
-            )
-        return messages.model_spec(
-            as_utf8("the model's name", self.name),
-            version=None if self.version is None else whole("version", self.version, -(2**63), 2**63 - 1),
-            label=None if self.label is None else as_utf8("the label", self.label),
-            signature=as_utf8("the signature's name", signature) if signature else b"",
-        )
-
-
 def predict_call(
-    ref: ModelRef,
+    model: Model,
     inputs: Mapping[str, object],
     *,
     signature: str | None = None,
     outputs: Sequence[str] = (),
 ) -> Call[Outputs]:
     """A Predict call; `outputs` limits what the server sends back (all if empty)."""
-    request = _predict_request(ref, inputs, signature, outputs)
-    return Call(PREDICT, ref.name, request, _parse_predict)
+    request = _predict_request(model, inputs, signature, outputs)
+    return Call(PREDICT, model.name, request, _parse_predict)
 
 
 def predict_with_version_call(
-    ref: ModelRef,
+    model: Model,
     inputs: Mapping[str, object],
     *,
     signature: str | None = None,
     outputs: Sequence[str] = (),
 ) -> Call[tuple[int, Outputs]]:
     """Return what `predict_call` does; the response is the version that answered and its outputs."""
-    request = _predict_request(ref, inputs, signature, outputs)
-    return Call(PREDICT, ref.name, request, _parse_predict_with_version)
+    request = _predict_request(model, inputs, signature, outputs)
+    return Call(PREDICT, model.name, request, _parse_predict_with_version)
 
 
-def metadata_call(ref: ModelRef) -> Call[ModelMetadata]:
+def metadata_call(model: Model) -> Call[ModelMetadata]:
     """A GetModelMetadata call."""
-    return Call(METADATA, ref.name, messages.metadata_request(ref.spec()), messages.metadata)
+    return Call(METADATA, model.name, messages.metadata_request(_spec(model)), messages.metadata)
 
 
-def status_call(ref: ModelRef) -> Call[tuple[VersionStatus, ...]]:
-    """A GetModelStatus call for every version, or the one that `ref` names."""
-    return Call(STATUS, ref.name, messages.status_request(ref.spec()), messages.status)
+def status_call(model: Model) -> Call[tuple[VersionStatus, ...]]:
+    """A GetModelStatus call for every version, or the one that `model` names.
+
+    Raises:
+        InvalidInput: the model has a label, which a server ignores here.
+    """
+    if model.label is not None:
+        raise InvalidInput(
+            f"label {model.label!r}: the status is asked of all versions, or of one by its number, never by label",
+            model=model.name,
+        )
+    return Call(STATUS, model.name, messages.status_request(_spec(model)), messages.status)
 
 
 def ping_call() -> Call[object]:
@@ -152,13 +125,24 @@ def check_timeout(timeout: float) -> None:
         )
 
 
+def _spec(model: Model, signature: str | None = None) -> bytes:
+    """The bytes of a request's ModelSpec. Raises InvalidInput: the signature's name cannot be sent."""
+    return messages.model_spec(
+        model.name.encode(),
+        version=model.version,
+        label=None if model.label is None else model.label.encode(),
+        signature=as_utf8("the signature's name", signature) if signature else b"",
+    )
+
+
 def _predict_request(
-    ref: ModelRef, inputs: Mapping[str, object], signature: str | None, outputs: Sequence[str]
+    model: Model, inputs: Mapping[str, object], signature: str | None, outputs: Sequence[str]
 ) -> bytes:
     arrays = {
-        name: as_array(ref.name, signature or SERVING_DEFAULT, name, value) for name, value in inputs.items()
+        name: as_array(model.name, signature or SERVING_DEFAULT, name, value)
+        for name, value in inputs.items()
     }
-    return messages.predict_request(ref.spec(signature), arrays, outputs=outputs)
+    return messages.predict_request(_spec(model, signature), arrays, outputs=outputs)
 
 
 def _parse_predict(payload: bytes) -> Outputs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from PIL import Image
 
-from impasto.client._jobs import Progress
+from impasto.client._jobs.job import Job
+from impasto.client._jobs.steps import Progress
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli import exit_codes
@@ -36,7 +37,7 @@ from impasto.client.errors import (
 )
 from impasto.client.images import ImageSource
 
-Job = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
+Work = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture and reports how far it is."""
 
 # What goes wrong the same way for every picture: stop at once.
@@ -69,13 +70,22 @@ class _Tally:
         return ", ".join(parts)
 
 
-def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: Results, unit: str) -> int:
+def running(job: Callable[[ImageSource], Job[Image.Image, Any]]) -> Work:
+    """Return the work that runs, for each picture, the job that `job` makes of it."""
+
+    async def work(client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]) -> Image.Image:
+        return await client.run(job(source), on_progress=show)
+
+    return work
+
+
+def run_batch(client: Client, plan: Plan, work: Work, *, common: Common, results: Results, unit: str) -> int:
     """Do and write every picture, show progress, say what failed, and return the exit code.
 
     Args:
         client: connected; AsyncClients with its settings do the work.
         plan: what to read and where to write.
-        job: makes one result.
+        work: makes one result.
         common: the common options.
         results: what becomes of them.
         unit: what the job's progress counts, in the plural.
@@ -103,27 +113,31 @@ def run_batch(client: Client, plan: Plan, job: Job, *, common: Common, results: 
             if not common.as_json and isinstance(pair.output, Path):
                 display.result(pair.output)
 
-        run = partial(
-            _do_one,
-            sources=sources,
-            job=job,
-            tally=tally,
-            display=display,
-            overwrite=results.overwrite or results.resume,
-            unit=unit,
-        )
+        tasks = [
+            partial(
+                _do_one,
+                pair=pair,
+                source=sources[pair],
+                work=work,
+                tally=tally,
+                display=display,
+                overwrite=results.overwrite or results.resume,
+                unit=unit,
+            )
+            for pair in pairs
+        ]
         try:
-            with closing(client.map(run, pairs, concurrency=results.concurrency)) as outcomes:
+            with closing(client.map(tasks, concurrency=results.concurrency)) as outcomes:
                 for outcome in outcomes:
-                    error = outcome.error
+                    pair, error = pairs[outcome.index], outcome.error
                     if error is None:
                         if outcome.result is not None:
-                            write_result(outcome.item.output, outcome.result, overwrite=False)
-                        say(outcome.item)
+                            write_result(pair.output, outcome.result, overwrite=False)
+                        say(pair)
                     elif isinstance(error, _HOPELESS) or (plan.is_single and _is_the_servers(error)):
                         raise error
                     else:
-                        tally.failed.append(_failure(outcome.item, error, display))
+                        tally.failed.append(_failure(pair, error, display))
                     display.next_picture()
         finally:
             for pair in [pair for pair in unsaid if pair in tally.written]:
@@ -154,10 +168,10 @@ def _to_do(plan: Plan, tally: _Tally) -> list[Pair]:
 
 async def _do_one(
     client: AsyncClient,
-    pair: Pair,
     *,
-    sources: Mapping[Pair, ImageSource],
-    job: Job,
+    pair: Pair,
+    source: ImageSource,
+    work: Work,
     tally: _Tally,
     display: Display,
     overwrite: bool,
@@ -167,7 +181,7 @@ async def _do_one(
     started = time.monotonic()
     check_result(pair.output, overwrite=overwrite, as_json=False)
     with display.picture(pair.source.name, unit=unit) as show:
-        image = await job(client, sources[pair], show)
+        image = await work(client, source, show)
     if isinstance(pair.output, Pipe):
         return image
 

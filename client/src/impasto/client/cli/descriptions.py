@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 from impasto.client.cli.streams import print_line
 from impasto.client.client import Client
 from impasto.client.metadata import ModelMetadata
+from impasto.client.model import Model
 
 Description = dict[str, Any]
 """The outputs of `describe` as JSON values."""
@@ -22,7 +23,7 @@ def description(client: Client, metadata: ModelMetadata) -> Description | None:
     signature = metadata.signatures.get(_SIGNATURE)
     if signature is None or any(info.default is None for info in signature.inputs.values()):
         return None
-    outputs = client.predict(metadata.model, {}, signature=_SIGNATURE, version=metadata.version)
+    outputs = client.predict(Model(metadata.model, metadata.version), {}, signature=_SIGNATURE)
     return {name: _plain(array.tolist()) for name, array in sorted(outputs.items()) if name not in _ANSWERS}
 
 

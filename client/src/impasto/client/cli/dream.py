@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
-from PIL import Image
 
-from impasto.client._jobs import Progress
-from impasto.client.async_client import AsyncClient
-from impasto.client.cli.batch import run_batch
+from impasto.client._models.dream.job import DescribeDream, Dream
+from impasto.client._models.dream.progress import DreamProgress
+from impasto.client.cli.batch import run_batch, running
 from impasto.client.cli.dream_options import dream_options
 from impasto.client.cli.dream_zoom import run_zoom, zoom_of
 from impasto.client.cli.long_jobs import long_job_options, refuse_for_several
@@ -18,11 +17,10 @@ from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_job import Files, PictureJob
-from impasto.client.cli.picture_options import Reference, Results, picture_options
+from impasto.client.cli.picture_options import Results, picture_options
 from impasto.client.cli.pipes import read_input
 from impasto.client.cli.places import Place
-from impasto.client.dream import DreamKeywords, DreamProgress
-from impasto.client.images import ImageSource
+from impasto.client.model import Model
 from impasto.client.signatures import DREAM
 
 
@@ -52,8 +50,8 @@ def dream(
     common: Common,
     inputs: tuple[Place, ...],
     results: Results,
-    reference: Reference,
-    options: DreamKeywords,
+    model: Model,
+    options: dict[str, Any],
     every: int | None,
     checkpoint: Path | None,
     frames: int | None,
@@ -81,7 +79,7 @@ def dream(
             )
         zoom = zoom_of(inputs, results, others=others, frames=frames, factor=zoom_factor)
         with common.connect() as client:
-            return run_zoom(client, zoom, options, common=common, reference=reference)
+            return run_zoom(client, zoom, options, common=common, model=model)
     plan = pair_up(inputs, results, others=others)
     if plan.is_single and not results.resume:
         (pair,) = plan.pairs
@@ -95,23 +93,13 @@ def dream(
         )
         single = PictureJob[DreamProgress](files, common=common, where=_where, measures=_measures)
         with common.connect() as client:
-            return single.run(
-                client.dreaming(
-                    read_input(pair.source), every=every, checkpoint=checkpoint, **reference, **options
-                )
-            )
+            job = Dream(read_input(pair.source), model=model, **options)
+            return single.run(client.iterate(job, every=every, checkpoint=checkpoint))
     refuse_for_several(every=every, checkpoint=checkpoint)
-
-    async def job(
-        asynchronous: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
-    ) -> Image.Image:
-        return await asynchronous.dream(source, on_progress=show, **reference, **options)
-
+    work = running(lambda source: Dream(source, model=model, **options))
     with common.connect() as client:
-        client.describe_dream(
-            model=reference["model"], version=reference["version"], label=reference["label"]
-        )
-        return run_batch(client, plan, job, common=common, results=results, unit="steps")
+        client.run(DescribeDream(model=model))
+        return run_batch(client, plan, work, common=common, results=results, unit="steps")
 
 
 def _where(progress: DreamProgress) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
+from impasto.client._jobs.values import MOST_STEPS
+from impasto.client._models.dream import job
 from impasto.client.cli.layers import layers
 from impasto.client.cli.numbers import Number
-from impasto.client.dream import DreamKeywords
-from impasto.client.dream.plan import (
-    LARGEST_OCTAVE_SCALE,
-    LARGEST_STEP_SIZE,
-    LEAST_OCTAVE_SCALE,
-    MOST_STEPS,
-)
+
+_NAMES = [field.name for field in fields(job.Dream) if field.name not in ("image", "model")]
 
 
 def _octaves(_context: click.Context, _option: click.Parameter, value: str | None) -> list[int] | None:
@@ -43,7 +41,7 @@ _OPTIONS = (
     ),
     click.option(
         "--octave-scale",
-        type=Number(min=LEAST_OCTAVE_SCALE, max=LARGEST_OCTAVE_SCALE),
+        type=Number(min=job.LEAST_OCTAVE_SCALE, max=job.LARGEST_OCTAVE_SCALE),
         metavar="RATIO",
         help="How much larger each octave is.",
     ),
@@ -55,7 +53,7 @@ _OPTIONS = (
     ),
     click.option(
         "--step-size",
-        type=Number(min=0, max=LARGEST_STEP_SIZE),
+        type=Number(min=0, max=job.LARGEST_STEP_SIZE),
         metavar="SIZE",
         help="How far each step goes.",
     ),
@@ -89,11 +87,11 @@ _OPTIONS = (
 
 
 def dream_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a dream; it receives them as `options`."""
+    """Give a command the options of a dream; it receives them as `options`, fields of Dream."""
 
     @functools.wraps(command)
     def wrapped(**values: Any) -> Any:
-        options = {name: values.pop(name) for name in DreamKeywords.__optional_keys__}
+        options = {name: values.pop(name) for name in _NAMES}
         return command(options=options, **values)
 
     for option in reversed(_OPTIONS):

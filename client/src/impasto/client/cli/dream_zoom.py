@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from PIL import Image
 
+from impasto.client._models.dream.job import Dream
+from impasto.client._models.dream.progress import DreamProgress
+from impasto.client._models.dream.zoom import zoom_in
 from impasto.client.animation import to_frame, write_animation
 from impasto.client.cli import exit_codes
 from impasto.client.cli.inputs import refuse_inputs
@@ -19,15 +22,15 @@ from impasto.client.cli.job_bar import JobBar
 from impasto.client.cli.long_jobs import one_file
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import print_json
-from impasto.client.cli.picture_options import Reference, Results
+from impasto.client.cli.picture_options import Results
 from impasto.client.cli.places import Pipe, Place
 from impasto.client.cli.streams import note, print_path
 from impasto.client.cli.waits import Waits
 from impasto.client.client import Client
-from impasto.client.dream import DreamKeywords, DreamProgress, zoom_in
 from impasto.client.errors import CallError, OutputExists, UnwritableOutput
 from impasto.client.files import write_picture
 from impasto.client.images import ImageSource
+from impasto.client.model import Model
 
 FRAME_NAME: Final = "frame-%05d.png"
 """In a folder; counted from 1. FFmpeg understands it."""
@@ -89,10 +92,10 @@ def zoom_of(
 def run_zoom(
     client: Client,
     zoom: Zoom,
-    options: DreamKeywords,
+    options: Mapping[str, Any],
     *,
     common: Common,
-    reference: Reference,
+    model: Model,
 ) -> int:
     """Make and write the frames; returns the exit code.
 
@@ -106,16 +109,13 @@ def run_zoom(
     _check(zoom)
     client = client.in_one_job()
     # One version for all frames, whatever is published meanwhile.
-    asked = client.describe_dream(
-        model=reference["model"], version=reference["version"], label=reference["label"]
-    )
-    reference = {**reference, "version": asked.version, "label": None}
+    options = {**options, "model": Model(model.name, client.describe_dream(model=model).version)}
     frames: list[Image.Image] = []
     done = 0
     stopped: KeyboardInterrupt | CallError | None = None
     with JobBar(quiet=common.quiet, waits=common.waits) as bar:
         try:
-            for number, frame in _frames(client, zoom, options, bar, reference, common.waits):
+            for number, frame in _frames(client, zoom, options, bar, common.waits):
                 if zoom.animated:
                     frames.append(to_frame(frame))
                 else:
@@ -180,7 +180,7 @@ def _video_command(output: Path) -> str:
 
 
 def _frames(
-    client: Client, zoom: Zoom, options: DreamKeywords, bar: JobBar, reference: Reference, waits: Waits
+    client: Client, zoom: Zoom, options: Mapping[str, Any], bar: JobBar, waits: Waits
 ) -> Iterator[tuple[int, Image.Image]]:
     picture: ImageSource = zoom.source
     started = time.monotonic()
@@ -192,6 +192,6 @@ def _frames(
             left = worked * (1 / fraction - 1) if fraction else None
             bar.show(fraction, f"frame {number}/{zoom.frames}  {replace(progress, seconds_left=left)}")
 
-        frame = client.dream(picture, on_progress=show, **reference, **options)
+        frame = client.run(Dream(picture, **options), on_progress=show)
         yield number, frame
         picture = zoom_in(frame, factor=zoom.factor)

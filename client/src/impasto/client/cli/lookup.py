@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from impasto.client._transport.patience import Patience, Wait
-from impasto.client.cli.picture_options import Reference
 from impasto.client.client import Client
 from impasto.client.errors import CallError
 from impasto.client.metadata import ModelMetadata
+from impasto.client.model import Model
 
 
-def look_up(client: Client, reference: Reference) -> ModelMetadata:
+def look_up(client: Client, model: Model) -> ModelMetadata:
     """Return the model's metadata, also from a server that is overloaded: pictures wait for it, and so does this.
 
     A wrong address, model, version or label is better said before the work than at every picture.
@@ -19,10 +19,9 @@ def look_up(client: Client, reference: Reference) -> ModelMetadata:
     Raises:
         CallError: at once if the server does not answer, or has no such model.
     """
-    model, version, label = reference["model"], reference["version"], reference["label"]
     with Wait(Patience(client.settings.patience)) as wait:
         while True:
             try:
-                return client.metadata(model, version=version, label=label)
+                return client.metadata(model)
             except CallError as error:
                 time.sleep(wait.pause_after(error))

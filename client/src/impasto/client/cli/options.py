@@ -86,12 +86,14 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         tls_cert: str | None,
         tls_key: str | None,
         tls_server_name: str | None,
+        max_pixels: int | None = None,
         **rest: Any,
     ) -> Any:
         given = _given(
             {
                 "address": server,
                 "timeout": timeout,
+                "max_pixels": max_pixels,
                 **_tls(tls, tls_ca, tls_cert, tls_key, tls_server_name),
             }
         )
@@ -155,8 +157,9 @@ def _tls(
 
 def _given(values: _Values) -> dict[str, Given]:
     """The values of options as a layer of settings; None and an empty text are not given."""
+    options = {name: BY_NAME[name].flag or f"--{name.replace('_', '-')}" for name in values}
     return {
-        name: Given(BY_NAME[name].checked(value, where=BY_NAME[name].flag), BY_NAME[name].flag)
+        name: Given(BY_NAME[name].checked(value, where=options[name]), options[name])
         for name, value in values.items()
         if value is not None and value != ""
     }

@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import click
 from PIL import Image
 
+from impasto.client._jobs.optimisation import LongProgress
 from impasto.client.cli import exit_codes
 from impasto.client.cli.inputs import real, refuse_inputs
 from impasto.client.cli.job_bar import JobBar
@@ -23,31 +24,7 @@ from impasto.client.cli.places import Pipe, Place
 from impasto.client.cli.streams import note, print_path
 from impasto.client.errors import CallError, OutputError
 
-
-class PictureProgress(Protocol):
-    """How far such a job is; its words are what stands behind the bar."""
-
-    @property
-    def done(self) -> int:
-        """Steps done."""
-        ...
-
-    @property
-    def total(self) -> int:
-        """Steps in all."""
-        ...
-
-    @property
-    def fraction(self) -> float:
-        """Of the work that is done, 0 to 1."""
-        ...
-
-    def preview(self) -> Image.Image:
-        """The picture so far; of the last progress, the result."""
-        ...
-
-
-ProgressT = TypeVar("ProgressT", bound=PictureProgress)
+ProgressT = TypeVar("ProgressT", bound=LongProgress)
 
 
 @dataclass(frozen=True, kw_only=True)

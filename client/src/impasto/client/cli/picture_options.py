@@ -5,21 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import click
 
 from impasto.client.cli.places import Place, place
 from impasto.client.images import MAX_PIXELS
-
-
-class Reference(TypedDict):
-    """Which model to call, and how large its pictures may be, as the client's methods take it."""
-
-    model: str
-    version: int | None
-    label: str | None
-    max_pixels: int
+from impasto.client.model import Model
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class Results:
 
 
 def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command its pictures, results and model; it receives them as `inputs`, `results` and `reference`.
+    """Give a command its pictures, results and model; it receives them as `inputs`, `results` and `model`.
 
     Args:
         model: the default of --model.
@@ -81,10 +73,9 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
         click.option(
             "--max-pixels",
             type=click.IntRange(min=1),
-            default=MAX_PIXELS,
-            show_default=True,
             metavar="N",
-            help="Refuse pictures with more pixels than this.",
+            help="Refuse pictures with more pixels than this.  "
+            f"[default: what `impasto config` shows, else {MAX_PIXELS}]",
         ),
     )
 
@@ -100,17 +91,16 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
             model: str,
             model_version: int | None,
             label: str | None,
-            max_pixels: int,
             **rest: Any,
         ) -> Any:
             if model_version is not None and label is not None:
                 raise click.UsageError("--model-version and --label: give one of them")
             if overwrite and resume:
                 raise click.UsageError("--overwrite does again what --resume would skip: give one of them")
-            reference = Reference(model=model, version=model_version, label=label, max_pixels=max_pixels)
             results = Results(place(output), output.endswith("/"), overwrite, resume, concurrency)
             sources = tuple(place(text) for text in inputs)
-            return command(inputs=sources, results=results, reference=reference, **rest)
+            asked = Model(model, model_version, label)
+            return command(inputs=sources, results=results, model=asked, **rest)
 
         for option in reversed(options):
             wrapped = option(wrapped)

@@ -11,24 +11,25 @@ from typing import Any, Final
 import click
 from PIL import Image
 
-from impasto.client._jobs import Progress
+from impasto.client._jobs.mapping import CONCURRENCY
+from impasto.client._jobs.steps import Progress
+from impasto.client._models.styles import StyleSource
+from impasto.client._models.stylize import MAX_SIDE, Stylize
 from impasto.client.async_client import AsyncClient
-from impasto.client.cli.batch import Job, run_batch
+from impasto.client.cli.batch import Work, run_batch
 from impasto.client.cli.inputs import real
 from impasto.client.cli.lookup import look_up
 from impasto.client.cli.numbers import Number
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_options import Reference, Results, picture_options
+from impasto.client.cli.picture_options import Results, picture_options
 from impasto.client.cli.places import Place, is_folder
+from impasto.client.cli.sheet import Panel, contact_sheet
 from impasto.client.client import Client
 from impasto.client.errors import InvalidInput
 from impasto.client.images import ImageSource, read_picture
-from impasto.client.mapping import CONCURRENCY
+from impasto.client.model import Model
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
-from impasto.client.stylize import MAX_SIDE
-from impasto.client.stylize.sheet import Panel, contact_sheet
-from impasto.client.stylize.style import StyleSource
 
 _SHEET_WIDTH: Final = 384
 
@@ -81,7 +82,7 @@ def stylize(
     inputs: tuple[Place, ...],
     styles: tuple[Path, ...],
     results: Results,
-    reference: Reference,
+    model: Model,
     weights: tuple[float, ...],
     sheet: bool,
     **options: Any,
@@ -102,18 +103,18 @@ def stylize(
         raise click.UsageError("--sheet is for one picture")
     plan = pair_up(inputs, results, others=styles)
     with common.connect() as client:
-        metadata = look_up(client, reference)
+        metadata = look_up(client, model)
         painter = _Painter(
             client,
             styles,
             weights=weights or None,
             splits="style_vector" in metadata.signatures,
-            reference=reference,
+            model=model,
             options=options,
         )
-        job = painter.sheet if sheet else painter.job(several=len(plan.pairs) > 1)
+        work = painter.sheet if sheet else painter.work(several=len(plan.pairs) > 1)
         unit = "styles" if sheet else "calls"
-        return run_batch(client, plan, job, common=common, results=results, unit=unit)
+        return run_batch(client, plan, work, common=common, results=results, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -125,24 +126,24 @@ class _Painter:
         styles: the paintings' files.
         weights: of the styles.
         splits: whether the model gives style vectors.
-        reference: the model.
-        options: the rest of what `Client.stylize` takes.
+        model: the model.
+        options: the other fields of Stylize.
     """
 
     client: Client
     styles: tuple[Path, ...]
     weights: tuple[float, ...] | None
     splits: bool
-    reference: Reference
+    model: Model
     options: dict[str, Any]
 
-    def job(self, *, several: bool) -> Job:
+    def work(self, *, several: bool) -> Work:
         """Paints a photo in the blend of the styles; for several photos, they are looked at now and only once."""
         style: StyleSource | tuple[Path, ...] = self.styles
         weights = self.weights
         needs_vectors = len(self.styles) > 1 or self.options["strength"] < 1
         if several and (self.splits or needs_vectors):  # where it cannot, that is better said once
-            style = self.client.style_vector(self.styles, weights=weights, **self.reference)
+            style = self.client.style_vector(self.styles, weights=weights, model=self.model)
             weights = None
 
         async def paint(
@@ -150,9 +151,8 @@ class _Painter:
         ) -> Image.Image:
             if isinstance(source, Path) and [real(source)] == [real(path) for path in self.styles]:
                 raise InvalidInput("it is the style as well: choose another painting")
-            return await client.stylize(
-                source, style, weights=weights, on_progress=show, **self.reference, **self.options
-            )
+            job = Stylize(source, style, weights=weights, model=self.model, **self.options)
+            return await client.run(job, on_progress=show)
 
         return paint
 
@@ -163,14 +163,14 @@ class _Painter:
         panels = [Panel("photo", self._read(source))]
         for done, style in enumerate(self.styles):
             show(Progress(done, len(self.styles)))
-            painted = await client.stylize(source, style, **self.reference, **self.options)
+            painted = await client.stylize(source, style, model=self.model, **self.options)
             panels.append(Panel(style.stem, painted, inset=self._read(style)))
         show(Progress(len(self.styles), len(self.styles)))
         columns = min(4, math.ceil(math.sqrt(len(panels))))
         return contact_sheet(panels, columns=columns, width=_SHEET_WIDTH)
 
     def _read(self, source: ImageSource) -> Image.Image:
-        picture = read_picture(source, max_pixels=self.reference["max_pixels"])
+        picture = read_picture(source, max_pixels=self.client.settings.max_pixels)
         return picture.rebuild(picture.rgb)
 
 

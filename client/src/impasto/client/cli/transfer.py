@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
-from PIL import Image
 
-from impasto.client._jobs import Progress
-from impasto.client.async_client import AsyncClient
-from impasto.client.cli.batch import run_batch
+from impasto.client._models.transfer.job import DescribeTransfer, Transfer
+from impasto.client._models.transfer.progress import TransferProgress
+from impasto.client.cli.batch import run_batch, running
 from impasto.client.cli.long_jobs import long_job_options, refuse_for_several
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_job import Files, PictureJob
-from impasto.client.cli.picture_options import Reference, Results, picture_options
+from impasto.client.cli.picture_options import Results, picture_options
 from impasto.client.cli.pipes import read_input
 from impasto.client.cli.places import Place
 from impasto.client.cli.transfer_options import transfer_options
-from impasto.client.images import ImageSource
+from impasto.client.model import Model
 from impasto.client.signatures import TRANSFER
-from impasto.client.transfer import TransferKeywords, TransferProgress
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -47,8 +45,8 @@ def transfer(
     inputs: tuple[Place, ...],
     styles: tuple[Path, ...],
     results: Results,
-    reference: Reference,
-    options: TransferKeywords,
+    model: Model,
+    options: dict[str, Any],
     every: int | None,
     checkpoint: Path | None,
 ) -> int:
@@ -82,24 +80,13 @@ def transfer(
         )
         single = PictureJob[TransferProgress](files, common=common, where=_where, measures=_measures)
         with common.connect() as client:
-            source = read_input(pair.source)
-            return single.run(
-                client.transferring(
-                    source, styles, every=every, checkpoint=checkpoint, **reference, **options
-                )
-            )
+            job = Transfer(read_input(pair.source), styles, model=model, **options)
+            return single.run(client.iterate(job, every=every, checkpoint=checkpoint))
     refuse_for_several(every=every, checkpoint=checkpoint)
-
-    async def job(
-        asynchronous: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
-    ) -> Image.Image:
-        return await asynchronous.transfer(source, styles, on_progress=show, **reference, **options)
-
+    work = running(lambda source: Transfer(source, styles, model=model, **options))
     with common.connect() as client:
-        client.describe_transfer(
-            model=reference["model"], version=reference["version"], label=reference["label"]
-        )
-        return run_batch(client, plan, job, common=common, results=results, unit="steps")
+        client.run(DescribeTransfer(model=model))
+        return run_batch(client, plan, work, common=common, results=results, unit="steps")
 
 
 def _where(progress: TransferProgress) -> str:

@@ -5,25 +5,20 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
+from impasto.client._jobs.values import MOST_STEPS
+from impasto.client._models.transfer import job
+from impasto.client._models.transfer.materials import CONTENT, NOISE
 from impasto.client.cli.layers import layers
 from impasto.client.cli.numbers import Number
-from impasto.client.transfer import TransferKeywords, TransferOptions
-from impasto.client.transfer.options import CONTENT, NOISE
-from impasto.client.transfer.plan import (
-    LARGEST_LEARNING_RATE,
-    LARGEST_STYLE_SCALE,
-    LARGEST_WEIGHT,
-    LEAST_STYLE_SCALE,
-    MOST_SIZES,
-    MOST_STEPS,
-)
 
-_DEFAULTS = TransferOptions()
+_NAMES = [field.name for field in fields(job.Transfer) if field.name not in ("content", "style", "model")]
+_DEFAULTS = job.Transfer
 
 
 def _start(_context: click.Context, _option: click.Parameter, value: str) -> str | Path:
@@ -44,7 +39,7 @@ def _weights(
 def _weight(name: str, what: str) -> Callable[[Any], Any]:
     return click.option(
         name,
-        type=Number(min=0, max=LARGEST_WEIGHT),
+        type=Number(min=0, max=job.LARGEST_WEIGHT),
         metavar="NUMBER",
         help=f"Of the {what} in the loss.  [default: what the model suggests]",
     )
@@ -88,7 +83,7 @@ _OPTIONS = (
     ),
     click.option(
         "--style-scale",
-        type=Number(min=LEAST_STYLE_SCALE, max=LARGEST_STYLE_SCALE),
+        type=Number(min=job.LEAST_STYLE_SCALE, max=job.LARGEST_STYLE_SCALE),
         default=_DEFAULTS.style_scale,
         show_default=True,
         metavar="RATIO",
@@ -99,7 +94,7 @@ _OPTIONS = (
     click.option(
         "--tv-weight",
         "total_variation_weight",
-        type=Number(min=0, max=LARGEST_WEIGHT),
+        type=Number(min=0, max=job.LARGEST_WEIGHT),
         metavar="NUMBER",
         help="Of the differences between neighbouring pixels in the loss; more is smoother.",
     ),
@@ -107,7 +102,7 @@ _OPTIONS = (
     _layers("--content-layers", "activations are the content"),
     click.option(
         "--learning-rate",
-        type=Number(min=0, max=LARGEST_LEARNING_RATE),
+        type=Number(min=0, max=job.LARGEST_LEARNING_RATE),
         metavar="RATE",
         help="How far each step goes.",
     ),
@@ -121,7 +116,7 @@ _OPTIONS = (
     ),
     click.option(
         "--pyramid",
-        type=click.IntRange(min=1, max=MOST_SIZES),
+        type=click.IntRange(min=1, max=job.MOST_SIZES),
         default=_DEFAULTS.pyramid,
         show_default=True,
         metavar="SIZES",
@@ -163,11 +158,11 @@ _OPTIONS = (
 
 
 def transfer_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a transfer; it receives them as `options`."""
+    """Give a command the options of a transfer; it receives them as `options`, fields of Transfer."""
 
     @functools.wraps(command)
     def wrapped(**values: Any) -> Any:
-        options = {name: values.pop(name) for name in TransferKeywords.__optional_keys__}
+        options = {name: values.pop(name) for name in _NAMES}
         return command(options=options, **values)
 
     for option in reversed(_OPTIONS):

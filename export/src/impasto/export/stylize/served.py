@@ -9,7 +9,13 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from impasto.client.signatures import CONTENT_MINIMUM_SIDE, SERVING_DEFAULT, STYLE_SIDE, STYLIZE, Model
+from impasto.client.signatures import (
+    CONTENT_MINIMUM_SIDE,
+    SERVING_DEFAULT,
+    STYLE_SIDE,
+    STYLIZE,
+    ModelContract,
+)
 from impasto.export.stylize.source import Stylizer
 
 _SPLIT_SIGNATURES: Final = ("style_vector", "apply")
@@ -62,7 +68,7 @@ class ServedStylizer(tf.Module):
         return 0 if self._stylizer.split is None else self._stylizer.split.size
 
     @property
-    def contract(self) -> Model:
+    def contract(self) -> ModelContract:
         """The contract that this source can keep: `STYLIZE`, without what needs a split where there is none."""
         kept = {name: item for name, item in STYLIZE.signatures.items() if name in self._functions}
         return replace(STYLIZE, signatures=MappingProxyType(kept))
