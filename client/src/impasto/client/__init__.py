@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from impasto.client import _transport  # noqa: F401 # pyright: ignore[reportUnusedImport] - first: grpc reads what it sets
 from impasto.client._jobs import Progress
+from impasto.client._transport.channel import open_channel
 from impasto.client._transport.patience import Waiting
 from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
@@ -55,6 +56,7 @@ __all__ = [
     "TransferProgress",
     "VersionStatus",
     "Waiting",
+    "open_channel",
     "read_picture",
     "write_picture",
     "zoom_in",
