@@ -34,6 +34,7 @@ from impasto.client._models.dream.zoom import zoom_in
 from impasto.client._models.styles import StyleSource, StyleVector
 from impasto.client._models.transfer.description import TransferDescription
 from impasto.client._models.transfer.progress import TransferProgress
+from impasto.client._transport.channel import open_channel
 from impasto.client._transport.patience import Waiting
 from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
@@ -80,6 +81,7 @@ __all__ = [
     "Upscale",
     "VersionStatus",
     "Waiting",
+    "open_channel",
     "read_picture",
     "write_picture",
     "zoom_in",

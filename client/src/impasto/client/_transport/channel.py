@@ -80,7 +80,9 @@ def credentials(settings: Settings) -> grpc.ChannelCredentials | None:
 
 
 def open_channel(settings: Settings) -> grpc.Channel:
-    """Open a channel to the settings' address as it resolves now. Nothing is sent until the first call.
+    """Open a gRPC channel with a client's settings, for calls that the client does not have, by stubs of your own.
+
+    It goes to where the address is now. Nothing is sent until the first call, and none is sent again by itself.
 
     Raises:
         AddressError: the address cannot be used.

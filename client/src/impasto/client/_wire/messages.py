@@ -8,7 +8,7 @@ those of tensorflow_serving/apis and tensorflow/core, with which a test compares
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -91,8 +91,8 @@ class Prediction:
         outputs: the arrays by name, perhaps views of the payload.
     """
 
-    version: int = 0
-    outputs: dict[str, tensors.Array] = field(default_factory=dict)
+    version: int
+    outputs: dict[str, tensors.Array]
 
 
 def prediction(payload: bytes) -> Prediction:
@@ -101,18 +101,19 @@ def prediction(payload: bytes) -> Prediction:
     Raises:
         DecodeError: protobuf would refuse the bytes, or an output cannot be read (see `tensors.decode`).
     """
-    found, spec = Prediction(), _ModelSpec()
+    outputs: dict[str, tensors.Array] = {}
+    spec: _ModelSpec | None = None
     try:
         for field_number, kind, value in fields(memoryview(payload)):
             if (field_number, kind) == (1, LENGTH):
                 name, pieces = map_entry(value, level=1)
-                found.outputs[name] = tensors.decode(name, _tensor(pieces, level=2))
+                outputs[name] = tensors.decode(name, _tensor(pieces, level=2))
             elif (field_number, kind) == (2, LENGTH):
+                spec = spec or _ModelSpec()
                 spec.merge(value)
     except WireError as error:
         raise _unreadable("PredictResponse", error) from error
-    found.version = spec.version
-    return found
+    return Prediction(0 if spec is None else spec.version, outputs)
 
 
 def metadata(payload: bytes) -> ModelMetadata:

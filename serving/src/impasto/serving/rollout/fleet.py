@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 import grpc
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client import Client, Settings, State, Timeouts, TlsOptions, VersionStatus
-from impasto.client._transport.channel import open_channel
+from impasto.client import Client, Settings, State, Timeouts, TlsOptions, VersionStatus, open_channel
 from impasto.client.errors import ModelNotFound
 from impasto.serving.errors import RolloutError
 from impasto.serving.wire import delimited
@@ -80,7 +79,8 @@ class Fleet:
             client.wait_ready(timeout=self._timeout)
             call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RELOAD)
             try:
-                call(request, timeout=self._timeout)
+                # The connection may be older than the server: gRPC makes another one.
+                call(request, timeout=self._timeout, wait_for_ready=True)
             except grpc.RpcError as error:
                 raise RolloutError(self._refusal(client.address, cast(grpc.Call, error))) from error
 
