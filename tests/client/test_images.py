@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from impasto.client.pictures import Picture
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from impasto.client import errors, read_picture
-from impasto.client.images import Picture
 from pictures import bomb, cmyk_profile, encoded, pixels, save
 
 EXIF_ORIENTATION = 0x0112

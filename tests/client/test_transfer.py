@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from impasto.client.pictures import keep_colours
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import Client, Model, Transfer, TransferProgress
-from impasto.client._colour import keep_colours
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
 from model_servers import ModelServer
 from pictures import pixels

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from impasto.client.pictures import to_frame, write_animation
 from PIL import Image
 
 from impasto.client import zoom_in
-from impasto.client.animation import to_frame, write_animation
 from impasto.client.errors import OutputExists
 from pictures import pixels
 

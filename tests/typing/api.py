@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+from impasto.client.pictures import Picture
 from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import assert_type
@@ -54,7 +55,6 @@ from impasto.client import (
     write_picture,
     zoom_in,
 )
-from impasto.client.images import Picture
 from impasto.client.signatures import MODELS, ModelContract, TensorSpec
 
 PIXELS: NDArray[np.uint8] = np.zeros((32, 48, 3), np.uint8)

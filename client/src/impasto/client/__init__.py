@@ -13,6 +13,8 @@
 
 from __future__ import annotations
 
+from impasto.client.pictures import MAX_PIXELS, ImageSource, read_picture, write_picture
+
 from impasto.client import _transport  # noqa: F401 # pyright: ignore[reportUnusedImport] - first: grpc reads what it sets
 from impasto.client._jobs.job import Job
 from impasto.client._jobs.long import LongJob
@@ -39,8 +41,6 @@ from impasto.client._transport.patience import Waiting
 from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
 from impasto.client.errors import ImpastoError
-from impasto.client.files import write_picture
-from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
 from impasto.client.model import Model
 from impasto.client.settings import Retries, Settings, Timeouts, TlsOptions

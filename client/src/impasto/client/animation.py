@@ -7,10 +7,10 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+from impasto.client.pictures import flattened, write_bytes
 from PIL import Image
 
 from impasto.client.errors import UnwritableOutput
-from impasto.client.files import flattened, write_bytes
 
 FRAME_MILLISECONDS: Final = 100
 

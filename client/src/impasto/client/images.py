@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+from impasto.client.pictures import (
+    MAX_PIXELS,
+    check_size,
+    decoded,
+    load,
+    quietly,
+    spread_visible_colours,
+    upright_8bit,
+)
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._alpha import spread_visible_colours
-from impasto.client._decode import MAX_PIXELS, check_size, decoded, load, quietly
-from impasto.client._modes import upright_8bit
 from impasto.client.errors import EmptyImage, UnsupportedImage
 
 __all__ = ["MAX_PIXELS", "ImageSource", "Picture", "read_picture"]

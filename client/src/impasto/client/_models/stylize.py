@@ -7,11 +7,11 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
+from impasto.client.pictures import ImageSource, Picture, keep_colours, read_picture
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._answers import output
-from impasto.client._colour import keep_colours
 from impasto.client._jobs import values
 from impasto.client._jobs.job import Job
 from impasto.client._jobs.pinning import PinnedModel, begun_again
@@ -20,7 +20,6 @@ from impasto.client._models.styles import Blend, StyleSource, StyleVector, paint
 from impasto.client._transport.calls import Outputs, metadata_call
 from impasto.client._transport.patience import patiently
 from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound
-from impasto.client.images import ImageSource, Picture, read_picture
 from impasto.client.model import Model
 from impasto.client.settings import CallKind
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, SERVING_DEFAULT, STYLIZE

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from impasto.client.pictures import ImageSource, to_frame, write_animation, write_picture
 from PIL import Image
 
 from impasto.client._models.dream.job import Dream
 from impasto.client._models.dream.progress import DreamProgress
 from impasto.client._models.dream.zoom import zoom_in
-from impasto.client.animation import to_frame, write_animation
 from impasto.client.cli import exit_codes
 from impasto.client.cli.inputs import refuse_inputs
 from impasto.client.cli.job_bar import JobBar
@@ -28,8 +28,6 @@ from impasto.client.cli.streams import note, print_path
 from impasto.client.cli.waits import Waits
 from impasto.client.client import Client
 from impasto.client.errors import CallError, OutputExists, UnwritableOutput
-from impasto.client.files import write_picture
-from impasto.client.images import ImageSource
 from impasto.client.model import Model
 
 FRAME_NAME: Final = "frame-%05d.png"

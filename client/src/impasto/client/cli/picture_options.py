@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from impasto.client.pictures import MAX_PIXELS
 
 from impasto.client.cli.places import Place, place
-from impasto.client.images import MAX_PIXELS
 from impasto.client.model import Model
 
 

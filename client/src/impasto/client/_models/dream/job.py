@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Final, cast
 
+from impasto.client.pictures import ImageSource, Picture, read_picture
+
 from impasto.client._jobs import values
 from impasto.client._jobs.job import Job
 from impasto.client._jobs.long import Begin, LongJob
@@ -17,7 +19,6 @@ from impasto.client._models.dream.plan import complete, fit
 from impasto.client._models.dream.progress import Canvas, DreamProgress
 from impasto.client._models.layers import Layers, named_layers
 from impasto.client.errors import InvalidInput
-from impasto.client.images import ImageSource, Picture, read_picture
 from impasto.client.model import Model
 from impasto.client.settings import CallKind
 from impasto.client.signatures import DREAM

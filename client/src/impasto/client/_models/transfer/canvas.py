@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from impasto.client.pictures import keep_colours
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._colour import keep_colours
 from impasto.client._jobs.optimisation import Size
 from impasto.client._models.transfer.materials import Materials, resized
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Final
 
+from impasto.client.pictures import ImageSource
+
 from impasto.client._jobs import values
 from impasto.client._jobs.job import Job
 from impasto.client._jobs.long import Begin, LongJob
@@ -20,7 +22,6 @@ from impasto.client._models.transfer.description import TransferDescription, des
 from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials, read_materials
 from impasto.client._models.transfer.painting import Painting
 from impasto.client._models.transfer.progress import TransferProgress
-from impasto.client.images import ImageSource
 from impasto.client.model import Model
 from impasto.client.settings import CallKind
 from impasto.client.signatures import TRANSFER
