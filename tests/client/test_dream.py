@@ -14,8 +14,8 @@ from PIL import Image
 
 from dream_models import LAYERS, MINIMUM_SIDE, WEIGHTS
 from impasto.client import Client, DreamProgress
-from impasto.client._colour import keep_colours
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
+from impasto.client.pictures import keep_colours
 from model_servers import ModelServer, serving
 from pictures import pixels
 

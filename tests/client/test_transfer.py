@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import Client, TransferProgress
-from impasto.client._colour import keep_colours
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
+from impasto.client.pictures import keep_colours
 from model_servers import ModelServer
 from pictures import pixels
 from transfer_models import LIMITS, WEIGHTS, layer_weights

@@ -47,7 +47,7 @@ from impasto.client import (
     write_picture,
     zoom_in,
 )
-from impasto.client.images import Picture
+from impasto.client.pictures import Picture
 from impasto.client.signatures import MODELS, Model, TensorSpec
 
 PIXELS: NDArray[np.uint8] = np.zeros((32, 48, 3), np.uint8)

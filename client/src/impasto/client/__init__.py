@@ -20,10 +20,19 @@ from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
 from impasto.client.dream import DreamDescription, DreamOptions, DreamProgress, zoom_in
 from impasto.client.errors import ImpastoError
-from impasto.client.files import write_picture
-from impasto.client.images import MAX_PIXELS, ImageSource, read_picture
 from impasto.client.mapping import CONCURRENCY, Outcome
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
+from impasto.client.pictures import (
+    MAX_PIXELS,
+    Animation,
+    ImageSource,
+    Picture,
+    PictureWarning,
+    read_animation,
+    read_picture,
+    write_animation,
+    write_picture,
+)
 from impasto.client.settings import Retries, Settings, Timeouts
 from impasto.client.stylize import StyleSource, StyleVector
 from impasto.client.tls import TlsOptions
@@ -32,6 +41,7 @@ from impasto.client.transfer import TransferDescription, TransferOptions, Transf
 __all__ = [
     "CONCURRENCY",
     "MAX_PIXELS",
+    "Animation",
     "AsyncClient",
     "Client",
     "DreamDescription",
@@ -41,6 +51,8 @@ __all__ = [
     "ImpastoError",
     "ModelMetadata",
     "Outcome",
+    "Picture",
+    "PictureWarning",
     "Progress",
     "Retries",
     "Settings",
@@ -56,7 +68,9 @@ __all__ = [
     "TransferProgress",
     "VersionStatus",
     "Waiting",
+    "read_animation",
     "read_picture",
+    "write_animation",
     "write_picture",
     "zoom_in",
 ]

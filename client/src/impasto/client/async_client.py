@@ -19,9 +19,9 @@ from impasto.client._jobs import Progress, predict_job, wait_ready_job
 from impasto.client._patience import OnWait, Patience
 from impasto.client._prepared import Prepared
 from impasto.client.dream.async_methods import AsyncDreamMethods
-from impasto.client.images import MAX_PIXELS, ImageSource
 from impasto.client.mapping import CONCURRENCY, Outcome, map_in_order
 from impasto.client.metadata import ModelMetadata, VersionStatus
+from impasto.client.pictures import MAX_PIXELS, ImageSource
 from impasto.client.settings import CallKind, Options, Settings, resolve
 from impasto.client.signatures import SRCNN
 from impasto.client.stylize.async_methods import AsyncStylizeMethods

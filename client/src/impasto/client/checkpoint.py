@@ -18,7 +18,7 @@ import numpy as np
 
 from impasto.client._jobs import Snapshot
 from impasto.client.errors import CheckpointError
-from impasto.client.files import write_bytes
+from impasto.client.pictures import write_bytes
 
 _FORMAT: Final = 1
 _HEADER: Final = "header"

@@ -20,9 +20,9 @@ from impasto.client._prepared import Prepared
 from impasto.client._transport import SyncTransport
 from impasto.client.async_client import AsyncClient
 from impasto.client.dream.methods import DreamMethods
-from impasto.client.images import MAX_PIXELS, ImageSource
 from impasto.client.mapping import CONCURRENCY, Outcome
 from impasto.client.metadata import ModelMetadata, VersionStatus
+from impasto.client.pictures import MAX_PIXELS, ImageSource
 from impasto.client.settings import CallKind, Options, Settings, resolve
 from impasto.client.signatures import SRCNN
 from impasto.client.stylize.methods import StylizeMethods

@@ -13,7 +13,7 @@ from impasto.client._jobs import Job, Progress
 from impasto.client._pinning import ask, begun_again, pinned_to
 from impasto.client._prepared import Prepared
 from impasto.client.errors import DecodeError
-from impasto.client.images import ImageSource, Picture, read_picture
+from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
 from impasto.client.tiling import SRCNN_OVERLAP, Tile, plan
 

@@ -34,7 +34,7 @@ from impasto.client.errors import (
     TlsError,
     Unauthenticated,
 )
-from impasto.client.images import ImageSource
+from impasto.client.pictures import ImageSource
 
 Job = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture and reports how far it is."""

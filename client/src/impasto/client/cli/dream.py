@@ -22,7 +22,7 @@ from impasto.client.cli.picture_options import Reference, Results, picture_optio
 from impasto.client.cli.pipes import read_input
 from impasto.client.cli.places import Place
 from impasto.client.dream import DreamKeywords, DreamProgress
-from impasto.client.images import ImageSource
+from impasto.client.pictures import ImageSource
 from impasto.client.signatures import DREAM
 
 

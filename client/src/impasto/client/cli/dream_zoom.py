@@ -12,7 +12,6 @@ from typing import Final
 import click
 from PIL import Image
 
-from impasto.client.animation import to_frame, write_animation
 from impasto.client.cli import exit_codes
 from impasto.client.cli.inputs import refuse_inputs
 from impasto.client.cli.job_bar import JobBar
@@ -26,8 +25,7 @@ from impasto.client.cli.waits import Waits
 from impasto.client.client import Client
 from impasto.client.dream import DreamKeywords, DreamProgress, zoom_in
 from impasto.client.errors import CallError, OutputExists, UnwritableOutput
-from impasto.client.files import write_picture
-from impasto.client.images import ImageSource
+from impasto.client.pictures import ImageSource, to_frame, write_animation, write_picture
 
 FRAME_NAME: Final = "frame-%05d.png"
 """In a folder; counted from 1. FFmpeg understands it."""

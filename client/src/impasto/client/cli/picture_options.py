@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import click
 
 from impasto.client.cli.places import Place, place
-from impasto.client.images import MAX_PIXELS
+from impasto.client.pictures import MAX_PIXELS
 
 
 class Reference(TypedDict):

@@ -9,8 +9,7 @@ from PIL import Image
 
 from impasto.client.cli.places import Pipe, Place
 from impasto.client.cli.streams import print_bytes, read_all
-from impasto.client.files import check_output, encode_picture, write_picture
-from impasto.client.images import ImageSource
+from impasto.client.pictures import ImageSource, check_output, encode_picture, write_picture
 
 
 def name_of(source: Place) -> str:

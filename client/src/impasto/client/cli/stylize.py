@@ -23,8 +23,8 @@ from impasto.client.cli.picture_options import Reference, Results, picture_optio
 from impasto.client.cli.places import Place, is_folder
 from impasto.client.client import Client
 from impasto.client.errors import InvalidInput
-from impasto.client.images import ImageSource, read_picture
 from impasto.client.mapping import CONCURRENCY
+from impasto.client.pictures import ImageSource, read_picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
 from impasto.client.stylize import MAX_SIDE
 from impasto.client.stylize.sheet import Panel, contact_sheet

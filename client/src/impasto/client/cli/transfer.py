@@ -19,7 +19,7 @@ from impasto.client.cli.picture_options import Reference, Results, picture_optio
 from impasto.client.cli.pipes import read_input
 from impasto.client.cli.places import Place
 from impasto.client.cli.transfer_options import transfer_options
-from impasto.client.images import ImageSource
+from impasto.client.pictures import ImageSource
 from impasto.client.signatures import TRANSFER
 from impasto.client.transfer import TransferKeywords, TransferProgress
 

@@ -15,8 +15,8 @@ from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Reference, Results, picture_options
 from impasto.client.cli.places import Place
-from impasto.client.images import ImageSource
 from impasto.client.mapping import CONCURRENCY
+from impasto.client.pictures import ImageSource
 from impasto.client.signatures import SRCNN
 from impasto.client.tiling import SRCNN_OVERLAP
 from impasto.client.upscale import TILE

@@ -26,7 +26,7 @@ from impasto.client.dream.options import DreamOptions
 from impasto.client.dream.plan import KIND, MOST_STEPS, Plan, fit, settle
 from impasto.client.dream.progress import Canvas, DreamProgress
 from impasto.client.errors import CheckpointError
-from impasto.client.images import MAX_PIXELS, Picture
+from impasto.client.pictures import MAX_PIXELS, Picture
 
 _PIXELS: Final = "pixels"
 

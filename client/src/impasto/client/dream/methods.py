@@ -16,7 +16,7 @@ from impasto.client.dream.job import describe_job
 from impasto.client.dream.options import DreamKeywords
 from impasto.client.dream.prepare import prepare_dream
 from impasto.client.dream.progress import DreamProgress
-from impasto.client.images import MAX_PIXELS, ImageSource
+from impasto.client.pictures import MAX_PIXELS, ImageSource
 from impasto.client.signatures import DREAM
 
 if TYPE_CHECKING:

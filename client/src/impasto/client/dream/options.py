@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypedDict
 
-from impasto.client.images import ImageSource
+from impasto.client.pictures import ImageSource
 
 Layers: TypeAlias = Mapping[str, float] | Sequence[str | tuple[str, float]]
 """Layers to excite: `{"mixed3": 1.0, "mixed5": 0.5}` or, the same, `["mixed3", ("mixed5", 0.5)]`."""

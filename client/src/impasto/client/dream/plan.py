@@ -16,7 +16,7 @@ from impasto.client.dream.description import DreamDescription
 from impasto.client.dream.layers import layer_weights
 from impasto.client.dream.options import DreamOptions
 from impasto.client.errors import InvalidInput
-from impasto.client.images import MAX_PIXELS, Picture, read_picture
+from impasto.client.pictures import MAX_PIXELS, Picture, read_picture
 
 KIND: Final = "dream"
 """What checkpoints say that they are of."""

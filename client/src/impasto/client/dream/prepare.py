@@ -11,7 +11,7 @@ from impasto.client._prepared import Prepared
 from impasto.client.checkpoint import CheckpointFile
 from impasto.client.dream.job import dream_job
 from impasto.client.dream.options import DreamKeywords, DreamOptions
-from impasto.client.images import ImageSource, read_picture
+from impasto.client.pictures import ImageSource, read_picture
 
 
 def prepare_dream(

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._colour import keep_colours
 from impasto.client._jobs import Progress
 from impasto.client._values import clock
-from impasto.client.images import Picture
+from impasto.client.pictures import Picture, keep_colours
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,12 +12,11 @@ from PIL import Image
 
 from impasto.client._answers import output
 from impasto.client._calls import ModelRef, Outputs, metadata_call, predict_with_version_call
-from impasto.client._colour import keep_colours
 from impasto.client._jobs import Job, Progress
 from impasto.client._pinning import ask, begun_again, pinned_to
 from impasto.client._retries import patiently
 from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound
-from impasto.client.images import Picture
+from impasto.client.pictures import Picture, keep_colours
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, SERVING_DEFAULT
 from impasto.client.stylize.style import Blend, StyleVector, painting_batch
 

@@ -10,7 +10,7 @@ from impasto.client._calls import ModelRef
 from impasto.client._driver import OnProgress, Runner
 from impasto.client._jobs import Progress
 from impasto.client._prepared import Prepared
-from impasto.client.images import MAX_PIXELS, ImageSource
+from impasto.client.pictures import MAX_PIXELS, ImageSource
 from impasto.client.signatures import STYLIZE
 from impasto.client.stylize.job import MAX_SIDE, Painting
 from impasto.client.stylize.prepare import prepare_style, prepare_stylize

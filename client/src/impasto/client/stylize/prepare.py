@@ -8,7 +8,7 @@ from PIL import Image
 
 from impasto.client._calls import ModelRef
 from impasto.client._prepared import Prepared
-from impasto.client.images import ImageSource, read_picture
+from impasto.client.pictures import ImageSource, read_picture
 from impasto.client.stylize.job import Painting, style_job, stylize_job
 from impasto.client.stylize.style import StyleSource, StyleVector, read_blend
 

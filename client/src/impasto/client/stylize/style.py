@@ -13,7 +13,7 @@ from PIL import Image
 
 from impasto.client._values import several
 from impasto.client.errors import InvalidInput
-from impasto.client.images import ImageSource, Picture, read_picture
+from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.signatures import STYLE_SIDE
 
 

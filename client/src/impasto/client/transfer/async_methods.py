@@ -12,7 +12,7 @@ from impasto.client._async_driver import AsyncRunner
 from impasto.client._calls import ModelRef
 from impasto.client._driver import OnProgress
 from impasto.client._prepared import Prepared
-from impasto.client.images import MAX_PIXELS, ImageSource
+from impasto.client.pictures import MAX_PIXELS, ImageSource
 from impasto.client.signatures import TRANSFER
 from impasto.client.transfer.description import TransferDescription
 from impasto.client.transfer.job import describe_job

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._colour import keep_colours
+from impasto.client.pictures import keep_colours
 from impasto.client.transfer.materials import Materials, resized
 
 

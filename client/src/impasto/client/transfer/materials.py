@@ -11,7 +11,7 @@ from PIL import Image
 
 from impasto.client._values import digest, several
 from impasto.client.errors import InvalidInput
-from impasto.client.images import ImageSource, Picture, read_picture
+from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.transfer.options import CONTENT, NOISE, TransferOptions
 
 # The model resizes bilinearly without antialiasing, as the usual recipe does. That sees every pixel down to a half.

@@ -11,7 +11,7 @@ from PIL import Image
 from impasto.client._calls import ModelRef
 from impasto.client._driver import OnProgress, Runner
 from impasto.client._prepared import Prepared
-from impasto.client.images import MAX_PIXELS, ImageSource
+from impasto.client.pictures import MAX_PIXELS, ImageSource
 from impasto.client.signatures import TRANSFER
 from impasto.client.transfer.description import TransferDescription
 from impasto.client.transfer.job import describe_job

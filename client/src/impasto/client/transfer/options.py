@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypedDict
 
 from impasto.client.dream.options import Layers
-from impasto.client.images import ImageSource
+from impasto.client.pictures import ImageSource
 
 MAX_SIDE: Final = 512
 """The longest side, in pixels, in which a picture is painted unless told otherwise."""

@@ -10,7 +10,7 @@ from PIL import Image
 from impasto.client._calls import ModelRef
 from impasto.client._prepared import Prepared
 from impasto.client.checkpoint import CheckpointFile
-from impasto.client.images import ImageSource
+from impasto.client.pictures import ImageSource
 from impasto.client.transfer.job import transfer_job
 from impasto.client.transfer.materials import read_materials
 from impasto.client.transfer.options import TransferKeywords, TransferOptions

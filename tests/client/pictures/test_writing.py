@@ -18,7 +18,7 @@ from PIL import Image
 
 import killed_writer
 from impasto.client import errors, write_picture
-from impasto.client.files import WRITABLE, check_output, write_bytes
+from impasto.client.pictures import WRITABLE, check_output, write_bytes
 from pictures import encoded, load, pixels
 
 
@@ -201,7 +201,7 @@ def test_every_name_that_the_system_allows_can_be_written_and_any_other_is_refus
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     # A limit on the size of files, whose signal Python ignores, makes the write itself fail, as a full disk does.
     script = (
-        "import resource, sys; from impasto.client import errors; from impasto.client.files import write_bytes\n"
+        "import resource, sys; from impasto.client import errors; from impasto.client.pictures import write_bytes\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
         "try: write_bytes(sys.argv[1], bytes(100_000))\n"
         "except errors.UnwritableOutput as error: print(error)"
