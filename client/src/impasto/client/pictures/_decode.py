@@ -6,7 +6,6 @@ import contextlib
 import io
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from PIL import Image, ImageFile
@@ -49,6 +48,7 @@ class Opened:
         kind: Pillow's name of the format.
         ends_early: whether the file is known to end before its picture does.
         frames: how many frames or pages it has.
+        max_pixels: the limit that it was opened with.
     """
 
     image: ImageFile.ImageFile
@@ -56,6 +56,7 @@ class Opened:
     kind: str
     ends_early: bool
     frames: int
+    max_pixels: int
 
     def decode(self, notes: Notes) -> Image.Image:
         """Decode the frame that the image stands at.
@@ -65,9 +66,17 @@ class Opened:
         """
         with damage(notes.name, self._where()):
             _refuse_planes(self.image, notes.name)
+            _make_room(self.image, self.max_pixels)
             if is_deep(self.image) and not is_animated(self.image):
-                return decoded_deep(self.image, partial(_factory(self.kind), io.BytesIO(self.data), ""))
+                return decoded_deep(self.image, self._again)
             return self._decoded(notes)
+
+    def _again(self) -> ImageFile.ImageFile:
+        image: ImageFile.ImageFile = _factory(self.kind)(io.BytesIO(self.data), "")
+        if self.image.tell():
+            image.seek(self.image.tell())
+        _make_room(image, self.max_pixels)
+        return image
 
     def _decoded(self, notes: Notes) -> Image.Image:
         try:
@@ -103,7 +112,7 @@ def opened(data: bytes, notes: Notes, *, max_pixels: int) -> Opened:
     check_size(image.size, notes.name, max_pixels=max_pixels)
     if profile is not None:
         image.info["icc_profile"] = profile
-    return Opened(image, data, kind, ends_early, frame_count(image))
+    return Opened(image, data, kind, ends_early, frame_count(image), max_pixels)
 
 
 def _refuse_planes(image: Image.Image, name: str) -> None:
@@ -113,6 +122,14 @@ def _refuse_planes(image: Image.Image, name: str) -> None:
         raise UnsupportedImage(
             f"{name} holds each colour's 16-bit plane by itself; save it with interleaved colours, or as PNG"
         )
+
+
+def _make_room(image: Image.Image, max_pixels: int) -> None:
+    """Reserve a large TIFF's pixels, or its largest tile's, as Pillow does below its own limit; it refuses others."""
+    size = getattr(image, "_tile_size", None)
+    own = Image.MAX_IMAGE_PIXELS
+    if size is not None and own is not None and 2 * own < size[0] * size[1] <= max_pixels:
+        image.im = Image.new(image.mode, size, None).im
 
 
 def is_animated(image: Image.Image) -> bool:
@@ -140,7 +157,8 @@ def decoded(image: Image.Image, name: str, *, max_pixels: int) -> Image.Image:
         TruncatedImage, EmptyImage, ImageTooLarge: see errors.
     """
     check_size(image.size, name, max_pixels=max_pixels)
-    with damage(name, "its pixels cannot be decoded", closed=partial(_is_closed, image)):
+    # An image in memory loads, unless it is closed; so does one whose file is closed after it was loaded.
+    with damage(name, "its pixels cannot be decoded", closed=getattr(image, "fp", None) is None):
         image.load()
     return image
 
@@ -158,7 +176,7 @@ def check_size(size: tuple[int, int], name: str, *, max_pixels: int) -> None:
 
 
 @contextlib.contextmanager
-def damage(name: str, where: str, *, closed: Any = lambda: False) -> Generator[None, None, None]:
+def damage(name: str, where: str, *, closed: bool = False) -> Generator[None, None, None]:
     """Turn whatever a decoder raises into a TruncatedImage: they meet damaged data with a dozen exception types."""
     try:
         yield
@@ -170,21 +188,11 @@ def damage(name: str, where: str, *, closed: Any = lambda: False) -> Generator[N
             "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
         ) from error
     except Exception as error:
-        if closed():
+        if closed:
             raise UnsupportedImage(
                 f"{name} is closed: read it before it is closed, or give the file's path"
             ) from error
         raise TruncatedImage(f"{name} is incomplete or damaged: {where}") from error
-
-
-def _is_closed(image: Image.Image) -> bool:
-    try:
-        image.getbbox()
-    except (ValueError, AttributeError):
-        return getattr(image, "fp", None) is None
-    except Exception:  # noqa: BLE001 - it is damaged rather than closed
-        return False
-    return False
 
 
 def _open(data: bytes, name: str) -> tuple[str, ImageFile.ImageFile]:

@@ -13,7 +13,7 @@ from PIL import Image, ImageFile
 from impasto.client.pictures._exif import several
 
 Opener = Callable[[], ImageFile.ImageFile]
-"""Opens the same file once more, at its first frame."""
+"""Opens the same file once more, at the same frame."""
 
 _BAND: Final = 256
 # Pillow's names of sample layouts: the high byte comes first (B) or second (L), or as this machine has it (N).
@@ -49,8 +49,6 @@ def decoded_deep(image: ImageFile.ImageFile, again: Opener) -> Image.Image:
     if all(_layout(tile).startswith("LA") for tile in image.tile):
         return _gray_with_alpha(image)
     other = again()
-    if image.tell():
-        other.seek(image.tell())
     other.tile = [_relaid(tile, _swapped(_layout(tile))) for tile in other.tile]
     image.load()
     other.load()

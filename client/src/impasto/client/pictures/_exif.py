@@ -7,6 +7,7 @@ maker notes point at places in the old file: all of these are left out.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -102,6 +103,7 @@ def exif_of(image: Image.Image, notes: Notes) -> Image.Exif | None:
 def kept_exif(exif: Image.Exif, notes: Notes) -> bytes | None:
     """The EXIF data of a result, or None if there is nothing to keep."""
     kept = Image.Exif()
+    kept.endian = "<" if sys.byteorder == "little" else ">"  # as TIFF files are written here
     damaged = 0
     for tags, folder in ((_IMAGE_TAGS, None), (_CAMERA_TAGS, _CAMERA), (_GPS_TAGS, _GPS)):
         found, bad = _sound_tags(exif, tags, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -26,29 +27,40 @@ def read_file(path: Path, *, max_pixels: int) -> bytes:
     """
     # Opening a pipe that nobody writes to would wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - of a descriptor
-        kind = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(kind):
-            raise IsADirectoryError(21, "Is a directory", str(path))
-        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
-            raise NotAnImage(f"{path} is a device or a socket, not a picture's file")
+    try:
+        _check_kind(path, os.fstat(descriptor).st_mode)
         if hasattr(os, "set_blocking"):
             os.set_blocking(descriptor, True)
-        limit = max_pixels * _BYTES_A_PIXEL + _BESIDE
-        if os.fstat(descriptor).st_size > limit:
-            raise ImageTooLarge(_too_long(path, max_pixels))
-        data = bytearray()
-        while piece := file.read(_PIECE):
-            data += piece
-            if len(data) > limit:
-                raise ImageTooLarge(_too_long(path, max_pixels))
+        data = _read(descriptor, max_pixels * _BYTES_A_PIXEL + _BESIDE)
+    finally:
+        os.close(descriptor)
+    if data is None:
+        raise ImageTooLarge(
+            f"{path} has more bytes than a picture of {max_pixels:,} pixels, the limit, can take; "
+            "raise max_pixels if you trust it"
+        )
     if not data:
         raise EmptyImage(f"{path} is empty: 0 bytes")
-    return bytes(data)
+    return data
 
 
-def _too_long(path: Path, max_pixels: int) -> str:
-    return (
-        f"{path} has more bytes than a picture of {max_pixels:,} pixels, the limit, can take; "
-        "raise max_pixels if you trust it"
-    )
+def _check_kind(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise NotAnImage(f"{path} is a device or a socket, not a picture's file")
+
+
+def _read(descriptor: int, limit: int) -> bytes | None:
+    """All bytes of a file, or None if there are more than `limit`."""
+    size = os.fstat(descriptor).st_size
+    if size > limit:
+        return None
+    pieces: list[bytes] = []
+    length = 0
+    while piece := os.read(descriptor, max(_PIECE, size - length)):
+        pieces.append(piece)
+        length += len(piece)
+        if length > limit:
+            return None
+    return b"".join(pieces)

@@ -76,7 +76,8 @@ def write_picture(
         image: of mode L, LA, RGB or RGBA.
         overwrite: replace the file if it exists.
         quality: 1 to 100, JPEG and WebP only; 95 if not given.
-        compress: 0 (fast) to 9 (small), PNG only; without it, 6 for small pictures and 4 for large ones.
+        compress: 0 (fast) to 9 (small), PNG only; without it, from 6 for small pictures to 3 for
+            large ones.
         strip: write no metadata at all. Colours are converted from the image's profile to sRGB first.
 
     Raises:
