@@ -63,7 +63,7 @@ def _read(block: bytes | memoryview, offset: int, order: str) -> list[_Entry]:
     entries: list[_Entry] = []
     for position in range(offset + 2, offset + 2 + 12 * number, 12):
         tag, kind, values = struct.unpack_from(f"{order}HHI", block, position)
-        size: int = _SIZES[kind] * values
+        size = _SIZES[int(kind)] * int(values)
         place = position + 8 if size <= 4 else struct.unpack_from(f"{order}I", block, position + 8)[0]
         entries.append(_Entry(tag, kind, values, bytes(block[place : place + size])))
     return entries
