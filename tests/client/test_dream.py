@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from impasto.client.pictures import keep_colours
 from numpy.typing import NDArray
 from PIL import Image
 
 from dream_models import LAYERS, MINIMUM_SIDE, WEIGHTS
 from impasto.client import Client, Dream, DreamProgress, Model
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
+from impasto.client.pictures import keep_colours
 from model_servers import ModelServer, serving
 from pictures import pixels
 

@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from impasto.client.pictures import keep_colours
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import Client, Model, Transfer, TransferProgress
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
+from impasto.client.pictures import keep_colours
 from model_servers import ModelServer
 from pictures import pixels
 from transfer_models import LIMITS, WEIGHTS, layer_weights

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
+from impasto.client import read_picture
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.evaluate import luma, psnr, score_photos
 from impasto.export.srcnn.network import enlarge
@@ -67,6 +68,30 @@ def test_each_target_lies_under_the_centre_of_its_input() -> None:
     index = columns * (top // 40) + left // 40
     np.testing.assert_array_equal(cut.inputs[index], enlarged[top : top + 33, left : left + 33])
     np.testing.assert_array_equal(cut.targets[index], photo.pixels[top + 6 : top + 27, left + 6 : left + 27])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16", "F"])
+def test_photos_are_read_as_the_client_reads_them(tmp_path: Path, mode: str) -> None:
+    tones = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    images = {
+        "RGB": Image.fromarray(np.dstack([tones] * 3)),
+        "I;16": Image.fromarray(tones.astype(np.uint16) * 257),
+        "F": Image.fromarray((tones / 255).astype(np.float32)),
+    }
+    images[mode].save(tmp_path / "photo.tif")
+    photo = read_photo(tmp_path / "photo.tif")
+    np.testing.assert_array_equal(photo.pixels, np.dstack([tones] * 3))
+    np.testing.assert_array_equal(photo.pixels, read_picture(tmp_path / "photo.tif").rgb)
+
+
+def test_a_photo_with_transparency_a_turn_or_many_pixels_is_read_as_the_client_reads_it(
+    tmp_path: Path,
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.full((10, 20, 4), (90, 60, 30, 255), np.uint8)).save(tmp_path / "a.png", exif=exif)
+    assert read_photo(tmp_path / "a.png").pixels.shape == (20, 10, 3)
+    assert read_photo(tmp_path / "a.png", longest_side=10).pixels.shape == (10, 4, 3)
 
 
 def test_hard_patches_are_those_that_bicubic_fails_on() -> None:

@@ -12,13 +12,13 @@ from typing import Any
 
 import grpc
 import numpy as np
-from impasto.client.pictures import Picture
 from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import assert_type
 
 from impasto.client import (
     CONCURRENCY,
+    Animation,
     AsyncClient,
     Client,
     DescribeDream,
@@ -34,6 +34,8 @@ from impasto.client import (
     Model,
     ModelMetadata,
     Outcome,
+    Picture,
+    PictureWarning,
     Progress,
     Retries,
     Settings,
@@ -51,10 +53,13 @@ from impasto.client import (
     Upscale,
     VersionStatus,
     errors,
+    read_animation,
     read_picture,
+    write_animation,
     write_picture,
     zoom_in,
 )
+from impasto.client.pictures import named_picture
 from impasto.client.signatures import MODELS, ModelContract, TensorSpec
 
 PIXELS: NDArray[np.uint8] = np.zeros((32, 48, 3), np.uint8)
@@ -316,6 +321,23 @@ def pictures() -> None:
     assert_type(zoom_in(Image.new("L", (8, 8)), factor=1.05), Image.Image)
     write_picture("result.png", picture.rebuild(PIXELS), overwrite=True)
 
+    assert_type(picture.notes, tuple[str, ...])
+    assert_type((picture.frame, picture.frames), tuple[int, int])
+    write_picture("result.jpg", picture.rebuild(PIXELS), quality=90, strip=True)
+    write_picture("result.png", picture.rebuild(PIXELS), compress=9)
+    animation = read_animation(Path("moving.gif"), max_pixels=10**8)
+    assert_type(animation, Animation)
+    assert_type(animation.frames, tuple[Picture, ...])
+    frames = (frame.rebuild(frame.rgb) for frame in animation.frames)
+    write_animation("moving.webp", frames, milliseconds=animation.milliseconds, plays=animation.plays)
+    named = named_picture("photo.heic")
+    assert named is not None
+    assert_type((named.readable, named.remedy), tuple[bool, str])
+    warned: type[UserWarning] = PictureWarning
+    assert warned
+
+    read_picture("photo.jpg", frame="first")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    write_picture("result.jpg", picture)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     read_picture(FLOATS)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     zoom_in("photo.jpg", factor=1.05)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     zoom_in(Image.new("L", (8, 8)), 1.05)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]

@@ -13,8 +13,6 @@
 
 from __future__ import annotations
 
-from impasto.client.pictures import MAX_PIXELS, ImageSource, read_picture, write_picture
-
 from impasto.client import _transport  # noqa: F401 # pyright: ignore[reportUnusedImport] - first: grpc reads what it sets
 from impasto.client._jobs.job import Job
 from impasto.client._jobs.long import LongJob
@@ -43,11 +41,23 @@ from impasto.client.client import Client
 from impasto.client.errors import ImpastoError
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
 from impasto.client.model import Model
+from impasto.client.pictures import (
+    MAX_PIXELS,
+    Animation,
+    ImageSource,
+    Picture,
+    PictureWarning,
+    read_animation,
+    read_picture,
+    write_animation,
+    write_picture,
+)
 from impasto.client.settings import Retries, Settings, Timeouts, TlsOptions
 
 __all__ = [
     "CONCURRENCY",
     "MAX_PIXELS",
+    "Animation",
     "AsyncClient",
     "Client",
     "DescribeDream",
@@ -64,6 +74,8 @@ __all__ = [
     "Model",
     "ModelMetadata",
     "Outcome",
+    "Picture",
+    "PictureWarning",
     "Progress",
     "Retries",
     "Settings",
@@ -82,7 +94,9 @@ __all__ = [
     "VersionStatus",
     "Waiting",
     "open_channel",
+    "read_animation",
     "read_picture",
+    "write_animation",
     "write_picture",
     "zoom_in",
 ]

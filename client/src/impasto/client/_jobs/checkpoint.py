@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from impasto.client.pictures import write_bytes
 
 from impasto.client._jobs.steps import Snapshot
 from impasto.client.errors import CheckpointError
+from impasto.client.pictures import write_bytes
 
 _FORMAT: Final = 1
 _HEADER: Final = "header"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from impasto.client.pictures import ImageSource, Picture, read_picture
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._jobs.values import several, shares
 from impasto.client.errors import InvalidInput
 from impasto.client.model import Model
+from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.signatures import STYLE_SIDE
 
 

@@ -7,7 +7,6 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from impasto.client.pictures import ImageSource, Picture, keep_colours, read_picture
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,6 +20,7 @@ from impasto.client._transport.calls import Outputs, metadata_call
 from impasto.client._transport.patience import patiently
 from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound
 from impasto.client.model import Model
+from impasto.client.pictures import ImageSource, Picture, keep_colours, read_picture
 from impasto.client.settings import CallKind
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, SERVING_DEFAULT, STYLIZE
 

@@ -7,7 +7,6 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from impasto.client.pictures import ImageSource, Picture, read_picture
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,6 +18,7 @@ from impasto.client._models.tiling import Tile, plan
 from impasto.client._transport.calls import Outputs
 from impasto.client.errors import DecodeError
 from impasto.client.model import Model
+from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.settings import CallKind
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN, SRCNN_OVERLAP
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Generator, Sequence
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -20,6 +22,7 @@ from impasto.client.errors import (
     TlsError,
     UnknownFormat,
 )
+from impasto.client.pictures import PictureWarning
 
 __all__ = ["impasto", "run"]
 
@@ -82,7 +85,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; what went wrong is said on standard error."""
     replace_closed()
     try:
-        code = impasto.main(list(arguments), prog_name="impasto", standalone_mode=False)
+        with _noted_warnings():
+            code = impasto.main(list(arguments), prog_name="impasto", standalone_mode=False)
     except click.UsageError as error:
         shown = io.StringIO()
         error.show(shown)  # with the command's usage
@@ -106,6 +110,23 @@ def run(arguments: Sequence[str]) -> int:
         note(f"impasto: {_words(error)}")
         return exit_codes.FAILED
     return code if isinstance(code, int) else exit_codes.DONE
+
+
+@contextlib.contextmanager
+def _noted_warnings() -> Generator[None, None, None]:
+    """Show what was left out of pictures as lines like all others; once for each picture and thing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", PictureWarning)
+        otherwise = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, PictureWarning):
+                note(f"impasto: {message}")
+            else:
+                otherwise(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _code_of(error: ImpastoError) -> int:

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from impasto.client.pictures import ImageSource
 from PIL import Image
 
 from impasto.client._jobs.job import Job
@@ -36,6 +35,7 @@ from impasto.client.errors import (
     TlsError,
     Unauthenticated,
 )
+from impasto.client.pictures import ImageSource
 
 Work = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture and reports how far it is."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from impasto.client.pictures import ImageSource, to_frame, write_animation, write_picture
 from PIL import Image
 
 from impasto.client._models.dream.job import Dream
@@ -29,6 +28,7 @@ from impasto.client.cli.waits import Waits
 from impasto.client.client import Client
 from impasto.client.errors import CallError, OutputExists, UnwritableOutput
 from impasto.client.model import Model
+from impasto.client.pictures import ImageSource, to_frame, write_animation, write_picture
 
 FRAME_NAME: Final = "frame-%05d.png"
 """In a folder; counted from 1. FFmpeg understands it."""

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from impasto.client.pictures import write_picture
 from PIL import Image
 
 from impasto.client.cli.inputs import real, refuse_inputs
 from impasto.client.cli.places import Place
 from impasto.client.errors import OutputExists
+from impasto.client.pictures import write_picture
 
 _DIGITS: Final = 5
 

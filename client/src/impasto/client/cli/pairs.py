@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 import click
-from impasto.client.pictures import WRITABLE
 
 from impasto.client.cli.inputs import real, refuse_inputs
 from impasto.client.cli.picture_options import Results
 from impasto.client.cli.places import Pipe, Place, is_folder
 from impasto.client.errors import UnwritableOutput
+from impasto.client.pictures import WRITABLE
 
 READABLE: Final = (
     *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png"),

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
-from impasto.client.pictures import MAX_PIXELS
 
 from impasto.client.cli.places import Place, place
 from impasto.client.model import Model
+from impasto.client.pictures import MAX_PIXELS
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 import click
-from impasto.client.pictures import ImageSource, check_output, encode_picture, write_picture
 from PIL import Image
 
 from impasto.client.cli.places import Pipe, Place
 from impasto.client.cli.streams import print_bytes, read_all
+from impasto.client.pictures import ImageSource, check_output, encode_picture, write_picture
 
 
 def name_of(source: Place) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from impasto.client.pictures import ImageSource, read_picture
 from PIL import Image
 
 from impasto.client._jobs.mapping import CONCURRENCY
@@ -29,6 +28,7 @@ from impasto.client.cli.sheet import Panel, contact_sheet
 from impasto.client.client import Client
 from impasto.client.errors import InvalidInput
 from impasto.client.model import Model
+from impasto.client.pictures import ImageSource, read_picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
 
 _SHEET_WIDTH: Final = 384

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from impasto.client.pictures import MAX_PIXELS
-
 from impasto.client.errors import SettingsError
+from impasto.client.pictures import MAX_PIXELS
 from impasto.client.settings import forms
 from impasto.client.settings.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS, endpoints, is_on_this_machine
 from impasto.client.settings.forms import Setting, check_fields, documented, part_of, setting, settings_of

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from impasto.client import read_picture
+from impasto.client.errors import ImageError
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import SCALE
 
@@ -47,9 +49,8 @@ def list_photos(folder: Path) -> list[Path]:
 def read_photo(path: Path, *, longest_side: int | None = None) -> Photo:
     """Read one photo as RGB, upright, its sides even, reduced to `longest_side` pixels if it is larger."""
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        upright = Image.fromarray(read_picture(path).rgb)
+    except (OSError, ImageError) as error:
         raise ExportError(
             f"cannot read photo {path}: {error}; remove it from the folder or repair it"
         ) from error

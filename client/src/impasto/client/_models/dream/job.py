@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Final, cast
 
-from impasto.client.pictures import ImageSource, Picture, read_picture
-
 from impasto.client._jobs import values
 from impasto.client._jobs.job import Job
 from impasto.client._jobs.long import Begin, LongJob
@@ -20,6 +18,7 @@ from impasto.client._models.dream.progress import Canvas, DreamProgress
 from impasto.client._models.layers import Layers, named_layers
 from impasto.client.errors import InvalidInput
 from impasto.client.model import Model
+from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.settings import CallKind
 from impasto.client.signatures import DREAM
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from impasto.client.pictures import Picture
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -16,6 +15,7 @@ from impasto.client._jobs.values import digest, sent
 from impasto.client._models.dream.description import DreamDescription
 from impasto.client._models.layers import layer_weights, weights_by_name
 from impasto.client.errors import InvalidInput
+from impasto.client.pictures import Picture
 
 if TYPE_CHECKING:
     from impasto.client._models.dream.job import Dream

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from impasto.client.pictures import Picture, keep_colours
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._jobs.optimisation import LongProgress
+from impasto.client.pictures import Picture, keep_colours
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from impasto.client.pictures import keep_colours
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._jobs.optimisation import Size
 from impasto.client._models.transfer.materials import Materials, resized
+from impasto.client.pictures import keep_colours
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Final
 
-from impasto.client.pictures import ImageSource
-
 from impasto.client._jobs import values
 from impasto.client._jobs.job import Job
 from impasto.client._jobs.long import Begin, LongJob
@@ -23,6 +21,7 @@ from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials,
 from impasto.client._models.transfer.painting import Painting
 from impasto.client._models.transfer.progress import TransferProgress
 from impasto.client.model import Model
+from impasto.client.pictures import ImageSource
 from impasto.client.settings import CallKind
 from impasto.client.signatures import TRANSFER
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from impasto.client.pictures import ImageSource, Picture, read_picture
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._jobs.optimisation import Size
 from impasto.client._jobs.values import digest
+from impasto.client.pictures import ImageSource, Picture, read_picture
 
 CONTENT: Final = "content"
 """To begin with the content."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -9,16 +10,17 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from impasto.client.pictures import WRITABLE, check_output, write_bytes
 from PIL import Image
 
 import killed_writer
 from impasto.client import errors, write_picture
+from impasto.client.pictures import WRITABLE, check_output, encode_picture, write_bytes
 from pictures import encoded, load, pixels
 
 
@@ -255,3 +257,86 @@ def test_a_writer_killed_in_the_middle_of_a_write_leaves_no_half_file(tmp_path: 
     assert not path.exists()
     write_picture(path, killed_writer.new_picture())  # and what is left is in nobody's way
     assert load(path).size == (160, 120)
+
+
+@pytest.mark.parametrize(
+    ("pixels_across", "level"), [(100, 6), (999, 6), (1000, 4), (3000, 4), (3500, 3), (8000, 3)]
+)
+def test_large_pngs_are_packed_faster(pixels_across: int, level: int) -> None:
+    image = Image.new("L", (pixels_across, pixels_across))
+    assert bytes(encode_picture(image, ".png")) == encoded(image, compress_level=level)
+
+
+def test_compress_and_quality_do_what_they_do_in_the_format(image: Image.Image) -> None:
+    for level in range(10):
+        data = bytes(encode_picture(image, ".png", compress=level))
+        assert data == encoded(image, compress_level=level)
+    for suffix in (".jpg", ".jpeg", ".webp"):
+        sizes = [len(encode_picture(image, suffix, quality=quality)) for quality in (5, 50, 95, 100)]
+        assert sizes == sorted(sizes)
+        assert sizes[0] < sizes[-1]
+        assert bytes(encode_picture(image, suffix)) == bytes(encode_picture(image, suffix, quality=95))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        (
+            "a.png",
+            {"quality": 80},
+            r"quality is 80, and \.png has no such option; .* use \.jpg, \.jpeg, \.webp",
+        ),
+        ("a.tif", {"quality": 80}, r"\.tif has no such option"),
+        (
+            "a.jpg",
+            {"compress": 3},
+            r"compress is 3, and \.jpg has no such option; leave it out, or use \.png",
+        ),
+        ("a.bmp", {"compress": 3}, r"\.bmp has no such option"),
+        ("a.jpg", {"quality": 0}, "quality is 0; it must be a whole number from 1 to 100"),
+        ("a.jpg", {"quality": 101}, "from 1 to 100"),
+        ("a.webp", {"quality": True}, "from 1 to 100"),
+        ("a.webp", {"quality": 80.5}, "from 1 to 100"),
+        ("a.png", {"compress": 10}, "compress is 10; it must be a whole number from 0 to 9"),
+        ("a.PNG", {"compress": -1}, "from 0 to 9"),
+    ],
+)
+def test_an_option_that_the_format_has_not_is_refused_before_the_work(
+    tmp_path: Path, image: Image.Image, name: str, options: dict[str, Any], words: str
+) -> None:
+    for action in (
+        lambda: check_output(tmp_path / name, **options),
+        lambda: write_picture(tmp_path / name, image, **options),
+    ):
+        with pytest.raises(ValueError, match=words):
+            action()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("refusal", [errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_that_flushes_no_folders_is_no_failure(
+    tmp_path: Path, image: Image.Image, monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    refuse_folders(monkeypatch, refusal)
+    write_picture(tmp_path / "result.png", image)
+    assert load(tmp_path / "result.png").size == image.size
+
+
+def test_a_disk_that_fails_while_a_folder_is_flushed_is_a_failure(
+    tmp_path: Path, image: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_folders(monkeypatch, errno.EIO)
+    with pytest.raises(errors.UnwritableOutput, match="Input/output error"):
+        write_picture(tmp_path / "result.png", image)
+
+
+def refuse_folders(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """As a file system that refuses to flush folders does; files are flushed."""
+    flush = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from impasto.client.pictures import Picture
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from impasto.client import errors, read_picture
+from impasto.client import PictureWarning, errors, read_picture
+from impasto.client.pictures import Picture
 from pictures import bomb, cmyk_profile, encoded, pixels, save
 
 EXIF_ORIENTATION = 0x0112
@@ -122,13 +122,7 @@ def test_16_bit_gray_keeps_its_tones() -> None:
     assert np.array_equal(picture.rgb[:, :, 0], np.round(tones / 257))
 
 
-def test_integers_beyond_16_bits_are_refused_with_their_range() -> None:
-    image = Image.fromarray(np.array([[0, 70_000]], np.int32))
-    with pytest.raises(errors.UnsupportedImage, match="from 0 to 70000"):
-        read_picture(image)
-
-
-@pytest.mark.parametrize("mode", ["F", "LAB"])
+@pytest.mark.parametrize("mode", ["LAB"])
 def test_a_mode_without_an_8_bit_meaning_is_refused(mode: str) -> None:
     with pytest.raises(errors.UnsupportedImage, match=f"mode {mode} "):
         read_picture(Image.new(mode, (4, 4)))
@@ -202,7 +196,8 @@ def test_the_profile_and_the_resolution_are_carried_over(tmp_path: Path) -> None
 def test_cmyk_becomes_rgb_and_loses_its_ink_profile() -> None:
     image = Image.fromarray(pixels()).convert("CMYK")
     image.info["icc_profile"] = b"a damaged profile"
-    picture = read_picture(image)
+    with pytest.warns(PictureWarning, match="profile is damaged"):
+        picture = read_picture(image)
     assert "icc_profile" not in picture.info
     assert np.array_equal(picture.rgb, np.asarray(image.convert("RGB")))
 
@@ -218,7 +213,10 @@ def test_cmyk_with_a_profile_is_converted_through_it() -> None:
 def test_an_animation_gives_its_first_frame() -> None:
     frames = [Image.fromarray(pixels(seed=seed)).quantize(32) for seed in (1, 2)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert np.array_equal(read_picture(data).rgb, np.asarray(frames[0].convert("RGB")))
+    with pytest.warns(PictureWarning, match="2 frames or pages; the first one is taken"):
+        picture = read_picture(data)
+    assert (picture.frames, picture.frame) == (2, 0)
+    assert np.array_equal(picture.rgb, np.asarray(frames[0].convert("RGB")))
 
 
 @pytest.mark.parametrize(
@@ -238,6 +236,7 @@ def test_data_that_is_no_image_is_refused(data: bytes) -> None:
         read_picture(data)
 
 
+@pytest.mark.filterwarnings("ignore::impasto.client.PictureWarning")
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
 def test_a_truncated_image_is_a_clear_error_or_a_picture_wherever_it_ends(kind: str) -> None:
     data = encoded(Image.fromarray(pixels(40, 40)), kind)
@@ -311,11 +310,10 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
         read_picture(path)
 
 
-@pytest.mark.parametrize(("mode", "what"), [("F", "mode F"), ("LAB", "mode LAB"), ("I", "from -70000 to")])
-def test_a_file_whose_mode_is_refused_is_named(tmp_path: Path, mode: str, what: str) -> None:
+def test_a_file_whose_mode_is_refused_is_named(tmp_path: Path) -> None:
     path = tmp_path / "scan.tif"
-    Image.new(mode, (4, 4), -70000 if mode == "I" else None).save(path)
-    with pytest.raises(errors.UnsupportedImage, match=rf"scan\.tif has .*{what}"):
+    Image.new("LAB", (4, 4)).save(path)
+    with pytest.raises(errors.UnsupportedImage, match=r"scan\.tif has .*mode LAB"):
         read_picture(path)
 
 
