@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -30,16 +30,6 @@ ResultT = TypeVar("ResultT")
 DREAM: dict[str, Any] = {"steps": 12, "octaves": [-1, 0], "tile": 17, "seed": 3}
 TRANSFER: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 6}
 PICTURE, PAINTING = pixels(40, 60), pixels(48, 40, seed=1)
-
-
-@pytest.fixture(scope="module")
-def stylize_server(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
-    from tiny_stylizer import publish_tiny
-
-    root = tmp_path_factory.mktemp("stylizers")
-    publish_tiny(root)
-    with serving(server_kind, root) as server:
-        yield server
 
 
 def asked(server: ModelServer, question: Callable[[AsyncClient], Awaitable[ResultT]]) -> ResultT:

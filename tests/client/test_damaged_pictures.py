@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import damaged_pictures
 from dream_processes import impasto
 from impasto.client import read_picture
 from impasto.client.cli import exit_codes
@@ -18,6 +17,7 @@ from model_servers import ModelServer
 from mutations import damaged
 from picture_files import made_files, written_files
 from pictures import bomb, encoded, load, pixels
+from scripts import run_script
 from watched_process import GIGABYTE, needs_proc
 
 MEMORY_BOUND = 2 * GIGABYTE
@@ -26,8 +26,6 @@ most: 0.3 GB as RGB, and as much again for each of some steps on the way."""
 
 UNREAD = {"EPS", "PALM", "PDF"}
 """Formats that Pillow writes and that are not read here: EPS would start Ghostscript, the others are no pictures."""
-
-SUPPORT = Path(__file__).parent.parent / "support"
 
 
 def test_a_file_of_every_format_is_read_before_it_is_damaged() -> None:
@@ -59,8 +57,7 @@ def _is_read(data: bytes) -> bool:
 @needs_proc
 @pytest.mark.slow
 def test_6000_damaged_files_are_pictures_or_errors_that_name_the_file() -> None:
-    command = [sys.executable, "-X", "faulthandler", str(SUPPORT / "damaged_pictures.py"), "0", "7", "7"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    done = run_script(damaged_pictures, 0, 7, 7, options=["-X", "faulthandler"])
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout)
     assert report["complaints"] == []

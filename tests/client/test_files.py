@@ -20,6 +20,7 @@ import killed_writer
 from impasto.client import errors, write_picture
 from impasto.client.files import WRITABLE, check_output, write_bytes
 from pictures import encoded, load, pixels
+from scripts import run_script
 
 
 @pytest.fixture
@@ -215,8 +216,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def run_writer(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, killed_writer.__file__, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return run_script(killed_writer, *arguments)
 
 
 @pytest.mark.parametrize("old", [None, b"the old picture"], ids=["new file", "replaced file"])

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import toy_repository
 from impasto.client.manifest import Manifest
 from impasto.export.repository import ModelRepository, VersionNotFoundError
+from scripts import SUPPORT
 from toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
 
 # Waits for a line on its input, so that all begin together, and prints the numbers that it got.
@@ -32,14 +32,13 @@ for index in range(3):
 
 def test_eight_publishing_processes_get_distinct_consecutive_numbers(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "models")
-    support = str(Path(toy_repository.__file__).parent)
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", PUBLISHER, str(repository.root), str(index)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={"PYTHONPATH": support},
+            env={"PYTHONPATH": str(SUPPORT)},
         )
         for index in range(8)
     ]

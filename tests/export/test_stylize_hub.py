@@ -22,7 +22,7 @@ from impasto.export.stylize.publish import publish
 from impasto.export.stylize.source import SourceError
 from pictures import pixels
 from rounding import FLOATS, assert_equal_but_for_rounding
-from tiny_stylizer import VECTOR_SIZE, publish_tiny
+from tiny_stylizer import VECTOR_SIZE
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def by_the_seed_recipe(url: str) -> tuple[NDArray[np.float32], Any]:
     return hub_model(tf.constant(content_image), tf.constant(style_image))[0].numpy(), hub_model
 
 
-def test_the_seed_recipe_runs_on_our_export_with_only_the_url_changed(tmp_path: Path) -> None:
-    painted, loaded = by_the_seed_recipe(str(publish_tiny(tmp_path)))
+def test_the_seed_recipe_runs_on_our_export_with_only_the_url_changed(stylize_repository: Path) -> None:
+    painted, loaded = by_the_seed_recipe(str(stylize_repository / "stylize" / "1"))
     assert painted.shape == (1, 40, 64, 3)
     assert painted.dtype == np.float32
     assert 0 <= painted.min() < painted.max() <= 1

@@ -114,8 +114,15 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory, committed_models: Path) -> Path:
-    return write_every_model(tmp_path_factory.mktemp("every"), committed=committed_models)
+def repository(
+    tmp_path_factory: pytest.TempPathFactory,
+    committed_models: Path,
+    dream_repository: Path,
+    stylize_repository: Path,
+    transfer_repository: Path,
+) -> Path:
+    others = (committed_models, dream_repository, stylize_repository, transfer_repository)
+    return write_every_model(tmp_path_factory.mktemp("every"), *others)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def failing_load(kind: str, root: Path) -> str:
     with served(kind, root, **_RETRIES) as client:
         broken_version(root.parent / f"aside-{kind}", "m", 2).rename(root / "m" / "2")
         seen: list[str] = []
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while not seen or not seen[-1].startswith("END"):
             state = state_of(client, "m", 2)
             if state not in seen:
