@@ -34,7 +34,8 @@ def undisturbed(dream_server: ModelServer) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def one_server(dream_repository: Path, server_kind: str) -> Iterator[ServerProcess]:
-    with server_process(dream_repository, kind=server_kind) as server:
+    # Not warmed up: each start would build what no test here calls.
+    with server_process(dream_repository, kind=server_kind, enable_model_warmup="false") as server:
         yield server
 
 

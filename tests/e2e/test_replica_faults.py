@@ -57,7 +57,9 @@ def replicas(
     for models in (dream_repository, transfer_repository):
         for model in models.iterdir():
             (both / model.name).symlink_to(model)
-    servers = ServerProcess(both, kind=server_kind), ServerProcess(both, kind=server_kind)
+    # Not warmed up: each start would build what no test here calls.
+    cold = {"kind": server_kind, "enable_model_warmup": "false"}
+    servers = ServerProcess(both, **cold), ServerProcess(both, **cold)
     try:
         for server in servers:  # side by side: each needs some seconds until it listens
             server.start()

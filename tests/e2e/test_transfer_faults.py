@@ -24,7 +24,8 @@ CONTENT, STYLE = pixels(64, 96), 255 - pixels(96, 60, seed=1)
 
 @pytest.fixture(scope="module")
 def server(transfer_repository: Path, server_kind: str) -> Iterator[ServerProcess]:
-    with server_process(transfer_repository, kind=server_kind) as server:
+    # Not warmed up: each start would build what no test here calls.
+    with server_process(transfer_repository, kind=server_kind, enable_model_warmup="false") as server:
         yield server
 
 

@@ -46,12 +46,15 @@ class Pair:
 @pytest.fixture(scope="module", params=["package", "random"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     try:
-        weights = load_weights(VGG19, request.param)
+        weights = load_weights(VGG19, request.param, seed=3)
     except DownloadError as error:
         pytest.skip(f"no trained weights here: {error}")
-    root = tmp_path_factory.mktemp("vgg19")
-    publish(weights, root)
-    with serve_transfer(root) as calls:
+    if request.param == "random":
+        root: Path = request.getfixturevalue("vgg19_transfer_repository")
+    else:
+        root = tmp_path_factory.mktemp("vgg19")
+        publish(weights, root)
+    with serve_transfer(root, warm_up=False) as calls:
         yield Pair(weights, calls)
 
 
