@@ -176,7 +176,7 @@ def test_a_cancelled_job_has_written_its_checkpoint_and_goes_on_from_there(
                 begun.set()
 
         task = asyncio.create_task(client.dream(PICTURE, checkpoint=path, on_progress=note, **options))
-        await asyncio.wait_for(begun.wait(), 60)
+        await asyncio.wait_for(begun.wait(), 240)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -277,7 +277,7 @@ def test_a_client_that_is_closed_before_its_first_call_is_closed(toy_server: Mod
 
 async def all_is_closed(client: AsyncClient) -> None:
     message = f"the client of {client.address} is closed; make another one"
-    for ask in (client.status("half"), client.wait_ready(timeout=60), client.upscale(PICTURE)):
+    for ask in (client.status("half"), client.wait_ready(timeout=240), client.upscale(PICTURE)):
         with pytest.raises(errors.ClientClosed, match=message):
             await ask
     with pytest.raises(errors.ClientClosed, match=message):
@@ -292,7 +292,7 @@ def test_a_deadline_holds() -> None:
             assert isinstance(failed.value.__cause__, grpc.RpcError)
 
     with counting(seconds=600.0) as server:
-        asyncio.run(asyncio.wait_for(ask(server.address), 30))
+        asyncio.run(asyncio.wait_for(ask(server.address), 240))
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
@@ -384,8 +384,8 @@ def test_a_map_that_is_given_up_cancels_its_calls() -> None:
     with counting(seconds=600.0) as server, Client(server.address) as client:
         outcomes = client.map(one, range(100), concurrency=4)
         assert next(outcomes).result == 0
-        assert server.arrived.wait(30)
+        assert server.arrived.wait(240)
         outcomes.close()
-        assert server.left.wait(30)
+        assert server.left.wait(240)
     assert server.cancelled > 0
     assert server.answered == 0

@@ -83,7 +83,7 @@ def test_the_asynchronous_client_calls_it_then_too(monkeypatch: pytest.MonkeyPat
 
     with scripted(answer) as one, scripted(answer) as other:
         port = other.address.rpartition(":")[2]
-        asyncio.run(asyncio.wait_for(until_called(f"{one.address},later.test:{port}", other), 60))
+        asyncio.run(asyncio.wait_for(until_called(f"{one.address},later.test:{port}", other), 240))
 
 
 def test_names_are_looked_up_again_where_no_replica_answers(monkeypatch: pytest.MonkeyPatch) -> None:

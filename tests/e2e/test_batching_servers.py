@@ -74,7 +74,7 @@ def test_three_folders_at_once_lose_no_picture(
         )
         for folder in FOLDERS
     ]
-    said = [command.communicate(timeout=240)[1] for command in commands]
+    said = [command.communicate()[1] for command in commands]
     assert [command.returncode for command in commands] == [exit_codes.DONE] * 3, said
     assert not isinstance(server, BatchingProxy) or server.refused > 1
     with Client(committed_server.address) as client:

@@ -110,7 +110,7 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
         reached.append(steps_done())  # whatever it was doing, the checkpoint is whole
         assert reached[-2] <= reached[-1]
     process = dream()
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate()
     assert process.returncode == exit_codes.DONE, err
     with Client(dream_server.address) as client:
         whole = client.dream(photo, steps=steps, octaves=[-1, 0])
@@ -131,7 +131,7 @@ def test_a_dream_that_cannot_go_on_leaves_the_picture_so_far(
         wait_until((tmp_path / "dream-00100.png").exists)
     (models / "dream" / "1").rename(models / "dream" / "2")
     with serving(server_kind, models, port=server.port):
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate()
     assert process.returncode == exit_codes.REFUSED, err
     *_, so_far, why = err.splitlines()  # before them, for whom it waited if that took long
     assert so_far.endswith(f"of 100000000; the picture so far is in {result}")

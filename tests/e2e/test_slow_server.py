@@ -83,7 +83,7 @@ def test_a_call_to_a_frozen_server_ends_at_its_deadline(server: ServerProcess, c
         assert_too_late(lambda: client.metadata("half"))
         assert_too_late(lambda: client.status("half"))
         server.thaw()
-        assert client.predict("half", {"x": X}, timeout=60)["y"].tolist() == [2.5]
+        assert client.predict("half", {"x": X}, timeout=240)["y"].tolist() == [2.5]
     assert_answers(server)
 
 
@@ -97,7 +97,7 @@ def test_waiting_for_a_frozen_server_ends_in_time(server: ServerProcess) -> None
 
         assert seconds(wait) < 2 * TIMEOUT + SLACK
         server.thaw()
-        client.wait_ready(timeout=60, models=["half"])
+        client.wait_ready(timeout=240, models=["half"])
 
 
 @needs_proc
@@ -171,7 +171,7 @@ def test_a_dream_on_a_server_that_freezes_keeps_what_it_has_and_goes_on_later(
 
     server.thaw()
     process = impasto("dream", photo, "-o", result, *options, server=server.address)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate()
     assert process.returncode == exit_codes.DONE, err
     with Client(server.address) as client:
         whole = client.dream(photo, steps=1500, octaves=[-1, 0])

@@ -88,7 +88,7 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
     server.kill()
     server.ensure_running()
     process = transfer()
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate()
     assert process.returncode == exit_codes.DONE, err
     with Client(server.address) as client:
         whole = client.transfer(photo, style, epochs=1, steps_per_epoch=steps)

@@ -49,7 +49,7 @@ def test_eight_publishing_processes_get_distinct_consecutive_numbers(tmp_path: P
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    lines = [line for process in processes for line in process.communicate(timeout=60)[0].splitlines()]
+    lines = [line for process in processes for line in process.communicate()[0].splitlines()]
     assert [process.returncode for process in processes] == [0] * 8
     told = {int(number): content.encode() for number, content in map(str.split, lines)}
     assert sorted(told) == numbers(repository) == list(range(1, 25))

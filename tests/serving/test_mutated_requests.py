@@ -103,7 +103,7 @@ class Target:
     def answered(self) -> list[bytes | None]:
         """The answers to the good requests, now; the first call of a signature builds its functions."""
         sound = [(request.method, request.data) for request in self.valid]
-        return [outcome.answer for outcome in self.send(sound, timeout=120)]
+        return [outcome.answer for outcome in self.send(sound, timeout=240)]
 
     def check_good_answer(self) -> None:
         """The next good request is answered correctly, by the same process."""

@@ -86,7 +86,7 @@ def waiting_promotion(
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """The exit status of a process, once it has ended, and what it said on standard error."""
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     return process.returncode, said
 
 
@@ -279,7 +279,7 @@ def test_a_promotion_whose_readers_are_gone_ends_all_the_same(
         promotion.stdout.close()
         promotion.stderr.close()
         arrive(prepared, root)
-        promotion.wait(timeout=60)
+        promotion.wait()
     assert labels(file) == {"stable": 2, "stable-previous": 1}
 
 
