@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import leftovers
 import model_servers
+from leftovers import pytest_runtest_call  # noqa: F401 - a hook, which pytest finds here
 from model_servers import TYPED, ModelServer, serving
 from shared_folders import shared_folder
 
@@ -39,17 +39,6 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.failed:
         report.sections.extend(model_servers.logs())
     return report
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Generator[None, object, object]:
-    """Ends the processes that a test has started and, as it fails, has not ended: the next one's need the machine."""
-    begun = leftovers.now()
-    try:
-        return (yield)
-    except BaseException:
-        leftovers.end_processes(since=begun)
-        raise
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

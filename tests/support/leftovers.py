@@ -1,4 +1,4 @@
-"""Processes that a test which failed has left running, to be ended before the next test.
+"""Processes that a test which failed has left running, ended before the next test: a hook of pytest.
 
 Python warns of a process whose object is dropped while it runs, and a warning is an error: the next test's.
 """
@@ -10,7 +10,21 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """End the processes that a test has started and, as it fails, has not ended."""
+    begun = now()
+    try:
+        return (yield)
+    except BaseException:
+        end_processes(since=begun)
+        raise
 
 
 def now() -> float:
