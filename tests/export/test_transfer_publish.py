@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,10 @@ def export(models: Path, *options: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def models(
-    vgg19_transfer_repository: Path, tmp_path_factory: pytest.TempPathFactory, bfloat16_convolutions: None
-) -> Path:
-    """Version 1 in float32, and then version 2 in bfloat16."""
-    root = shutil.copytree(vgg19_transfer_repository, tmp_path_factory.mktemp("both") / "models")
+def models(tmp_path_factory: pytest.TempPathFactory, bfloat16_convolutions: None) -> Path:
+    """Version 1 in float32, and version 2 in bfloat16."""
+    root = tmp_path_factory.mktemp("models")
+    export(root, "--weights", "random", "--seed", "3")
     export(root, "--weights", "random", "--seed", "3", "--compute", "bfloat16")
     return root
 
