@@ -58,7 +58,7 @@ def replicas(
         for model in models.iterdir():
             (both / model.name).symlink_to(model)
     # Not warmed up: each start would build what no test here calls.
-    cold = {"kind": server_kind, "enable_model_warmup": "false"}
+    cold: dict[str, Any] = {"kind": server_kind, "enable_model_warmup": "false"}
     servers = ServerProcess(both, **cold), ServerProcess(both, **cold)
     try:
         for server in servers:  # side by side: each needs some seconds until it listens
