@@ -19,8 +19,8 @@ from watched_process import needs_proc
 pytestmark = [pytest.mark.slow, needs_proc]
 
 CLIENTS = 64
-STRETCHES = 7
-CALLS = 80
+STRETCHES = 5
+CALLS = 90
 """Of each client in each stretch."""
 
 LEAK = 1024 * CLIENTS * CALLS
