@@ -334,7 +334,7 @@ def test_what_was_written_before_an_earlier_picture_failed_is_told(
             return NO_SIGNATURES
         if len(request) < 40 * 30 * 3:
             return answer
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 240
         while not all(path.exists() for path in written) and time.monotonic() < deadline:
             time.sleep(0.01)
         context.abort(grpc.StatusCode.UNAVAILABLE, "going down")

@@ -160,7 +160,7 @@ def test_the_timeout_of_a_call_holds_and_stops_the_work(client: Client) -> None:
     started = time.monotonic()
     with pytest.raises(errors.DeadlineExceeded, match=r"slow at .* did not answer in time"):
         client.predict("slow", {"steps": np.int32(10_000_000)}, timeout=0.5)
-    assert time.monotonic() - started < 60  # the work itself would take hours
+    assert time.monotonic() - started < 600  # the work itself would take hours
 
 
 def test_the_clients_timeout_holds_unless_a_call_has_its_own(toy_server: ModelServer) -> None:

@@ -190,7 +190,7 @@ def test_an_interrupted_wait_cancels_the_work_and_waits_for_its_end() -> None:
 
     async def long() -> None:
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
         finally:
             await asyncio.sleep(0.05)
             ended.set()
@@ -202,7 +202,7 @@ def test_an_interrupted_wait_cancels_the_work_and_waits_for_its_end() -> None:
         with pytest.raises(KeyboardInterrupt):
             loop.run(long())
         assert ended.is_set()
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 600
 
 
 def test_a_second_interrupt_gives_up_what_cannot_be_stopped() -> None:

@@ -98,7 +98,7 @@ def test_no_more_than_the_patience_is_waited_and_the_error_names_the_setting() -
         started = time.monotonic()
         with pytest.raises(errors.ServerUnavailable, match=r"waited 0\.5 s .* patience \(IMPASTO_PATIENCE\)"):
             upscaled(client)
-        assert time.monotonic() - started < 60
+        assert time.monotonic() - started < 240
 
 
 def test_without_patience_the_first_failure_ends_the_job() -> None:
