@@ -187,7 +187,7 @@ def test_a_cancelled_job_has_written_its_checkpoint_and_goes_on_from_there(
     assert snapshot.position["step"] > 0
 
 
-def test_three_thousand_calls_are_under_way_with_no_more_than_the_bound_at_the_server() -> None:
+def test_three_thousand_calls_at_once_are_no_more_than_the_bound_at_the_server() -> None:
     async def ask(address: str) -> list[Any]:
         async with AsyncClient(address, max_in_flight=200) as client:
             return await asyncio.gather(*(client.predict("any", {"x": number}) for number in range(3000)))

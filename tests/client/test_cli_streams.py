@@ -98,7 +98,7 @@ def pipe_without_reader() -> Iterator[int]:
         os.close(writing)
 
 
-def test_a_folder_whose_reader_goes_away_ends_without_complaint_and_counts_what_is_done() -> None:
+def test_a_folder_whose_reader_goes_away_ends_quietly_and_counts_what_is_done() -> None:
     for name in ("a.png", "b.png", "c.png"):
         save(Path(name))
     with pipe_without_reader() as pipe:

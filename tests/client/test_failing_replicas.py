@@ -154,7 +154,7 @@ def refusal_of(error: type[errors.CallError], tls: TlsOptions, *addresses: str) 
     return str(caught.value)
 
 
-def test_where_the_trusted_replica_is_away_that_is_said_and_why_the_other_is_not_called(
+def test_it_is_said_that_the_trusted_replica_is_away_and_why_no_other_is_called(
     authorities: tuple[Authority, Authority],
 ) -> None:
     ours, strange = authorities

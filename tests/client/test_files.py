@@ -184,7 +184,7 @@ LONGEST_NAME = 255  # bytes, on Linux's file systems
 @example("画", 250 // 3, ".png", False)
 @example("a", 250, ".png", False)
 @example("a", 251, ".png", False)
-def test_every_name_that_the_system_allows_can_be_written_and_any_other_is_refused_before_the_work(
+def test_every_name_the_system_allows_is_written_and_any_other_refused_first(
     tmp_path: Path, letter: str, letters: int, extension: str, overwrite: bool
 ) -> None:
     path = tmp_path / f"x{letter * letters}{extension}"

@@ -23,7 +23,7 @@ def requirements(extra: str | None = None) -> set[str]:
     return found
 
 
-def test_the_client_requires_four_small_packages_and_on_python_3_10_a_reader_of_toml() -> None:
+def test_the_client_requires_four_packages_and_on_python_3_10_a_reader_of_toml() -> None:
     assert requirements() - {"tomli"} == {"grpcio", "protobuf", "numpy", "pillow"}
     assert all("3.11" in line for line in metadata.requires("impasto-client") or [] if "tomli" in line)
 
@@ -60,7 +60,7 @@ def run(script: str) -> str:
     return done.stdout
 
 
-def test_importing_the_client_imports_neither_tensorflow_nor_the_command_lines_packages() -> None:
+def test_the_client_imports_neither_tensorflow_nor_the_command_lines_packages() -> None:
     loaded = set(run("import sys, impasto.client; print(*sys.modules)").split())
     assert "grpc" in loaded
     assert not loaded & {"tensorflow", "tensorflow_serving", "click", "rich", "ml_dtypes"}

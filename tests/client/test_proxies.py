@@ -61,7 +61,7 @@ def test_a_server_elsewhere_is_reached_through_the_proxy(
         ("dns:///localhost:1", {}),
     ],
 )
-def test_no_token_in_plain_text_no_replicas_and_nothing_for_this_machine_goes_through_the_proxy(
+def test_neither_plain_tokens_nor_replicas_nor_this_machine_go_through_the_proxy(
     proxy: RecordingProxy, address: str, options: dict[str, Any]
 ) -> None:
     fail_to_call(address, options, timeout=1)

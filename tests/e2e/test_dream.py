@@ -95,7 +95,7 @@ def test_a_dream_of_an_inner_layer_differs_from_that_of_an_outer_one(
     assert np.abs(dreams[0] - dreams[1]).mean() > 3
 
 
-def test_the_demonstration_says_that_it_goes_without_a_dream_where_no_weights_can_be_had(
+def test_the_demonstration_says_that_it_goes_without_a_dream_for_want_of_weights(
     tmp_path: Path,
 ) -> None:
     offline = {

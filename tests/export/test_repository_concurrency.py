@@ -95,7 +95,7 @@ def test_a_slow_publisher_never_gets_a_number_that_was_pruned_meanwhile(tmp_path
     assert repository.publish("toy", write, manifest=Manifest(model="toy")).number == 4
 
 
-def test_whoever_lists_and_verifies_while_versions_come_and_go_meets_complete_ones_only(
+def test_listing_while_versions_come_and_go_meets_complete_ones_only(
     tmp_path: Path,
 ) -> None:
     repository = ModelRepository(tmp_path / "models")

@@ -57,7 +57,7 @@ def test_every_version_is_complete_at_whatever_step_a_process_is_killed(tmp_path
 
 
 @pytest.mark.parametrize("action", ["publish", "prune", "roll_back"])
-def test_the_next_publisher_takes_the_next_number_and_removes_what_a_killed_process_left(
+def test_the_next_publisher_takes_the_next_number_and_removes_what_was_left(
     tmp_path: Path, action: str
 ) -> None:
     left = kill_at_every_step(action, tmp_path)

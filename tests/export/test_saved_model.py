@@ -71,7 +71,7 @@ save(module, sys.argv[1], {"serving_default": module.serve}, contract=TOY_CONTRA
 """
 
 
-def test_fresh_processes_in_different_places_save_the_same_bytes_without_a_path_of_the_machine(
+def test_fresh_processes_save_the_same_bytes_without_a_path_of_the_machine(
     tmp_path: Path,
 ) -> None:
     trees = []
