@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import model_servers
+from leftovers import pytest_runtest_call  # noqa: F401 - a hook, which pytest finds here
 from model_servers import TYPED, ModelServer, serving
+from shared_folders import shared_folder
 
 if TYPE_CHECKING:
+    from dream_calls import Predict
     from official_stubs import OfficialClient
     from transfer_models import TransferCalls
 
@@ -66,20 +69,21 @@ def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with every toy model; `constant` has versions 1, 2 and 10."""
     import toy_models
 
-    root = tmp_path_factory.mktemp("toys")
-    for write in (
-        toy_models.add,
-        toy_models.asserting,
-        toy_models.defaults,
-        toy_models.echo,
-        toy_models.half_plus_two,
-        toy_models.slow,
-        toy_models.variable,
-    ):
-        write(root)
-    for version in (1, 2, 10):
-        toy_models.constant(root, version)
-    return root
+    def fill(root: Path) -> None:
+        for write in (
+            toy_models.add,
+            toy_models.asserting,
+            toy_models.defaults,
+            toy_models.echo,
+            toy_models.half_plus_two,
+            toy_models.slow,
+            toy_models.variable,
+        ):
+            write(root)
+        for version in (1, 2, 10):
+            toy_models.constant(root, version)
+
+    return shared_folder(tmp_path_factory, "toys", fill)
 
 
 @pytest.fixture(scope="session")
@@ -116,9 +120,7 @@ def dream_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with a tiny dream model, version 1."""
     import dream_models
 
-    root = tmp_path_factory.mktemp("dreams")
-    dream_models.write_dream(root)
-    return root
+    return shared_folder(tmp_path_factory, "dreams", dream_models.write_dream)
 
 
 @pytest.fixture(scope="session")
@@ -129,13 +131,35 @@ def dream_server(dream_repository: Path, server_kind: str) -> Iterator[ModelServ
 
 
 @pytest.fixture(scope="session")
+def dream_calls(dream_server: ModelServer) -> Iterator[Predict]:
+    """Calls to the tiny dream model through the official stubs."""
+    from dream_calls import calls_to
+
+    with calls_to(dream_server) as predict:
+        yield predict
+
+
+@pytest.fixture(scope="session")
+def stylize_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with a tiny stylizer, version 1."""
+    import tiny_stylizer
+
+    return shared_folder(tmp_path_factory, "stylizers", tiny_stylizer.publish_tiny)
+
+
+@pytest.fixture(scope="session")
+def stylize_server(stylize_repository: Path, server_kind: str) -> Iterator[ModelServer]:
+    """A running server over the tiny stylizer."""
+    with serving(server_kind, stylize_repository) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def transfer_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with a narrow transfer model, version 1."""
     import transfer_models
 
-    root = tmp_path_factory.mktemp("transfers")
-    transfer_models.write_transfer(root)
-    return root
+    return shared_folder(tmp_path_factory, "transfers", transfer_models.write_transfer)
 
 
 @pytest.fixture(scope="session")

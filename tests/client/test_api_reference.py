@@ -85,7 +85,6 @@ def test_the_reference_is_made_without_a_warning(tmp_path: Path) -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
         check=True,
     )
     assert "Warn" not in done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -30,16 +30,6 @@ ResultT = TypeVar("ResultT")
 DREAM: dict[str, Any] = {"steps": 12, "octaves": [-1, 0], "tile": 17, "seed": 3}
 TRANSFER: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 6}
 PICTURE, PAINTING = pixels(40, 60), pixels(48, 40, seed=1)
-
-
-@pytest.fixture(scope="module")
-def stylize_server(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
-    from tiny_stylizer import publish_tiny
-
-    root = tmp_path_factory.mktemp("stylizers")
-    publish_tiny(root)
-    with serving(server_kind, root) as server:
-        yield server
 
 
 def asked(server: ModelServer, question: Callable[[AsyncClient], Awaitable[ResultT]]) -> ResultT:
@@ -186,7 +176,7 @@ def test_a_cancelled_job_has_written_its_checkpoint_and_goes_on_from_there(
                 begun.set()
 
         task = asyncio.create_task(client.run(Dream(PICTURE, **options), checkpoint=path, on_progress=note))
-        await asyncio.wait_for(begun.wait(), 60)
+        await asyncio.wait_for(begun.wait(), 240)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -197,7 +187,7 @@ def test_a_cancelled_job_has_written_its_checkpoint_and_goes_on_from_there(
     assert snapshot.position["step"] > 0
 
 
-def test_three_thousand_calls_are_under_way_with_no_more_than_the_bound_at_the_server() -> None:
+def test_three_thousand_calls_at_once_are_no_more_than_the_bound_at_the_server() -> None:
     async def ask(address: str) -> list[Any]:
         async with AsyncClient(address, max_in_flight=200) as client:
             return await asyncio.gather(*(client.predict("any", {"x": number}) for number in range(3000)))
@@ -284,7 +274,7 @@ def test_a_client_that_is_closed_before_its_first_call_is_closed(toy_server: Mod
 
 async def all_is_closed(client: AsyncClient) -> None:
     message = f"the client of {client.address} is closed; make another one"
-    for ask in (client.status("half"), client.wait_ready(timeout=60), client.upscale(PICTURE)):
+    for ask in (client.status("half"), client.wait_ready(timeout=240), client.upscale(PICTURE)):
         with pytest.raises(errors.ClientClosed, match=message):
             await ask
     with pytest.raises(errors.ClientClosed, match=message):
@@ -299,7 +289,7 @@ def test_a_deadline_holds() -> None:
             assert isinstance(failed.value.__cause__, grpc.RpcError)
 
     with counting(seconds=600.0) as server:
-        asyncio.run(asyncio.wait_for(ask(server.address), 30))
+        asyncio.run(asyncio.wait_for(ask(server.address), 240))
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
@@ -394,8 +384,8 @@ def test_a_map_that_is_given_up_cancels_its_calls() -> None:
     with counting(seconds=600.0) as server, Client(server.address) as client:
         outcomes = client.map((partial(one, number=number) for number in range(100)), concurrency=4)
         assert next(outcomes).result == 0
-        assert server.arrived.wait(30)
+        assert server.arrived.wait(240)
         outcomes.close()
-        assert server.left.wait(30)
+        assert server.left.wait(240)
     assert server.cancelled > 0
     assert server.answered == 0

@@ -169,7 +169,7 @@ def test_the_installed_command_and_the_module_run_the_same(
     command: list[str], committed_server: ModelServer
 ) -> None:
     arguments = ["status", "nope", "--server", committed_server.address]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == exit_codes.REFUSED
     assert done.stderr == f"impasto: nope cannot be called at {committed_server.address}\n"
 
@@ -178,7 +178,7 @@ def test_a_server_that_goes_away_is_one_line_without_the_logs_of_grpc() -> None:
     gone = threading.Event()
 
     def never(request: bytes, context: grpc.ServicerContext) -> bytes:
-        gone.wait(60)
+        gone.wait(240)
         return b""
 
     with scripted(never) as server:
@@ -187,7 +187,7 @@ def test_a_server_that_goes_away_is_one_line_without_the_logs_of_grpc() -> None:
         while not server.methods:
             time.sleep(0.01)
     gone.set()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == exit_codes.UNREACHABLE
     assert out == ""
     assert len(err.splitlines()) == 1
@@ -196,7 +196,7 @@ def test_a_server_that_goes_away_is_one_line_without_the_logs_of_grpc() -> None:
 
 def test_a_reader_that_goes_away_is_no_crash(toy_server: ModelServer) -> None:
     shell = f"{sys.executable} -m impasto.client models -s echo --server {toy_server.address} | true"
-    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
 

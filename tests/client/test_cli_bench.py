@@ -126,9 +126,7 @@ def test_bash_completes_commands_options_and_choices(
         f"COMP_WORDS=({words}); COMP_CWORD={len(typed)}; _impasto_completion impasto\n"
         'printf "%s\\n" "${COMPREPLY[@]}"\n'
     )
-    done = subprocess.run(
-        ["bash", "--norc", "-c", script], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == offered
 
 

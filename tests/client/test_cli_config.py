@@ -118,7 +118,7 @@ def test_an_option_goes_before_the_environment_and_the_file(
 
 
 @pytest.mark.parametrize("command", ["config", "status"])
-def test_settings_that_cannot_be_used_end_every_command_as_a_wrong_command_line_does(
+def test_unusable_settings_end_every_command_as_a_wrong_command_line_does(
     command: str, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run([command, "--config", str(file), "--no-tls"]) == exit_codes.USAGE

@@ -172,7 +172,7 @@ def test_ctrl_c_keeps_the_picture_so_far_and_the_same_command_goes_on(
     process = impasto(*arguments, server=dream_server.address)
     wait_until(lambda: Path("dream-00800.png").exists())
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == exit_codes.INTERRUPTED, err
     assert out.splitlines()[-1] == "dream.png"
     assert re.search(r"stopped at octave 1 of 1, step \d+ of 2400; the picture so far is in dream.png", err)
@@ -192,7 +192,7 @@ def test_ctrl_c_in_json(dream_server: ModelServer) -> None:
     process = impasto(*arguments, server=dream_server.address)
     wait_until(lambda: Path("dream-00100.png").exists())
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate()
     told = json.loads(out)
     assert (told["finished"], told["output"]) == (False, "dream.png")
     assert 100 <= told["steps"] < told["of_steps"] == 100_000_000
@@ -256,7 +256,7 @@ def test_a_checkpoint_that_can_no_longer_be_written_leaves_the_picture_so_far(
     process = impasto("dream", "photo.png", "-o", "dream.png", *arguments, server=dream_server.address)
     wait_until(lambda: Path("dream-00100.png").exists() and Path("points/point").exists())
     Path("points").rename("gone")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == exit_codes.FAILED, err
     so_far, why = err.splitlines()
     assert so_far.endswith("the picture so far is in dream.png")
@@ -284,7 +284,7 @@ def on_a_terminal(*arguments: str) -> tuple[int, str, str]:
             break
         terminal += chunk
     os.close(leader)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate()
     return process.returncode, terminal.decode(), out.decode()
 
 
@@ -316,7 +316,7 @@ def test_what_ctrl_c_leaves_is_told_below_the_bar_when_it_has_ended() -> None:
         while part := os.read(leader, 10_000):
             terminal += part
     os.close(leader)
-    assert process.wait(60) == exit_codes.INTERRUPTED
+    assert process.wait() == exit_codes.INTERRUPTED
     _, bar_ended, told = terminal.decode().rpartition("\x1b[?25h")  # the cursor is shown again
     assert bar_ended
     assert "stopped at octave 1 of 1" in told
@@ -325,7 +325,7 @@ def test_what_ctrl_c_leaves_is_told_below_the_bar_when_it_has_ended() -> None:
 
 def test_no_bar_without_a_terminal_and_none_if_quiet(dream_server: ModelServer) -> None:
     process = impasto("dream", "photo.png", "-o", "a.png", server=dream_server.address)
-    assert process.communicate(timeout=60) == ("a.png\n", "")
+    assert process.communicate() == ("a.png\n", "")
     code, terminal, _ = on_a_terminal("dream", "photo.png", "-o", "b.png", "--quiet")
     assert (code, terminal) == (exit_codes.DONE, "")
 
@@ -378,7 +378,7 @@ def test_ctrl_c_keeps_the_frames_so_far(dream_server: ModelServer) -> None:
     process = impasto("dream", "photo.png", "-o", "frames", "--zoom", "9999", server=dream_server.address)
     wait_until(lambda: Path("frames/frame-00002.png").exists())
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == exit_codes.INTERRUPTED
     frames = len(list(Path("frames").iterdir()))
     assert f"stopped after {frames} of 9999 frames; they are in frames" in err
@@ -393,7 +393,7 @@ def test_a_server_that_stops_answering_leaves_the_frames_so_far(
         process = impasto("dream", "photo.png", "-o", "zoom.gif", *arguments, server=server.address)
         wait_until(lambda: log.read_text().count("Predict dream OK") > 30)
         server.freeze()
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate()
         server.thaw()
     assert process.returncode == exit_codes.UNREACHABLE
     assert out == "zoom.gif\n"

@@ -168,7 +168,6 @@ def test_a_picture_goes_through_pipes_in_the_format_that_is_asked_for(holiday: P
             [*COMMAND, "upscale", "-", "-o", output],
             input=source,
             capture_output=True,
-            timeout=60,
             check=True,
         )
         with Image.open(io.BytesIO(done.stdout)) as found:
@@ -194,7 +193,6 @@ def test_long_jobs_go_through_pipes_too(
         [*COMMAND, *command, "--server", server.address],
         input=picture,
         capture_output=True,
-        timeout=60,
         check=True,
     )
     with Image.open(io.BytesIO(done.stdout)) as found:
@@ -213,9 +211,7 @@ def test_long_jobs_go_through_pipes_too(
     ],
 )
 def test_a_pipe_that_makes_no_sense_is_refused(holiday: Path, arguments: list[str], message: str) -> None:
-    done = subprocess.run(
-        [*COMMAND, "upscale", *arguments], input=b"", capture_output=True, timeout=60, check=False
-    )
+    done = subprocess.run([*COMMAND, "upscale", *arguments], input=b"", capture_output=True, check=False)
     assert message in done.stderr.decode()
     assert done.returncode in (exit_codes.USAGE, exit_codes.FAILED)
     assert done.stdout == b""
@@ -234,7 +230,6 @@ def test_no_picture_is_written_to_a_terminal(holiday: Path) -> None:
         [*COMMAND, "upscale", "holiday/0.png", "-o", "-"],
         stdout=follower,
         stderr=subprocess.PIPE,
-        timeout=60,
         check=False,
     )
     os.close(follower)
@@ -250,9 +245,9 @@ def test_ctrl_c_in_a_folder_keeps_what_is_done_and_leaves_no_half_file(holiday: 
             [*COMMAND, "upscale", "holiday", "-o", "large", "--server", server.address, "--timeout", "600"],
             stderr=subprocess.PIPE,
         )
-        assert server.arrived.wait(60)
+        assert server.arrived.wait(240)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate()
     assert process.returncode == exit_codes.INTERRUPTED
     assert b"interrupted" in said
     assert b"Traceback" not in said

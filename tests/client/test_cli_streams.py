@@ -42,7 +42,6 @@ def in_shell(line: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
 
@@ -99,7 +98,7 @@ def pipe_without_reader() -> Iterator[int]:
         os.close(writing)
 
 
-def test_a_folder_whose_reader_goes_away_ends_without_complaint_and_counts_what_is_done() -> None:
+def test_a_folder_whose_reader_goes_away_ends_quietly_and_counts_what_is_done() -> None:
     for name in ("a.png", "b.png", "c.png"):
         save(Path(name))
     with pipe_without_reader() as pipe:
@@ -108,7 +107,6 @@ def test_a_folder_whose_reader_goes_away_ends_without_complaint_and_counts_what_
             stdout=pipe,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
             check=False,
         )
     assert done.returncode == exit_codes.READER_GONE
@@ -118,9 +116,7 @@ def test_a_folder_whose_reader_goes_away_ends_without_complaint_and_counts_what_
 @pytest.mark.parametrize("command", [["upscale", "photo.png", "-o", "-"], ["models"], ["config", "--json"]])
 def test_a_reader_that_goes_away_is_no_fault_of_anything(command: list[str]) -> None:
     with pipe_without_reader() as pipe:
-        done = subprocess.run(
-            [*COMMAND, *command], stdout=pipe, stderr=subprocess.PIPE, timeout=60, check=False
-        )
+        done = subprocess.run([*COMMAND, *command], stdout=pipe, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (exit_codes.READER_GONE, b"")
 
 
@@ -135,7 +131,7 @@ def test_ctrl_c_ends_a_command_that_reads_a_picture_from_a_pipe_that_stays_open(
     pipe.flush()
     wait_until(lambda: has_read_all(process.pid, pipe))
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == exit_codes.INTERRUPTED
+    assert process.wait() == exit_codes.INTERRUPTED
     assert process.stderr is not None
     assert b"Traceback" not in process.stderr.read()
     process.stdin.close()
@@ -151,7 +147,7 @@ def test_ctrl_c_ends_a_command_whose_picture_nobody_takes_from_the_pipe() -> Non
     assert process.stdout is not None
     assert process.stdout.read(1) == b"B"  # the command writes, and a pipe does not hold the picture
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == exit_codes.INTERRUPTED
+    assert process.wait() == exit_codes.INTERRUPTED
     assert process.stderr is not None
     assert b"Traceback" not in process.stderr.read()
     process.stdout.close()
@@ -167,7 +163,6 @@ def test_a_name_in_no_encoding_is_told_byte_for_byte() -> None:
         [*COMMAND, "upscale", "in", "-o", "out"],
         env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
         capture_output=True,
-        timeout=60,
         check=False,
     )
     assert done.stdout == b"out/\xff0.png\n"
@@ -190,7 +185,6 @@ def test_a_folder_named_like_the_pipe_is_in_nobodys_way() -> None:
         [*COMMAND, "upscale", "-", "-o", "-"],
         input=encoded(load(Path("photo.png"))),
         capture_output=True,
-        timeout=60,
         check=True,
     )
     assert done.stdout.startswith(b"\x89PNG")

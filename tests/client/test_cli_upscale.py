@@ -334,7 +334,7 @@ def test_what_was_written_before_an_earlier_picture_failed_is_told(
             return NO_SIGNATURES
         if len(request) < 40 * 30 * 3:
             return answer
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 240
         while not all(path.exists() for path in written) and time.monotonic() < deadline:
             time.sleep(0.01)
         context.abort(grpc.StatusCode.UNAVAILABLE, "going down")
@@ -390,7 +390,7 @@ def test_ctrl_c_is_130_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     while b"1/" not in shown:
         shown += os.read(leader, 1000)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == exit_codes.INTERRUPTED
+    assert process.wait() == exit_codes.INTERRUPTED
     assert process.stdout is not None
     assert process.stdout.read() == b""
     process.stdout.close()
@@ -412,7 +412,7 @@ def test_results_stay_on_standard_output_while_the_progress_bar_is_drawn(tmp_pat
         while part := os.read(leader, 4096):
             drawn += part
     os.close(leader)
-    written, _ = process.communicate(timeout=60)
+    written, _ = process.communicate()
     shown = drawn.decode()
     assert written == b"out/a.png\n"
     assert "out/a.png" not in shown

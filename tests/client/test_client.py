@@ -159,13 +159,13 @@ def test_the_timeout_of_a_call_holds_and_stops_the_work(client: Client) -> None:
     started = time.monotonic()
     with pytest.raises(errors.DeadlineExceeded, match=r"slow at .* did not answer in time"):
         client.predict("slow", {"steps": np.int32(10_000_000)}, timeout=0.5)
-    assert time.monotonic() - started < 60  # the work itself would take hours
+    assert time.monotonic() - started < 600  # the work itself would take hours
 
 
 def test_the_clients_timeout_holds_unless_a_call_has_its_own(toy_server: ModelServer) -> None:
     with Client(toy_server.address, timeout=0.2) as client, pytest.raises(errors.DeadlineExceeded):
         client.predict("slow", {"steps": np.int32(10_000_000)})
-        assert client.predict("slow", {"steps": np.int32(400)}, timeout=60)["y"].shape == ()
+        assert client.predict("slow", {"steps": np.int32(400)}, timeout=240)["y"].shape == ()
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), 9e9, 10**400])
@@ -260,7 +260,7 @@ def test_one_client_serves_many_threads(client: Client) -> None:
 
 
 def test_waiting_ends_when_the_models_are_there(client: Client) -> None:
-    client.wait_ready(timeout=30, models=["half", "echo"])
+    client.wait_ready(timeout=240, models=["half", "echo"])
 
 
 def test_waiting_for_a_server_that_comes_up_later() -> None:
@@ -271,14 +271,14 @@ def test_waiting_for_a_server_that_comes_up_later() -> None:
         done = threading.Event()
 
         def wait() -> None:
-            client.wait_ready(timeout=60)
+            client.wait_ready(timeout=240)
             done.set()
 
         waiting = threading.Thread(target=wait)
         waiting.start()
         assert not done.wait(0.5)
         with scripted(lambda *_: answer, address=address):
-            assert done.wait(60)
+            assert done.wait(240)
         waiting.join()
 
 
@@ -318,7 +318,7 @@ def test_a_closed_client_says_so(toy_server: ModelServer, called_before: bool) -
         lambda: client.status("half"),
         lambda: client.predict("half", {}),
         lambda: client.upscale(np.zeros((9, 9, 3), np.uint8)),
-        lambda: client.wait_ready(timeout=60),
+        lambda: client.wait_ready(timeout=240),
         lambda: list(client.map([Upscale(b"")])),
     ]
     for call in calls:
@@ -341,7 +341,7 @@ def test_closing_the_client_ends_the_calls_that_other_threads_have_under_way() -
         closing = Client(server.address)
         thread = threading.Thread(target=call)
         thread.start()
-        assert server.arrived.wait(60)
+        assert server.arrived.wait(240)
         closing.close()
         thread.join(60)
     assert outcomes == [errors.CallAborted]

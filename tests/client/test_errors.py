@@ -187,7 +187,7 @@ UNBATCHED = (
 )
 
 
-def test_pictures_of_different_sizes_that_met_in_a_batch_are_told_from_a_model_that_cannot() -> None:
+def test_pictures_that_met_in_a_batch_are_told_from_a_model_that_cannot() -> None:
     error = failure(grpc.StatusCode.FAILED_PRECONDITION, BATCH_MISMATCH)
     assert type(error) is errors.BatchMismatch
     assert isinstance(error, errors.ServerOverloaded)  # which jobs outlast

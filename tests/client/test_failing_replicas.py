@@ -84,7 +84,7 @@ def test_the_asynchronous_client_calls_it_then_too(monkeypatch: pytest.MonkeyPat
 
     with scripted(answer) as one, scripted(answer) as other:
         port = other.address.rpartition(":")[2]
-        asyncio.run(asyncio.wait_for(until_called(f"{one.address},later.test:{port}", other), 60))
+        asyncio.run(asyncio.wait_for(until_called(f"{one.address},later.test:{port}", other), 240))
 
 
 def test_names_are_looked_up_again_where_no_replica_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def refusal_of(error: type[errors.CallError], tls: TlsOptions, *addresses: str) 
     return str(caught.value)
 
 
-def test_where_the_trusted_replica_is_away_that_is_said_and_why_the_other_is_not_called(
+def test_it_is_said_that_the_trusted_replica_is_away_and_why_no_other_is_called(
     authorities: tuple[Authority, Authority],
 ) -> None:
     ours, strange = authorities

@@ -60,9 +60,7 @@ def is_installed(name: str) -> bool:
 
 
 def run(script: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -120,9 +118,7 @@ def test_importing_the_client_quiets_grpcs_own_log_unless_someone_wants_it() -> 
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_the_extra_the_command_says_what_to_install(missing: str) -> None:
     script = f"import sys; sys.modules[{missing!r}] = None\nfrom impasto.client.__main__ import main\nmain()"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == f"impasto: the command line needs {missing}: pip install 'impasto-client[cli]'\n"
 

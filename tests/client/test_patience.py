@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Ups
 from impasto.client._transport.patience import Patience
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.waits import Waits
-from model_servers import ModelServer, serving
+from model_servers import ModelServer
 from outages import EveryOther, Outages, before
 from pictures import load, pixels, save
 
@@ -98,7 +98,7 @@ def test_no_more_than_the_patience_is_waited_and_the_error_names_the_setting() -
         started = time.monotonic()
         with pytest.raises(errors.ServerUnavailable, match=r"waited 0\.5 s .* patience \(IMPASTO_PATIENCE\)"):
             upscaled(client)
-        assert time.monotonic() - started < 60
+        assert time.monotonic() - started < 240
 
 
 def test_without_patience_the_first_failure_ends_the_job() -> None:
@@ -149,20 +149,10 @@ def test_pictures_of_a_map_know_the_server_together() -> None:
         assert len(server.methods) == 4
 
 
-@pytest.fixture(scope="module")
-def tiny_stylizer(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
-    from tiny_stylizer import publish_tiny
-
-    root = tmp_path_factory.mktemp("models")
-    publish_tiny(root)
-    with serving(server_kind, root) as server:
-        yield server
-
-
 Job = Callable[[Client], Image.Image]
 JOBS: dict[str, tuple[str, Job]] = {
     "stylize": (
-        "tiny_stylizer",
+        "stylize_server",
         lambda client: client.stylize(pixels(44, 60), pixels(40, 36, seed=1), strength=0.5),
     ),
     "dream": ("dream_server", lambda client: client.dream(pixels(90, 120), steps=4, octaves=[-1, 0])),

@@ -90,7 +90,7 @@ def as_argument(name: str, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_argument_goes_before_the_environment_that_before_the_file_and_that_before_the_default(
+def test_an_argument_goes_before_environment_file_and_default_in_this_order(
     name: str, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toml, in_file, text, in_environment = EXAMPLES[name]

@@ -44,7 +44,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def test_there_is_no_limit_until_a_call_is_refused_and_then_it_is_what_the_server_took() -> None:
+def test_the_limit_is_what_the_server_took_once_it_has_refused_a_call() -> None:
     async def scene() -> None:
         slots, server = Slots(1000), Server(threads=3)
         assert slots.limit == math.inf

@@ -27,16 +27,17 @@ STARS = pixels(30, 48, seed=2)[::-1].copy()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
+def server(
+    stylize_repository: Path, tmp_path_factory: pytest.TempPathFactory, server_kind: str
+) -> Iterator[ModelServer]:
     """`stylize` splits its style off, `tangled` cannot."""
     from hub_modules import TangledModule, write_hub_module
     from impasto.export.saved_model import save as save_model
     from impasto.export.stylize.hub_module import load_hub
     from impasto.export.stylize.served import ServedStylizer
-    from tiny_stylizer import publish_tiny
 
     root = tmp_path_factory.mktemp("models")
-    publish_tiny(root)
+    (root / "stylize").symlink_to(stylize_repository / "stylize")
     tangled = ServedStylizer(load_hub(str(write_hub_module(root.parent / "tangled", TangledModule()))))
     save_model(tangled, root / "tangled" / "1", tangled.signatures, contract=tangled.contract)
     with serving(server_kind, root) as server:

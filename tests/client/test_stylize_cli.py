@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +13,13 @@ from PIL import Image
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
-from model_servers import ModelServer, serving
+from model_servers import ModelServer
 from pictures import load, pixels, save
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
-    from tiny_stylizer import publish_tiny
-
-    root = tmp_path_factory.mktemp("models")
-    publish_tiny(root)
-    with serving(server_kind, root) as server:
-        yield server
+def server(stylize_server: ModelServer) -> ModelServer:
+    return stylize_server
 
 
 @pytest.fixture(autouse=True)

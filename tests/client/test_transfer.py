@@ -129,7 +129,7 @@ def test_optimising_lowers_the_sum_of_the_losses(client: Client) -> None:
     assert sums[-1] < sums[0] / 2
 
 
-def test_every_gives_progress_at_each_multiple_and_previews_are_what_fewer_steps_give(client: Client) -> None:
+def test_every_gives_progress_at_each_multiple_with_the_preview_of_fewer_steps(client: Client) -> None:
     previews = {
         p.done: np.asarray(p.preview()) for p in client.iterate(Transfer(CONTENT, STYLE, **SHORT), every=5)
     }

@@ -130,7 +130,7 @@ def test_the_size_of_a_pyramid_that_is_too_small_is_counted() -> None:
         ({"pyramid": 10}, (20, 20), (1, 1, 1, 1, 1, 1, 2, 5, 10, 20)),
     ],
 )
-def test_each_size_of_a_pyramid_is_half_the_next_and_no_picture_is_enlarged_to_be_painted(
+def test_each_size_of_a_pyramid_is_half_the_next_and_none_is_enlarged(
     options: dict[str, Any], content: tuple[int, int], sides: tuple[int, ...]
 ) -> None:
     assert painted_sides(job(**options), content) == sides
@@ -175,7 +175,7 @@ def test_gray_stays_gray_only_where_colours_are_kept() -> None:
     assert modes == ["RGB", "L"]
 
 
-def test_the_picture_stays_as_it_is_where_the_mask_is_black_and_transparency_everywhere() -> None:
+def test_the_picture_stays_where_the_mask_is_black_and_transparency_everywhere() -> None:
     mask = np.zeros((12, 17), np.uint8)
     mask[:, 9:] = 255
     content = np.dstack([pixels(), pixels(channels=None, seed=8)])

@@ -135,8 +135,8 @@ CLASSES: dict[str, Callable[[Outcome, Outcome], bool]] = {
 def test_both_servers_answer_altered_requests_alike(pair: Pair) -> None:
     made = requests()
     assert len(made) > COUNT * 0.9
-    real = send_all(pair.real.channel, made, in_flight=8, timeout=60)
-    local = send_all(pair.local.channel, made, in_flight=8, timeout=60)
+    real = send_all(pair.real.channel, made, in_flight=8, timeout=240)
+    local = send_all(pair.local.channel, made, in_flight=8, timeout=240)
     differing = [
         (one, other)
         for one, other in zip(real, local, strict=True)

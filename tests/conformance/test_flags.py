@@ -30,9 +30,7 @@ BEYOND = {"int32": str(2**31), "int64": str(2**63)}
 def real(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The real server with arguments with which it does not start."""
     command = [*shlex.split(os.environ[VARIABLE]), *arguments]
-    return subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False
-    )
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def check(tmp_path: Path, text: str, port: int) -> subprocess.CompletedProcess[s
     config = tmp_path / "models.config"
     config.write_text(text)
     command = ["bash", str(SCRIPT), str(config), str(port)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def listing(*models: str) -> str:

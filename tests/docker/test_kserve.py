@@ -156,7 +156,7 @@ def test_predictors_are_confined_and_drain(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_predictors_are_plain_deployments_under_the_name_that_kserve_has_for_them_now(name: str) -> None:
+def test_predictors_are_plain_deployments_under_kserves_present_name_for_them(name: str) -> None:
     assert SERVICES[name]["metadata"]["annotations"] == {"serving.kserve.io/deploymentMode": "Standard"}
 
 

@@ -204,7 +204,7 @@ def test_servers_take_one_gpu_except_in_the_processor_variant(overlay: str, gpus
     assert tolerated == (["nvidia.com/gpu"] if gpus else [])
 
 
-def test_the_processor_variant_fits_kind_on_a_laptop_and_the_others_run_two_replicas() -> None:
+def test_the_processor_variant_fits_a_laptop_and_the_others_run_two_replicas() -> None:
     scaler = kustomize.find(rendered("baked"), "HorizontalPodAutoscaler")["spec"]
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (1, 2)
     assert serving(rendered("baked"))["resources"] == {

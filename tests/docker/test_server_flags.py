@@ -75,7 +75,7 @@ def test_kserve_adds_the_same_values_and_leaves_the_runtimes_own_flags_alone() -
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_no_server_batches_since_pictures_of_different_sizes_that_meet_would_all_fail(place: str) -> None:
+def test_no_server_batches_since_pictures_of_different_sizes_would_all_fail(place: str) -> None:
     assert [name for name in PLACES[place]() if "batching" in name] == []
 
 

@@ -79,7 +79,7 @@ def authority(stack: Stack, tmp_path: Path) -> Iterator[Authority]:
     stack.up("--force-recreate")
 
 
-def test_a_server_that_does_not_own_the_tls_file_says_so_and_its_owner_serves_with_tls(
+def test_only_the_owner_of_the_tls_file_serves_with_it_and_another_says_so(
     stack: Stack, authority: Authority
 ) -> None:
     switched_on = {"IMPASTO_SSL_CONFIG": "/config/ssl.config"}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dream_processes import ServerProcess, server_process
+from dream_processes import ServerProcess
 from impasto.client import Client, Dream, Transfer
 from pictures import pixels
 
@@ -57,8 +57,18 @@ def replicas(
     for models in (dream_repository, transfer_repository):
         for model in models.iterdir():
             (both / model.name).symlink_to(model)
-    with server_process(both, kind=server_kind) as one, server_process(both, kind=server_kind) as other:
-        yield one, other
+    # Not warmed up: each start would build what no test here calls.
+    cold: dict[str, Any] = {"kind": server_kind, "enable_model_warmup": "false"}
+    servers = ServerProcess(both, **cold), ServerProcess(both, **cold)
+    try:
+        for server in servers:  # side by side: each needs some seconds until it listens
+            server.start()
+        for server in servers:
+            server.wait_ready()
+        yield servers
+    finally:
+        for server in servers:
+            server.stop()
 
 
 def last_picture(steps: Steps) -> Any:

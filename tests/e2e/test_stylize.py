@@ -27,7 +27,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("real") / "models"
     program = str(Path(sys.executable).with_name("impasto-export"))
     command = [program, "stylize", "--source", "package", "--models", str(root)]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == f"{root / 'stylize' / '1'}\n"
     return root

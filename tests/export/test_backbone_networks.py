@@ -26,6 +26,16 @@ def inception_arrays() -> dict[str, Any]:
     return arrays
 
 
+@pytest.fixture(scope="module")
+def vgg_arrays() -> dict[str, Any]:
+    arrays = random_arrays(VGG19, seed=3)
+    rng = np.random.default_rng(4)
+    for name in arrays:
+        if name.endswith("/bias"):
+            arrays[name] = rng.normal(0.0, 0.5, arrays[name].shape).astype(np.float32)
+    return arrays
+
+
 def keras_activations(model: Any, layers: tuple[str, ...], network_input: Any) -> list[Any]:
     found: list[Any] = tf.keras.Model(model.input, [model.get_layer(name).output for name in layers])(
         network_input
@@ -55,23 +65,18 @@ def test_folded_batch_normalisation_keeps_the_activations_within_1e_4(
         assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max(), name
 
 
-def test_vgg19_is_keras_network() -> None:
-    arrays = random_arrays(VGG19, seed=3)
-    rng = np.random.default_rng(4)
-    for name in arrays:
-        if name.endswith("/bias"):
-            arrays[name] = rng.normal(0.0, 0.5, arrays[name].shape).astype(np.float32)
+def test_vgg19_is_keras_network(vgg_arrays: dict[str, Any]) -> None:
     pixels = (PICTURE[:, :40, :56] + 1.0) * 127.5
     theirs = tf.keras.applications.vgg19.preprocess_input(pixels.copy())
     np.testing.assert_array_equal(preprocess(tf.constant(pixels)), theirs)
-    expected = keras_activations(dream_oracle.vgg19(arrays), VGG19.layers, theirs)
-    found = Backbone(VGG19, arrays).activations(preprocess(tf.constant(pixels)), 16)
+    expected = keras_activations(dream_oracle.vgg19(vgg_arrays), VGG19.layers, theirs)
+    found = Backbone(VGG19, vgg_arrays).activations(preprocess(tf.constant(pixels)), 16)
     for name, ours, their in zip(VGG19.layers, found, expected, strict=True):
         assert_same_activations(ours, their, name)
 
 
-def test_nothing_deeper_than_asked_for_is_built() -> None:
-    backbone = Backbone(VGG19, random_arrays(VGG19))
+def test_nothing_deeper_than_asked_for_is_built(vgg_arrays: dict[str, Any]) -> None:
+    backbone = Backbone(VGG19, vgg_arrays)
 
     @tf.function
     def two(image: Any) -> Any:
@@ -97,8 +102,8 @@ def test_random_weights_repeat_with_their_seed_and_neither_fade_nor_explode(name
     assert 0.01 < spread < 100
 
 
-def test_weights_of_another_network_are_named() -> None:
-    arrays = random_arrays(VGG19)
+def test_weights_of_another_network_are_named(vgg_arrays: dict[str, Any]) -> None:
+    arrays = dict(vgg_arrays)
     with pytest.raises(BackboneError, match="inception_v3 needs conv0/kernel"):
         Backbone(INCEPTION_V3, arrays)
     arrays["block1_conv2/kernel"] = np.zeros((3, 3, 64, 32), np.float32)

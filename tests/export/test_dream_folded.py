@@ -84,7 +84,7 @@ def test_convolutions_of_one_input_and_their_gradient_are_the_recipes(
         assert_close(found, expected)
 
 
-def test_the_smallest_picture_has_a_gradient_down_to_the_deepest_layer_of_inception_v3() -> None:
+def test_the_smallest_picture_has_a_gradient_from_inception_v3s_deepest_layer() -> None:
     arrays = random_arrays(INCEPTION_V3, seed=3)
     picture = np.random.default_rng(5).uniform(-1.0, 1.0, (75, 75, 3)).astype(np.float32)
     layer, gradient = layer_and_gradient(INCEPTION_V3, arrays, picture, fold=True, count=11)

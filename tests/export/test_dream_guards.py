@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 import dream_models
-from dream_calls import Predict, serve_dream
+from dream_calls import Predict
 from pictures import pixels
 
 IMAGE = pixels(40, 52)
@@ -21,11 +20,8 @@ INFINITE = float("inf")
 
 
 @pytest.fixture(scope="module")
-def predict(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[Predict]:
-    root = tmp_path_factory.mktemp("dreams")
-    dream_models.write_dream(root)
-    with serve_dream(root, server_kind) as predict:
-        yield predict
+def predict(dream_calls: Predict) -> Predict:
+    return dream_calls
 
 
 def refusal(predict: Predict, signature: str, **inputs: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,20 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import dream_models
-from dream_calls import Predict, serve_dream
+from dream_calls import Predict
 from impasto.export.backbones import Backbone
 from impasto.export.backbones.random import random_arrays
 from pictures import pixels
+
+LOCAL_SERVER_ONLY = "what the graph computes; test_dream_served.py has both servers run it"
 
 IMAGE = pixels(40, 52, seed=1)
 GUIDE = pixels(24, 30, seed=2)[::-1]
 
 
 @pytest.fixture(scope="module")
-def predict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predict]:
-    root = tmp_path_factory.mktemp("dreams")
-    dream_models.write_dream(root)
-    with serve_dream(root) as predict:
-        yield predict
+def predict(dream_calls: Predict) -> Predict:
+    return dream_calls
 
 
 def guided_step(state: NDArray[np.float32], weights: list[float], step_size: float) -> tuple[Any, float]:

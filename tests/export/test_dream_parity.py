@@ -135,7 +135,7 @@ def test_each_octave_on_inception_v3_is_the_usual_recipes_to_one_grey_level(
 
 
 @pytest.mark.parametrize("compute", [Compute.FLOAT32, Compute.BFLOAT16_BACKWARD])
-def test_a_step_on_the_folded_inception_v3_is_that_on_the_kept_one_to_one_grey_level(
+def test_a_step_on_the_folded_inception_v3_is_the_kept_ones_to_one_grey_level(
     request: pytest.FixtureRequest, inception_weights: Weights, compute: Compute
 ) -> None:
     """One step: an untrained InceptionV3 is chaotic, and folding rounds differently.
@@ -171,7 +171,7 @@ def test_a_picture_below_inception_v3s_minimum_is_refused_and_the_server_lives_o
     assert inception_predict("ascend", state=np.zeros((75, 75, 3)), steps=1)["state"].shape == (75, 75, 3)
 
 
-def test_the_manifest_says_which_weights_are_inside_and_every_signature_is_warmed_up(
+def test_the_manifest_names_the_weights_and_every_signature_is_warmed_up(
     inception_models: Path,
 ) -> None:
     store = ModelRepository(inception_models)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import dream_models
-from dream_calls import Predict, serve_dream
+from dream_calls import Predict
 from impasto.export.dream.settings import SETTINGS
 from impasto.export.stateless import assert_stateless
 from pictures import pixels
@@ -23,16 +22,8 @@ SIZE = list(IMAGE.shape[:2])
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("dreams")
-    dream_models.write_dream(root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def predict(models: Path, server_kind: str) -> Iterator[Predict]:
-    with serve_dream(models, server_kind) as predict:
-        yield predict
+def predict(dream_calls: Predict) -> Predict:
+    return dream_calls
 
 
 def chunked(predict: Predict, image: NDArray[np.uint8], chunks: list[int], **settings: Any) -> Any:
@@ -160,8 +151,8 @@ def test_two_dreams_at_once_do_not_disturb_each_other(predict: Predict) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_saved_model_changes_no_variable_and_holds_the_weights_once(models: Path) -> None:
-    version = models / "dream" / "1"
+def test_the_saved_model_changes_no_variable_and_holds_the_weights_once(dream_repository: Path) -> None:
+    version = dream_repository / "dream" / "1"
     assert_stateless(version)
     reader = tf.train.load_checkpoint(str(version / "variables" / "variables"))
     kernels = [s for s in reader.get_variable_to_shape_map().values() if len(s) == 4]

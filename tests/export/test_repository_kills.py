@@ -12,6 +12,7 @@ import pytest
 
 import killed_at
 from impasto.export.repository import ModelRepository
+from scripts import run_script
 from toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
 
 # Publishes for ever, each version of 20 files, and tells of each file that it wrote and each version that it made.
@@ -37,8 +38,8 @@ def kill_at_every_step(action: str, directory: Path) -> list[ModelRepository]:
     template = ModelRepository(directory / "template")
     for content in (b"a", b"b", b"c"):
         publish_toy(template, content)
-    command = [sys.executable, killed_at.__file__, action, str(directory)]
-    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    run = run_script(killed_at, action, directory)
+    run.check_returncode()
     return [ModelRepository(directory / str(step + 1)) for step in range(int(run.stdout))]
 
 
@@ -56,7 +57,7 @@ def test_every_version_is_complete_at_whatever_step_a_process_is_killed(tmp_path
 
 
 @pytest.mark.parametrize("action", ["publish", "prune", "roll_back"])
-def test_the_next_publisher_takes_the_next_number_and_removes_what_a_killed_process_left(
+def test_the_next_publisher_takes_the_next_number_and_removes_what_was_left(
     tmp_path: Path, action: str
 ) -> None:
     left = kill_at_every_step(action, tmp_path)

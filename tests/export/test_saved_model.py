@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import toy_module
 from impasto.client.signatures import ModelContract, Signature
 from impasto.export.contract import ContractError, SavedModelError
 from impasto.export.saved_model import load_as_server, save
+from scripts import SUPPORT
 from toy_module import TOY_CONTRACT, ToyModule
 
 X = np.array([[1, 2], [3, 4]], np.float32)
@@ -71,14 +71,14 @@ save(module, sys.argv[1], {"serving_default": module.serve}, contract=TOY_CONTRA
 """
 
 
-def test_fresh_processes_in_different_places_save_the_same_bytes_without_a_path_of_the_machine(
+def test_fresh_processes_save_the_same_bytes_without_a_path_of_the_machine(
     tmp_path: Path,
 ) -> None:
     trees = []
     for name in ("one", "two"):
         place = tmp_path / name
         place.mkdir()
-        support = {"PYTHONPATH": str(Path(toy_module.__file__).parent), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        support = {"PYTHONPATH": str(SUPPORT), "TF_CPP_MIN_LOG_LEVEL": "2"}
         command = [sys.executable, "-c", SAVE, str(place / "toy")]
         subprocess.run(command, check=True, cwd=place, env=support, stderr=subprocess.DEVNULL)
         trees.append(
@@ -89,7 +89,7 @@ def test_fresh_processes_in_different_places_save_the_same_bytes_without_a_path_
             }
         )
     assert trees[0] == trees[1]
-    for path in (tmp_path, Path(toy_module.__file__).parent, Path(sysconfig.get_path("purelib"))):
+    for path in (tmp_path, SUPPORT, Path(sysconfig.get_path("purelib"))):
         assert not [name for name, data in trees[0].items() if str(path).encode() in data]
 
 

@@ -22,12 +22,18 @@ from impasto.export.stylize.publish import publish
 from impasto.export.stylize.source import SourceError
 from pictures import pixels
 from rounding import FLOATS, assert_equal_but_for_rounding
-from tiny_stylizer import VECTOR_SIZE, publish_tiny
+from tiny_stylizer import VECTOR_SIZE
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_hub_module(tmp_path_factory.mktemp("hub") / "module")
+
+
+@pytest.fixture(scope="module")
+def version(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export of that module."""
+    return publish(load_hub(str(directory)), tmp_path_factory.mktemp("models")).path
 
 
 def floats(height: int, width: int, *, seed: int = 0) -> NDArray[np.float32]:
@@ -45,8 +51,8 @@ def by_the_seed_recipe(url: str) -> tuple[NDArray[np.float32], Any]:
     return hub_model(tf.constant(content_image), tf.constant(style_image))[0].numpy(), hub_model
 
 
-def test_the_seed_recipe_runs_on_our_export_with_only_the_url_changed(tmp_path: Path) -> None:
-    painted, loaded = by_the_seed_recipe(str(publish_tiny(tmp_path)))
+def test_the_seed_recipe_runs_on_our_export_with_only_the_url_changed(stylize_repository: Path) -> None:
+    painted, loaded = by_the_seed_recipe(str(stylize_repository / "stylize" / "1"))
     assert painted.shape == (1, 40, 64, 3)
     assert painted.dtype == np.float32
     assert 0 <= painted.min() < painted.max() <= 1
@@ -56,22 +62,20 @@ def test_the_seed_recipe_runs_on_our_export_with_only_the_url_changed(tmp_path: 
     np.testing.assert_allclose(painted, by_signature["output_0"], rtol=0, atol=FLOATS)
 
 
-def test_an_export_of_the_module_computes_what_the_module_computes(tmp_path: Path, directory: Path) -> None:
-    version = publish(load_hub(str(directory)), tmp_path)
-    contract.check(STYLIZE, version.path)
+def test_an_export_of_the_module_computes_what_the_module_computes(version: Path) -> None:
+    contract.check(STYLIZE, version)
     content, style = floats(40, 64), floats(80, 96, seed=1)
     expected = HubModule()(tf.constant(content), tf.constant(style))[0]
-    with load_as_server(version.path) as served:
+    with load_as_server(version) as served:
         painted = served.run("hub", {"placeholder": content, "placeholder_1": style})["output_0"]
         assert served.run("describe", {})["source"].tolist() == [b"hub"]
     np.testing.assert_allclose(painted, expected, rtol=0, atol=FLOATS)
-    np.testing.assert_allclose(by_the_seed_recipe(str(version.path))[0], expected, rtol=0, atol=FLOATS)
+    np.testing.assert_allclose(by_the_seed_recipe(str(version))[0], expected, rtol=0, atol=FLOATS)
 
 
-def test_the_modules_style_vector_is_found_and_split_off(tmp_path: Path, directory: Path) -> None:
-    version = publish(load_hub(str(directory)), tmp_path)
+def test_the_modules_style_vector_is_found_and_split_off(version: Path) -> None:
     content, style = pixels(32, 40)[np.newaxis], pixels(256, 256, seed=4)[np.newaxis]
-    with load_as_server(version.path) as served:
+    with load_as_server(version) as served:
         vector = served.run("style_vector", {"style": style})["vector"]
         expected = HubModule().networks.predictor(tf.constant(style / np.float32(255)))
         assert vector.shape == (1, VECTOR_SIZE)
@@ -87,12 +91,12 @@ def test_the_modules_style_vector_is_found_and_split_off(tmp_path: Path, directo
 def test_a_module_whose_style_cannot_be_split_off_serves_the_rest_and_says_so(tmp_path: Path) -> None:
     source = load_hub(str(write_hub_module(tmp_path / "module", TangledModule())))
     assert source.split is None
-    version = publish(source, tmp_path / "models")
+    path = publish(source, tmp_path / "models").path
     assert ModelRepository(tmp_path / "models").manifest("stylize").signatures == (
         *("serving_default", "hub", "describe"),
     )
     content, style = np.stack([pixels(16, 20), pixels(16, 20, seed=1)]), pixels(256, 256)[np.newaxis]
-    with load_as_server(version.path) as served:
+    with load_as_server(path) as served:
         assert served.run("describe", {})["vector_size"].tolist() == [0]
         painted = served.run("serving_default", {"content": content, "style": style})["image"]
     floats = [image / np.float32(255) for image in (content, style.repeat(2, axis=0))]
@@ -100,18 +104,16 @@ def test_a_module_whose_style_cannot_be_split_off_serves_the_rest_and_says_so(tm
     assert np.abs(painted - expected).max() <= 0.5 + 255 * FLOATS
 
 
-def test_the_constants_are_in_the_export_once(tmp_path: Path, directory: Path) -> None:
-    version = publish(load_hub(str(directory)), tmp_path)
+def test_the_constants_are_in_the_export_once(version: Path) -> None:
     networks = HubModule().networks
     biases = [networks.predictor.vector.bias, networks.painter.expand[0].convolution.bias]
-    content = (version.path / "saved_model.pb").read_bytes()
+    content = (version / "saved_model.pb").read_bytes()
     assert [content.count(bias.numpy().tobytes()) for bias in biases] == [1, 1]
 
 
-def test_a_painting_too_small_for_the_modules_network_is_refused(tmp_path: Path, directory: Path) -> None:
-    version = publish(load_hub(str(directory)), tmp_path)
+def test_a_painting_too_small_for_the_modules_network_is_refused(version: Path) -> None:
     with (
-        load_as_server(version.path) as served,
+        load_as_server(version) as served,
         pytest.raises(tf.errors.InvalidArgumentError, match="placeholder_1 must be a picture at least 75"),
     ):
         served.run("hub", {"placeholder": floats(16, 16), "placeholder_1": floats(74, 80)})

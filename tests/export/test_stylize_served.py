@@ -19,22 +19,15 @@ from impasto.export.stateless import assert_stateless
 from impasto.export.warmup import read_warmup
 from pictures import pixels
 from rounding import FLOATS, assert_equal_but_for_rounding
-from tiny_stylizer import MAXIMUM_PIXELS, VECTOR_SIZE, publish_tiny, tiny_networks
+from tiny_stylizer import MAXIMUM_PIXELS, VECTOR_SIZE, tiny_networks
 
 BY_ORDER = 0.01
 """The share of bytes that may differ by a level where float32 sums are in another order: one in a thousand did."""
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("stylize")
-    publish_tiny(root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def version(models: Path) -> Path:
-    return ModelRepository(models).latest("stylize").path
+def version(stylize_repository: Path) -> Path:
+    return ModelRepository(stylize_repository).latest("stylize").path
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +49,8 @@ def test_it_keeps_the_contract_and_no_state(version: Path) -> None:
     assert_stateless(version)
 
 
-def test_every_byte_is_in_the_manifest_which_says_what_is_inside(models: Path) -> None:
-    repository = ModelRepository(models)
+def test_every_byte_is_in_the_manifest_which_says_what_is_inside(stylize_repository: Path) -> None:
+    repository = ModelRepository(stylize_repository)
     assert repository.verify("stylize").ok
     weights = repository.manifest("stylize").source["weights"]
     assert weights == {"source": "package", "origin": "random", "licence": "none needed", "sha256": {}}

@@ -30,6 +30,7 @@ def export(models: Path, *options: str) -> str:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory, bfloat16_convolutions: None) -> Path:
+    """Version 1 in float32, and version 2 in bfloat16."""
     root = tmp_path_factory.mktemp("models")
     export(root, "--weights", "random", "--seed", "3")
     export(root, "--weights", "random", "--seed", "3", "--compute", "bfloat16")

@@ -70,7 +70,7 @@ def states(client: OfficialClient, name: str) -> dict[int, str]:
     return {status.version: STATES.Name(status.state) for status in response.model_version_status}
 
 
-def wait_for(condition: Callable[[], object], what: str, *, seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], what: str, *, seconds: float = 240) -> None:
     """Waits until the condition holds; a test fails with `what` if it does not."""
     end = time.monotonic() + seconds
     while not condition():

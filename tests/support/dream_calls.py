@@ -10,10 +10,23 @@ from typing import Any
 import numpy as np
 
 from impasto.client.signatures import DREAM
-from model_servers import serving
+from model_servers import ModelServer, serving
 from official_stubs import official_client, outputs
 
 Predict = Callable[..., dict[str, Any]]
+
+
+@contextmanager
+def calls_to(server: ModelServer) -> Iterator[Predict]:
+    """A function from a signature's name and inputs to the server's outputs."""
+    with official_client(server.address) as client:
+
+        def predict(signature: str, **inputs: Any) -> dict[str, Any]:
+            specs = {spec.name: spec for spec in DREAM.signatures[signature].inputs}
+            arrays = {name: np.asarray(value, specs[name].dtype) for name, value in inputs.items()}
+            return outputs(client.predict({"name": "dream", "signature_name": signature}, arrays))
+
+        yield predict
 
 
 @contextmanager
@@ -21,12 +34,6 @@ def serve_dream(models: Path, kind: str = "local", *, warm_up: bool = True) -> I
     """Serve the repository by a server of that kind; gives a function from a signature's name and inputs to outputs."""
     with (
         serving(kind, models, enable_model_warmup=str(warm_up).lower()) as server,
-        official_client(server.address) as client,
+        calls_to(server) as predict,
     ):
-
-        def predict(signature: str, **inputs: Any) -> dict[str, Any]:
-            specs = {spec.name: spec for spec in DREAM.signatures[signature].inputs}
-            arrays = {name: np.asarray(value, specs[name].dtype) for name, value in inputs.items()}
-            return outputs(client.predict({"name": "dream", "signature_name": signature}, arrays))
-
         yield predict

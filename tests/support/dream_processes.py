@@ -19,7 +19,7 @@ def impasto(*arguments: str | Path, server: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 240) -> None:
     """Waits for `condition`; AssertionError if it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():

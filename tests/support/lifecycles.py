@@ -139,7 +139,7 @@ def long_headers(kind: str, root: Path) -> str:
         def codes(length: int) -> set[str]:
             headers = (("authorization", "a" * length),)
             calls = [
-                client.prediction.Predict.future(request, timeout=60, metadata=headers) for _ in range(5)
+                client.prediction.Predict.future(request, timeout=240, metadata=headers) for _ in range(5)
             ]
             return {"answered" if call.code() is grpc.StatusCode.OK else "refused" for call in calls}
 
@@ -152,13 +152,13 @@ def long_headers_beside_a_call(kind: str, root: Path) -> str:
     with served(kind, root) as client:
         client.predict("slow", {"steps": np.int32(1)})
         running = client.prediction.Predict.future(
-            predict_request("slow", {"steps": np.int32(2000)}), timeout=60
+            predict_request("slow", {"steps": np.int32(2000)}), timeout=240
         )
         client.predict("slow", {"steps": np.int32(2)})  # on the same connection, so the long one is in
         headers = (("authorization", "a" * 9000),)
         request = predict_request("slow", {"steps": np.int32(1)})
         with contextlib.suppress(grpc.RpcError):
-            client.prediction.Predict(request, timeout=60, metadata=headers)
+            client.prediction.Predict(request, timeout=240, metadata=headers)
         return "answered" if running.code() is grpc.StatusCode.OK else "fails, too"
 
 
@@ -217,7 +217,7 @@ def health_when_told_to_stop(kind: str, root: Path) -> str:
     """What a health watcher hears when the server is told to stop."""
     toy_models.half_plus_two(root)
     with _process(kind, root) as (server, client):
-        watch = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+        watch = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest(), timeout=240)
         next(watch)
         server.send(signal.SIGTERM)
         try:
@@ -232,7 +232,7 @@ def call_when_told_to_stop(kind: str, root: Path) -> str:
     with _process(kind, root) as (server, client):
         client.predict("slow", {"steps": np.int32(1)})
         call = client.prediction.Predict.future(
-            predict_request("slow", {"steps": np.int32(1500)}), timeout=60
+            predict_request("slow", {"steps": np.int32(1500)}), timeout=240
         )
         client.predict("slow", {"steps": np.int32(2)})  # on the same connection, so the long one is in
         server.send(signal.SIGTERM)
@@ -271,7 +271,7 @@ def long_text(kind: str, root: Path) -> str:
         )
         request = predict_request("asserting", {"x": -np.ones(1, np.float32)}).SerializeToString()
         try:
-            call(request, timeout=60)
+            call(request, timeout=240)
         except grpc.RpcError as error:
             cut = (cast(grpc.Call, error).details() or "").removesuffix("...TRUNCATED")
             return f"{len(cut.rstrip(chr(0xFFFD)).encode())} bytes of whole characters, ...TRUNCATED"

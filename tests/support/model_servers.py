@@ -160,8 +160,8 @@ class ServerProcess:
             )
 
     def ensure_running(self) -> None:
-        """Starts it if it was killed, and waits until it answers."""
-        if self._process is None:
+        """Starts it if it was killed or has ended, and waits until it answers."""
+        if not self.is_running:
             self.start()
         self.wait_ready()
 

@@ -19,7 +19,7 @@ from tensorflow_serving.apis import (
 )
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
-TIMEOUT = 60.0
+TIMEOUT = 240.0
 
 
 class OfficialClient:

@@ -36,5 +36,5 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, list[
 
 def failing(*arguments: str) -> tuple[int, str]:
     """The exit code of a command line, and what it said on standard error."""
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
     return done.returncode, done.stderr

@@ -88,9 +88,12 @@ class TransferCalls:
 
 
 @contextmanager
-def serve_transfer(models: Path) -> Iterator[TransferCalls]:
+def serve_transfer(models: Path, *, warm_up: bool = True) -> Iterator[TransferCalls]:
     """Serve the repository."""
-    with serving("local", models) as server, official_client(server.address) as client:
+    with (
+        serving("local", models, enable_model_warmup=str(warm_up).lower()) as server,
+        official_client(server.address) as client,
+    ):
         yield TransferCalls(client)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,7 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
-import dream_models
-import tiny_stylizer
 import toy_models
-import transfer_models
 from impasto.client.signatures import DREAM, MODELS, SRCNN, STYLIZE, TRANSFER
 from official_stubs import PREDICT, OfficialClient, model_spec, predict_request
 from pictures import pixels
@@ -98,8 +94,8 @@ class Request:
         return self.message.SerializeToString(deterministic=True)
 
 
-def write_every_model(root: Path, *, committed: Path) -> Path:
-    """A repository with the toys, the committed srcnn, and tiny ones of the other models."""
+def write_every_model(root: Path, *repositories: Path) -> Path:
+    """A repository with the toys, and every model of the other repositories, which stay where they are."""
     for write in (
         toy_models.add,
         toy_models.asserting,
@@ -110,10 +106,10 @@ def write_every_model(root: Path, *, committed: Path) -> Path:
         toy_models.variable,
     ):
         write(root)
-    dream_models.write_dream(root)
-    transfer_models.write_transfer(root)
-    tiny_stylizer.publish_tiny(root)
-    shutil.copytree(committed / SRCNN.name, root / SRCNN.name)
+    for repository in repositories:
+        for name in MODELS:
+            if (repository / name).exists():
+                (root / name).symlink_to(repository / name)
     return root
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import damaged_pictures
 from dream_processes import impasto
 from impasto.client import read_picture
 from impasto.client.cli import exit_codes
@@ -18,6 +17,7 @@ from model_servers import ModelServer
 from mutations import damaged
 from picture_files import made_files, written_files
 from pictures import bomb, encoded, load, pixels
+from scripts import run_script
 from watched_process import GIGABYTE, needs_proc
 
 MEMORY_BOUND = 2 * GIGABYTE
@@ -26,8 +26,6 @@ most: 0.3 GB as RGB, and as much again for each of some steps on the way."""
 
 UNREAD = {"EPS", "PALM", "PDF"}
 """Formats that Pillow writes and that are not read here: EPS would start Ghostscript, the others are no pictures."""
-
-SUPPORT = Path(__file__).parent.parent.parent / "support"
 
 
 @pytest.mark.filterwarnings(
@@ -62,8 +60,7 @@ def _is_read(data: bytes) -> bool:
 @needs_proc
 @pytest.mark.slow
 def test_6000_damaged_files_are_pictures_or_errors_that_name_the_file() -> None:
-    command = [sys.executable, "-X", "faulthandler", str(SUPPORT / "damaged_pictures.py"), "0", "7", "7"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    done = run_script(damaged_pictures, 0, 7, 7, options=["-X", "faulthandler"])
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout)
     assert report["complaints"] == []
@@ -99,7 +96,7 @@ def test_bad_pictures_in_a_batch_do_not_stop_the_good_ones(
         good.save(photos / name)
 
     process = impasto("upscale", photos, "-o", results, server=committed_server.address)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
 
     assert process.returncode == exit_codes.FAILED, err
     assert sorted(path.name for path in results.iterdir()) == ["a.png", "m.tif", "z.webp"]

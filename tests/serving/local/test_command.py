@@ -28,7 +28,7 @@ def test_it_says_what_it_serves_answers_and_stops_on_a_signal(
         with official_client(address) as client:
             np.testing.assert_array_equal(outputs(client.predict("half", {"x": X}))["y"], [2.5, 3])
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate()
     assert process.returncode == 0
     assert "Stopped." in out
     assert "Predict" not in err
@@ -38,7 +38,7 @@ def test_a_signal_that_arrives_in_another_thread_stops_the_server(toy_repository
     with running("--models", str(toy_repository), "--only", "half") as (process, _, _):
         threads = {int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir()}
         os.kill(max(threads - {process.pid}), signal.SIGTERM)  # Linux hands it to that very thread
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate()
     assert process.returncode == 0
     assert "Stopped." in out
 
@@ -51,7 +51,7 @@ def test_a_running_call_is_answered_after_sigterm(toy_repository: Path) -> None:
         client.predict("slow", {"steps": np.int32(2)})  # on the same connection, so the long one is in
         process.terminate()
         assert call.result().model_spec.name == "slow"
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate()
     assert process.returncode == 0
     assert err.count("Predict slow OK") == 3
 
@@ -67,7 +67,7 @@ def test_a_second_signal_does_not_wait_for_running_calls(toy_repository: Path) -
         assert process.stdout.readline().startswith("Stopping")
         assert not endless.done()
         process.terminate()
-        assert process.wait(timeout=60) == 0
+        assert process.wait() == 0
 
 
 def test_flags_of_tensorflow_model_server_are_taken_with_and_without_a_value(toy_repository: Path) -> None:

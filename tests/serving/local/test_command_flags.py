@@ -58,7 +58,7 @@ def test_a_command_line_of_tensorflow_model_server_works(toy_repository: Path, t
         with Client(f"unix:{tmp_path / 'socket'}", tls=named) as client:
             assert client.predict("constant", {"x": X})["y"] == [10]
         process.terminate()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate()
     assert process.returncode == 0
     assert [line for line in err.splitlines() if line.startswith("--")] == [
         f"--{name} is ignored: {IGNORED[name].reason}."

@@ -76,9 +76,7 @@ def answer(client: OfficialClient) -> tuple[int, float]:
     return response.model_spec.version.value, float(outputs(response)["y"][0])
 
 
-def test_between_two_tries_a_version_is_loading_without_an_error_and_the_old_one_serves(
-    root: Path, server_kind: str
-) -> None:
+def test_between_two_tries_a_version_is_loading_and_the_old_one_serves(root: Path, server_kind: str) -> None:
     with (
         model_servers.serving(
             server_kind, root, max_num_load_retries=1, load_retry_interval_micros=HOUR

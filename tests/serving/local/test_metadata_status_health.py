@@ -60,7 +60,7 @@ def test_versions_on_disk_that_are_not_loaded_have_no_status(official: OfficialC
 @pytest.mark.parametrize("service", ["", "ModelService", "PredictionService"])
 def test_health_says_that_the_services_serve(official: OfficialClient, service: str) -> None:
     health = health_pb2_grpc.HealthStub(official.channel)
-    response = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=60)
+    response = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=240)
     assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -70,7 +70,7 @@ def test_health_says_that_the_services_serve(official: OfficialClient, service: 
 def test_health_does_not_know_other_services_nor_full_names(official: OfficialClient, service: str) -> None:
     health = health_pb2_grpc.HealthStub(official.channel)
     with pytest.raises(grpc.RpcError) as caught:
-        health.Check(health_pb2.HealthCheckRequest(service=service), timeout=60)
+        health.Check(health_pb2.HealthCheckRequest(service=service), timeout=240)
     assert (caught.value.code(), caught.value.details()) == (
         grpc.StatusCode.NOT_FOUND,
         "service name unknown",
@@ -81,7 +81,7 @@ def test_a_health_watcher_hears_that_the_server_stops(toy_repository: Path) -> N
     server = LocalServer(toy_repository, only=["half"])
     server.start()
     with grpc.insecure_channel(server.address) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=240)
         states = [next(watch).status]
         server.stop(grace=1)
         states.append(next(watch).status)

@@ -103,7 +103,7 @@ class Target:
     def answered(self) -> list[bytes | None]:
         """The answers to the good requests, now; the first call of a signature builds its functions."""
         sound = [(request.method, request.data) for request in self.valid]
-        return [outcome.answer for outcome in self.send(sound, timeout=120)]
+        return [outcome.answer for outcome in self.send(sound, timeout=240)]
 
     def check_good_answer(self) -> None:
         """The next good request is answered correctly, by the same process."""
@@ -114,8 +114,15 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory, committed_models: Path) -> Path:
-    return write_every_model(tmp_path_factory.mktemp("every"), committed=committed_models)
+def repository(
+    tmp_path_factory: pytest.TempPathFactory,
+    committed_models: Path,
+    dream_repository: Path,
+    stylize_repository: Path,
+    transfer_repository: Path,
+) -> Path:
+    others = (committed_models, dream_repository, stylize_repository, transfer_repository)
+    return write_every_model(tmp_path_factory.mktemp("every"), *others)
 
 
 @pytest.fixture(scope="module")

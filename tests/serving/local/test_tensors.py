@@ -84,7 +84,7 @@ def test_tensorflows_own_reader_reads_the_typed_fields(dtype: str) -> None:
         assert same(tf.make_ndarray(proto), array)
 
 
-def test_a_typed_field_with_too_few_values_repeats_the_last_and_with_too_many_is_cut() -> None:
+def test_a_typed_field_repeats_its_last_value_if_too_short_and_is_cut_if_too_long() -> None:
     def read(shape: list[int], values: list[float]) -> list[float]:
         proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=values)
         for size in shape:

@@ -186,7 +186,7 @@ def test_what_every_server_has_loaded_is_not_checked_again(
     assert labels(file) == {"stable": 1, "stable-previous": 2}
 
 
-def test_models_that_are_nowhere_here_are_sent_only_if_the_servers_have_them_or_if_asked(
+def test_models_that_are_not_here_are_sent_only_if_servers_have_them_or_if_asked(
     server: ModelServer, tmp_path: Path
 ) -> None:
     def checked(name: str, *, unchecked: bool = False) -> list[str]:

@@ -6,8 +6,6 @@ import fcntl
 import os
 import shutil
 import stat
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 import killed_replacing
 from impasto.serving.errors import ConfigError, FileChangedError
 from impasto.serving.rollout.files import replace_file, sweep
+from scripts import run_script
 
 NOBODY = 65534
 
@@ -127,9 +126,7 @@ def test_what_is_not_expected_is_left_as_it_is(tmp_path: Path) -> None:
 def test_a_writer_killed_at_any_step_leaves_a_whole_file_and_the_next_one_sweeps(tmp_path: Path) -> None:
     path = tmp_path / "ssl.config"
     path.write_text("old")
-    done = subprocess.run(
-        [sys.executable, killed_replacing.__file__, str(path)], capture_output=True, text=True, timeout=120
-    )
+    done = run_script(killed_replacing, path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) > 8

@@ -104,7 +104,7 @@ def test_a_crash_is_told_of_its_version_and_the_next_one_is_loaded_all_the_same(
     good = toy_models.constant(tmp_path)
     killer = threading.Thread(target=killed_child, args=(number,))
     killer.start()
-    results = load_each([VersionOnDisk("slow", 1, slow), VersionOnDisk("constant", 1, good)], timeout=120)
+    results = load_each([VersionOnDisk("slow", 1, slow), VersionOnDisk("constant", 1, good)], timeout=240)
     crashed, loaded = [result for _, result in results]
     killer.join()
     assert crashed.error is not None and crashed.error.startswith(words)
