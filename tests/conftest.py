@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import model_servers
-from leftovers import pytest_runtest_call  # noqa: F401 - a hook, which pytest finds here
-from model_servers import TYPED, ModelServer, serving
-from shared_folders import shared_folder
+from processes.leftovers import pytest_runtest_call  # noqa: F401 - a hook, which pytest finds here
+from servers import model_servers
+from servers.model_servers import TYPED, ModelServer, serving
+from toys.shared_folders import shared_folder
 
 if TYPE_CHECKING:
-    from dream_calls import Predict
-    from official_stubs import OfficialClient
-    from transfer_models import TransferCalls
+    from servers.official_stubs import OfficialClient
+    from toys.dream_calls import Predict
+    from toys.transfer_models import TransferCalls
 
 # TensorFlow reads this when it is imported. The fixtures import it, so that tests of the client alone do without.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -67,7 +67,7 @@ def server_kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with every toy model; `constant` has versions 1, 2 and 10."""
-    import toy_models
+    from toys import toy_models
 
     def fill(root: Path) -> None:
         for write in (
@@ -96,7 +96,7 @@ def toy_server(toy_repository: Path, server_kind: str) -> Iterator[ModelServer]:
 @pytest.fixture(scope="session")
 def official(toy_server: ModelServer) -> Iterator[OfficialClient]:
     """The official stubs, connected to the toy server."""
-    from official_stubs import official_client
+    from servers.official_stubs import official_client
 
     with official_client(toy_server.address) as client:
         yield client
@@ -118,7 +118,7 @@ def committed_server(committed_models: Path, server_kind: str) -> Iterator[Model
 @pytest.fixture(scope="session")
 def dream_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with a tiny dream model, version 1."""
-    import dream_models
+    from toys import dream_models
 
     return shared_folder(tmp_path_factory, "dreams", dream_models.write_dream)
 
@@ -133,7 +133,7 @@ def dream_server(dream_repository: Path, server_kind: str) -> Iterator[ModelServ
 @pytest.fixture(scope="session")
 def dream_calls(dream_server: ModelServer) -> Iterator[Predict]:
     """Calls to the tiny dream model through the official stubs."""
-    from dream_calls import calls_to
+    from toys.dream_calls import calls_to
 
     with calls_to(dream_server) as predict:
         yield predict
@@ -142,7 +142,7 @@ def dream_calls(dream_server: ModelServer) -> Iterator[Predict]:
 @pytest.fixture(scope="session")
 def stylize_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with a tiny stylizer, version 1."""
-    import tiny_stylizer
+    from toys import tiny_stylizer
 
     return shared_folder(tmp_path_factory, "stylizers", tiny_stylizer.publish_tiny)
 
@@ -157,7 +157,7 @@ def stylize_server(stylize_repository: Path, server_kind: str) -> Iterator[Model
 @pytest.fixture(scope="session")
 def transfer_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with a narrow transfer model, version 1."""
-    import transfer_models
+    from toys import transfer_models
 
     return shared_folder(tmp_path_factory, "transfers", transfer_models.write_transfer)
 
@@ -172,8 +172,8 @@ def transfer_server(transfer_repository: Path, server_kind: str) -> Iterator[Mod
 @pytest.fixture(scope="session")
 def transfer_calls(transfer_server: ModelServer) -> Iterator[TransferCalls]:
     """Calls to the narrow transfer model through the official stubs."""
-    from official_stubs import official_client
-    from transfer_models import TransferCalls
+    from servers.official_stubs import official_client
+    from toys.transfer_models import TransferCalls
 
     with official_client(transfer_server.address) as client:
         yield TransferCalls(client)

@@ -25,7 +25,7 @@ from impasto.export.backbones import VGG19, Provenance, Weights
 from impasto.export.backbones.random import random_arrays
 from impasto.export.transfer.publish import publish
 from impasto.serving import LocalServer
-from transfer_oracle import Painting, StyleTransferrer, keras_vgg19
+from oracles.transfer_oracle import Painting, StyleTransferrer, keras_vgg19
 
 EAGER, GRAPH, SERVED, LOW, EMPTY = (
     "recipe, eager",

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from certificates import Authority
-from client_servers import aborting, scripted
-from counting_server import counting
+from images.pictures import pixels
 from impasto.client import AsyncClient, Client, Dream, Progress, TlsOptions, Transfer, Upscale, errors
 from impasto.client._jobs.checkpoint import CheckpointFile
-from model_servers import ModelServer, serving
-from pictures import pixels
-from rounding import assert_equal_but_for_rounding
+from oracles.rounding import assert_equal_but_for_rounding
+from scripted.client_servers import aborting, scripted
+from scripted.counting_server import counting
+from servers.certificates import Authority
+from servers.model_servers import ModelServer, serving
 
 ResultT = TypeVar("ResultT")
 

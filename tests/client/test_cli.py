@@ -13,11 +13,11 @@ from pathlib import Path
 import grpc
 import pytest
 
-from client_servers import aborting, scripted
-from counting_server import counting
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
-from model_servers import ModelServer
+from scripted.client_servers import aborting, scripted
+from scripted.counting_server import counting
+from servers.model_servers import ModelServer
 
 
 @pytest.fixture(autouse=True)

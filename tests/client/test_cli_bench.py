@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from client_servers import aborting, overloaded, prediction, scripted
 from impasto.client.cli import exit_codes, run
-from model_servers import ModelServer
+from scripted.client_servers import aborting, overloaded, prediction, scripted
+from servers.model_servers import ModelServer
 
 
 def test_a_server_is_measured(committed_server: ModelServer, capsys: pytest.CaptureFixture[str]) -> None:

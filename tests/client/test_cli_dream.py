@@ -19,12 +19,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dream_processes import impasto, server_process, wait_until
+from images.pictures import load, pixels, save
 from impasto.client import Client, Dream, zoom_in
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
-from model_servers import ModelServer
-from pictures import load, pixels, save
+from processes.command_line import impasto, server_process, wait_until
+from servers.model_servers import ModelServer
 
 LOCAL_SERVER_ONLY = "the options of the command; test_cli_folders.py and test_dream_faults.py run it on both"
 

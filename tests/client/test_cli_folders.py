@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client_servers import metadata, prediction, scripted
-from counting_server import counting
+from images.pictures import pixels, save
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
-from model_servers import ModelServer
-from pictures import pixels, save
+from scripted.client_servers import metadata, prediction, scripted
+from scripted.counting_server import counting
+from servers.model_servers import ModelServer
 
 COMMAND = [sys.executable, "-m", "impasto.client"]
 DREAM = ["--steps", "3", "--octaves", "0"]

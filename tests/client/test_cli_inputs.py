@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from images.pictures import pixels, save
 from impasto.client.cli import exit_codes, run
-from model_servers import ModelServer
-from pictures import pixels, save
+from servers.model_servers import ModelServer
 
 LOCAL_SERVER_ONLY = "what the command line makes of its arguments"
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dream_processes import wait_until
+from images.pictures import encoded, load, pixels, save
 from impasto.client.cli import exit_codes
-from model_servers import ModelServer
-from pictures import encoded, load, pixels, save
-from watched_process import has_read_all, needs_proc
+from processes.command_line import wait_until
+from processes.watched_process import has_read_all, needs_proc
+from servers.model_servers import ModelServer
 
 LOCAL_SERVER_ONLY = "pipes, terminals and signals of the command line"
 

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client_servers import prediction, scripted
+from images.pictures import bomb, load, pixels, save
 from impasto.client import Client, Model
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
-from model_servers import ModelServer
-from pictures import bomb, load, pixels, save
+from scripted.client_servers import prediction, scripted
+from servers.model_servers import ModelServer
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client_servers import prediction, scripted, status
-from counting_server import counting
 from impasto.client import Client, Model, State, Upscale, errors
 from impasto.client._wire.dtypes import WIRE_TYPES
-from model_servers import ModelServer, serving
+from scripted.client_servers import prediction, scripted, status
+from scripted.counting_server import counting
+from servers.model_servers import ModelServer, serving
 
 
 @pytest.fixture(scope="module")

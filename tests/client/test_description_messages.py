@@ -29,7 +29,7 @@ from impasto.client._wire.tensor_message import TensorMessage
 from impasto.client.errors import DecodeError
 from impasto.client.metadata import ModelMetadata, State, TensorInfo
 from impasto.client.model import Model
-from official_messages import official_class
+from oracles.official_messages import official_class
 
 MetadataResponse: Any = official_class(
     get_model_metadata_pb2.DESCRIPTOR, "tensorflow.serving.GetModelMetadataResponse", maps=False

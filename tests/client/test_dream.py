@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dream_models import LAYERS, MINIMUM_SIDE, WEIGHTS
+from images.pictures import pixels
 from impasto.client import Client, Dream, DreamProgress, Model
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
 from impasto.client.pictures import keep_colours
-from model_servers import ModelServer, serving
-from pictures import pixels
+from servers.model_servers import ModelServer, serving
+from toys.dream_models import LAYERS, MINIMUM_SIDE, WEIGHTS
 
 PICTURE = pixels(40, 60)
 

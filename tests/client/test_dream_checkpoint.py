@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dream_models import write_dream
+from images.pictures import pixels
 from impasto.client import Client, Dream, Model
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.steps import Snapshot
 from impasto.client.errors import CheckpointError, ModelNotFound, UnwritableOutput
-from model_servers import ModelServer, serving
-from pictures import pixels
+from servers.model_servers import ModelServer, serving
+from toys.dream_models import write_dream
 
 PICTURE = pixels(40, 60)
 OPTIONS: dict[str, Any] = {"steps": 30, "octaves": [-1, 0], "tile": 17, "seed": 3}

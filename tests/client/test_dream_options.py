@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from images.pictures import pixels
 from impasto.client import Dream, DreamDescription
 from impasto.client._models.dream.plan import DreamChoices, DreamPlan, complete, fit
 from impasto.client._models.layers import layer_weights, named_layers
 from impasto.client.errors import InvalidInput
 from impasto.client.pictures import read_picture
-from pictures import pixels
 
 MODEL = DreamDescription(
     version=3,

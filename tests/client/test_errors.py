@@ -11,11 +11,11 @@ import grpc
 import numpy as np
 import pytest
 
-from client_servers import BATCH_MISMATCH, QUEUE_FULL, aborting, scripted
 from impasto.client import Client, Retries, errors
 from impasto.client._transport.failures import how_to_start
 from impasto.client.errors import STATUS_ERRORS, CallError, ImpastoError
-from model_servers import serving
+from scripted.client_servers import BATCH_MISMATCH, QUEUE_FULL, aborting, scripted
+from servers.model_servers import serving
 
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 

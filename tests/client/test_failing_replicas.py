@@ -13,12 +13,12 @@ import grpc
 import numpy as np
 import pytest
 
-from certificates import EXPIRED, VALID, Authority, Validity
-from client_servers import ScriptedServer, aborting, prediction, scripted
-from dream_processes import free_port, wait_until
 from impasto.client import AsyncClient, Client, Retries, TlsOptions, errors
 from impasto.client._transport import lookup
-from web_servers import web_server
+from processes.command_line import free_port, wait_until
+from scripted.client_servers import ScriptedServer, aborting, prediction, scripted
+from scripted.web_servers import web_server
+from servers.certificates import EXPIRED, VALID, Authority, Validity
 
 ANSWER = prediction(y=np.array([7], np.uint8))
 NAME = "models.example"

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from images.pictures import pixels
 from impasto.client import (
     AsyncClient,
     Client,
@@ -36,8 +37,7 @@ from impasto.client import (
     Upscale,
 )
 from impasto.client.errors import InvalidInput
-from model_servers import ModelServer
-from pictures import pixels
+from servers.model_servers import ModelServer
 
 anytime = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """However slow the machine is."""

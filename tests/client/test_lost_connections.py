@@ -8,10 +8,10 @@ import grpc
 import numpy as np
 import pytest
 
-from client_servers import aborting, prediction, scripted
 from impasto.client import AsyncClient, Client, Retries, errors
 from impasto.client._transport.texts import kind_of
-from raw_http2 import (
+from scripted.client_servers import aborting, prediction, scripted
+from scripted.raw_http2 import (
     DATA,
     Act,
     Stream,

@@ -12,8 +12,8 @@ import grpc
 import numpy as np
 import pytest
 
-from client_servers import metadata as described
-from client_servers import prediction, scripted, status
+from scripted.client_servers import metadata as described
+from scripted.client_servers import prediction, scripted, status
 
 ROOT = Path(__file__).resolve().parents[2]
 

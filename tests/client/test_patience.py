@@ -19,14 +19,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from client_servers import aborting, metadata, prediction, scripted
+from images.pictures import load, pixels, save
 from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Upscale, Waiting, errors
 from impasto.client._transport.patience import Patience
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.waits import Waits
-from model_servers import ModelServer
-from outages import EveryOther, Outages, before
-from pictures import load, pixels, save
+from scripted.client_servers import aborting, metadata, prediction, scripted
+from scripted.outages import EveryOther, Outages, before
+from servers.model_servers import ModelServer
 
 LOCAL_SERVER_ONLY = "outages come from a proxy, whatever is behind it"
 

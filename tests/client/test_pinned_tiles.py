@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 from tensorflow_serving.apis import predict_pb2
 
-from client_servers import ScriptedServer, prediction, scripted
+from images.pictures import pixels
 from impasto.client import AsyncClient, Client, Model, Progress, Upscale, errors
-from pictures import pixels
+from scripted.client_servers import ScriptedServer, prediction, scripted
 
 PICTURE = pixels(32, 120)
 TILES = 5

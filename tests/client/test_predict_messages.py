@@ -27,7 +27,7 @@ from impasto.client._wire.dtypes import BY_NUMBER, WIRE_TYPES
 from impasto.client._wire.format import VARINT, delimited, number, varint
 from impasto.client.errors import DecodeError, InvalidInput
 from impasto.client.model import Model
-from official_messages import official_class
+from oracles.official_messages import official_class
 
 Array = NDArray[Any]
 

@@ -9,9 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
-from client_servers import aborting, scripted
 from impasto.client import AsyncClient, Client, Retries, TlsOptions, errors
-from recording_proxy import RecordingProxy, recording_proxy
+from scripted.client_servers import aborting, scripted
+from scripted.recording_proxy import RecordingProxy, recording_proxy
 
 SECRET = {"token": "sesame", "token_in_plain_text": True}
 

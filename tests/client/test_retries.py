@@ -9,7 +9,6 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from client_servers import scripted
 from impasto.client import Settings
 from impasto.client._transport.blocking import SyncTransport
 from impasto.client._transport.calls import ping_call
@@ -28,6 +27,7 @@ from impasto.client.errors import (
     ServerOverloaded,
     ServerUnavailable,
 )
+from scripted.client_servers import scripted
 
 
 @pytest.fixture(autouse=True)

@@ -14,12 +14,12 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
-from client_docs import PAGE, page_with_tables
-from client_servers import prediction, scripted
+from documents.client_docs import PAGE, page_with_tables
 from impasto.client import AsyncClient, Client, Retries, Settings, Timeouts, TlsOptions, errors
 from impasto.client.settings import KINDS, Options, resolve
 from impasto.client.settings.forms import MOST_SECONDS
 from impasto.client.settings.values import SETTINGS, value_of
+from scripted.client_servers import prediction, scripted
 
 EXAMPLES: dict[str, tuple[str, object, str, object]] = {
     # setting: the file's TOML and its value, a variable's text and its value
@@ -529,7 +529,7 @@ def test_metadata_of_printable_ascii_is_taken_as_it_is(metadata: dict[str, str])
 
 
 def test_the_tables_of_the_document_are_those_of_the_code() -> None:
-    """`python tests/support/client_docs.py` writes them anew."""
+    """`python tests/support/documents/client_docs.py` writes them anew."""
     page = PAGE.read_text(encoding="utf-8")
     assert page == page_with_tables(page)
 

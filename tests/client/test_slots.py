@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from images.pictures import pixels
 from impasto.client import Client, Upscale, errors
 from impasto.client._transport.slots import Slots
-from model_servers import ModelServer, serving
-from pictures import pixels
+from servers.model_servers import ModelServer, serving
 
 
 class Server:

@@ -13,13 +13,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from client_servers import batching, metadata, overloaded, prediction, scripted
+from images.pictures import encoded, pixels, save
 from impasto.client import Client, Model, Progress, StyleVector, Stylize, errors
 from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
-from model_servers import ModelServer, serving
-from pictures import encoded, pixels, save
-from rounding import FLOATS, assert_equal_but_for_rounding
+from oracles.rounding import FLOATS, assert_equal_but_for_rounding
+from scripted.client_servers import batching, metadata, overloaded, prediction, scripted
+from servers.model_servers import ModelServer, serving
 
 PHOTO = pixels(44, 60)
 WAVES = pixels(40, 36, seed=1)
@@ -31,10 +31,10 @@ def server(
     stylize_repository: Path, tmp_path_factory: pytest.TempPathFactory, server_kind: str
 ) -> Iterator[ModelServer]:
     """`stylize` splits its style off, `tangled` cannot."""
-    from hub_modules import TangledModule, write_hub_module
     from impasto.export.saved_model import save as save_model
     from impasto.export.stylize.hub_module import load_hub
     from impasto.export.stylize.served import ServedStylizer
+    from toys.hub_modules import TangledModule, write_hub_module
 
     root = tmp_path_factory.mktemp("models")
     (root / "stylize").symlink_to(stylize_repository / "stylize")

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from images.pictures import load, pixels, save
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
-from model_servers import ModelServer
-from pictures import load, pixels, save
+from servers.model_servers import ModelServer
 
 
 @pytest.fixture(scope="module")

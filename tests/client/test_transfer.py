@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from images.pictures import pixels
 from impasto.client import Client, Model, Transfer, TransferProgress
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
 from impasto.client.pictures import keep_colours
-from model_servers import ModelServer
-from pictures import pixels
-from transfer_models import LIMITS, WEIGHTS, layer_weights
+from servers.model_servers import ModelServer
+from toys.transfer_models import LIMITS, WEIGHTS, layer_weights
 
 LOCAL_SERVER_ONLY = "the options of the job; test_async_client.py and test_transfer_served.py run it on both"
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from images.pictures import pixels
 from impasto.client import Client, Model, Transfer
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.steps import Snapshot
 from impasto.client.errors import CheckpointError
-from model_servers import ModelServer
-from pictures import pixels
+from servers.model_servers import ModelServer
 
 CONTENT, STYLE = pixels(32, 48), 255 - pixels(48, 40, seed=1)
 OPTIONS: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 5, "pyramid": 2, "start": "noise", "seed": 3}

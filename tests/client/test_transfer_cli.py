@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dream_processes import impasto, wait_until
+from images.pictures import load, pixels, save
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
-from model_servers import ModelServer
-from pictures import load, pixels, save
+from processes.command_line import impasto, wait_until
+from servers.model_servers import ModelServer
 
 LOCAL_SERVER_ONLY = "the options of the command; test_cli_folders.py runs it on both"
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from images.pictures import pixels
 from impasto.client import Transfer, TransferDescription
 from impasto.client._models.transfer.canvas import Canvas
 from impasto.client._models.transfer.materials import Materials, near, read_materials
 from impasto.client._models.transfer.plan import Level, TransferChoices, complete, fit, painted_sides
 from impasto.client._models.transfer.progress import epoch_of
 from impasto.client.errors import InvalidInput
-from pictures import pixels
 
 MODEL = TransferDescription(
     version=3,

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client_servers import aborting, batching, overloaded, prediction, scripted
+from images.pictures import bomb, encoded, pixels
 from impasto.client import Client, Model, Progress, Upscale, errors
 from impasto.client._models.tiling import plan
 from impasto.client.signatures import SRCNN_OVERLAP
-from model_servers import ModelServer
-from pictures import bomb, encoded, pixels
-from rounding import assert_equal_but_for_rounding
+from oracles.rounding import assert_equal_but_for_rounding
+from scripted.client_servers import aborting, batching, overloaded, prediction, scripted
+from servers.model_servers import ModelServer
 
 
 @pytest.fixture(scope="module")

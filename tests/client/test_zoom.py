@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from images.pictures import pixels
 from impasto.client import zoom_in
-from pictures import pixels
 
 
 def test_zooming_in_keeps_the_size_the_mode_and_the_middle() -> None:

@@ -11,11 +11,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from conformance import Case, compare
-from differences import WRONG_FLAG
+from both_servers.conformance import Case, compare
+from both_servers.differences import WRONG_FLAG
 from impasto.serving.cli import local
-from model_server_facts import FLAGS
-from model_servers import VARIABLE, needs_real
+from servers.model_server_facts import FLAGS
+from servers.model_servers import VARIABLE, needs_real
 
 pytestmark = needs_real
 

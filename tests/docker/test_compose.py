@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-import compose_files
-from compose_files import DOCKER
-from installed_tools import run_tool
+from containers import compose_files
+from containers.compose_files import DOCKER
+from processes.installed_tools import run_tool
 
 VARIANTS = [("compose.yaml",), ("compose.yaml", "compose.cpu.yaml")]
 SERVICES = ["serving", "export", "prometheus", "grafana"]

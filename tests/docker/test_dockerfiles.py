@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import compose_files
-import kustomize
-from compose_files import DOCKER
-from installed_tools import run_tool
+from containers import compose_files, kustomize
+from containers.compose_files import DOCKER
+from processes.installed_tools import run_tool
 
 REPOSITORY = DOCKER.parent
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))

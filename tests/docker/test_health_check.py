@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from compose_files import DOCKER
-from installed_tools import run_tool
+from containers.compose_files import DOCKER
+from processes.installed_tools import run_tool
 
 SCRIPT = DOCKER / "serving/health.sh"
 

@@ -10,8 +10,8 @@ import jsonschema
 import kubernetes_validate  # type: ignore[import-untyped]  # the package has no type information
 import pytest
 
-import kustomize
-from compose_files import DOCKER
+from containers import kustomize
+from containers.compose_files import DOCKER
 
 PACKAGE = "kubernetes_validate"
 KUBERNETES_SCHEMAS = "kubernetes-json-schema/v1.32.0-local-strict"

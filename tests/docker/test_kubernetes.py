@@ -14,9 +14,9 @@ import kubernetes_validate  # type: ignore[import-untyped]  # the package has no
 import pytest
 import yaml
 
-import kustomize
-from compose_files import DOCKER
-from model_server_facts import channel_arguments_of, flags_of
+from containers import kustomize
+from containers.compose_files import DOCKER
+from servers.model_server_facts import channel_arguments_of, flags_of
 
 KUBERNETES = DOCKER / "kubernetes"
 OVERLAYS = ["gcs", "s3", "baked"]

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-import compose_files
-import kustomize
-from compose_files import DOCKER
-from model_server_facts import CHANNEL_ARGUMENTS, FLAGS, channel_arguments_of, flags_of
+from containers import compose_files, kustomize
+from containers.compose_files import DOCKER
+from servers.model_server_facts import CHANNEL_ARGUMENTS, FLAGS, channel_arguments_of, flags_of
 
 KUBERNETES = DOCKER / "kubernetes"
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compose_stack import USER, Stack, kill_from_outside
+from containers.compose_stack import USER, Stack, kill_from_outside
+from images.pictures import pixels, save
 from impasto.client import Client, Dream
-from pictures import pixels, save
 
 pytestmark = pytest.mark.timeout(900)  # images, starts and restarts, on a machine that may be busy
 

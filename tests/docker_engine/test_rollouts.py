@@ -11,10 +11,10 @@ import grpc
 import numpy as np
 import pytest
 
-from certificates import Authority
-from compose_stack import USER, Stack
+from containers.compose_stack import USER, Stack
+from images.pictures import pixels
 from impasto.client import Client, Model, TlsOptions
-from pictures import pixels
+from servers.certificates import Authority
 
 pytestmark = pytest.mark.timeout(900)  # starts and restarts, on a machine that may be busy
 
@@ -32,7 +32,7 @@ def dream(stack: Stack, *, version: int | None = None, label: str | None = None)
 @pytest.fixture
 def second_version(stack: Stack) -> None:
     """Version 2 of dream in the repository, not listed yet."""
-    import dream_models
+    from toys import dream_models
 
     if not (stack.models / "dream/2").exists():
         dream_models.write_dream(stack.models, 2, seed=1)

@@ -16,12 +16,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from batching_proxy import BatchingProxy, batching_proxy
-from client_servers import aborting, metadata, scripted
+from images.pictures import pixels, save
 from impasto.client import AsyncClient, Client
 from impasto.client.cli import exit_codes, run
-from model_servers import ModelServer, serving
-from pictures import pixels, save
+from scripted.batching_proxy import BatchingProxy, batching_proxy
+from scripted.client_servers import aborting, metadata, scripted
+from servers.model_servers import ModelServer, serving
 
 COMMAND = [sys.executable, "-m", "impasto.client"]
 SIZES = [(20, 24), (31, 18), (26, 26), (40, 22)]

@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from images.pictures import load
 from impasto.client import Client, Dream
 from impasto.client.cli import exit_codes, run
-from model_servers import ModelServer, serving
-from pictures import load
+from servers.model_servers import ModelServer, serving
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dream_processes import ServerProcess, impasto, server_process, wait_until
+from images.pictures import load, pixels, save
 from impasto.client import Client, Dream
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
-from model_servers import ModelServer, serving
-from pictures import load, pixels, save
+from processes.command_line import ServerProcess, impasto, server_process, wait_until
+from servers.model_servers import ModelServer, serving
 
 PICTURE = pixels(90, 120)
 OPTIONS: dict[str, Any] = {"steps": 200, "octaves": [-1, 0], "tile": 50}

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import many_clients
-import toy_models
-from dream_processes import server_process
-from scripts import run_script
-from watched_process import needs_proc
+from processes import many_clients
+from processes.command_line import server_process
+from processes.scripts import run_script
+from processes.watched_process import needs_proc
+from toys import toy_models
 
 pytestmark = [pytest.mark.slow, needs_proc]
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dream_processes import ServerProcess
+from images.pictures import pixels
 from impasto.client import Client, Dream, Transfer
-from pictures import pixels
+from processes.command_line import ServerProcess
 
 pytestmark = pytest.mark.slow
 

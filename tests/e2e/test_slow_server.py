@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dream_models
-import toy_models
-from dream_processes import ServerProcess, impasto, server_process, wait_until
+from images.pictures import load, pixels, save
 from impasto.client import Client
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
 from impasto.client.errors import DeadlineExceeded, ServerUnavailable
-from pictures import load, pixels, save
-from watched_process import computing_seconds, needs_proc
+from processes.command_line import ServerProcess, impasto, server_process, wait_until
+from processes.watched_process import computing_seconds, needs_proc
+from toys import dream_models, toy_models
 
 LOCAL_SERVER_ONLY = "a frozen process is no server of either kind; test_deadlines_and_limits.py asks both"
 

@@ -16,7 +16,7 @@ from PIL import Image
 from impasto.client import Client
 from impasto.client.cli import run
 from impasto.export.repository import ModelRepository
-from model_servers import ModelServer, serving
+from servers.model_servers import ModelServer, serving
 
 ROOT = Path(__file__).parents[2]
 PHOTOS, PAINTINGS = ROOT / "examples" / "photos", ROOT / "examples" / "paintings"

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dream_processes import ServerProcess, impasto, server_process, wait_until
+from images.pictures import load, pixels, save
 from impasto.client import Client, Transfer
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
-from pictures import load, pixels, save
+from processes.command_line import ServerProcess, impasto, server_process, wait_until
 
 CONTENT, STYLE = pixels(64, 96), 255 - pixels(96, 60, seed=1)
 

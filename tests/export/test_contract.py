@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from impasto.client.signatures import ModelContract, TensorSpec
 from impasto.export.contract import check, differences, signature_defs
 from impasto.export.saved_model import save
-from toy_module import TOY_CONTRACT, ToyModule
+from toys.toy_module import TOY_CONTRACT, ToyModule
 
 SERVED = TOY_CONTRACT.signatures["serving_default"]
 X, GAIN, STEPS = SERVED.inputs

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-import dream_models
-import dream_oracle
 from impasto.client.signatures import DREAM
 from impasto.export.backbones import (
     INCEPTION_V3,
@@ -35,7 +33,9 @@ from impasto.export.dream.settings import SETTINGS
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server, save
 from impasto.export.stateless import assert_stateless
-from one_of_each import ARCHITECTURE, PICTURE, layers_and_gradient
+from oracles import dream_oracle
+from toys import dream_models
+from toys.one_of_each import ARCHITECTURE, PICTURE, layers_and_gradient
 
 GREY_LEVEL = 1 / 127.5
 """One of 255 steps, on the scale -1..1."""

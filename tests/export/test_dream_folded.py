@@ -14,7 +14,6 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import dream_models
 from impasto.client.signatures import DREAM
 from impasto.export.backbones import (
     INCEPTION_V3,
@@ -27,7 +26,8 @@ from impasto.export.contract import read_meta_graph
 from impasto.export.dream.served import DeepDream
 from impasto.export.saved_model import load_as_server, save
 from impasto.export.stateless import assert_stateless
-from one_of_each import ARCHITECTURE, PICTURE, layers_and_gradient
+from toys import dream_models
+from toys.one_of_each import ARCHITECTURE, PICTURE, layers_and_gradient
 
 
 def layer_and_gradient(

@@ -8,9 +8,9 @@ import grpc
 import numpy as np
 import pytest
 
-import dream_models
-from dream_calls import Predict
-from pictures import pixels
+from images.pictures import pixels
+from toys import dream_models
+from toys.dream_calls import Predict
 
 IMAGE = pixels(40, 52)
 STATE = np.zeros((40, 52, 3), np.float32)

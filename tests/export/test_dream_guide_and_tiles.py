@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-import dream_models
-from dream_calls import Predict
+from images.pictures import pixels
 from impasto.export.backbones import Backbone
 from impasto.export.backbones.random import random_arrays
-from pictures import pixels
+from toys import dream_models
+from toys.dream_calls import Predict
 
 LOCAL_SERVER_ONLY = "what the graph computes; test_dream_served.py has both servers run it"
 

@@ -14,15 +14,15 @@ import tensorflow as tf
 from PIL import Image
 from skimage import data
 
-import dream_oracle
-from dream_calls import Predict, serve_dream
 from impasto.client.signatures import DREAM
 from impasto.export.backbones import VGG19, Architecture, Backbone, Weights, inception_v3, load_weights
 from impasto.export.compute import Compute
 from impasto.export.dream.publish import publish
 from impasto.export.repository import ModelRepository
 from impasto.export.warmup import read_warmup
-from rounding import assert_equal_but_for_rounding
+from oracles import dream_oracle
+from oracles.rounding import assert_equal_but_for_rounding
+from toys.dream_calls import Predict, serve_dream
 
 # Down to the deepest layer that the recipes ask for: each deeper one costs seconds to export and to load.
 INCEPTION_V3 = replace(inception_v3.INCEPTION_V3, layers=inception_v3.INCEPTION_V3.layers[:8])

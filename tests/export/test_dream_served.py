@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-import dream_models
-from dream_calls import Predict
+from images.pictures import pixels
 from impasto.export.dream.settings import SETTINGS
 from impasto.export.stateless import assert_stateless
-from pictures import pixels
+from toys import dream_models
+from toys.dream_calls import Predict
 
 IMAGE = pixels(40, 52)
 OCTAVES = [-2, 0, 1]

@@ -18,7 +18,7 @@ from impasto.export.repository import (
     PublishError,
     VersionNotFoundError,
 )
-from toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
+from toys.toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
 
 
 @pytest.fixture

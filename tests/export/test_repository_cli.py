@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from impasto.export.cli.repository import repository as command
 from impasto.export.repository import ModelNotFoundError, ModelRepository, RepositoryError
-from toy_repository import files_of, numbers, publish_toy
+from toys.toy_repository import files_of, numbers, publish_toy
 
 
 @pytest.fixture

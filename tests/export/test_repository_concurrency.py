@@ -12,14 +12,14 @@ import pytest
 
 from impasto.client.manifest import Manifest
 from impasto.export.repository import ModelRepository, VersionNotFoundError
-from scripts import SUPPORT
-from toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
+from processes.scripts import SUPPORT
+from toys.toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
 
 # Waits for a line on its input, so that all begin together, and prints the numbers that it got.
 PUBLISHER = """
 import sys
 from impasto.export.repository import ModelRepository
-from toy_repository import publish_toy
+from toys.toy_repository import publish_toy
 
 repository = ModelRepository(sys.argv[1])
 print("ready", flush=True)

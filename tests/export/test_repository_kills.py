@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import killed_at
 from impasto.export.repository import ModelRepository
-from scripts import run_script
-from toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
+from processes import killed_at
+from processes.scripts import run_script
+from toys.toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
 
 # Publishes for ever, each version of 20 files, and tells of each file that it wrote and each version that it made.
 PUBLISHER = """

@@ -10,7 +10,7 @@ from impasto.export.repository import (
     ModelRepository,
     VersionNotFoundError,
 )
-from toy_repository import files_of, leftovers, numbers, publish_toy
+from toys.toy_repository import files_of, leftovers, numbers, publish_toy
 
 
 @pytest.fixture

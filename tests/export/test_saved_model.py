@@ -13,8 +13,8 @@ import tensorflow as tf
 from impasto.client.signatures import ModelContract, Signature
 from impasto.export.contract import ContractError, SavedModelError
 from impasto.export.saved_model import load_as_server, save
-from scripts import SUPPORT
-from toy_module import TOY_CONTRACT, ToyModule
+from processes.scripts import SUPPORT
+from toys.toy_module import TOY_CONTRACT, ToyModule
 
 X = np.array([[1, 2], [3, 4]], np.float32)
 
@@ -63,7 +63,7 @@ def test_a_saved_model_holds_the_graph_and_the_weights_only(saved: Path) -> None
 
 SAVE = """
 import sys
-from toy_module import TOY_CONTRACT, ToyModule
+from toys.toy_module import TOY_CONTRACT, ToyModule
 from impasto.export.saved_model import save
 
 module = ToyModule()

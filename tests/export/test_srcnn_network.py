@@ -11,7 +11,7 @@ from scipy.signal import correlate
 
 from impasto.export.srcnn.network import SRCNN, enlarge, pad_edges
 from impasto.export.srcnn.served import ServedSRCNN
-from rounding import assert_equal_but_for_rounding
+from oracles.rounding import assert_equal_but_for_rounding
 
 RNG = np.random.default_rng(5)
 

@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner, Result
 
-from hub_modules import TangledModule, write_hub_module
 from impasto.export.cli import cli
 from impasto.export.errors import ExportError
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server
+from toys.hub_modules import TangledModule, write_hub_module
 
 
 def export(*arguments: str) -> Result:

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from hub_modules import HubModule, TangledModule, write_hub_module
+from images.pictures import pixels
 from impasto.client.signatures import STYLIZE
 from impasto.export import contract
 from impasto.export.repository import ModelRepository
@@ -20,9 +20,9 @@ from impasto.export.saved_model import load_as_server
 from impasto.export.stylize.hub_module import HANDLE, load_hub
 from impasto.export.stylize.publish import publish
 from impasto.export.stylize.source import SourceError
-from pictures import pixels
-from rounding import FLOATS, assert_equal_but_for_rounding
-from tiny_stylizer import VECTOR_SIZE
+from oracles.rounding import FLOATS, assert_equal_but_for_rounding
+from toys.hub_modules import HubModule, TangledModule, write_hub_module
+from toys.tiny_stylizer import VECTOR_SIZE
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from impasto.export.stylize.painter import EPSILON, Painter
 from impasto.export.stylize.predictor import StylePredictor
-from rounding import FLOATS
-from tiny_stylizer import VECTOR_SIZE, painter_kernels, predictor_kernels
+from oracles.rounding import FLOATS
+from toys.tiny_stylizer import VECTOR_SIZE, painter_kernels, predictor_kernels
 
 RNG = np.random.default_rng(3)
 

@@ -14,10 +14,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from float_onnx import FloatOnnx
 from impasto.export.stylize.onnx_file import OnnxFileError, read_kernels
 from impasto.export.stylize.package import PAINTER, PREDICTOR, WHEEL, load_package
 from impasto.export.stylize.source import SourceError, Stylizer
+from oracles.float_onnx import FloatOnnx
 
 PHOTOS = Path(__file__).resolve().parents[2] / "examples" / "photos"
 

@@ -11,15 +11,15 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from images.pictures import pixels
 from impasto.client.signatures import STYLIZE
 from impasto.export import contract
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import ServedModel, load_as_server
 from impasto.export.stateless import assert_stateless
 from impasto.export.warmup import read_warmup
-from pictures import pixels
-from rounding import FLOATS, assert_equal_but_for_rounding
-from tiny_stylizer import MAXIMUM_PIXELS, VECTOR_SIZE, tiny_networks
+from oracles.rounding import FLOATS, assert_equal_but_for_rounding
+from toys.tiny_stylizer import MAXIMUM_PIXELS, VECTOR_SIZE, tiny_networks
 
 BY_ORDER = 0.01
 """The share of bytes that may differ by a level where float32 sums are in another order: one in a thousand did."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from images.pictures import pixels
 from impasto.export.backbones import VGG19, Backbone, BackboneError
 from impasto.export.backbones.random import random_arrays
 from impasto.export.backbones.vgg19 import preprocess
@@ -15,8 +16,7 @@ from impasto.export.transfer import adam, losses
 from impasto.export.transfer.gradients import Gradients
 from impasto.export.transfer.network import LAYERS, Network
 from impasto.export.transfer.objective import Objective, feature_sizes, gram_sizes, starts, total
-from pictures import pixels
-from transfer_models import layer_weights, tiny_arrays, tiny_transfer
+from toys.transfer_models import layer_weights, tiny_arrays, tiny_transfer
 
 RNG = np.random.default_rng(3)
 

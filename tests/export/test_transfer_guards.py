@@ -8,8 +8,8 @@ import grpc
 import numpy as np
 import pytest
 
-from pictures import pixels
-from transfer_models import (
+from images.pictures import pixels
+from toys.transfer_models import (
     LAYER_COUNT,
     TransferCalls,
     layer_weights,

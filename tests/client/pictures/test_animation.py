@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from images.made_png import Patch, apng, composed
+from images.pictures import encoded, pixels
 from impasto.client import Picture, PictureWarning, read_animation, read_picture
 from impasto.client.errors import ImageError, ImageTooLarge, OutputExists, UnknownFormat
 from impasto.client.pictures import ANIMATED, to_frame, write_animation
-from made_png import Patch, apng, composed
-from pictures import encoded, pixels
 
 
 def test_frames_become_a_gif_that_repeats(tmp_path: Path) -> None:

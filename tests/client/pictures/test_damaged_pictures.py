@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import damaged_pictures
-from dream_processes import impasto
+from floods.mutations import damaged
+from images import damaged_pictures
+from images.picture_files import made_files, written_files
+from images.pictures import bomb, encoded, load, pixels
 from impasto.client import read_picture
 from impasto.client.cli import exit_codes
-from model_servers import ModelServer
-from mutations import damaged
-from picture_files import made_files, written_files
-from pictures import bomb, encoded, load, pixels
-from scripts import run_script
-from watched_process import GIGABYTE, needs_proc
+from processes.command_line import impasto
+from processes.scripts import run_script
+from processes.watched_process import GIGABYTE, needs_proc
+from servers.model_servers import ModelServer
 
 MEMORY_BOUND = 2 * GIGABYTE
 """Of a process that reads them one after the other. A damaged header may claim the 89 million pixels that are read at

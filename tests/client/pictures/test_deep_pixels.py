@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from images.made_png import COLOUR, COLOUR_ALPHA, GRAY, GRAY_ALPHA, png
+from images.pictures import encoded
 from impasto.client import PictureWarning, errors, read_picture
-from made_png import COLOUR, COLOUR_ALPHA, GRAY, GRAY_ALPHA, png
-from pictures import encoded
 
 CHANNELS = {GRAY: 1, GRAY_ALPHA: 2, COLOUR: 3, COLOUR_ALPHA: 4}
 

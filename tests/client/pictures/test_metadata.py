@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
+from images.made_png import GRAY, chunk, png
+from images.pictures import cmyk_profile, encoded, load, pixels
 from impasto.client import PictureWarning, read_picture, write_picture
 from impasto.client.pictures import encode_picture
-from made_png import GRAY, chunk, png
-from pictures import cmyk_profile, encoded, load, pixels
 
 WITH_EXIF = [".png", ".jpg", ".webp", ".tif"]
 ORIENTATION, ARTIST, COPYRIGHT, DESCRIPTION, DATE, MAKER_NOTE = 0x0112, 0x013B, 0x8298, 0x010E, 0x9003, 0x927C

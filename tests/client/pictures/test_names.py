@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, features
 
+from images.pictures import pixels
 from impasto.client import read_picture
 from impasto.client.pictures import WRITABLE, named_picture, readable_extensions
 from impasto.client.pictures._extensions import readable_extensions as cached
-from pictures import pixels
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from images.pictures import bomb, cmyk_profile, encoded, pixels, save
 from impasto.client import PictureWarning, errors, read_picture
 from impasto.client.pictures import Picture
-from pictures import bomb, cmyk_profile, encoded, pixels, save
 
 EXIF_ORIENTATION = 0x0112
 

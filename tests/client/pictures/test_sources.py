@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from images.pictures import encoded, pixels
 from impasto.client import errors, read_picture
-from pictures import encoded, pixels
 
 
 def test_a_folder_is_pythons_own_error(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from images.made_png import COLOUR, GRAY, PALETTE, chunk, key, png
+from images.pictures import encoded
 from impasto.client import PictureWarning, read_picture
-from made_png import COLOUR, GRAY, PALETTE, chunk, key, png
-from pictures import encoded
 
 
 def samples_of(depth: int, channels: int, seed: int) -> NDArray[np.int64]:

@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from floods.mutations import damaged
+from images.made_png import COLOUR, chunk, png
+from images.picture_files import written_files
+from images.pictures import bomb, encoded, pixels
 from impasto.client import PictureWarning, errors, read_picture
-from made_png import COLOUR, chunk, png
-from mutations import damaged
-from picture_files import written_files
-from pictures import bomb, encoded, pixels
 
 XMP = b"XML:com.adobe.xmp\0"
 

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import killed_writer
+from images.pictures import encoded, load, pixels
 from impasto.client import errors, write_picture
 from impasto.client.pictures import WRITABLE, check_output, encode_picture, write_bytes
-from pictures import encoded, load, pixels
-from scripts import run_script
+from processes import killed_writer
+from processes.scripts import run_script
 
 
 @pytest.fixture

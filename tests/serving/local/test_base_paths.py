@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import toy_models
-from configurations import states
-from model_servers import serving
-from official_stubs import official_client
+from servers.configurations import states
+from servers.model_servers import serving
+from servers.official_stubs import official_client
+from toys import toy_models
 
 
 def test_a_base_path_may_be_a_uri_of_a_file(tmp_path: Path, server_kind: str) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import toy_models
-from official_stubs import official_client, outputs, predict_request
-from serving_processes import failing, running
+from servers.official_stubs import official_client, outputs, predict_request
+from servers.serving_processes import failing, running
+from toys import toy_models
 
 X = np.array([1, 2], np.float32)
 

@@ -11,15 +11,15 @@ import yaml
 from click.testing import CliRunner
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-import toy_models
-from certificates import Authority
-from configurations import model, wait_for, write_configuration
 from impasto.client import Client, Model, TlsOptions
 from impasto.serving import AddressError, ConfigError, ConfigFile, GrpcOptions, LocalServer
 from impasto.serving.cli import local, main
 from impasto.serving.local.flags import IGNORED
-from official_stubs import TIMEOUT, official_client
-from serving_processes import failing, running
+from servers.certificates import Authority
+from servers.configurations import model, wait_for, write_configuration
+from servers.official_stubs import TIMEOUT, official_client
+from servers.serving_processes import failing, running
+from toys import toy_models
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 X = np.zeros(1, np.float32)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from model_servers import ModelServer
-from official_stubs import OfficialClient, official_client, outputs
+from servers.model_servers import ModelServer
+from servers.official_stubs import OfficialClient, official_client, outputs
 
 
 @pytest.fixture(scope="module")

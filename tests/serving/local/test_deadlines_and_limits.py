@@ -12,10 +12,10 @@ import grpc
 import numpy as np
 import pytest
 
-import toy_models
 from impasto.serving import LocalServer, ServerOptions
-from model_servers import serving
-from official_stubs import OfficialClient, official_client, predict_request
+from servers.model_servers import serving
+from servers.official_stubs import OfficialClient, official_client, predict_request
+from toys import toy_models
 
 FOREVER = np.int32(2**31 - 1)
 LONG = np.int32(3000)

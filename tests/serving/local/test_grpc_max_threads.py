@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from configurations import wait_for
-from model_servers import serving
-from official_stubs import TIMEOUT, OfficialClient, official_client, predict_request
+from servers.configurations import wait_for
+from servers.model_servers import serving
+from servers.official_stubs import TIMEOUT, OfficialClient, official_client, predict_request
 
 X = np.zeros(1, np.float32)
 FOREVER = np.int32(2**31 - 1)

@@ -12,12 +12,20 @@ import grpc
 import numpy as np
 import pytest
 
-import model_servers
-import toy_models
-from configurations import QUICK, model, reload, states, wait_for, wait_for_states, write_configuration
-from differences import only_local
+from both_servers.differences import only_local
 from impasto.serving import ConfigFile, LocalServer, ModelLoadError, ServerOptions
-from official_stubs import OfficialClient, official_client, outputs
+from servers import model_servers
+from servers.configurations import (
+    QUICK,
+    model,
+    reload,
+    states,
+    wait_for,
+    wait_for_states,
+    write_configuration,
+)
+from servers.official_stubs import OfficialClient, official_client, outputs
+from toys import toy_models
 
 X = np.zeros(1, np.float32)
 HOUR = 3_600_000_000

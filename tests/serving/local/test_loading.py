@@ -12,7 +12,6 @@ import grpc
 import numpy as np
 import pytest
 
-import toy_models
 from impasto.serving import (
     AddressError,
     LocalServer,
@@ -21,7 +20,8 @@ from impasto.serving import (
     RepositoryError,
     ServerOptions,
 )
-from official_stubs import official_client, outputs
+from servers.official_stubs import official_client, outputs
+from toys import toy_models
 
 X = np.array([1, 2], np.float32)
 

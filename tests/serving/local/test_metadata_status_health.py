@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from impasto.serving import LocalServer
-from official_stubs import OfficialClient
+from servers.official_stubs import OfficialClient
 
 AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 

@@ -20,11 +20,9 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
-from dream_processes import ServerProcess, server_process, wait_until
-from flood import Outcome, send_all
-from mutations import altered, damaged
-from official_stubs import PREDICT, OfficialClient, official_client, outputs
-from valid_requests import (
+from floods.flood import Outcome, send_all
+from floods.mutations import altered, damaged
+from floods.valid_requests import (
     METADATA,
     RELOAD,
     REQUEST_TYPES,
@@ -36,7 +34,9 @@ from valid_requests import (
     valid_requests,
     write_every_model,
 )
-from watched_process import GIGABYTE, needs_proc, usage
+from processes.command_line import ServerProcess, server_process, wait_until
+from processes.watched_process import GIGABYTE, needs_proc, usage
+from servers.official_stubs import PREDICT, OfficialClient, official_client, outputs
 
 pytestmark = [pytest.mark.slow, needs_proc]
 

@@ -12,9 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import toy_models
-from certificates import Authority
-from configurations import QUICK, model, states, wait_for, write_configuration
 from impasto.client import Client
 from impasto.client.errors import ServerUnavailable
 from impasto.serving import (
@@ -27,7 +24,10 @@ from impasto.serving import (
     ServerOptions,
     SingleModel,
 )
-from official_stubs import official_client, outputs
+from servers.certificates import Authority
+from servers.configurations import QUICK, model, states, wait_for, write_configuration
+from servers.official_stubs import official_client, outputs
+from toys import toy_models
 
 X = np.zeros(1, np.float32)
 FOREVER = 2**31 - 1

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model_servers import serving
-from official_stubs import OfficialClient, official_client, outputs
+from servers.model_servers import serving
+from servers.official_stubs import OfficialClient, official_client, outputs
 
 X = np.array([1, 2], np.float32)
 

@@ -13,8 +13,11 @@ import pytest
 from tensorflow_serving.apis import model_management_pb2
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-import toy_models
-from configurations import (
+from both_servers.differences import only_local
+from impasto.client import Client, Model
+from impasto.client.errors import InvalidInput
+from impasto.serving import ConfigError, ConfigFile, LocalServer, ServerOptions
+from servers.configurations import (
     QUICK,
     model,
     reload,
@@ -23,12 +26,9 @@ from configurations import (
     wait_for_states,
     write_configuration,
 )
-from differences import only_local
-from impasto.client import Client, Model
-from impasto.client.errors import InvalidInput
-from impasto.serving import ConfigError, ConfigFile, LocalServer, ServerOptions
-from model_servers import POLL, ModelServer, serving
-from official_stubs import OfficialClient, official_client, outputs
+from servers.model_servers import POLL, ModelServer, serving
+from servers.official_stubs import OfficialClient, official_client, outputs
+from toys import toy_models
 
 X = np.zeros(1, np.float32)
 

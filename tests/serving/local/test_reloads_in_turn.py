@@ -10,8 +10,8 @@ import grpc
 import pytest
 from tensorflow_serving.apis import model_management_pb2
 
-import toy_models
-from configurations import (
+from impasto.serving import ConfigFile, LocalServer, ServerOptions
+from servers.configurations import (
     QUICK,
     configuration,
     model,
@@ -21,8 +21,8 @@ from configurations import (
     wait_for_states,
     write_configuration,
 )
-from impasto.serving import ConfigFile, LocalServer, ServerOptions
-from official_stubs import OfficialClient, official_client
+from servers.official_stubs import OfficialClient, official_client
+from toys import toy_models
 
 BUSY = "A reload is in progress and another one waits for it. Try again when they are done."
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from impasto.serving.cli import local, main
 from impasto.serving.local.flags import IGNORED
-from model_server_facts import FLAGS
+from servers.model_server_facts import FLAGS
 
 GOOD: Final = {
     "bool": ("true", "false", "True", "FALSE", "1", "0"),

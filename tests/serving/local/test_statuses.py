@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from grpc import StatusCode as Code
 
-from official_stubs import PREDICT, OfficialClient
+from servers.official_stubs import PREDICT, OfficialClient
 
 METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
 STATUS = "/tensorflow.serving.ModelService/GetModelStatus"

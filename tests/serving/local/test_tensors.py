@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-import toy_models
 from impasto.client._wire.format import delimited
 from impasto.serving.local.tensors import TensorParseError, from_proto, to_wire
 from impasto.serving.wire import encode_varints
-from official_stubs import OfficialClient
+from servers.official_stubs import OfficialClient
+from toys import toy_models
 
 SHAPES: tuple[tuple[int, ...], ...] = ((), (0,), (5,), (2, 3), (2, 0, 3))
 

@@ -13,12 +13,12 @@ import grpc
 import numpy as np
 import pytest
 
-import toy_models
-from configurations import QUICK, model, states, wait_for, wait_for_states, write_configuration
-from differences import only_local
+from both_servers.differences import only_local
 from impasto.serving import LocalServer, ServerOptions, SingleModel
-from model_servers import POLL, serving
-from official_stubs import TIMEOUT, OfficialClient, official_client, outputs, predict_request
+from servers.configurations import QUICK, model, states, wait_for, wait_for_states, write_configuration
+from servers.model_servers import POLL, serving
+from servers.official_stubs import TIMEOUT, OfficialClient, official_client, outputs, predict_request
+from toys import toy_models
 
 X = np.zeros(1, np.float32)
 

@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2, session_service_pb2
 
-import toy_models
-from configurations import states
-from model_servers import serving, start_failure
-from official_stubs import official_client, outputs, predict_request
+from servers.configurations import states
+from servers.model_servers import serving, start_failure
+from servers.official_stubs import official_client, outputs, predict_request
+from toys import toy_models
 
 X = np.array([1, 2], np.float32)
 

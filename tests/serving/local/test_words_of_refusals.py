@@ -11,11 +11,11 @@ import pytest
 from tensorflow_serving.apis import classification_pb2, inference_pb2, regression_pb2
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-import toy_models
-from configurations import model, reload, write_configuration
-from differences import only_local
-from model_servers import serving
-from official_stubs import TIMEOUT, OfficialClient, official_client
+from both_servers.differences import only_local
+from servers.configurations import model, reload, write_configuration
+from servers.model_servers import serving
+from servers.official_stubs import TIMEOUT, OfficialClient, official_client
+from toys import toy_models
 
 
 @only_local("Classify")

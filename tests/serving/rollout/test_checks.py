@@ -11,9 +11,6 @@ import pytest
 from click.testing import CliRunner
 from tensorflow_serving.apis import get_model_status_pb2
 
-import toy_models
-from client_servers import ScriptedServer, aborting, scripted
-from configurations import configuration, model, write_configuration
 from impasto.client.metadata import State
 from impasto.export.warmup import write_warmup
 from impasto.serving.cli import main
@@ -21,8 +18,11 @@ from impasto.serving.errors import ConfigError, RolloutError
 from impasto.serving.rollout.checks import RolloutChecks, VersionChecks
 from impasto.serving.rollout.fleet import RELOAD, Fleet
 from impasto.serving.rollout.whereabouts import MODELS_VARIABLE, Whereabouts
-from model_servers import ModelServer, serving
-from rollouts import invoke, labels, publish, states_on
+from scripted.client_servers import ScriptedServer, aborting, scripted
+from servers.configurations import configuration, model, write_configuration
+from servers.model_servers import ModelServer, serving
+from servers.rollouts import invoke, labels, publish, states_on
+from toys import toy_models
 
 LOCAL_SERVER_ONLY = "a version is checked before a server hears of it; test_promote.py promotes on both"
 

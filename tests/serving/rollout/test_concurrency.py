@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-import toy_models
-from configurations import model, wait_for, write_configuration
 from impasto.serving.errors import ConfigError
 from impasto.serving.rollout.lock import rollout_lock
 from impasto.serving.rollout.options import warn
-from model_servers import ModelServer, serving
-from rollouts import entry, invoke, labels, started, states_on
-from serving_processes import COMMAND
+from servers.configurations import model, wait_for, write_configuration
+from servers.model_servers import ModelServer, serving
+from servers.rollouts import entry, invoke, labels, started, states_on
+from servers.serving_processes import COMMAND
+from toys import toy_models
 
 LOCAL_SERVER_ONLY = "locks, signals and edits of the file; test_promote.py promotes on both"
 

@@ -14,14 +14,14 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2 as session_pb2
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-import toy_models
-from certificates import Authority
-from configurations import states
 from impasto.client import Client, Model, TlsOptions
 from impasto.serving import ConfigFile, GrpcOptions, LocalServer, ServerOptions
 from impasto.serving.cli import main
 from impasto.serving.schema.server_files_pb2 import MonitoringConfig
-from official_stubs import official_client
+from servers.certificates import Authority
+from servers.configurations import states
+from servers.official_stubs import official_client
+from toys import toy_models
 
 X = np.zeros(1, np.float32)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-import killed_replacing
 from impasto.serving.errors import ConfigError, FileChangedError
 from impasto.serving.rollout.files import replace_file, sweep
-from scripts import run_script
+from processes import killed_replacing
+from processes.scripts import run_script
 
 NOBODY = 65534
 

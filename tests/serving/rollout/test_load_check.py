@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import toy_models
-from configurations import wait_for
 from impasto.client.manifest import Manifest
 from impasto.export.repository import ModelRepository
 from impasto.export.warmup import write_warmup
 from impasto.serving.errors import VersionCheckError
 from impasto.serving.rollout.checks import VersionChecks
 from impasto.serving.rollout.load_check import Loaded, VersionOnDisk, load_each
-from watched_process import needs_proc
+from processes.watched_process import needs_proc
+from servers.configurations import wait_for
+from toys import toy_models
 
 
 def of_another_contract(directory: Path) -> Path:

@@ -20,9 +20,11 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import model_management_pb2
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-import toy_models
-from certificates import Authority, arguments
-from configurations import (
+from impasto.client import Client, Model
+from impasto.client._wire.format import delimited
+from impasto.serving.cli import main
+from servers.certificates import Authority, arguments
+from servers.configurations import (
     configuration,
     model,
     states,
@@ -30,11 +32,9 @@ from configurations import (
     wait_for_states,
     write_configuration,
 )
-from impasto.client import Client, Model
-from impasto.client._wire.format import delimited
-from impasto.serving.cli import main
-from model_servers import POLL, ModelServer, serving
-from official_stubs import OfficialClient, official_client
+from servers.model_servers import POLL, ModelServer, serving
+from servers.official_stubs import OfficialClient, official_client
+from toys import toy_models
 
 X = np.zeros(1, np.float32)
 
