@@ -18,7 +18,7 @@ from impasto.client import Client, Progress, StyleVector, errors
 from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
 from model_servers import ModelServer, serving
-from pictures import encoded, pixels, save
+from pictures import encoded, pixels, save, srgb_profile
 from rounding import FLOATS, assert_equal_but_for_rounding
 
 PHOTO = pixels(44, 60)
@@ -183,11 +183,11 @@ def test_a_gray_photo_takes_the_paintings_colours_unless_its_own_are_kept(client
 
 def test_transparency_profile_and_resolution_are_carried_over(client: Client) -> None:
     image = Image.fromarray(np.dstack([PHOTO, pixels(44, 60, channels=None)]), "RGBA")
-    image.info.update(icc_profile=b"a profile", dpi=(300, 300))
+    image.info.update(icc_profile=srgb_profile(), dpi=(300, 300))
     painted = client.stylize(image, WAVES)
     assert painted.mode == "RGBA"
     np.testing.assert_array_equal(array(painted.getchannel("A")), array(image.getchannel("A")))
-    assert (painted.info["icc_profile"], painted.info["dpi"]) == (b"a profile", (300, 300))
+    assert (painted.info["icc_profile"], painted.info["dpi"]) == (image.info["icc_profile"], (300, 300))
 
 
 def test_a_large_photo_is_painted_smaller_and_enlarged_again(client: Client) -> None:
