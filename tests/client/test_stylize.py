@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from images.pictures import encoded, pixels, save
+from images.pictures import encoded, pixels, save, srgb_profile
 from impasto.client import Client, Model, Progress, StyleVector, Stylize, errors
 from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
@@ -184,11 +184,11 @@ def test_a_gray_photo_takes_the_paintings_colours_unless_its_own_are_kept(client
 
 def test_transparency_profile_and_resolution_are_carried_over(client: Client) -> None:
     image = Image.fromarray(np.dstack([PHOTO, pixels(44, 60, channels=None)]), "RGBA")
-    image.info.update(icc_profile=b"a profile", dpi=(300, 300))
+    image.info.update(icc_profile=srgb_profile(), dpi=(300, 300))
     painted = client.stylize(image, WAVES)
     assert painted.mode == "RGBA"
     np.testing.assert_array_equal(array(painted.getchannel("A")), array(image.getchannel("A")))
-    assert (painted.info["icc_profile"], painted.info["dpi"]) == (b"a profile", (300, 300))
+    assert (painted.info["icc_profile"], painted.info["dpi"]) == (image.info["icc_profile"], (300, 300))
 
 
 def test_a_large_photo_is_painted_smaller_and_enlarged_again(client: Client) -> None:

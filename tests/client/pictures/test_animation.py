@@ -250,6 +250,12 @@ def test_an_image_that_stands_at_a_frame_gives_that_frame_and_stays_there(tmp_pa
         image.seek(2)
         picture = read_picture(image)
         assert (picture.frame, picture.frames, picture.notes) == (2, 5, ())
+        image.seek(0)
+        with pytest.warns(
+            PictureWarning, match="the image: it has 5 frames or pages; the first one is taken"
+        ):
+            read_picture(image)
+        image.seek(2)
         other = read_picture(image, frame=4)
         assert (other.frame, image.tell()) == (4, 2)
         assert not np.array_equal(other.rgb, picture.rgb)

@@ -88,6 +88,13 @@ def test_a_tiff_of_16_bits_keeps_the_nearest_tones(
         assert np.array_equal(picture.alpha, wanted[..., 3])
 
 
+def test_16_bit_inks_keep_the_nearest_tones() -> None:
+    samples = deep(9, 11, 4)
+    inks = Image.frombytes("CMYK", (11, 9), rounded(samples).tobytes())
+    picture = read_picture(tiff(samples, photometric="separated"))
+    assert np.array_equal(picture.rgb, np.asarray(inks.convert("RGB")))
+
+
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
 def test_16_bit_planes_one_after_the_other_are_refused_rather_than_read_as_noise(
     options: dict[str, Any],

@@ -13,21 +13,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from images.made_png import GRAY, chunk, png
-from images.pictures import cmyk_profile, encoded, load, pixels
+from images.pictures import cmyk_profile, encoded, load, pixels, srgb_profile
 from impasto.client import PictureWarning, read_picture, write_picture
 from impasto.client.pictures import encode_picture
 
 WITH_EXIF = [".png", ".jpg", ".webp", ".tif"]
 ORIENTATION, ARTIST, COPYRIGHT, DESCRIPTION, DATE, MAKER_NOTE = 0x0112, 0x013B, 0x8298, 0x010E, 0x9003, 0x927C
 CAMERA, GPS = 0x8769, 0x8825
-
-
-def srgb_profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def gray_profile(gamma: float = 1.0) -> bytes:

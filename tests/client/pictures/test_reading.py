@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 
-from images.pictures import bomb, cmyk_profile, encoded, pixels, save
+from images.pictures import bomb, cmyk_profile, encoded, pixels, save, srgb_profile
 from impasto.client import PictureWarning, errors, read_picture
 from impasto.client.pictures import Picture
 
@@ -22,10 +22,6 @@ EXIF_ORIENTATION = 0x0112
 def doubled(picture: Picture) -> Image.Image:
     """The picture as a model that repeats every pixel would return it."""
     return picture.rebuild(picture.rgb.repeat(2, axis=0).repeat(2, axis=1))
-
-
-def srgb_profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def test_a_path_a_string_bytes_an_image_and_an_array_give_the_same_picture(tmp_path: Path) -> None:

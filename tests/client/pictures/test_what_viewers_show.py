@@ -73,6 +73,33 @@ def test_a_png_that_ends_behind_its_pixels_is_read(cut: int) -> None:
         assert np.array_equal(read_picture(data[: len(data) - cut]).rgb, pixels())
 
 
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_webp_that_ends_behind_its_pixels_is_read(lossless: bool) -> None:
+    exif = Image.Exif()
+    exif[0x8298] = "somebody"
+    data = encoded(Image.fromarray(pixels()), "WEBP", exif=exif, xmp=b"<x/>" * 50, lossless=lossless)
+    whole = read_picture(data).rgb
+    metadata = data.index(b"EXIF")
+    for end in range(metadata + 1, len(data), 7):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            assert np.array_equal(read_picture(data[:end]).rgb, whole)
+        assert "ends early behind the pixels" in str(said[0].message)
+    for end in range(60, metadata, 40):
+        with pytest.raises(errors.TruncatedImage):
+            read_picture(data[:end])
+
+
+def test_a_webp_that_claims_many_pixels_is_refused_before_its_decoder_reserves_them() -> None:
+    sides = (16_383).to_bytes(3, "little") * 2
+    claim = (
+        b"VP8X" + struct.pack("<I", 10) + b"\0\0\0\0" + sides + b"VP8 " + struct.pack("<I", 10) + bytes(10)
+    )
+    data = b"RIFF" + struct.pack("<I", 4 + len(claim)) + b"WEBP" + claim
+    with pytest.raises(errors.ImageTooLarge, match="16384 x 16384"):
+        read_picture(data)
+
+
 def test_a_jpeg_without_its_end_mark_is_read_and_one_without_pixels_is_not() -> None:
     data = encoded(Image.fromarray(pixels(64, 80)), "JPEG")
     whole = read_picture(data).rgb

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 
 def pixels(
@@ -71,6 +71,11 @@ def cmyk_profile() -> bytes:
     header = struct.pack(">I4sI4s4s4s", start + len(table), b"lcms", 0x02400000, b"prtr", b"CMYK", b"Lab ")
     header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
     return header.ljust(128, b"\0") + struct.pack(">I4sII", 1, b"A2B0", start, len(table)) + table
+
+
+def srgb_profile() -> bytes:
+    """The ICC profile of sRGB."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def load(path: Path) -> Image.Image:

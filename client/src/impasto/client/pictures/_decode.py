@@ -11,7 +11,7 @@ from typing import Any, Final
 from PIL import Image, ImageFile
 
 from impasto.client.errors import EmptyImage, ImageTooLarge, NotAnImage, TruncatedImage, UnsupportedImage
-from impasto.client.pictures import _png
+from impasto.client.pictures import _png, _webp
 from impasto.client.pictures._deep import decoded_deep, is_deep
 from impasto.client.pictures._extensions import remedy_for
 from impasto.client.pictures._notes import Notes
@@ -106,6 +106,10 @@ def opened(data: bytes, notes: Notes, *, max_pixels: int) -> Opened:
     if data.startswith(_png.SIGNATURE):
         tidy = _png.tidied(data, notes)
         data, profile, ends_early = tidy.data, tidy.profile, tidy.ends_early
+    elif _webp.is_webp(data):
+        check_size(_webp.claimed_size(data), notes.name, max_pixels=max_pixels)
+        data = _webp.mended(data, notes)
+        ends_early = len(data) < 8 + int.from_bytes(data[4:8], "little")
     elif data.startswith(b"\xff\xd8"):
         ends_early = _END_OF_JPEG not in data[-1024:]
     kind, image = _open(data, notes.name)

@@ -54,7 +54,9 @@ def decoded_deep(image: ImageFile.ImageFile, again: Opener) -> Image.Image:
     other.load()
     high, low = np.asarray(image), np.asarray(other)
     key: Any = image.info.get("transparency")
-    result = Image.fromarray(_rounded(high, low), image.mode) if image.mode == "CMYK" else _image(high, low)
+    if image.mode == "CMYK":  # which an array of four channels is not by itself
+        return Image.frombytes("CMYK", image.size, _rounded(high, low).tobytes())
+    result = _image(high, low)
     if image.mode == "RGB" and len(several(key)) == 3:
         wanted = np.asarray(key, np.uint16)
         hidden = ((high == wanted >> 8) & (low == wanted & 255)).all(axis=2)

@@ -51,6 +51,9 @@ class Picture:
 
         Returns:
             A PIL image of mode L, LA, RGB or RGBA.
+
+        Raises:
+            TypeError: `rgb` is no such array.
         """
         image = Image.fromarray(rgb)
         if self.gray:

@@ -70,8 +70,8 @@ def read_picture(source: ImageSource, *, max_pixels: int = MAX_PIXELS, frame: in
             file = open_source(source, notes, max_pixels=max_pixels)
             frames, taken = file.frames, _checked(frame, file.frames, notes.name)
             image, origin = _frame_of(file, taken, notes, max_pixels=max_pixels), file.image
-            if frames > 1 and frame is None:
-                notes.say(f"it has {frames} frames or pages; the first one is taken, frame=1 takes the next")
+        if frames > 1 and frame is None and not taken:
+            notes.say(f"it has {frames} frames or pages; the first one is taken, frame=1 takes the next")
         plain, info = upright_8bit(image, notes, origin=origin)
     warn(notes.all())
     return take_apart(plain, info, notes, frames=frames, frame=taken)
