@@ -16,13 +16,11 @@ from impasto.client import _calls as calls
 from impasto.client import _models as models
 from impasto.client._async_transport import AsyncTransport
 from impasto.client._deadlines import call_timeout
+from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, prediction, readiness
 from impasto.client._jobs import async_driver as driver
-from impasto.client._jobs import prediction, readiness
 from impasto.client._jobs.async_driver import Finished, runs
 from impasto.client._jobs.driver import Checkpoint, OnProgress, prepare
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.mapping import CONCURRENCY, Outcome, map_in_order
-from impasto.client._jobs.steps import Steps
+from impasto.client._jobs.mapping import map_in_order
 from impasto.client._patience import OnWait, Patience
 from impasto.client._threads import in_thread
 from impasto.client.metadata import ModelMetadata, VersionStatus

@@ -13,12 +13,9 @@ from PIL import Image
 from impasto.client import _calls as calls
 from impasto.client import _models as models
 from impasto.client._deadlines import call_timeout
-from impasto.client._jobs import driver, prediction, readiness
+from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, driver, prediction, readiness
 from impasto.client._jobs.background import BackgroundLoop
 from impasto.client._jobs.driver import Checkpoint, OnProgress, runs
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.mapping import CONCURRENCY, Outcome
-from impasto.client._jobs.steps import Steps
 from impasto.client._patience import OnWait, Patience
 from impasto.client._transport import SyncTransport
 from impasto.client.async_client import AsyncClient, Work

@@ -13,10 +13,7 @@ from PIL import Image
 from impasto.client._answers import output
 from impasto.client._calls import Outputs, metadata_call
 from impasto.client._colour import keep_colours
-from impasto.client._jobs import values
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.pinning import PinnedModel, begun_again
-from impasto.client._jobs.steps import Progress, Steps
+from impasto.client._jobs import Job, PinnedModel, Progress, Steps, begun_again, values
 from impasto.client._models.styles import Blend, StyleSource, StyleVector, painting_batch, pinned, read_blend
 from impasto.client._retries import patiently
 from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound

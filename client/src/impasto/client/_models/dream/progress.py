@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._colour import keep_colours
-from impasto.client._jobs.optimisation import LongProgress
+from impasto.client._jobs import LongProgress
 from impasto.client.images import Picture
 
 

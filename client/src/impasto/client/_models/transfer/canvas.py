@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._colour import keep_colours
-from impasto.client._jobs.optimisation import Size
+from impasto.client._jobs import Size
 from impasto.client._models.transfer.materials import Materials, resized
 
 
