@@ -55,7 +55,14 @@ def test_it_has_the_methods_of_the_other_with_the_same_arguments() -> None:
     assert ours.keys() == theirs.keys()
     for name, method in theirs.items():
         wanted, found = inspect.signature(method), inspect.signature(ours[name])
-        assert list(found.parameters.values()) == list(wanted.parameters.values()), name
+        # No asynchronous generator returns a result, so there the type of it is any.
+        expected = [
+            str(parameter).replace("Job[ResultT, ", "Job[Any, ") for parameter in wanted.parameters.values()
+        ]
+        told = [
+            str(parameter).replace("Job[ResultT, ", "Job[Any, ") for parameter in found.parameters.values()
+        ]
+        assert told == expected, name
         returns = str(wanted.return_annotation)
         if "Generator" not in returns and name != "in_one_job":  # which sends nothing
             assert str(found.return_annotation) == returns, name

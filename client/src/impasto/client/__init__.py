@@ -14,11 +14,7 @@
 from __future__ import annotations
 
 from impasto.client import _transport  # noqa: F401 # pyright: ignore[reportUnusedImport] - first: grpc reads what it sets
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.long import LongJob
-from impasto.client._jobs.mapping import CONCURRENCY, Outcome
-from impasto.client._jobs.optimisation import LongProgress
-from impasto.client._jobs.steps import Progress
+from impasto.client._jobs import CONCURRENCY, Job, LongJob, LongProgress, Outcome, Progress
 from impasto.client._models import (
     DescribeDream,
     DescribeTransfer,

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import _models as models
+from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, prediction, readiness
 from impasto.client._jobs import async_driver as driver
-from impasto.client._jobs import prediction, readiness
 from impasto.client._jobs.async_driver import Finished, runs
 from impasto.client._jobs.driver import Checkpoint, OnProgress, prepare
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.mapping import CONCURRENCY, Outcome, map_in_order
-from impasto.client._jobs.steps import Steps
+from impasto.client._jobs.mapping import map_in_order
 from impasto.client._transport import calls
 from impasto.client._transport.asynchronous import AsyncTransport, in_thread
 from impasto.client._transport.calls import call_timeout

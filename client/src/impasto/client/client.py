@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client import _models as models
-from impasto.client._jobs import driver, prediction, readiness
+from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, driver, prediction, readiness
 from impasto.client._jobs.background import BackgroundLoop
 from impasto.client._jobs.driver import Checkpoint, OnProgress, runs
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.mapping import CONCURRENCY, Outcome
-from impasto.client._jobs.steps import Steps
 from impasto.client._transport import calls
 from impasto.client._transport.blocking import SyncTransport
 from impasto.client._transport.calls import call_timeout

@@ -48,7 +48,7 @@ class Job(ABC, Generic[ResultT_co, ProgressT_co]):
             object.__setattr__(self, name, value)
 
     def checked(self) -> dict[str, Any]:
-        """Return the fields that are not kept as they were given, but in one form of several that are taken.
+        """Check the fields, and return those that are kept in another form than the one they were given in.
 
         Raises:
             InvalidInput: a field cannot be used, whatever the model and the pictures are; names it, its value and
@@ -107,12 +107,14 @@ class Job(ABC, Generic[ResultT_co, ProgressT_co]):
         return hash((type(self), self.model))
 
     def _checked_pictures(self) -> dict[str, Any]:
-        given = {field.name: field.default for field in _fields(self) if field.name in self.pictures}
+        given = {
+            field.name: getattr(self, field.name) for field in _fields(self) if field.name in self.pictures
+        }
+        optional = {field.name for field in _fields(self) if field.default is None}
         return {
-            name: None
-            if default is None and getattr(self, name) is None
-            else picture(name, getattr(self, name))
-            for name, default in given.items()
+            name: picture(name, value)
+            for name, value in given.items()
+            if value is not None or name not in optional
         }
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from impasto.client._answers import decimal, told
-from impasto.client._jobs.pinning import PinnedModel
-from impasto.client._jobs.steps import Steps
+from impasto.client._jobs import PinnedModel, Steps
 from impasto.client.signatures import ModelContract
 
 DESCRIBE: Final = "describe"

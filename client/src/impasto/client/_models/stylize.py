@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._answers import output
-from impasto.client._jobs import values
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.pinning import PinnedModel, begun_again
-from impasto.client._jobs.steps import Progress, Steps
+from impasto.client._jobs import Job, PinnedModel, Progress, Steps, begun_again, values
 from impasto.client._models.styles import Blend, StyleSource, StyleVector, painting_batch, pinned, read_blend
 from impasto.client._transport.calls import Outputs, metadata_call
 from impasto.client._transport.patience import patiently

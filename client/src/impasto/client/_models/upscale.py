@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.pinning import PinnedModel, begun_again
-from impasto.client._jobs.steps import Progress, Steps
+from impasto.client._jobs import Job, PinnedModel, Progress, Steps, begun_again
 from impasto.client._jobs.values import LARGEST_INT32, whole
 from impasto.client._models.tiling import Tile, plan
 from impasto.client._transport.calls import Outputs

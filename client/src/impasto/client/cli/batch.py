@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.steps import Progress
+from impasto.client._jobs import Job, Progress
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.async_client import AsyncClient
 from impasto.client.cli import exit_codes

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from impasto.client._jobs.steps import Progress
+from impasto.client._jobs import Progress
 from impasto.client.cli.streams import note, print_line, print_path
 from impasto.client.cli.waits import Waits
 

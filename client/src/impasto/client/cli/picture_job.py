@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import click
 from PIL import Image
 
-from impasto.client._jobs.optimisation import LongProgress
+from impasto.client._jobs import LongProgress
 from impasto.client.cli import exit_codes
 from impasto.client.cli.inputs import real, refuse_inputs
 from impasto.client.cli.job_bar import JobBar

@@ -11,8 +11,7 @@ from typing import Any, Final
 import click
 from PIL import Image
 
-from impasto.client._jobs.mapping import CONCURRENCY
-from impasto.client._jobs.steps import Progress
+from impasto.client._jobs import CONCURRENCY, Progress
 from impasto.client._models.styles import StyleSource
 from impasto.client._models.stylize import MAX_SIDE, Stylize
 from impasto.client.async_client import AsyncClient

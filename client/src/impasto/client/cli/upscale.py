@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from impasto.client._jobs.mapping import CONCURRENCY
+from impasto.client._jobs import CONCURRENCY
 from impasto.client._models.upscale import LEAST_TILE, TILE, Upscale
 from impasto.client.cli.batch import run_batch, running
 from impasto.client.cli.lookup import look_up

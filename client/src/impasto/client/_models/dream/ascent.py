@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._answers import output
-from impasto.client._jobs.optimisation import Arrays, Optimisation
-from impasto.client._jobs.pinning import PinnedModel
-from impasto.client._jobs.steps import Steps
+from impasto.client._jobs import Arrays, Optimisation, PinnedModel, Steps
 from impasto.client._models.dream.plan import DreamPlan
 from impasto.client._models.dream.progress import Canvas, DreamProgress
 

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Final, cast
 
-from impasto.client._jobs import values
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.long import Begin, LongJob
-from impasto.client._jobs.pinning import PinnedModel
-from impasto.client._jobs.steps import Progress, Steps
+from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Steps, values
 from impasto.client._models.dream.ascent import Ascent
 from impasto.client._models.dream.description import DreamDescription, describe_dream, octave_sizes
 from impasto.client._models.dream.plan import complete, fit

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._jobs.optimisation import LongProgress
+from impasto.client._jobs import LongProgress
 from impasto.client.pictures import Picture, keep_colours
 
 

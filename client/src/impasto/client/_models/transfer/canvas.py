@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._jobs.optimisation import Size
+from impasto.client._jobs import Size
 from impasto.client._models.transfer.materials import Materials, resized
 from impasto.client.pictures import keep_colours
 

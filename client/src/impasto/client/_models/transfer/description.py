@@ -9,9 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from impasto.client._answers import output
-from impasto.client._jobs.optimisation import Size
-from impasto.client._jobs.pinning import PinnedModel
-from impasto.client._jobs.steps import Steps
+from impasto.client._jobs import PinnedModel, Size, Steps
 from impasto.client._models.describing import DESCRIBE, describe
 from impasto.client._models.layers import weights_by_name
 from impasto.client.signatures import TRANSFER

@@ -7,12 +7,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Final
 
-from impasto.client._jobs import values
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.long import Begin, LongJob
-from impasto.client._jobs.optimisation import Size
-from impasto.client._jobs.pinning import PinnedModel
-from impasto.client._jobs.steps import Progress, Steps
+from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Size, Steps, values
 from impasto.client._models.layers import Layers, named_layers
 from impasto.client._models.transfer import plan
 from impasto.client._models.transfer.canvas import Canvas

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._jobs.optimisation import Size
+from impasto.client._jobs import Size
 from impasto.client._jobs.values import digest
 from impasto.client.pictures import ImageSource, Picture, read_picture
 

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._answers import output
-from impasto.client._jobs.optimisation import Arrays, Optimisation, Size
-from impasto.client._jobs.pinning import PinnedModel
-from impasto.client._jobs.steps import Steps
+from impasto.client._jobs import Arrays, Optimisation, PinnedModel, Size, Steps
 from impasto.client._models.transfer.canvas import Canvas
 from impasto.client._models.transfer.materials import near, resized
 from impasto.client._models.transfer.plan import Level, TransferPlan

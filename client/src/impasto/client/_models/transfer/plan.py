@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client._jobs.optimisation import Size
+from impasto.client._jobs import Size
 from impasto.client._jobs.values import sent, shares
 from impasto.client._models.layers import layer_weights, weights_by_name
 from impasto.client._models.transfer.description import TransferDescription

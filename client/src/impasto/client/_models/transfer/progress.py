@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._jobs.optimisation import LongProgress
+from impasto.client._jobs import LongProgress
 from impasto.client._models.transfer.canvas import Canvas
 
 
