@@ -114,7 +114,7 @@ def test_it_is_served_and_steps_nearly_as_float32(tmp_path: Path, compute: Compu
     for each in (Compute.FLOAT32, compute):
         module = DeepDream(
             Backbone(ARCHITECTURE, arrays, compute=each),
-            dream_models.SETTINGS,
+            dream_models.SUGGESTIONS,
             weights=dream_models.WEIGHTS,
             limits=dream_models.LIMITS,
         )

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from impasto.export.dream.settings import SETTINGS
 from numpy.typing import NDArray
 
 import dream_models
 from dream_calls import Predict, serve_dream
-from impasto.export.dream.settings import SETTINGS
 from impasto.export.stateless import assert_stateless
 from pictures import pixels
 

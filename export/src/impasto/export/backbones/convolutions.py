@@ -51,7 +51,9 @@ class RecipeConv(Conv):
     ) -> tf.Tensor:
         """See `Conv`."""
         own = self._take((*kernel, x.shape[-1], filters))
-        x = tf.nn.conv2d(tf.cast(x, own.kernel.dtype), own.kernel, strides=stride, padding=padding)
+        # Without it a function's gradient would convolve for the kernel's as well.
+        fixed = tf.stop_gradient(own.kernel)
+        x = tf.nn.conv2d(tf.cast(x, fixed.dtype), fixed, strides=stride, padding=padding)
         if len(own.others) == 1:
             return tf.nn.relu(tf.nn.bias_add(x, own.others[0]))
         beta, mean, variance = own.others
