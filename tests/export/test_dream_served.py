@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from impasto.export.dream.settings import SETTINGS
+from impasto.export.dream.limits import SUGGESTIONS
 from numpy.typing import NDArray
 
 import dream_models

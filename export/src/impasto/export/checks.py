@@ -21,7 +21,7 @@ _SHOWN: Final = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What depends on the network or on the server's memory.
+    """The limits that depend on the network or on the server's memory.
 
     Attributes:
         minimum_side: least height and width in pixels of a picture that goes through the network.

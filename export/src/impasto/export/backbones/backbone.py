@@ -116,7 +116,7 @@ class Backbone(tf.Module):
         return segment.compute(tf.cast(below, self._dtype(index)), conv)
 
     def below(self, index: int) -> tf.TensorSpec:
-        """What `layer` takes, of a single image."""
+        """The tf.TensorSpec of the input of `layer`, for a single image."""
         return self._inputs[index]
 
     @property
@@ -125,7 +125,7 @@ class Backbone(tf.Module):
         return tuple(spec.shape[-1] for spec in self._inputs[1:])
 
     def _measured(self) -> list[tf.TensorSpec]:
-        """Run the smallest image through the network: what each layer takes, and what the last one gives."""
+        """Run the smallest image through the network, and return the input of each layer and the last one's output."""
         side = self.architecture.minimum_side
         layers = [tf.zeros([1, side, side, 3])]
         for index in range(len(self.architecture.layers)):
@@ -133,7 +133,7 @@ class Backbone(tf.Module):
         return [tf.TensorSpec([1, None, None, layer.shape[-1]], layer.dtype) for layer in layers]
 
     def _computes(self, index: int) -> Compute:
-        """What a convolution computes in, or a segment takes."""
+        """The type that a convolution computes in, and that a segment takes."""
         return self.compute if index else Compute.FLOAT32
 
     def _dtype(self, index: int) -> tf.DType:

@@ -148,7 +148,7 @@ def deepest(weights: tf.Tensor) -> tf.Tensor:
 
 
 def where_weighted(weight: tf.Tensor, something: Callable[[], Any], nothing: Callable[[], Any]) -> Any:
-    """What `something` gives where a weight is not zero, decided at run time."""
+    """The result of `something` where a weight is not zero, of `nothing` elsewhere, decided at run time."""
     return tf.cond(tf.not_equal(weight, 0.0), something, nothing)
 
 

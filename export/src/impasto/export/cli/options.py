@@ -1,4 +1,4 @@
-"""What several commands share: how TensorFlow starts, their options, and the weights that they name."""
+"""The common parts of the commands: the start of TensorFlow, shared options, and the weights that they name."""
 
 from __future__ import annotations
 

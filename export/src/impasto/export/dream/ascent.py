@@ -13,7 +13,7 @@ _EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class Ascent:
-    """How to ascend; all are tensors [].
+    """The parameters of an ascent; all are tensors [].
 
     Attributes:
         count: how many steps, int32.

@@ -1,4 +1,4 @@
-"""What a request to `dream` may ask for, and what suits each backbone."""
+"""The limits of a request to `dream`, and the values that suit each backbone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LARGEST_PIXEL: Final = 1.001
 
 @dataclass(frozen=True, kw_only=True)
 class DreamSuggestions:
-    """What a backbone dreams well with.
+    """The values with which a backbone dreams well.
 
     Attributes:
         layers: weights by layer; they are taken when a request sends none.
@@ -60,7 +60,7 @@ SUGGESTIONS: Final[Mapping[str, DreamSuggestions]] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class DreamLimits(checks.Limits):
-    """What depends on the network or on the server's memory.
+    """The limits that depend on the network or on the server's memory.
 
     Attributes:
         maximum_steps: most steps a call (and, in serving_default, an octave).

@@ -1,4 +1,4 @@
-"""What a dream raises: for each layer, its mean activation or its likeness to a guide."""
+"""The objective of a dream: for each layer, its mean activation or its likeness to a guide."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SCORES: Final = 1 << 22
 
 
 class Objective(NamedTuple):
-    """What a request raises.
+    """The objective of a request.
 
     Attributes:
         weights: float32 [n], one for each candidate layer.
@@ -34,7 +34,7 @@ def specs(channels: tuple[int, ...]) -> Objective:
 
 
 def terms(index: int, objective: Objective) -> tuple[Term]:
-    """What a layer adds to the loss.
+    """Return a layer's part of the loss.
 
     Without a guide it is the weight w times the mean of the activation x over all N places and channels, and its
     derivative is w / N everywhere. With one, each place is multiplied with the guide's feature vector f that has the

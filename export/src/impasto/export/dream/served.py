@@ -26,9 +26,9 @@ class DeepDream(tf.Module):
 
     Args:
         backbone: the network.
-        suggestions: what it dreams well with.
+        suggestions: the values with which it dreams well.
         weights: one line on where the network's weights come from and their licence.
-        limits: what a request may ask for; by default what the network needs, and memory for a few gigabytes.
+        limits: the limits of a request; by default what the network needs, and memory for a few gigabytes.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class DeepDream(tf.Module):
         }
 
     def _checked(self, inputs: Tensors, *, first: tf.Tensor) -> tuple[Ascent, tf.Tensor]:
-        """How to ascend, and the layers' weights."""
+        """The parameters of the ascent, and the layers' weights."""
         steps, step_size, tile = bounds.check_settings(
             inputs["steps"], inputs["step_size"], inputs["tile"], self._limits
         )

@@ -21,7 +21,7 @@ class Losses(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Descent:
-    """How to descend.
+    """The parameters of a descent.
 
     Attributes:
         count: how many steps, int32 [].
@@ -46,7 +46,7 @@ def descend(
     Args:
         state: the picture and its moments.
         gradient: from a picture [H, W, 3] to its losses and the gradient of their sum [H, W, 3].
-        descent: how.
+        descent: its parameters.
 
     Returns:
         The state, and the losses that the last step saw; zeros if there was none.

@@ -1,4 +1,4 @@
-"""What a request to `transfer` may ask for, and what the model suggests."""
+"""The limits of a request to `transfer`, and the values that the model suggests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _layers(*names: str) -> Mapping[str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class TransferSuggestions:
-    """What paints well with VGG19.
+    """The values with which VGG19 paints well.
 
     Attributes:
         style_layers: weights by layer in the style loss; they are taken when a request sends none.

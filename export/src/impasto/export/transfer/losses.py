@@ -6,7 +6,7 @@ P the photo's own activation:
     style     w mean((G - T)^2)       d/dF = 2 w F (D + D') / (n C^2), where D = G - T
     content   w mean((F - P)^2)       d/dF = 2 w (F - P) / (n C)
 
-Automatic differentiation would take two products with F where the first takes one. Everything is float32, whatever the
+For the first, automatic differentiation would take two products with F, not one. Everything is float32, whatever the
 network computes in.
 """
 

@@ -1,4 +1,4 @@
-"""What a run lowers: weights, targets, and where each layer's targets lie in the flat vectors that carry them."""
+"""The objective of a run: weights, targets, and the place of each layer's targets in the vectors that carry them."""
 
 from __future__ import annotations
 
@@ -71,23 +71,23 @@ def _feature(index: int, objective: Objective, x: tf.Tensor) -> tf.Tensor:
 
 
 def gram_sizes(channels: tuple[int, ...]) -> tf.Tensor:
-    """int32 [n]: how many numbers each layer's Gram matrix has."""
+    """int32 [n]: the count of numbers in each layer's Gram matrix."""
     return tf.constant([count * count for count in channels])
 
 
 def feature_sizes(channels: tuple[int, ...], sides: tf.Tensor) -> tf.Tensor:
-    """int32 [n]: how many numbers each layer's activation of a picture has, whose height and width are `sides` [2]."""
+    """int32 [n]: the count of numbers in each layer's activation of a picture of height and width `sides` [2]."""
     scales = tf.constant(_SCALES)[:, None]
     return tf.reduce_prod(sides[None, :] // scales, axis=1) * tf.constant(channels)
 
 
 def total(sizes: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """How many numbers the layers of non-zero weight have together, int32 []."""
+    """The count of numbers in all layers of non-zero weight together, int32 []."""
     return tf.reduce_sum(_wanted(sizes, weights))
 
 
 def starts(sizes: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Where each layer begins when only those of non-zero weight are there, int32 [n]."""
+    """The place where each layer begins when only those of non-zero weight are there, int32 [n]."""
     return tf.cumsum(_wanted(sizes, weights), exclusive=True)
 
 

@@ -30,8 +30,8 @@ class Transfer(tf.Module):
     Args:
         backbone: VGG19.
         weights: one line on where the network's weights come from and their licence.
-        suggestions: what it paints well with.
-        limits: what a request may ask for; by default memory for a few gigabytes, as the network needs about 2 GB for
+        suggestions: the values with which it paints well.
+        limits: the limits of a request; by default memory for a few gigabytes, as the network needs about 2 GB for
             each million pixels.
     """
 
