@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from impasto.export.dream.limits import SUGGESTIONS
 from numpy.typing import NDArray
 
 import dream_models
 from dream_calls import Predict, serve_dream
+from impasto.export.dream.limits import SUGGESTIONS
 from impasto.export.stateless import assert_stateless
 from pictures import pixels
 
@@ -172,6 +172,6 @@ def test_the_saved_model_changes_no_variable_and_holds_the_weights_once(models: 
 def test_every_backbones_settings_name_its_own_layers() -> None:
     from impasto.export.backbones import BACKBONES
 
-    assert SETTINGS.keys() == BACKBONES.keys()
-    for name, settings in SETTINGS.items():
-        assert settings.layers.keys() <= set(BACKBONES[name].layers)
+    assert SUGGESTIONS.keys() == BACKBONES.keys()
+    for name, suggestions in SUGGESTIONS.items():
+        assert suggestions.layers.keys() <= set(BACKBONES[name].layers)
