@@ -158,16 +158,18 @@ def _add_terms(
     """The losses of a layer's terms, and `gradient` with their derivatives."""
     losses = []
     for term in terms(index, objective):
-
-        def added(term: Term = term, gradient: tf.Tensor = gradient) -> tuple[tf.Tensor, tf.Tensor]:
-            loss, derivative = term.compute(tf.cast(x, tf.float32))
-            return loss, gradient + tf.cast(derivative, x.dtype)
-
-        loss, gradient = where_weighted(
-            term.weight, added, lambda gradient=gradient: (tf.constant(0.0), gradient)
-        )
+        loss, gradient = _added(term, gradient, x)
         losses.append(loss)
     return [*losses, tf.ensure_shape(gradient, x.shape)]
+
+
+def _added(term: Term, gradient: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def added() -> tuple[tf.Tensor, tf.Tensor]:
+        loss, derivative = term.compute(tf.cast(x, tf.float32))
+        return loss, gradient + tf.cast(derivative, x.dtype)
+
+    loss, total = where_weighted(term.weight, added, lambda: (tf.constant(0.0), gradient))
+    return loss, total
 
 
 def _layer_functions(backbone: Backbone) -> list[Callable[..., tf.Tensor]]:

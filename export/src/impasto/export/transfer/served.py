@@ -145,9 +145,9 @@ class Transfer(tf.Module):
         depth = deepest(objective.style + objective.content)
 
         def gradient(picture: tf.Tensor) -> tuple[Losses, tf.Tensor]:
-            losses, of_layers = self._gradients(picture, depth, objective)
+            (style, content), of_layers = self._gradients(picture, depth, objective)
             variation, smoothing = total_variation(picture, variation_weight)
-            return Losses(*losses, variation), of_layers + smoothing
+            return Losses(style, content, variation), of_layers + smoothing
 
         state, losses = descend(state, gradient, descent)
         return bounds.check_result(state), losses
