@@ -66,7 +66,7 @@ class DreamLimits(checks.Limits):
         maximum_steps: most steps a call (and, in serving_default, an octave).
         maximum_pixels: most pixels of an octave or of a result.
         maximum_tile_pixels: most pixels that gradients are taken of at once: a tile, or an octave without tiles. VGG19
-            needs about 1.5 GB of memory for each million of them, InceptionV3 down to mixed5 0.6 GB.
+            needs about 2.5 GB of memory for each million of them, InceptionV3 down to mixed5 0.6 GB.
     """
 
     maximum_pixels: int = 1 << 25
