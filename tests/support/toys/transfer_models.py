@@ -8,22 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from impasto.client.signatures import TRANSFER
+from impasto.export.backbones import Backbone
+from impasto.export.backbones.vgg19 import with_filters
+from impasto.export.checks import Limits
+from impasto.export.compute import Compute
 from impasto.export.saved_model import save
-from impasto.export.transfer.limits import Limits
-from impasto.export.transfer.network import BLOCKS, LAYERS, Network
+from impasto.export.transfer.objective import LAYERS
 from impasto.export.transfer.served import Transfer
 from servers.model_servers import serving
 from servers.official_stubs import official_client, outputs
 
 FILTERS = (4, 6, 8, 10, 12)
-"""Of each block."""
+"""The filters of each block."""
+
+ARCHITECTURE = with_filters(*FILTERS)
 
 WEIGHTS = "random, for tests"
-LIMITS = Limits(maximum_steps=60, maximum_pixels=20_000)
+LIMITS = Limits(minimum_side=16, maximum_steps=60, maximum_pixels=20_000)
 LAYER_COUNT = len(LAYERS)
 
 
@@ -32,8 +36,8 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     arrays: dict[str, NDArray[np.float32]] = {}
     below = 3
-    for name, block in zip(LAYERS, BLOCKS, strict=True):
-        filters = FILTERS[block - 1]
+    for name in LAYERS:
+        filters = FILTERS[int(name[len("block")]) - 1]
         deviation = np.sqrt(2 / (9 * below))
         arrays[f"{name}/kernel"] = rng.normal(0, deviation, (3, 3, below, filters)).astype(np.float32)
         arrays[f"{name}/bias"] = rng.normal(0, 1, filters).astype(np.float32)
@@ -41,12 +45,16 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[np.float32]]:
     return arrays
 
 
-def tiny_transfer(
-    arrays: dict[str, NDArray[np.float32]] | None = None, *, compute: Any = tf.float32
-) -> Transfer:
+def tiny_backbone(
+    arrays: dict[str, NDArray[np.float32]] | None = None, *, compute: Compute = Compute.FLOAT32
+) -> Backbone:
+    """The network."""
+    return Backbone(ARCHITECTURE, arrays or tiny_arrays(), compute=compute)
+
+
+def tiny_transfer(arrays: dict[str, NDArray[np.float32]] | None = None) -> Transfer:
     """The served model, in this process."""
-    network = Network(arrays or tiny_arrays(), compute=compute)
-    return Transfer(network, weights=WEIGHTS, limits=LIMITS)
+    return Transfer(tiny_backbone(arrays), weights=WEIGHTS, limits=LIMITS)
 
 
 def write_transfer(

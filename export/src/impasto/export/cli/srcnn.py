@@ -10,11 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from impasto.export.cli.command import TensorFlowCommand
+from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import PRESETS
-
-# TensorFlow takes seconds to import, so the commands import what needs it.
 
 _CHECKPOINT = click.option(
     "--checkpoint",
@@ -22,13 +20,6 @@ _CHECKPOINT = click.option(
     default=Path("build/srcnn"),
     show_default=True,
     help="Folder of the training's checkpoints.",
-)
-_MODELS = click.option(
-    "--models",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("models"),
-    show_default=True,
-    help="The model repository.",
 )
 
 
@@ -47,9 +38,15 @@ def srcnn() -> None:
     show_default=True,
     help="`seed`: the classic recipe, which ends near bicubic. `residual`: learns what bicubic lacks.",
 )
-@click.option("--epochs", type=click.IntRange(1), help="Instead of the preset's number of epochs.")
-@click.option("--patches", type=click.IntRange(1), help="Instead of the preset's number of patches.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, patches and their order.")
+@click.option("--epochs", type=click.IntRange(1), help="The number of epochs, instead of the preset's.")
+@click.option("--patches", type=click.IntRange(1), help="The number of patches, instead of the preset's.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="The seed of the weights and of the patches.",
+)
 @click.option(
     "--held-out",
     type=click.Path(path_type=Path),
@@ -71,27 +68,21 @@ def train(
     """
     from dataclasses import replace
 
+    from impasto.export.srcnn import photos as pictures
     from impasto.export.srcnn.patches import collect
-    from impasto.export.srcnn.photos import (
-        describe_photos,
-        held_out_photos,
-        list_photos,
-        read_photo,
-        read_photos,
-    )
     from impasto.export.srcnn.training import Epoch, Trainer
 
     recipe = PRESETS[preset]
     if patches is not None:
         recipe = replace(recipe, patches=patches)
-    paths = list_photos(photos)
-    measured = held_out_photos() if held_out is None else list(read_photos(held_out))
+    paths = pictures.list_photos(photos)
+    measured = pictures.held_out_photos() if held_out is None else list(pictures.read_photos(held_out))
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         cutting = progress.add_task("cutting patches", total=len(paths))
         pairs = collect(
-            (read_photo(path, longest_side=recipe.longest_side) for path in paths),
+            (pictures.read_photo(path, longest_side=recipe.longest_side) for path in paths),
             recipe,
             seed=seed,
             on_photo=lambda: progress.advance(cutting),
@@ -110,14 +101,14 @@ def train(
                 soft_wrap=True,
             )
 
-        trainer = Trainer(checkpoint, recipe, data=describe_photos(photos), epochs=epochs, seed=seed)
+        trainer = Trainer(checkpoint, recipe, data=pictures.describe_photos(photos), epochs=epochs, seed=seed)
         trainer.run(pairs, measured, on_step=on_step, on_epoch=on_epoch)
     click.echo(f"trained; export it with: impasto-export srcnn save --checkpoint {checkpoint}", err=True)
 
 
 @srcnn.command(cls=TensorFlowCommand)
 @_CHECKPOINT
-@_MODELS
+@MODELS
 def save(checkpoint: Path, models: Path) -> None:
     """Export the trained network as the next version of `srcnn` in the model repository."""
     from impasto.export.srcnn.publish import publish
@@ -127,7 +118,7 @@ def save(checkpoint: Path, models: Path) -> None:
 
 
 @srcnn.command(cls=TensorFlowCommand)
-@_MODELS
+@MODELS
 @click.option("--version", type=click.IntRange(1), help="Default: the newest.")
 @click.option(
     "--photos",
@@ -135,7 +126,7 @@ def save(checkpoint: Path, models: Path) -> None:
     help="Folder of photos that the training did not see. Default: six of scikit-image and scikit-learn.",
 )
 @click.option("--require-gain", type=float, help="Fail when the mean gain is below this many dB.")
-@click.option("--json", "as_json", is_flag=True, help="Print numbers for programs.")
+@JSON
 def evaluate(
     models: Path, version: int | None, photos: Path | None, require_gain: float | None, as_json: bool
 ) -> None:

@@ -1,4 +1,4 @@
-"""Where a version is put together, and how what killed processes left is told from what living ones use.
+"""The place where a version is put together, and the locks that tell remains of killed processes from living ones.
 
 A model's directory holds, beside its versions, names that no server takes for a version because they are no
 numbers:

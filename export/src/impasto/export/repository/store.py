@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from impasto.client.manifest import MANIFEST_NAME, Manifest, ManifestError, utc_now
-from impasto.export.repository import tree, verification
+from impasto.export.repository import tree, versions
 from impasto.export.repository.content import Writer, directory_writer, version_writer
 from impasto.export.repository.errors import (
     CorruptVersionError,
@@ -18,14 +18,7 @@ from impasto.export.repository.errors import (
     VersionNotFoundError,
 )
 from impasto.export.repository.staging import PRUNED, locked, staging, sweep
-from impasto.export.repository.verification import Report
-from impasto.export.repository.versions import (
-    Version,
-    check_model_name,
-    is_model_name,
-    next_number,
-    versions_in,
-)
+from impasto.export.repository.versions import Report, Version
 
 
 class ModelRepository:
@@ -54,12 +47,12 @@ class ModelRepository:
         """The names of the models that have a version, sorted; none if the root is not there."""
         if not self._root.is_dir():
             return ()
-        names = (path.name for path in self._root.iterdir() if is_model_name(path.name))
-        return tuple(sorted(name for name in names if versions_in(self._root / name)))
+        names = (path.name for path in self._root.iterdir() if versions.is_model_name(path.name))
+        return tuple(sorted(name for name in names if versions.versions_in(self._root / name)))
 
     def versions(self, model: str) -> tuple[Version, ...]:
         """The versions of `model`, ascending; none if there is no such model."""
-        return versions_in(self._directory(model))
+        return versions.versions_in(self._directory(model))
 
     def latest(self, model: str) -> Version:
         """The newest version of `model`: the one that a server with the default policy loads.
@@ -107,7 +100,7 @@ class ModelRepository:
         Raises:
             ModelNotFoundError, VersionNotFoundError: see `version`.
         """
-        report = verification.verify(self.version(model, number))
+        report = versions.verify(self.version(model, number))
         if not report.ok:
             _still_there(report.version)
         return report
@@ -135,8 +128,8 @@ class ModelRepository:
         if manifest.model != model:
             raise ManifestError(f"the manifest is for {manifest.model!r}, not {model!r}: make them the same")
         write = content if callable(content) else directory_writer(Path(content))
-        _make_shared(self._root)
-        _make_shared(directory)
+        tree.make_shared(self._root)
+        tree.make_shared(directory)
         with staging(directory) as staged:
             write(staged)
             if (staged / MANIFEST_NAME).exists():
@@ -168,7 +161,7 @@ class ModelRepository:
         directory = self.latest(model).path.parent
         with locked(directory):
             sweep(directory)
-            old = versions_in(directory)[:-keep]
+            old = versions.versions_in(directory)[:-keep]
             aside = [version.path.rename(directory / f"{PRUNED}{version.number}") for version in old]
             tree.flush(directory)
             for path in aside:
@@ -213,7 +206,7 @@ class ModelRepository:
         return self.publish(model, version_writer(earlier, old.files), manifest=manifest)
 
     def _directory(self, model: str) -> Path:
-        return self._root / check_model_name(model)
+        return self._root / versions.check_model_name(model)
 
     def _number_before(self, newest: Version) -> int:
         try:
@@ -236,16 +229,8 @@ def _still_there(version: Version) -> None:
         raise VersionNotFoundError(f"version {version.number} of model {version.name!r} was pruned meanwhile")
 
 
-def _make_shared(directory: Path) -> None:
-    """Make `directory` for every user to read; one that is there keeps its mode."""
-    if not directory.is_dir():
-        directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(tree.DIRECTORY_MODE)
-        tree.flush(directory.parent)
-
-
 def _rename_to_next(staged: Path, directory: Path) -> Version:
-    number = next_number(directory)
+    number = versions.next_number(directory)
     while True:
         try:
             # The lock keeps Impasto's own publishers apart. Against any other, a rename never replaces a

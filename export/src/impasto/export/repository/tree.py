@@ -31,6 +31,14 @@ def records(root: Path) -> dict[str, FileRecord]:
     return found
 
 
+def make_shared(directory: Path) -> None:
+    """Make `directory` for every user to read; one that exists already keeps its mode."""
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(DIRECTORY_MODE)
+        flush(directory.parent)
+
+
 def share(root: Path) -> None:
     """Let every user read the tree, whatever the umask: servers run as another user than the publisher."""
     for parent, _, names in os.walk(root):

@@ -1,13 +1,14 @@
-"""The names in a repository: which can be a model's, and which are versions."""
+"""The versions in a repository: the names that they may have, and the comparison of one with its manifest."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from impasto.client.version_files import Comparison, compare
 from impasto.export.repository.errors import ModelNameError
 
 # What passes unquoted through TensorFlow Serving's REST paths, metric labels and text-format config.
@@ -23,8 +24,27 @@ class Version:
     path: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class Report(Comparison):
+    """The differences between one version of the repository and its manifest.
+
+    Attributes:
+        version: the version that was looked at.
+    """
+
+    version: Version
+
+    def __str__(self) -> str:
+        return f"{self.version.name}/{self.version.number}: {super().__str__()}"
+
+
+def verify(version: Version) -> Report:
+    """Read every byte of `version` and compare it with its manifest."""
+    return Report(version=version, **asdict(compare(version.path)))
+
+
 def is_model_name(name: str) -> bool:
-    """Whether a model may have `name`."""
+    """Return true if a model may have `name`."""
     return _MODEL_NAME.fullmatch(name) is not None
 
 

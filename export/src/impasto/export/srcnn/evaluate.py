@@ -1,4 +1,4 @@
-"""How much better than bicubic interpolation, in decibels."""
+"""The gain over bicubic interpolation, in decibels."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Score:
 
     @property
     def gain_rgb(self) -> float:
-        """What SRCNN adds over bicubic on R, G and B together."""
+        """The gain of SRCNN over bicubic on R, G and B together."""
         return self.srcnn_rgb - self.bicubic_rgb
 
     @property
     def gain_y(self) -> float:
-        """What SRCNN adds over bicubic on luma alone."""
+        """The gain of SRCNN over bicubic on luma alone."""
         return self.srcnn_y - self.bicubic_y
 
 

@@ -26,7 +26,7 @@ _CONFIG = "training.json"
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch brought.
+    """The result of one epoch.
 
     Attributes:
         number: counted from 1.
@@ -50,9 +50,9 @@ class Trainer:
     Args:
         folder: where checkpoints and the record of the run are kept; an unfinished run there is continued.
         preset: the recipe.
-        data: what the patches were cut from, recorded for the manifest: see `describe_photos`.
+        data: the photos that the patches were cut from, recorded for the manifest: see `describe_photos`.
         epochs: overrides the recipe's number of epochs.
-        seed: of the weights and of the order of patches.
+        seed: the seed of the weights and of the order of patches.
 
     Raises:
         ExportError: the folder holds a run with another recipe.

@@ -1,4 +1,4 @@
-"""The stylizer as the server runs it: the signatures, and what they refuse."""
+"""The stylizer as the server runs it: the signatures and their checks."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class ServedStylizer(tf.Module):
 
     @tf.function(input_signature=[_floats("placeholder"), _floats("placeholder_1")])
     def __call__(self, placeholder: tf.Tensor, placeholder_1: tf.Tensor) -> list[tf.Tensor]:
-        """What `tensorflow_hub.load` of the export calls, as the Hub module: a list of one float32 [B, H, W, 3]."""
+        """Return a list of one float32 [B, H, W, 3], as the Hub module does: `tensorflow_hub.load` calls it."""
         return [self._hub(placeholder, placeholder_1)["output_0"]]
 
     def _serving_default(self, content: tf.Tensor, style: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -9,59 +9,70 @@ import pytest
 import tensorflow as tf
 
 from images.pictures import pixels
-from impasto.export.backbones import VGG19, Backbone, BackboneError
-from impasto.export.backbones.random import random_arrays
+from impasto.export.backbones import Backbone, BackboneError
+from impasto.export.backbones.gradients import Gradients, Readings, deepest
 from impasto.export.backbones.vgg19 import preprocess
+from impasto.export.compute import Compute
 from impasto.export.transfer import adam, losses
-from impasto.export.transfer.gradients import Gradients
-from impasto.export.transfer.network import LAYERS, Network
-from impasto.export.transfer.objective import Objective, feature_sizes, gram_sizes, starts, total
-from toys.transfer_models import layer_weights, tiny_arrays, tiny_transfer
+from impasto.export.transfer.objective import (
+    LAYERS,
+    Objective,
+    feature_sizes,
+    gram_sizes,
+    starts,
+    terms,
+    total,
+)
+from impasto.export.transfer.served import read_targets
+from toys.transfer_models import layer_weights, tiny_arrays, tiny_backbone, tiny_transfer
 
 RNG = np.random.default_rng(3)
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
-    return Network(tiny_arrays())
+def backbone() -> Backbone:
+    return tiny_backbone()
 
 
 @pytest.fixture(scope="module")
-def gradients(network: Network) -> Gradients:
-    return Gradients(network)
+def gradients(backbone: Backbone) -> Gradients:
+    return Gradients(backbone, prepare, terms, Objective.specs())
+
+
+@pytest.fixture(scope="module")
+def readings(backbone: Backbone) -> Readings:
+    per_layer = tf.TensorSpec([len(LAYERS)])
+    return Readings(backbone, prepare, read_targets, per_layer, per_layer)
+
+
+def prepare(image: Any) -> Any:
+    return preprocess(255.0 * image[None])
+
+
+def targets(readings: Readings, image: Any, style: Any, content: Any) -> tuple[Any, Any]:
+    """The Gram matrices and the activations of the weighted layers, one after the other."""
+    weights = tf.constant(style), tf.constant(content)
+    grams, features = zip(*readings(image, deepest(sum(weights)), *weights), strict=True)
+    return tf.concat(grams, 0), tf.concat(features, 0)
 
 
 def picture(height: int, width: int, seed: int = 0) -> Any:
     return tf.constant(pixels(height, width, seed=seed).astype(np.float32) / 255.0)
 
 
-def activations(network: Network, image: Any) -> list[Any]:
+def activations(backbone: Backbone, image: Any) -> list[Any]:
     """Every layer's activation."""
-    found = []
-    x = network.from_picture(image)
-    for index in range(len(LAYERS)):
-        x = network.forward(index, x)
-        found.append(x)
-    return found
-
-
-def test_the_network_is_vgg19() -> None:
-    arrays = random_arrays(VGG19)
-    image = picture(35, 50)
-    expected = Backbone(VGG19, arrays).activations(preprocess(255.0 * image[None]), len(LAYERS))
-    for ours, theirs in zip(activations(Network(arrays), image), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-3)
+    return backbone.activations(prepare(image), len(LAYERS))
 
 
 @pytest.mark.usefixtures("bfloat16_convolutions")
 def test_bfloat16_convolutions_give_nearly_the_same_activations() -> None:
-    arrays = tiny_arrays()
     image = picture(48, 64)
-    low = activations(Network(arrays, compute=tf.bfloat16), image)
-    assert [x.dtype for x in low] == [tf.float32] + [tf.bfloat16] * (len(LAYERS) - 1)
-    for ours, exact in zip(low, activations(Network(arrays), image), strict=True):
-        error = tf.norm(tf.cast(ours, tf.float32) - exact) / tf.norm(exact)
-        assert error < 0.03
+    low = tiny_backbone(compute=Compute.BFLOAT16)
+    assert [low.below(index).dtype for index in range(2, len(LAYERS) + 1)] == [tf.bfloat16] * 15
+    assert low.below(1).dtype == tf.float32
+    for ours, exact in zip(activations(low, image), activations(tiny_backbone(), image), strict=True):
+        assert tf.norm(ours - exact) / tf.norm(exact) < 0.03
 
 
 @pytest.mark.parametrize(
@@ -75,11 +86,11 @@ def test_bfloat16_convolutions_give_nearly_the_same_activations() -> None:
 )
 def test_weights_that_are_not_vgg19s_are_refused(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(BackboneError, match=name.split("/")[0]):
-        Network(tiny_arrays() | {name: np.zeros(shape, np.float32)})
+        tiny_backbone(tiny_arrays() | {name: np.zeros(shape, np.float32)})
     missing = tiny_arrays()
     del missing[name]
     with pytest.raises(BackboneError, match=name.split("/")[0]):
-        Network(missing)
+        tiny_backbone(missing)
 
 
 def test_the_gram_matrix_is_the_mean_product_of_channels() -> None:
@@ -88,19 +99,23 @@ def test_the_gram_matrix_is_the_mean_product_of_channels() -> None:
     np.testing.assert_allclose(losses.gram(tf.constant(activation)), expected, rtol=1e-5)
 
 
-def test_the_written_gradients_are_those_of_automatic_differentiation() -> None:
+def test_the_written_derivatives_are_those_of_automatic_differentiation() -> None:
     activation = tf.constant(RNG.normal(0, 2, (1, 5, 7, 4)), tf.float32)
     # A Gram target from a client need not be symmetric.
     gram_target = tf.constant(RNG.normal(0, 2, (4, 4)), tf.float32)
-    target = tf.constant(RNG.normal(0, 2, 5 * 7 * 4), tf.float32)
+    target = tf.constant(RNG.normal(0, 2, (1, 5, 7, 4)), tf.float32)
+    weight = tf.constant(3.0)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(activation)
-        style = losses.mean_square(losses.gram(activation) - gram_target)
-        content = losses.mean_square(losses.content_difference(activation, target))
-    written = losses.style_gradient(activation, losses.gram(activation) - gram_target)
-    np.testing.assert_allclose(written, tape.gradient(style, activation), rtol=1e-4, atol=1e-6)
-    written = losses.content_gradient(losses.content_difference(activation, target))
-    np.testing.assert_allclose(written, tape.gradient(content, activation), rtol=1e-5, atol=1e-7)
+        style = weight * tf.reduce_mean(tf.square(losses.gram(activation) - gram_target))
+        content = weight * tf.reduce_mean(tf.square(activation - target))
+    for term, loss in (
+        (losses.style_term(weight, lambda _: gram_target), style),
+        (losses.content_term(weight, lambda _: target), content),
+    ):
+        found, derivative = term.compute(activation)
+        np.testing.assert_allclose(found, loss, rtol=1e-5)
+        np.testing.assert_allclose(derivative, tape.gradient(loss, activation), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -115,60 +130,63 @@ def test_the_written_gradients_are_those_of_automatic_differentiation() -> None:
 )
 @pytest.mark.parametrize("size", [(40, 52), (37, 51), (16, 16)], ids=str)
 def test_the_whole_gradient_is_that_of_automatic_differentiation(
-    network: Network,
+    backbone: Backbone,
     gradients: Gradients,
+    readings: Readings,
     size: tuple[int, int],
     style: Any,
     content: Any,
     variation: float,
 ) -> None:
     image, other = picture(*size), picture(*size, seed=1)
-    grams, features = gradients.targets(other, style=tf.constant(style), content=tf.constant(content))
+    grams, features = targets(readings, other, style, content)
     objective = Objective(
         style=tf.constant(style),
         content=tf.constant(content),
-        total_variation=tf.constant(variation),
         grams=grams,
         features=features,
-        gram_starts=starts(gram_sizes(network.channels), tf.constant(style)),
-        feature_starts=starts(feature_sizes(network.channels, tf.constant(size)), tf.constant(content)),
+        gram_starts=starts(gram_sizes(backbone.channels), tf.constant(style)),
+        feature_starts=starts(feature_sizes(backbone.channels, tf.constant(size)), tf.constant(content)),
     )
-    found, gradient = gradients.gradient(image, objective)
+    found, gradient = gradients(image, deepest(tf.constant(style + content)), objective)
+    variation_found, smoothing = losses.total_variation(image, tf.constant(variation))
+    gradient += smoothing
 
-    goals = activations(network, other)
+    goals = activations(backbone, other)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(image)
-        ours = activations(network, image)
+        ours = activations(backbone, image)
         style_loss = tf.add_n(
             [
-                w * losses.mean_square(losses.gram(a) - losses.gram(b))
+                w * tf.reduce_mean(tf.square(losses.gram(a) - losses.gram(b)))
                 for w, a, b in zip(style, ours, goals, strict=True)
             ]
         )
         content_loss = tf.add_n(
-            [w * losses.mean_square(a - b) for w, a, b in zip(content, ours, goals, strict=True)]
+            [w * tf.reduce_mean(tf.square(a - b)) for w, a, b in zip(content, ours, goals, strict=True)]
         )
         variation_loss = variation * tf.image.total_variation(image)
         loss = style_loss + content_loss + variation_loss
     expected = tape.gradient(loss, image).numpy()
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
-    np.testing.assert_allclose(found, [style_loss, content_loss, variation_loss], rtol=1e-5)
+    expected_losses = [style_loss, content_loss, variation_loss]
+    np.testing.assert_allclose([*found, variation_found], expected_losses, rtol=1e-5)
 
 
-def test_targets_are_the_wanted_layers_one_after_the_other(network: Network, gradients: Gradients) -> None:
+def test_targets_are_the_wanted_layers_one_after_the_other(backbone: Backbone, readings: Readings) -> None:
     image = picture(33, 47)
     style = layer_weights(block1_conv2=1, block4_conv1=2)
     content = layer_weights(block3_conv1=1, block5_conv2=1)
-    grams, features = gradients.targets(image, style=tf.constant(style), content=tf.constant(content))
-    layers = dict(zip(LAYERS, activations(network, image), strict=True))
+    grams, features = targets(readings, image, style, content)
+    layers = dict(zip(LAYERS, activations(backbone, image), strict=True))
     flat = [tf.reshape(losses.gram(layers[name]), [-1]) for name in ("block1_conv2", "block4_conv1")]
     np.testing.assert_allclose(grams, tf.concat(flat, 0), rtol=1e-5)
     flat = [tf.reshape(layers[name], [-1]) for name in ("block3_conv1", "block5_conv2")]
     np.testing.assert_allclose(features, tf.concat(flat, 0), rtol=1e-5)
-    assert total(gram_sizes(network.channels), tf.constant(style)) == grams.shape[0]
+    assert total(gram_sizes(backbone.channels), tf.constant(style)) == grams.shape[0]
     assert (
-        total(feature_sizes(network.channels, tf.constant([33, 47])), tf.constant(content))
+        total(feature_sizes(backbone.channels, tf.constant([33, 47])), tf.constant(content))
         == features.shape[0]
     )
 

@@ -101,7 +101,7 @@ def directories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]
     for seed in (1, 2):
         module = DeepDream(
             Backbone(ARCHITECTURE, random_arrays(ARCHITECTURE, seed=seed)),
-            dream_models.SETTINGS,
+            dream_models.SUGGESTIONS,
             weights=dream_models.WEIGHTS,
             limits=dream_models.LIMITS,
         )

@@ -31,7 +31,7 @@ from impasto.export.srcnn.presets import PRESETS, Preset
 from impasto.export.srcnn.served import ServedSRCNN
 from impasto.export.srcnn.training import Epoch, Trainer, load_network
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
+EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
 SMALL = replace(PRESETS["residual"], patches=512, epochs=2)
 
 

@@ -1,26 +1,31 @@
-"""The loop: a picture changed step by step so that its loss falls."""
+"""The loop of style transfer: a picture changed step by step so that its loss falls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from impasto.export.transfer.adam import State, update
-from impasto.export.transfer.gradients import Losses
 
-Gradient = Callable[[tf.Tensor], tuple[Losses, tf.Tensor]]
-"""The losses of a picture [H, W, 3] and their gradient."""
+
+class Losses(NamedTuple):
+    """The parts of the loss, float32 [], each times its weight."""
+
+    style: tf.Tensor
+    content: tf.Tensor
+    total_variation: tf.Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
-    """How to optimise.
+class Descent:
+    """The parameters of a descent.
 
     Attributes:
         count: how many steps, int32 [].
-        done: how many there were before, int32 [].
+        done: how many steps there were before, int32 [].
         learning_rate: float32 [].
         mask: the part of its step that each pixel takes; float32 [H, W, 1] or [1, 1, 1].
     """
@@ -31,10 +36,17 @@ class Steps:
     mask: tf.Tensor
 
 
-def optimise(state: State, gradient: Gradient, steps: Steps) -> tuple[State, Losses]:
-    """`count` steps of Adam.
+def descend(
+    state: State, gradient: Callable[[tf.Tensor], tuple[Losses, tf.Tensor]], descent: Descent
+) -> tuple[State, Losses]:
+    """Make `descent.count` steps of Adam.
 
     No variable changes: all that a step leaves is in the loop's own state, so a job may be cut anywhere.
+
+    Args:
+        state: the picture and its moments.
+        gradient: from a picture [H, W, 3] to its losses and the gradient of their sum [H, W, 3].
+        descent: its parameters.
 
     Returns:
         The state, and the losses that the last step saw; zeros if there was none.
@@ -43,16 +55,16 @@ def optimise(state: State, gradient: Gradient, steps: Steps) -> tuple[State, Los
     def body(number: tf.Tensor, state: State, _losses: Losses) -> tuple[tf.Tensor, State, Losses]:
         losses, g = gradient(state.image)
         number = number + 1
-        state = update(state, g, step=number, learning_rate=steps.learning_rate, mask=steps.mask)
+        state = update(state, g, step=number, learning_rate=descent.learning_rate, mask=descent.mask)
         return number, state, losses
 
     picture = tf.TensorShape([None, None, 3])
     scalar = tf.TensorShape([])
-    end = steps.done + steps.count
+    end = descent.done + descent.count
     _, state, losses = tf.while_loop(
         lambda number, *_: number < end,
         body,
-        (steps.done, state, Losses(*[tf.constant(0.0)] * 3)),
+        (descent.done, state, Losses(*[tf.constant(0.0)] * 3)),
         shape_invariants=(scalar, State(picture, picture, picture), Losses(scalar, scalar, scalar)),
         parallel_iterations=1,
     )

@@ -17,7 +17,7 @@ import pytest
 from impasto.export.cli import main
 from impasto.export.repository import ModelRepository
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
+EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
 COMMAND = [sys.executable, "-c", "from impasto.export.cli import main; main()", "srcnn"]
 
 

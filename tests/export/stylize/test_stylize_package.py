@@ -19,7 +19,7 @@ from impasto.export.stylize.package import PAINTER, PREDICTOR, WHEEL, load_packa
 from impasto.export.stylize.source import SourceError, Stylizer
 from oracles.float_onnx import FloatOnnx
 
-PHOTOS = Path(__file__).resolve().parents[2] / "examples" / "photos"
+PHOTOS = Path(__file__).resolve().parents[3] / "examples" / "photos"
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from toys.dream_calls import Predict
 IMAGE = pixels(40, 52)
 STATE = np.zeros((40, 52, 3), np.float32)
 MOST_STEPS = dream_models.LIMITS.maximum_steps
+RESULT = "height and width must be 1 pixel or more, and their product at most 40000"
 NAN = float("nan")
 INFINITE = float("inf")
 
@@ -132,16 +133,16 @@ def test_sizes_out_of_range_are_refused(predict: Predict) -> None:
         assert "8 pixels or more" in refusal(predict, "open", image=IMAGE, size=size)
     assert "size: at most 40000 pixels" in refusal(predict, "open", image=IMAGE, size=[2**31 - 1, 2**31 - 1])
     for size in ([0, 40], [-5, 40]):
-        assert "size must be 1 pixel or more" in refusal(predict, "close", state=STATE, size=size)
-    assert "size: at most 40000 pixels" in refusal(predict, "close", state=STATE, size=[201, 200])
-    assert "size: at most 40000 pixels" in refusal(
+        assert f"size: {RESULT}" in refusal(predict, "close", state=STATE, size=size)
+    assert f"size: {RESULT}" in refusal(predict, "close", state=STATE, size=[201, 200])
+    assert f"size: {RESULT}" in refusal(
         predict, "serving_default", image=np.zeros((201, 200, 3)), octaves=[-2], steps=1
     )
 
 
 def test_a_picture_without_a_pixel_is_refused(predict: Predict) -> None:
     assert "at least one pixel" in refusal(predict, "open", image=np.zeros((0, 5, 3)), size=[40, 40])
-    assert "size must be 1 pixel" in refusal(predict, "serving_default", image=np.zeros((0, 5, 3)), steps=1)
+    assert f"size: {RESULT}" in refusal(predict, "serving_default", image=np.zeros((0, 5, 3)), steps=1)
     assert "at least one pixel" in refusal(predict, "close", state=np.zeros((5, 0, 3)), size=[40, 40])
 
 

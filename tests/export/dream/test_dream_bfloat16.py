@@ -27,9 +27,9 @@ from impasto.export.backbones import (
 )
 from impasto.export.backbones.random import random_arrays
 from impasto.export.compute import Compute
+from impasto.export.dream.limits import SUGGESTIONS
 from impasto.export.dream.publish import publish
 from impasto.export.dream.served import DeepDream
-from impasto.export.dream.settings import SETTINGS
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server, save
 from impasto.export.stateless import assert_stateless
@@ -109,7 +109,7 @@ def _served_change(compute: Compute, directory: Path) -> Any:
     """What a step of the small network changes when a server runs it, computing in `compute`."""
     module = DeepDream(
         Backbone(ARCHITECTURE, random_arrays(ARCHITECTURE, seed=1), compute=compute),
-        dream_models.SETTINGS,
+        dream_models.SUGGESTIONS,
         weights=dream_models.WEIGHTS,
         limits=dream_models.LIMITS,
     )
@@ -146,7 +146,7 @@ def test_a_step_of_vgg19_is_the_usual_recipes_to_a_fifth_of_a_grey_level() -> No
     expected, loss = oracle.ascend(tf.constant(x), 1, 0.01)
     backbone = Backbone(VGG19, arrays, compute=Compute.BFLOAT16_BACKWARD)
     # The served function itself; the small network shows that a server runs it as it is.
-    functions = DeepDream(backbone, SETTINGS["vgg19"], weights=dream_models.WEIGHTS).functions
+    functions = DeepDream(backbone, SUGGESTIONS["vgg19"], weights=dream_models.WEIGHTS).functions
     chosen = tf.constant([float(layer in layers) for layer in VGG19.layers])
     found = functions["ascend"](state=tf.constant(x), steps=tf.constant(1), layer_weights=chosen)
     assert np.abs(expected - x).max() > 10 * GREY_LEVEL

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from images.pictures import pixels
-from impasto.export.dream.settings import SETTINGS
+from impasto.export.dream.limits import SUGGESTIONS
 from impasto.export.stateless import assert_stateless
 from toys import dream_models
 from toys.dream_calls import Predict
@@ -163,6 +163,6 @@ def test_the_saved_model_changes_no_variable_and_holds_the_weights_once(dream_re
 def test_every_backbones_settings_name_its_own_layers() -> None:
     from impasto.export.backbones import BACKBONES
 
-    assert SETTINGS.keys() == BACKBONES.keys()
-    for name, settings in SETTINGS.items():
-        assert settings.layers.keys() <= set(BACKBONES[name].layers)
+    assert SUGGESTIONS.keys() == BACKBONES.keys()
+    for name, suggestions in SUGGESTIONS.items():
+        assert suggestions.layers.keys() <= set(BACKBONES[name].layers)
