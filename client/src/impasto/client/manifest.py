@@ -26,7 +26,7 @@ class ManifestError(ImpastoError, ValueError):
 
 @dataclass(frozen=True)
 class FileRecord:
-    """What a file of a version must be: its SHA-256 in lower-case hexadecimal and its size in bytes."""
+    """A file of a version as it must be: its SHA-256 in lower-case hexadecimal and its size in bytes."""
 
     sha256: str
     size: int
@@ -61,7 +61,7 @@ def installed(distribution: str) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a version is.
+    """The description of a version.
 
     An exporter fills in what it knows and leaves `files` out: publishing hashes them.
 

@@ -37,7 +37,7 @@ class TensorSpec:
 
     @property
     def required(self) -> bool:
-        """Whether a request must carry this input."""
+        """True if a request must carry this input."""
         return self.default is None
 
 

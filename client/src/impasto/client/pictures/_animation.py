@@ -149,7 +149,7 @@ def _check_frames(file: Opened, name: str, max_pixels: int) -> None:
 
 
 def _plays(file: Opened) -> int:
-    """How many times the file asks to be shown; a GIF counts the repetitions after the first time."""
+    """The number of times that the file asks to be shown; a GIF counts the repetitions after the first time."""
     loop = file.image.info.get("loop")
     if file.kind == "GIF":
         return 1 if not isinstance(loop, int) else loop + 1 if loop else 0

@@ -137,7 +137,7 @@ def _make_room(image: Image.Image, max_pixels: int) -> None:
 
 
 def is_animated(image: Image.Image) -> bool:
-    """Whether the image is an APNG, whose frames Pillow lays over each other in 8 bits."""
+    """Tell whether the image is an APNG, whose frames Pillow lays over each other in 8 bits."""
     return image.format == "PNG" and getattr(image, "n_frames", 1) > 1
 
 
@@ -235,7 +235,7 @@ def _open(data: bytes, name: str) -> tuple[str, ImageFile.ImageFile]:
 
 
 def _accepts(kind: str, start: bytes) -> bool | str:
-    """Whether a reader takes data that starts like this; words if it would, were it built with its decoder."""
+    """Tell whether a reader takes data that starts like this; words if it would, were it built with its decoder."""
     accepts = Image.OPEN[kind][1]
     try:
         accepted = True if accepts is None else accepts(start)

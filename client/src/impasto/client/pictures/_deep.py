@@ -28,7 +28,7 @@ _SWAPPED: Final = {
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether an image that is not decoded yet has colours, or gray with alpha, of 16 bits a channel."""
+    """Tell whether an image that is not decoded yet has colours, or gray with alpha, of 16 bits a channel."""
     layouts = [_layout(tile) for tile in getattr(image, "tile", ())]
     # Premultiplied colours are divided by their alpha on the way, each byte on its own.
     return bool(layouts) and all(

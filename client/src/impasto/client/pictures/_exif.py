@@ -143,7 +143,7 @@ def _sound_tags(
 
 
 def _is_blank(value: Any) -> bool:
-    """Whether an entry is empty, as cameras leave those that nobody filled in."""
+    """Tell whether an entry is empty, as cameras leave those that nobody filled in."""
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     return isinstance(text, str) and not text.strip("\0 ")
 

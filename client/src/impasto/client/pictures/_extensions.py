@@ -75,7 +75,7 @@ _LATER: Final[Mapping[str, str]] = MappingProxyType({".avif": "AVIF", ".avifs": 
 
 @dataclass(frozen=True)
 class NamedPicture:
-    """What a file's name says of it.
+    """The kind of file that a name stands for.
 
     Attributes:
         readable: whether pictures of this extension can be read here.

@@ -1,4 +1,4 @@
-"""What a picture carries along beside its pixels: its colour profile, its resolution and its EXIF data."""
+"""The data that a picture carries along beside its pixels: its colour profile, its resolution and its EXIF data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SPACES: Final[Mapping[str, bytes]] = {
 
 
 def carried(image: Image.Image, mode: str, exif: Image.Exif | None, notes: Notes) -> dict[str, Any]:
-    """What of an image is worth carrying, validated: `icc_profile`, `dpi` and `exif`, as far as present.
+    """Return what of an image is worth carrying, validated: `icc_profile`, `dpi` and `exif`, as far as present.
 
     Args:
         image: has them in its info.

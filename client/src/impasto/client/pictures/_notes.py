@@ -17,7 +17,7 @@ class PictureWarning(UserWarning):
 
 
 class Notes:
-    """What there is to say about one picture.
+    """The notes about one picture.
 
     Args:
         name: what the messages call it.

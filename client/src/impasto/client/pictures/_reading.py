@@ -78,7 +78,7 @@ def read_picture(source: ImageSource, *, max_pixels: int = MAX_PIXELS, frame: in
 
 
 def name_of(source: object) -> str:
-    """What messages call a source.
+    """Return the name that messages give a source.
 
     Raises:
         TypeError: it is no ImageSource.

@@ -15,7 +15,7 @@ _ANNOUNCED: Final = {b"EXIF": 0x08, b"XMP ": 0x04}
 
 
 def is_webp(data: bytes) -> bool:
-    """Whether the data begins as a WebP file does."""
+    """Tell whether the data begins as a WebP file does."""
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 

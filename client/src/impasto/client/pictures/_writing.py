@@ -132,7 +132,7 @@ def _check_suffix(suffix: str, place: str = "") -> None:
 
 
 def _mode(path: Path) -> int | None:
-    """What kind of file is there, and its permissions; None if nothing is."""
+    """Return the kind of file that is there, and its permissions; None if nothing is."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
