@@ -21,11 +21,11 @@ def output(
     """The output called `name`.
 
     Args:
-        outputs: the answer.
-        name: of the output.
-        dtype: what it must be; `object` for strings.
-        shape: likewise, None where any size will do.
-        model: for the message.
+        outputs: the model's outputs.
+        name: the name of the one that is wanted.
+        dtype: the dtype that it must have; `object` for strings.
+        shape: the shape that it must have, None where any size will do.
+        model: the model's name, for the message.
 
     Raises:
         DecodeError: it is missing, or not of this dtype and shape.

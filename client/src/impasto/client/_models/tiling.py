@@ -49,7 +49,7 @@ def plan(height: int, width: int, *, tile: int, overlap: int) -> tuple[Tile, ...
 
     Args:
         height: of the picture, in pixels, at least 1.
-        width: likewise.
+        width: the width of the picture, in pixels.
         tile: the side of the square tiles, in pixels; a shorter picture is sent in its full height or width.
         overlap: the reach of the network to each side, in pixels.
 
