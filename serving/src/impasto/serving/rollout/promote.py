@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from impasto.client import ImpastoError, addresses
+from impasto.client import ImpastoError
+from impasto.client.settings import addresses
 from impasto.serving.errors import ConfigError, FileChangedError, LocalServerError, RolloutError
 from impasto.serving.model_config import models_of
 from impasto.serving.rollout.checks import RolloutChecks, VersionChecks
