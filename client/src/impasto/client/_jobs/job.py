@@ -143,7 +143,7 @@ def _object(value: Any, *, of: str) -> dict[str, Any]:
 def _refuse_unknown(given: Mapping[str, Any], known: Mapping[str, object], *, of: str) -> None:
     for name in given:
         if name not in known:
-            raise InvalidInput(f"{name!r} is no field of {of}; there are {', '.join(known)}")
+            raise InvalidInput(f"{name!r} is not a field of {of}; its fields are {', '.join(known)}")
 
 
 def _same(one: Any, other: Any) -> bool:
