@@ -169,7 +169,7 @@ def test_json_tells_the_kind_of_job_and_every_field() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ({"image": "a.png", "step": 3}, r"'step' is no field of Dream; there are image, layers, octaves"),
+        ({"image": "a.png", "step": 3}, r"'step' is not a field of Dream; its fields are image, layers, octaves"),
         ({"steps": 3}, "image is missing; a Dream must have it"),
         ({"image": "a.png", "job": "Upscale"}, "job is 'Upscale'; it must be 'Dream', or left out"),
         ({"image": "a.png", "steps": "3"}, "steps is '3'; it must be a whole number"),
@@ -180,7 +180,7 @@ def test_json_tells_the_kind_of_job_and_every_field() -> None:
         ({"image": ["a.png"]}, "image is a list; it must be a path"),
         ({"image": "a.png", "model": 7}, "model is read from an object with its fields, not from 7"),
         ({"image": "a.png", "model": {"label": "x"}}, "model is empty"),
-        ({"image": "a.png", "model": {"name": "m", "tag": "x"}}, "'tag' is no field of model"),
+        ({"image": "a.png", "model": {"name": "m", "tag": "x"}}, "'tag' is not a field of model"),
         ({"image": "a.png", "model": {"name": "m", "version": "1"}}, "version is '1'; it must be a whole"),
         ("a.png", "Dream is read from an object with its fields, not from 'a.png'"),
     ],
