@@ -105,7 +105,7 @@ class Stylize(Job[Image.Image, Progress]):
     """
 
     kind: ClassVar[CallKind] = "stylize"
-    pictures: ClassVar = ("content",)
+    pictures: ClassVar[tuple[str, ...]] = ("content",)
 
     content: ImageSource
     style: StyleSource | Sequence[StyleSource]

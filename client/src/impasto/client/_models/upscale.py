@@ -56,7 +56,7 @@ class Upscale(Job[Image.Image, Progress]):
     """
 
     kind: ClassVar[CallKind] = "upscale"
-    pictures: ClassVar = ("image",)
+    pictures: ClassVar[tuple[str, ...]] = ("image",)
 
     image: ImageSource
     _: KW_ONLY

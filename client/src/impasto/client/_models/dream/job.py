@@ -68,7 +68,7 @@ class Dream(LongJob[DreamProgress]):
     """
 
     kind: ClassVar[CallKind] = "dream"
-    pictures: ClassVar = ("image", "guide")
+    pictures: ClassVar[tuple[str, ...]] = ("image", "guide")
 
     image: ImageSource
     _: KW_ONLY

@@ -94,7 +94,7 @@ class Transfer(LongJob[TransferProgress]):
     """
 
     kind: ClassVar[CallKind] = "transfer"
-    pictures: ClassVar = ("content", "start", "mask")
+    pictures: ClassVar[tuple[str, ...]] = ("content", "start", "mask")
 
     content: ImageSource
     style: ImageSource | Sequence[ImageSource]
