@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import aclosing
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
 
 from numpy.typing import NDArray
 from PIL import Image
@@ -149,13 +149,13 @@ class AsyncClient:
             async for outcome in outcomes:
                 yield outcome
 
-    upscale = runs(models.Upscale)
-    stylize = runs(models.Stylize)
-    style_vector = runs(models.EncodeStyle)
-    dream = runs(models.Dream)
-    describe_dream = runs(models.DescribeDream)
-    transfer = runs(models.Transfer)
-    describe_transfer = runs(models.DescribeTransfer)
+    upscale: Final = runs(models.Upscale)
+    stylize: Final = runs(models.Stylize)
+    style_vector: Final = runs(models.EncodeStyle)
+    dream: Final = runs(models.Dream)
+    describe_dream: Final = runs(models.DescribeDream)
+    transfer: Final = runs(models.Transfer)
+    describe_transfer: Final = runs(models.DescribeTransfer)
 
     async def predict(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from numpy.typing import NDArray
 from PIL import Image
@@ -201,13 +201,13 @@ class Client:
             finally:
                 loop.finish(_end(outcomes, client))
 
-    upscale = runs(models.Upscale)
-    stylize = runs(models.Stylize)
-    style_vector = runs(models.EncodeStyle)
-    dream = runs(models.Dream)
-    describe_dream = runs(models.DescribeDream)
-    transfer = runs(models.Transfer)
-    describe_transfer = runs(models.DescribeTransfer)
+    upscale: Final = runs(models.Upscale)
+    stylize: Final = runs(models.Stylize)
+    style_vector: Final = runs(models.EncodeStyle)
+    dream: Final = runs(models.Dream)
+    describe_dream: Final = runs(models.DescribeDream)
+    transfer: Final = runs(models.Transfer)
+    describe_transfer: Final = runs(models.DescribeTransfer)
 
     def predict(
         self,
