@@ -11,18 +11,17 @@ from typing import Any, Final
 
 import click
 
+from impasto.client import ImpastoError, PictureWarning
 from impasto.client.cli import exit_codes
-from impasto.client.cli.streams import ReaderGone, give_up_output, note, replace_closed
+from impasto.client.cli.output import ReaderGone, give_up_output, note, replace_closed
 from impasto.client.errors import (
     CallError,
     DeadlineExceeded,
-    ImpastoError,
     ServerUnavailable,
     SettingsError,
     TlsError,
     UnknownFormat,
 )
-from impasto.client.pictures import PictureWarning
 
 __all__ = ["impasto", "run"]
 

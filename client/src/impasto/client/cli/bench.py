@@ -9,15 +9,12 @@ from typing import Any, Final
 
 import click
 
-from impasto.client.async_client import AsyncClient
+from impasto.client import AsyncClient, State
 from impasto.client.cli import exit_codes
 from impasto.client.cli.measuring import Figures, measure
-from impasto.client.cli.numbers import Number
-from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json, print_table
-from impasto.client.cli.streams import note
+from impasto.client.cli.options import Common, Number, common_options
+from impasto.client.cli.output import note, print_json, print_table
 from impasto.client.errors import ModelNotFound
-from impasto.client.metadata import State
 from impasto.client.signatures import MODELS
 
 _HEADER: Final = (

@@ -7,7 +7,7 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from impasto.client.cli.streams import print_line
+from impasto.client.cli.output import print_line
 
 _VARIABLE: Final = "_IMPASTO_COMPLETE"
 _PROGRAM: Final = "impasto"

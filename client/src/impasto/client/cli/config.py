@@ -9,10 +9,9 @@ from typing import Any, Final, cast
 
 import click
 
+from impasto.client import Settings
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json, print_table
-from impasto.client.cli.streams import print_line
-from impasto.client.settings import Settings
+from impasto.client.cli.output import print_json, print_line, print_table
 from impasto.client.settings.forms import Setting
 from impasto.client.settings.sources import Given, config_file, fields, own_file
 from impasto.client.settings.values import SETTINGS, value_of

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from impasto.client.async_client import AsyncClient
+from impasto.client import AsyncClient
 from impasto.client.errors import CallError, ServerOverloaded
 from impasto.client.settings import CallKind
 from impasto.client.signatures import DREAM, SRCNN, STYLE_SIDE, STYLIZE, TRANSFER

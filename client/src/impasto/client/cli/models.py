@@ -7,15 +7,12 @@ from typing import Any
 
 import click
 
+from impasto.client import Client, ModelMetadata, TensorInfo
 from impasto.client.cli import exit_codes
-from impasto.client.cli.descriptions import show_description, show_headline
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json, print_table
+from impasto.client.cli.output import note, print_json, print_line, print_table
 from impasto.client.cli.replicas import Asked, ask_each
-from impasto.client.cli.served import Served, served
-from impasto.client.cli.streams import note, print_line
-from impasto.client.client import Client
-from impasto.client.metadata import ModelMetadata, TensorInfo
+from impasto.client.cli.served import Served, served, show_description, show_headline
 from impasto.client.signatures import MODELS
 
 Answer = Mapping[str, Served]

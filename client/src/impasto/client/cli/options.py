@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
-from impasto.client.cli.numbers import Number
-from impasto.client.cli.waits import Waits
-from impasto.client.client import Client
-from impasto.client.settings import Settings
+from impasto.client import Client, Settings
+from impasto.client.cli.bars import Waits
 from impasto.client.settings.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
 from impasto.client.settings.sources import Given, Layer, ambient, fields, from_environment, merged
 from impasto.client.settings.values import BY_NAME
+
+
+class Number(click.FloatRange):
+    """A number in a range. Unlike click's own it refuses nan, which compares as in every range."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """As click's types do. BadParameter if it is no number of the range."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
 
 _Values = Mapping[str, object]
 

@@ -11,9 +11,8 @@ from typing import Final
 
 import click
 
-from impasto.client.cli.inputs import real, refuse_inputs
+from impasto.client.cli.files import Pipe, Place, is_folder, real, refuse_inputs
 from impasto.client.cli.picture_options import Results
-from impasto.client.cli.places import Pipe, Place, is_folder
 from impasto.client.errors import UnwritableOutput
 from impasto.client.pictures import WRITABLE
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import click
 from PIL import Image
 
-from impasto.client._jobs import LongProgress
+from impasto.client import LongProgress, write_picture
 from impasto.client.cli import exit_codes
-from impasto.client.cli.inputs import real, refuse_inputs
-from impasto.client.cli.job_bar import JobBar
-from impasto.client.cli.kept import KeptPictures
+from impasto.client.cli.bars import JobBar
+from impasto.client.cli.files import Pipe, Place, check_result, real, refuse_inputs, write_result
 from impasto.client.cli.options import Common
-from impasto.client.cli.output import print_json
-from impasto.client.cli.pipes import check_result, write_result
-from impasto.client.cli.places import Pipe, Place
-from impasto.client.cli.streams import note, print_path
-from impasto.client.errors import CallError, OutputError
+from impasto.client.cli.output import note, print_json, print_path
+from impasto.client.errors import CallError, OutputError, OutputExists
 
 ProgressT = TypeVar("ProgressT", bound=LongProgress)
 
@@ -166,3 +163,47 @@ def _check_checkpoint(checkpoint: Path, read: Iterable[Place], output: Place) ->
     refuse_inputs([checkpoint], read, what="the checkpoint", option="--checkpoint")
     if isinstance(output, Path) and real(checkpoint) == real(output):
         raise click.UsageError(f"--checkpoint {checkpoint} is where the result goes; choose another file")
+
+
+_DIGITS: Final = 5
+
+
+class KeptPictures:
+    """Writes `name-00040.png` beside `name.png`, with the number of steps done.
+
+    Args:
+        output: the result's file.
+        every: how many steps apart, at least 1.
+        overwrite: replace pictures that are there.
+        inputs: what the job reads, which is never replaced.
+
+    Raises:
+        click.ClickException: one of `inputs` has the name of such a picture.
+        OutputExists: there are such pictures already.
+    """
+
+    def __init__(self, output: Path, *, every: int, overwrite: bool, inputs: Iterable[Place]) -> None:
+        self.written: list[Path] = []
+        self._output = output
+        self._every = every
+        self._last = 0
+        self._pattern = re.compile(rf"{re.escape(output.stem)}-(\d{{{_DIGITS},}}){re.escape(output.suffix)}")
+        there = sorted(path for path in output.parent.iterdir() if self._pattern.fullmatch(path.name))
+        refuse_inputs([path for path in there if self.will_be(path)], inputs, what="a picture on the way")
+        if there and not overwrite:
+            raise OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
+
+    def will_be(self, path: Path) -> bool:
+        """Whether a picture on the way is going to this file, if the job gets so far."""
+        match = self._pattern.fullmatch(path.name)
+        beside = real(path.parent) == real(self._output.parent)
+        return beside and match is not None and int(match[1]) % self._every == 0
+
+    def offer(self, steps: int, picture: Callable[[], Image.Image]) -> None:
+        """Write `picture()` if `steps` is a multiple of `every` that was not written yet. Raises OutputError."""
+        if steps == self._last or steps % self._every:
+            return
+        path = self._output.with_name(f"{self._output.stem}-{steps:0{_DIGITS}}{self._output.suffix}")
+        write_picture(path, picture(), overwrite=True)  # what was there was refused before the work
+        self.written.append(path)
+        self._last = steps

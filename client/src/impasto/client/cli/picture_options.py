@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
-from impasto.client.cli.places import Place, place
-from impasto.client.model import Model
-from impasto.client.pictures import MAX_PIXELS
+from impasto.client import MAX_PIXELS, Model
+from impasto.client.cli.files import Place, is_folder, place
 
 
 @dataclass(frozen=True)
@@ -107,3 +109,60 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
         return wrapped
 
     return decorate
+
+
+def long_job_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --every and --checkpoint."""
+    every = click.option(
+        "--every",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Of one picture: keep it after every N steps in all, as OUT with the number in its name.",
+    )
+    checkpoint = click.option(
+        "--checkpoint",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Of one picture: keep in FILE how far it is. If it is there, go on from it; OUT may be replaced then. It "
+        "is deleted when OUT is written.",
+    )
+    return every(checkpoint(command))
+
+
+def refuse_for_several(*, every: int | None, checkpoint: Path | None) -> None:
+    """UsageError if what is for one picture is asked of several, or of what may be skipped."""
+    for option, value in (("--every", every), ("--checkpoint", checkpoint)):
+        if value is not None:
+            raise click.UsageError(
+                f"{option} is for one picture and goes without --resume, which is for several"
+            )
+
+
+def one_file(inputs: Sequence[Place], *, option: str) -> Path:
+    """The one input, a file. UsageError, which names `option`, if there are several or it is a folder or pipe."""
+    first = inputs[0]
+    if len(inputs) > 1 or not isinstance(first, Path) or is_folder(first):
+        raise click.UsageError(f"{option} is for one picture in a file")
+    return first
+
+
+def layers(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> list[tuple[str, float]] | None:
+    """An option's `mixed3,mixed5=0.5` as pairs of name and weight."""
+    if value is None:
+        return None
+    pairs: list[tuple[str, float]] = []
+    for entry in value.split(","):
+        name, equals, weight = (part.strip() for part in entry.partition("="))
+        if not name:
+            raise click.BadParameter(f"{value!r} is not a list such as mixed3,mixed5=0.5")
+        pairs.append((name, _weight(weight, name) if equals else 1.0))
+    return pairs
+
+
+def _weight(text: str, name: str) -> float:
+    with contextlib.suppress(ValueError):
+        if math.isfinite(weight := float(text)):
+            return weight
+    raise click.BadParameter(f"{text!r}, the weight of {name}, is not a number")

@@ -9,9 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from impasto.client.client import Client
+from impasto.client import Client, Settings
 from impasto.client.errors import CallError
-from impasto.client.settings import Settings
 from impasto.client.settings.addresses import endpoints, join
 
 AnswerT = TypeVar("AnswerT")

@@ -11,23 +11,25 @@ from typing import Any, Final
 import click
 from PIL import Image
 
-from impasto.client._jobs import CONCURRENCY, Progress
-from impasto.client._models.styles import StyleSource
-from impasto.client._models.stylize import MAX_SIDE, Stylize
-from impasto.client.async_client import AsyncClient
-from impasto.client.cli.batch import Work, run_batch
-from impasto.client.cli.inputs import real
-from impasto.client.cli.lookup import look_up
-from impasto.client.cli.numbers import Number
-from impasto.client.cli.options import Common, common_options
+from impasto.client import (
+    CONCURRENCY,
+    AsyncClient,
+    Client,
+    ImageSource,
+    Model,
+    Progress,
+    StyleSource,
+    Stylize,
+    read_picture,
+)
+from impasto.client._models.stylize import MAX_SIDE
+from impasto.client.cli.files import Place, is_folder, real
+from impasto.client.cli.options import Common, Number, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Results, picture_options
-from impasto.client.cli.places import Place, is_folder
+from impasto.client.cli.runner import Work, look_up, run_batch
 from impasto.client.cli.sheet import Panel, contact_sheet
-from impasto.client.client import Client
 from impasto.client.errors import InvalidInput
-from impasto.client.model import Model
-from impasto.client.pictures import ImageSource, read_picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
 
 _SHEET_WIDTH: Final = 384

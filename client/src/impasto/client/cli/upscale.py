@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import click
 
-from impasto.client._jobs import CONCURRENCY
-from impasto.client._models.upscale import LEAST_TILE, TILE, Upscale
-from impasto.client.cli.batch import run_batch, running
-from impasto.client.cli.lookup import look_up
+from impasto.client import CONCURRENCY, Model, Upscale
+from impasto.client._models.upscale import LEAST_TILE, TILE
+from impasto.client.cli.files import Place
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Results, picture_options
-from impasto.client.cli.places import Place
-from impasto.client.model import Model
+from impasto.client.cli.runner import look_up, run_batch, running
 from impasto.client.signatures import SRCNN
 
 

@@ -12,21 +12,19 @@ from typing import Any, Final
 
 from PIL import Image
 
-from impasto.client._jobs import Job, Progress
+from impasto.client import AsyncClient, Client, ImageSource, ImpastoError, Job, Model, ModelMetadata, Progress
 from impasto.client._transport.asynchronous import in_thread
-from impasto.client.async_client import AsyncClient
+from impasto.client._transport.patience import Patience, Wait
 from impasto.client.cli import exit_codes
+from impasto.client.cli.bars import Display
+from impasto.client.cli.files import Pipe, check_result, name_of, read_input, write_result
 from impasto.client.cli.options import Common
-from impasto.client.cli.output import Display, print_json
+from impasto.client.cli.output import print_json
 from impasto.client.cli.pairs import Pair, Plan
 from impasto.client.cli.picture_options import Results
-from impasto.client.cli.pipes import check_result, name_of, read_input, write_result
-from impasto.client.cli.places import Pipe
-from impasto.client.client import Client
 from impasto.client.errors import (
     CallError,
     CallUnsupported,
-    ImpastoError,
     ModelNotFound,
     NotBatchable,
     PermissionDenied,
@@ -34,7 +32,6 @@ from impasto.client.errors import (
     TlsError,
     Unauthenticated,
 )
-from impasto.client.pictures import ImageSource
 
 Work = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture and reports how far it is."""
@@ -211,3 +208,19 @@ def _message(pair: Pair, error: Exception) -> str:
         return str(error)  # a picture's own errors name the file
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return f"{name_of(pair.source)}: {reason}"
+
+
+def look_up(client: Client, model: Model) -> ModelMetadata:
+    """Return the model's metadata, also from a server that is overloaded: pictures wait for it, and so does this.
+
+    A wrong address, model, version or label is better said before the work than at every picture.
+
+    Raises:
+        CallError: at once if the server does not answer, or has no such model.
+    """
+    with Wait(Patience(client.settings.patience)) as wait:
+        while True:
+            try:
+                return client.metadata(model)
+            except CallError as error:
+                time.sleep(wait.pause_after(error))

@@ -12,23 +12,24 @@ from typing import Any, Final
 import click
 from PIL import Image
 
-from impasto.client._models.dream.job import Dream
-from impasto.client._models.dream.progress import DreamProgress
-from impasto.client._models.dream.zoom import zoom_in
+from impasto.client import (
+    Client,
+    Dream,
+    DreamProgress,
+    ImageSource,
+    Model,
+    write_animation,
+    write_picture,
+    zoom_in,
+)
 from impasto.client.cli import exit_codes
-from impasto.client.cli.inputs import refuse_inputs
-from impasto.client.cli.job_bar import JobBar
-from impasto.client.cli.long_jobs import one_file
+from impasto.client.cli.bars import JobBar, Waits
+from impasto.client.cli.files import Pipe, Place, refuse_inputs
 from impasto.client.cli.options import Common
-from impasto.client.cli.output import print_json
-from impasto.client.cli.picture_options import Results
-from impasto.client.cli.places import Pipe, Place
-from impasto.client.cli.streams import note, print_path
-from impasto.client.cli.waits import Waits
-from impasto.client.client import Client
+from impasto.client.cli.output import note, print_json, print_path
+from impasto.client.cli.picture_options import Results, one_file
 from impasto.client.errors import CallError, OutputExists, UnwritableOutput
-from impasto.client.model import Model
-from impasto.client.pictures import ImageSource, to_frame, write_animation, write_picture
+from impasto.client.pictures import to_frame
 
 FRAME_NAME: Final = "frame-%05d.png"
 """In a folder; counted from 1. FFmpeg understands it."""
