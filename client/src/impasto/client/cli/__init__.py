@@ -14,29 +14,8 @@ import click
 from impasto.client import ImpastoError, PictureWarning
 from impasto.client.cli import exit_codes
 from impasto.client.cli.output import ReaderGone, give_up_output, note, replace_closed
-from impasto.client.errors import (
-    CallError,
-    DeadlineExceeded,
-    ServerUnavailable,
-    SettingsError,
-    TlsError,
-    UnknownFormat,
-)
 
 __all__ = ["impasto", "run"]
-
-EPILOG = """
-\b
-Exit codes:
-  0    everything was done
-  1    some pictures failed; the others are done
-  2    the command line is wrong, or there is nothing to do
-  3    the server cannot be reached, or does not answer in time
-  4    the model is not there, or the server refused the call
-  130  interrupted by Ctrl-C
-  141  whoever read the results went away
-"""
-
 
 _COMMANDS: Final = (
     "upscale",
@@ -67,7 +46,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog=EPILOG,
+    epilog=exit_codes.TABLE,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="impasto-client", prog_name="impasto")
@@ -99,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
         return exit_codes.INTERRUPTED
     except ImpastoError as error:
         note(f"impasto: {error}")
-        return _code_of(error)
+        return exit_codes.of(error)
     except ReaderGone:
         return exit_codes.READER_GONE
     except OSError as error:
@@ -126,14 +105,6 @@ def _noted_warnings() -> Generator[None, None, None]:
 
         warnings.showwarning = show
         yield
-
-
-def _code_of(error: ImpastoError) -> int:
-    if isinstance(error, ServerUnavailable | TlsError | DeadlineExceeded):
-        return exit_codes.UNREACHABLE
-    if isinstance(error, CallError):
-        return exit_codes.REFUSED
-    return exit_codes.USAGE if isinstance(error, SettingsError | UnknownFormat) else exit_codes.FAILED
 
 
 def _words(error: OSError) -> str:

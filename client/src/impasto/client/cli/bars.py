@@ -1,4 +1,4 @@
-"""The sign that a job waits for its server: a line below the bar, or lines where there is no terminal."""
+"""Signs of progress on standard error: bars where it is a terminal, and words while a job waits for its server."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from impasto.client import Progress, Waiting
 from impasto.client.cli.output import note, print_path
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as ProgressBar
-    from rich.progress import ProgressColumn
+    from rich import progress as rich_progress
     from typing_extensions import Self
 
 
@@ -67,25 +66,14 @@ def _longer(one: Waiting | None, other: Waiting | None) -> Waiting | None:
     return min(one, other, key=lambda waiting: waiting.since)
 
 
-class Display:
-    """Progress over some pictures, drawn only where standard error is a terminal, with messages above it.
+class _Bars:
+    """Bars that are drawn while the block runs, and only where standard error is a terminal."""
 
-    Pictures may be shown from several threads.
-
-    Args:
-        quiet: draw nothing; messages and results are still written.
-        waits: shown below.
-        pictures: how many there will be; a bar counts them if there are several.
-        behind: how many of them need no work.
-    """
-
-    def __init__(self, *, quiet: bool, waits: Waits, pictures: int, behind: int = 0) -> None:
+    def __init__(
+        self, columns: Callable[[], Sequence[rich_progress.ProgressColumn]], *, quiet: bool, waits: Waits
+    ) -> None:
         self._waits = waits
-        self._bar = None if quiet else terminal_bar(_picture_columns, waits)
-        if self._bar is not None:
-            self._all = self._bar.add_task(
-                "all", total=pictures, completed=behind, unit="pictures", visible=pictures > 1
-            )
+        self._bar = None if quiet else _terminal_bar(columns, waits)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -100,14 +88,53 @@ class Display:
             self._waits.drawn = False
             self._bar.stop()
 
+
+class JobBar(_Bars):
+    """A bar for one long job, with words about where it is. Messages are for after its end.
+
+    Args:
+        quiet: draw nothing.
+        waits: shown below.
+    """
+
+    def __init__(self, *, quiet: bool, waits: Waits) -> None:
+        super().__init__(_job_columns, quiet=quiet, waits=waits)
+        if self._bar is not None:
+            self._task = self._bar.add_task("job", total=1.0, words="")
+
+    def show(self, fraction: float, words: str) -> None:
+        """Draw the bar at `fraction`, 0 to 1, with `words` behind it."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=fraction, words=words)
+
+
+class PictureBars(_Bars):
+    """Bars for some pictures, which may be shown from several threads, with messages above them.
+
+    Args:
+        quiet: draw nothing; messages and results are still written.
+        waits: shown below.
+        pictures: how many there will be; a bar counts them if there are several.
+        behind: how many of them need no work.
+        unit: what a picture's progress counts, in the plural.
+    """
+
+    def __init__(self, *, quiet: bool, waits: Waits, pictures: int, behind: int, unit: str) -> None:
+        super().__init__(_picture_columns, quiet=quiet, waits=waits)
+        self._unit = unit
+        if self._bar is not None:
+            self._all = self._bar.add_task(
+                "all", total=pictures, completed=behind, unit="pictures", visible=pictures > 1
+            )
+
     @contextmanager
-    def picture(self, name: str, *, unit: str) -> Generator[Callable[[Progress], None], None, None]:
+    def picture(self, name: str) -> Generator[Callable[[Progress], None], None, None]:
         """A bar for one picture while the block runs; call what it gives with the job's progress."""
         bar = self._bar
         if bar is None:
             yield lambda progress: None
             return
-        task = bar.add_task(name, total=None, unit=unit)
+        task = bar.add_task(name, total=None, unit=self._unit)
 
         def show(progress: Progress) -> None:
             bar.update(task, completed=progress.done, total=progress.total)
@@ -137,9 +164,13 @@ class Display:
             self.message(str(path))
 
 
-def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]], waits: Waits) -> ProgressBar | None:
-    """A bar on standard error, with a line below it that says for whom it waits, if it does; None where standard error
-    is no terminal, which also saves importing rich."""
+def _terminal_bar(
+    columns: Callable[[], Sequence[rich_progress.ProgressColumn]], waits: Waits
+) -> rich_progress.Progress | None:
+    """Return a bar on standard error, with a line below it that says for whom it waits, if it does.
+
+    None where standard error is no terminal, which also saves importing rich.
+    """
     if not sys.stderr.isatty():
         return None
     from rich.console import Console, RenderableType
@@ -162,7 +193,7 @@ def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]], waits: Waits) 
     )
 
 
-def _picture_columns() -> Sequence[ProgressColumn]:
+def _picture_columns() -> Sequence[rich_progress.ProgressColumn]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
     return (
@@ -174,40 +205,7 @@ def _picture_columns() -> Sequence[ProgressColumn]:
     )
 
 
-class JobBar:
-    """Drawn only where standard error is a terminal. Whoever has something to say says it when the bar has ended.
-
-    Args:
-        quiet: draw nothing.
-        waits: shown below.
-    """
-
-    def __init__(self, *, quiet: bool, waits: Waits) -> None:
-        self._waits = waits
-        self._bar = None if quiet else terminal_bar(_columns, waits)
-        if self._bar is not None:
-            self._task = self._bar.add_task("job", total=1.0, words="")
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-            self._waits.drawn = True
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._waits.drawn = False
-            self._bar.stop()
-
-    def show(self, fraction: float, words: str) -> None:
-        """Draw the bar at `fraction`, 0 to 1, with `words` behind it."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=fraction, words=words)
-
-
-def _columns() -> Sequence[ProgressColumn]:
+def _job_columns() -> Sequence[rich_progress.ProgressColumn]:
     from rich.progress import BarColumn, TextColumn
 
     return (

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from impasto.client import DescribeDream, Dream, DreamProgress, Model
+from impasto.client import DescribeDream, Dream, DreamProgress, Model, signatures
 from impasto.client._jobs.values import MOST_STEPS
 from impasto.client._models.dream import job
-from impasto.client.cli.files import Place, read_input
-from impasto.client.cli.options import Common, Number, common_options
-from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_job import Files, PictureJob
-from impasto.client.cli.picture_options import (
-    Results,
-    layers,
-    long_job_options,
-    picture_options,
-    refuse_for_several,
-)
-from impasto.client.cli.runner import run_batch, running
+from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
+from impasto.client.cli.options import Common, Number, common_options, layers
+from impasto.client.cli.picture_options import Keep, Pictures, job_options, long_job_options, picture_options
 from impasto.client.cli.zoom import run_zoom, zoom_of
-from impasto.client.signatures import DREAM
-
-_NAMES = [field.name for field in fields(job.Dream) if field.name not in ("image", "model")]
 
 
 def _octaves(_context: click.Context, _option: click.Parameter, value: str | None) -> list[int] | None:
@@ -99,22 +84,9 @@ _OPTIONS = (
 )
 
 
-def dream_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a dream; it receives them as `options`, fields of Dream."""
-
-    @functools.wraps(command)
-    def wrapped(**values: Any) -> Any:
-        options = {name: values.pop(name) for name in _NAMES}
-        return command(options=options, **values)
-
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
 @click.command(short_help="Let a picture dream (DeepDream).")
-@picture_options(model=DREAM.name, concurrency=1)
-@dream_options
+@picture_options(model=signatures.DREAM.name, concurrency=1)
+@job_options(Dream, _OPTIONS, besides=("image", "model"))
 @long_job_options
 @click.option(
     "--zoom",
@@ -136,12 +108,10 @@ def dream_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def dream(
     *,
     common: Common,
-    inputs: tuple[Place, ...],
-    results: Results,
+    pictures: Pictures,
     model: Model,
     options: dict[str, Any],
-    every: int | None,
-    checkpoint: Path | None,
+    keep: Keep,
     frames: int | None,
     zoom_factor: float,
 ) -> int:
@@ -161,33 +131,26 @@ def dream(
     guide = options.get("guide")
     others = (guide,) if isinstance(guide, Path) else ()
     if frames is not None:
-        if every is not None or checkpoint is not None or results.resume:
+        if keep != Keep(None, None) or pictures.resume:
             raise click.UsageError(
                 "--zoom keeps frames, and takes neither --every, --checkpoint nor --resume"
             )
-        zoom = zoom_of(inputs, results, others=others, frames=frames, factor=zoom_factor)
+        zoom = zoom_of(pictures, others=others, frames=frames, factor=zoom_factor)
         with common.connect() as client:
-            return run_zoom(client, zoom, options, common=common, model=model)
-    plan = pair_up(inputs, results, others=others)
-    if plan.is_single and not results.resume:
-        (pair,) = plan.pairs
-        files = Files(
-            source=pair.source,
-            others=others,
-            output=pair.output,
-            checkpoint=checkpoint,
-            every=every,
-            overwrite=results.overwrite,
-        )
-        single = PictureJob[DreamProgress](files, common=common, where=_where, measures=_measures)
-        with common.connect() as client:
-            job = Dream(read_input(pair.source), model=model, **options)
-            return single.run(client.iterate(job, every=every, checkpoint=checkpoint))
-    refuse_for_several(every=every, checkpoint=checkpoint)
-    work = running(lambda source: Dream(source, model=model, **options))
-    with common.connect() as client:
-        client.run(DescribeDream(model=model))
-        return run_batch(client, plan, work, common=common, results=results, unit="steps")
+            return run_zoom(
+                client,
+                zoom,
+                lambda picture, pinned: Dream(picture, model=pinned, **options),
+                common=common,
+                model=model,
+            )
+    jobs = LongJobs(
+        lambda picture: Dream(picture, model=model, **options),
+        describe=DescribeDream(model=model),
+        where=_where,
+        measures=_measures,
+    )
+    return run_long_jobs(jobs, pictures, others=others, keep=keep, common=common)
 
 
 def _where(progress: DreamProgress) -> str:

@@ -12,9 +12,8 @@ from typing import Final, TypeAlias
 import click
 from PIL import Image
 
-from impasto.client import ImageSource, write_picture
 from impasto.client.cli.output import print_bytes, read_all
-from impasto.client.pictures import check_output, encode_picture
+from impasto.client.pictures import ImageSource, check_output, encode_picture, write_picture
 
 _DASH: Final = "-"
 
@@ -34,7 +33,7 @@ class Pipe:
 
     @property
     def name(self) -> str:
-        """As of a path: what it is called on the command line."""
+        """The name on the command line, as a path has one."""
         return str(self)
 
     @property
@@ -47,7 +46,7 @@ Place: TypeAlias = Path | Pipe
 
 
 def place(text: str) -> Place:
-    """What an argument names. UsageError if it is empty, as an unset variable of the shell is."""
+    """Return the place that an argument names. UsageError if it is empty, as an unset variable of the shell is."""
     if not text:
         raise click.UsageError("a picture's name is empty; name a file or a folder")
     kind, _, end = text.rpartition(":")
@@ -55,7 +54,7 @@ def place(text: str) -> Place:
 
 
 def is_folder(path: Place) -> bool:
-    """Whether it is a folder. A name that the system refuses is none: who opens it learns why."""
+    """Tell whether it is a folder. A name that the system refuses is none: opening it tells why."""
     try:
         return isinstance(path, Path) and path.is_dir()
     except OSError:
@@ -85,7 +84,7 @@ def refuse_inputs(
 
 
 def name_of(source: Place) -> str:
-    """What people call it."""
+    """Return the words for a place in a message."""
     return "standard input" if isinstance(source, Pipe) else str(source)
 
 

@@ -8,13 +8,9 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
 from impasto.client.errors import UnwritableOutput
-
-if TYPE_CHECKING:
-    pass
-
 
 # Each stream's name in sys, how its substitute is opened, and which way it goes. Standard output's cannot be written
 # to: results that nobody gets are an error, while nobody misses words for the person.
@@ -26,7 +22,7 @@ _SUBSTITUTES: Final = (
 
 
 class ReaderGone(Exception):  # noqa: N818 - says what happened, as the client's errors do
-    """Whoever read standard output went away, as `head` does. Not an OSError: no picture is to blame."""
+    """The reader of standard output went away, as `head` does. Not an OSError: no picture is to blame."""
 
 
 def replace_closed() -> None:

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import click
 
 from impasto.client import MAX_PIXELS, Model
-from impasto.client.cli.files import Place, is_folder, place
+from impasto.client.cli.files import Place, place
 
 
 @dataclass(frozen=True)
-class Results:
-    """What becomes of the results.
+class Pictures:
+    """The pictures of a run, and what becomes of their results.
 
     Attributes:
-        output: the file, folder or pipe that they go to.
+        inputs: the pictures and folders of pictures.
+        output: the file, folder or pipe that the results go to.
         as_folder: it was named with a slash at its end: a folder, also where there is none yet.
         overwrite: replace those that exist.
         resume: leave those that exist, unless they are older than their pictures.
         concurrency: how many pictures are under way at once.
     """
 
+    inputs: tuple[Place, ...]
     output: Place
     as_folder: bool
     overwrite: bool
@@ -36,7 +36,7 @@ class Results:
 
 
 def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command its pictures, results and model; it receives them as `inputs`, `results` and `model`.
+    """Give a command its pictures, results and model; it receives them as `pictures` and `model`.
 
     Args:
         model: the default of --model.
@@ -99,10 +99,11 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
                 raise click.UsageError("--model-version and --label: give one of them")
             if overwrite and resume:
                 raise click.UsageError("--overwrite does again what --resume would skip: give one of them")
-            results = Results(place(output), output.endswith("/"), overwrite, resume, concurrency)
+            target, as_folder = place(output), output.endswith("/")
             sources = tuple(place(text) for text in inputs)
+            pictures = Pictures(sources, target, as_folder, overwrite, resume, concurrency)
             asked = Model(model, model_version, label)
-            return command(inputs=sources, results=results, model=asked, **rest)
+            return command(pictures=pictures, model=asked, **rest)
 
         for option in reversed(options):
             wrapped = option(wrapped)
@@ -111,58 +112,69 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
     return decorate
 
 
+@dataclass(frozen=True)
+class Keep:
+    """The things to keep of a picture while a long job makes it.
+
+    Attributes:
+        every: the picture after every so many steps, None for none.
+        checkpoint: where the job keeps how far it is; deleted when the result is written.
+    """
+
+    every: int | None
+    checkpoint: Path | None
+
+    def refuse_for_several(self) -> None:
+        """UsageError if what is for one picture is asked of several, or of what may be skipped."""
+        for option, value in (("--every", self.every), ("--checkpoint", self.checkpoint)):
+            if value is not None:
+                raise click.UsageError(
+                    f"{option} is for one picture and goes without --resume, which is for several"
+                )
+
+
 def long_job_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --every and --checkpoint."""
-    every = click.option(
+    """Give a command --every and --checkpoint; it receives them as `keep`."""
+    every_option = click.option(
         "--every",
         type=click.IntRange(min=1),
         metavar="N",
         help="Of one picture: keep it after every N steps in all, as OUT with the number in its name.",
     )
-    checkpoint = click.option(
+    checkpoint_option = click.option(
         "--checkpoint",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
         help="Of one picture: keep in FILE how far it is. If it is there, go on from it; OUT may be replaced then. It "
         "is deleted when OUT is written.",
     )
-    return every(checkpoint(command))
+
+    @functools.wraps(command)
+    def wrapped(*, every: int | None, checkpoint: Path | None, **rest: Any) -> Any:
+        return command(keep=Keep(every, checkpoint), **rest)
+
+    return every_option(checkpoint_option(wrapped))
 
 
-def refuse_for_several(*, every: int | None, checkpoint: Path | None) -> None:
-    """UsageError if what is for one picture is asked of several, or of what may be skipped."""
-    for option, value in (("--every", every), ("--checkpoint", checkpoint)):
-        if value is not None:
-            raise click.UsageError(
-                f"{option} is for one picture and goes without --resume, which is for several"
-            )
+def job_options(
+    job: type[Any], options: Sequence[Callable[..., Any]], *, besides: Sequence[str]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of a job; it receives them as `options`, fields of the job's class.
 
+    Args:
+        job: the class, a dataclass.
+        options: one for each field.
+        besides: the fields that have none.
+    """
+    names = [field.name for field in fields(job) if field.name not in besides]
 
-def one_file(inputs: Sequence[Place], *, option: str) -> Path:
-    """The one input, a file. UsageError, which names `option`, if there are several or it is a folder or pipe."""
-    first = inputs[0]
-    if len(inputs) > 1 or not isinstance(first, Path) or is_folder(first):
-        raise click.UsageError(f"{option} is for one picture in a file")
-    return first
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def wrapped(**values: Any) -> Any:
+            return command(options={name: values.pop(name) for name in names}, **values)
 
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
 
-def layers(
-    _context: click.Context, _option: click.Parameter, value: str | None
-) -> list[tuple[str, float]] | None:
-    """An option's `mixed3,mixed5=0.5` as pairs of name and weight."""
-    if value is None:
-        return None
-    pairs: list[tuple[str, float]] = []
-    for entry in value.split(","):
-        name, equals, weight = (part.strip() for part in entry.partition("="))
-        if not name:
-            raise click.BadParameter(f"{value!r} is not a list such as mixed3,mixed5=0.5")
-        pairs.append((name, _weight(weight, name) if equals else 1.0))
-    return pairs
-
-
-def _weight(text: str, name: str) -> float:
-    with contextlib.suppress(ValueError):
-        if math.isfinite(weight := float(text)):
-            return weight
-    raise click.BadParameter(f"{text!r}, the weight of {name}, is not a number")
+    return decorate

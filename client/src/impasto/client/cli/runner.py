@@ -1,69 +1,44 @@
-"""Run one job over many pictures, several at once: one bad picture does not stop the rest."""
+"""The runner: make results and write them, show how far they are, keep what was reached, and report.
+
+`run_pictures` is for the results of many pictures, several at once: one bad picture does not stop the rest.
+`run_growing` is for one result that grows for minutes and can be stopped on the way: a picture, or a zoom's frames.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from PIL import Image
 
-from impasto.client import AsyncClient, Client, ImageSource, ImpastoError, Job, Model, ModelMetadata, Progress
+from impasto.client import AsyncClient, Client, ImageSource, Job, Progress, errors
 from impasto.client._transport.asynchronous import in_thread
-from impasto.client._transport.patience import Patience, Wait
 from impasto.client.cli import exit_codes
-from impasto.client.cli.bars import Display
-from impasto.client.cli.files import Pipe, check_result, name_of, read_input, write_result
+from impasto.client.cli.bars import JobBar, PictureBars
+from impasto.client.cli.files import Pipe, Place, check_result, name_of, read_input, write_result
 from impasto.client.cli.options import Common
-from impasto.client.cli.output import print_json
+from impasto.client.cli.output import note, print_json, print_path
 from impasto.client.cli.pairs import Pair, Plan
-from impasto.client.cli.picture_options import Results
-from impasto.client.errors import (
-    CallError,
-    CallUnsupported,
-    ModelNotFound,
-    NotBatchable,
-    PermissionDenied,
-    ServerUnavailable,
-    TlsError,
-    Unauthenticated,
-)
+from impasto.client.cli.picture_options import Pictures
 
 Work = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture and reports how far it is."""
 
 # What goes wrong the same way for every picture: stop at once.
 _HOPELESS: Final = (
-    ServerUnavailable,
-    TlsError,
-    ModelNotFound,
-    Unauthenticated,
-    PermissionDenied,
-    CallUnsupported,
-    NotBatchable,
+    errors.ServerUnavailable,
+    errors.TlsError,
+    errors.ModelNotFound,
+    errors.Unauthenticated,
+    errors.PermissionDenied,
+    errors.CallUnsupported,
+    errors.NotBatchable,
 )
-
-
-@dataclass
-class _Tally:
-    """What became of the pictures. `written` is filled by several threads, each as soon as its file is there, so that
-    a run which ends early forgets none that stands behind an unfinished one."""
-
-    written: dict[Pair, dict[str, Any]] = field(default_factory=dict)
-    skipped: list[dict[str, Any]] = field(default_factory=list)
-    failed: list[dict[str, Any]] = field(default_factory=list)
-
-    def summary(self, total: int) -> str:
-        left = total - len(self.written) - len(self.skipped) - len(self.failed)
-        parts = [f"{len(self.written)} of {total} pictures done"]
-        parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
-        parts += [f"{len(self.failed)} failed"] if self.failed else []
-        parts += [f"{left} not done"] if left else []
-        return ", ".join(parts)
 
 
 def running(job: Callable[[ImageSource], Job[Image.Image, Any]]) -> Work:
@@ -75,7 +50,9 @@ def running(job: Callable[[ImageSource], Job[Image.Image, Any]]) -> Work:
     return work
 
 
-def run_batch(client: Client, plan: Plan, work: Work, *, common: Common, results: Results, unit: str) -> int:
+def run_pictures(
+    client: Client, plan: Plan, work: Work, *, common: Common, pictures: Pictures, unit: str
+) -> int:
     """Do and write every picture, show progress, say what failed, and return the exit code.
 
     Args:
@@ -83,7 +60,7 @@ def run_batch(client: Client, plan: Plan, work: Work, *, common: Common, results
         plan: what to read and where to write.
         work: makes one result.
         common: the common options.
-        results: what becomes of them.
+        pictures: what was asked for.
         unit: what the job's progress counts, in the plural.
 
     Raises:
@@ -95,35 +72,25 @@ def run_batch(client: Client, plan: Plan, work: Work, *, common: Common, results
     if plan.is_single:
         check_result(plan.pairs[0].output, overwrite=True, as_json=common.as_json)
     plan.make_folder()
-    tally = _Tally()
-    pairs = _to_do(plan, tally) if results.resume else plan.pairs
-    unsaid = list(pairs)
+    skipped = {pair: None for pair in plan.pairs if pictures.resume and pair.is_done()}
+    pairs = [pair for pair in plan.pairs if pair not in skipped]
     # Pipes are read and written in this thread: no other is interrupted by Ctrl-C while it waits for the other end.
     sources = {pair: read_input(pair.source) for pair in pairs}
-    with Display(
-        quiet=common.quiet, waits=common.waits, pictures=len(plan.pairs), behind=len(tally.skipped)
-    ) as display:
+    bars = PictureBars(
+        quiet=common.quiet, waits=common.waits, pictures=len(plan.pairs), behind=len(skipped), unit=unit
+    )
+    run = _Batch(pairs, tuple(skipped), work, bars, overwrite=pictures.overwrite or pictures.resume)
+    unsaid = list(pairs)
 
-        def say(pair: Pair) -> None:
-            unsaid.remove(pair)
-            if not common.as_json and isinstance(pair.output, Path):
-                display.result(pair.output)
+    def say(pair: Pair) -> None:
+        unsaid.remove(pair)
+        if not common.as_json and isinstance(pair.output, Path):
+            bars.result(pair.output)
 
-        tasks = [
-            partial(
-                _do_one,
-                pair=pair,
-                source=sources[pair],
-                work=work,
-                tally=tally,
-                display=display,
-                overwrite=results.overwrite or results.resume,
-                unit=unit,
-            )
-            for pair in pairs
-        ]
+    tasks = [run.task(pair, sources[pair]) for pair in pairs]
+    with bars:
         try:
-            with closing(client.map(tasks, concurrency=results.concurrency)) as outcomes:
+            with closing(client.map(tasks, concurrency=pictures.concurrency)) as outcomes:
                 for outcome in outcomes:
                     pair, error = pairs[outcome.index], outcome.error
                     if error is None:
@@ -133,94 +100,163 @@ def run_batch(client: Client, plan: Plan, work: Work, *, common: Common, results
                     elif isinstance(error, _HOPELESS) or (plan.is_single and _is_the_servers(error)):
                         raise error
                     else:
-                        tally.failed.append(_failure(pair, error, display))
-                    display.next_picture()
+                        run.fail(pair, error)
+                    bars.next_picture()
         finally:
-            for pair in [pair for pair in unsaid if pair in tally.written]:
+            for pair in [pair for pair in unsaid if pair in run.written]:
                 say(pair)
             if common.as_json:
-                done = [tally.written[pair] for pair in pairs if pair in tally.written]
-                print_json({"done": done, "skipped": tally.skipped, "failed": tally.failed})
+                print_json(run.report())
             if len(plan.pairs) > 1 and not common.quiet:
-                display.message(tally.summary(len(plan.pairs)))
-    return exit_codes.FAILED if tally.failed else exit_codes.DONE
+                bars.message(run.summary())
+    return exit_codes.FAILED if run.failed else exit_codes.DONE
+
+
+@dataclass
+class _Batch:
+    """The pictures of a run, and what became of them.
+
+    `written` is filled by several threads, each as soon as its file is there, so that a run which ends early forgets
+    none that stands behind an unfinished one.
+    """
+
+    pairs: Sequence[Pair]
+    skipped: Sequence[Pair]
+    work: Work
+    bars: PictureBars
+    overwrite: bool = field(kw_only=True)
+    written: dict[Pair, dict[str, Any]] = field(default_factory=dict, init=False)
+    failed: list[dict[str, Any]] = field(default_factory=list, init=False)
+
+    def task(self, pair: Pair, source: ImageSource) -> Callable[[AsyncClient], Awaitable[Image.Image | None]]:
+        """Return what makes one result and writes it to its file, or gives it back if it is for a pipe."""
+
+        async def do(client: AsyncClient) -> Image.Image | None:
+            started = time.monotonic()
+            check_result(pair.output, overwrite=self.overwrite, as_json=False)
+            with self.bars.picture(pair.source.name) as show:
+                image = await self.work(client, source, show)
+            if isinstance(pair.output, Pipe):
+                return image
+
+            def write() -> None:
+                write_result(pair.output, image, overwrite=self.overwrite)
+                # Here, not after the awaiting: a task that is cancelled meanwhile still has written it.
+                self.written[pair] = {
+                    **_names(pair),
+                    "width": image.width,
+                    "height": image.height,
+                    "seconds": round(time.monotonic() - started, 3),
+                }
+
+            await in_thread(write)
+            return None
+
+        return do
+
+    def fail(self, pair: Pair, error: errors.ImpastoError | OSError) -> None:
+        """Say what is wrong with a picture, naming it once."""
+        if isinstance(error, errors.ImpastoError) and not isinstance(error, errors.CallError):
+            message = str(error)  # a picture's own errors name the file
+        else:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            message = f"{name_of(pair.source)}: {reason}"
+        self.bars.message(f"impasto: {message}")
+        self.failed.append({"input": str(pair.source), "error": type(error).__name__, "message": message})
+
+    def report(self) -> dict[str, Any]:
+        """Return what became of the pictures, as JSON values."""
+        done = [self.written[pair] for pair in self.pairs if pair in self.written]
+        return {"done": done, "skipped": [_names(pair) for pair in self.skipped], "failed": self.failed}
+
+    def summary(self) -> str:
+        """Return a line with the numbers of pictures."""
+        total = len(self.pairs) + len(self.skipped)
+        left = len(self.pairs) - len(self.written) - len(self.failed)
+        parts = [f"{len(self.written)} of {total} pictures done"]
+        parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
+        parts += [f"{len(self.failed)} failed"] if self.failed else []
+        parts += [f"{left} not done"] if left else []
+        return ", ".join(parts)
+
+
+def _names(pair: Pair) -> dict[str, Any]:
+    return {"input": str(pair.source), "output": str(pair.output)}
 
 
 def _is_the_servers(error: Exception) -> bool:
-    """Whether a call failed at the server: of one picture, the exit code tells that apart from a bad picture."""
-    return isinstance(error, CallError) and error.code is not None
+    """Tell whether a call failed at the server: the exit code for one picture tells that apart from a bad picture."""
+    return isinstance(error, errors.CallError) and error.code is not None
 
 
-def _to_do(plan: Plan, tally: _Tally) -> list[Pair]:
-    """The pairs whose result is not there yet; the others are tallied."""
-    left: list[Pair] = []
-    for pair in plan.pairs:
-        if pair.is_done():
-            tally.skipped.append({"input": str(pair.source), "output": str(pair.output)})
-        else:
-            left.append(pair)
-    return left
+class Growing(ABC):
+    """A result that grows while it is made: stopped on the way, it leaves what there is.
+
+    Attributes:
+        reports_failures: report also what a failed server leaves; what Ctrl-C leaves is always reported.
+    """
+
+    reports_failures: ClassVar[bool]
+
+    @abstractmethod
+    def has_begun(self) -> bool:
+        """Tell whether there is something to keep."""
+
+    @abstractmethod
+    def make(self, show: Callable[[float, str], None]) -> None:
+        """Make the result, and tell `show` how far it is: a fraction from 0 to 1, and words."""
+
+    @abstractmethod
+    def write(self, *, finished: bool) -> None:
+        """Write the result, or what there is of it. Raises OutputError."""
+
+    @abstractmethod
+    def notes(self) -> Sequence[str]:
+        """Return lines for the person who stopped it: where it was, and what is left."""
+
+    @abstractmethod
+    def files(self) -> Sequence[Place]:
+        """Return the places of all that was written."""
+
+    @abstractmethod
+    def report(self, *, finished: bool) -> Mapping[str, object]:
+        """Return what was made, as JSON values."""
 
 
-async def _do_one(
-    client: AsyncClient,
-    *,
-    pair: Pair,
-    source: ImageSource,
-    work: Work,
-    tally: _Tally,
-    display: Display,
-    overwrite: bool,
-    unit: str,
-) -> Image.Image | None:
-    """Make one result and write it to its file; give it back if it is for a pipe."""
-    started = time.monotonic()
-    check_result(pair.output, overwrite=overwrite, as_json=False)
-    with display.picture(pair.source.name, unit=unit) as show:
-        image = await work(client, source, show)
-    if isinstance(pair.output, Pipe):
-        return image
-
-    def write() -> None:
-        write_result(pair.output, image, overwrite=overwrite)
-        # Here, not after the awaiting: who is cancelled meanwhile still has written it.
-        tally.written[pair] = {
-            "input": str(pair.source),
-            "output": str(pair.output),
-            "width": image.width,
-            "height": image.height,
-            "seconds": round(time.monotonic() - started, 3),
-        }
-
-    await in_thread(write)
-    return None
-
-
-def _failure(pair: Pair, error: ImpastoError | OSError, display: Display) -> dict[str, Any]:
-    message = _message(pair, error)
-    display.message(f"impasto: {message}")
-    return {"input": str(pair.source), "error": type(error).__name__, "message": message}
-
-
-def _message(pair: Pair, error: Exception) -> str:
-    """What went wrong, naming the picture once."""
-    if isinstance(error, ImpastoError) and not isinstance(error, CallError):
-        return str(error)  # a picture's own errors name the file
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return f"{name_of(pair.source)}: {reason}"
-
-
-def look_up(client: Client, model: Model) -> ModelMetadata:
-    """Return the model's metadata, also from a server that is overloaded: pictures wait for it, and so does this.
-
-    A wrong address, model, version or label is better said before the work than at every picture.
+def run_growing(growing: Growing, *, common: Common) -> int:
+    """Make a result, show how far it is, write it or what there is of it, report, and return the exit code.
 
     Raises:
-        CallError: at once if the server does not answer, or has no such model.
+        CallError: a call failed. What was reached is kept.
+        OutputError: it cannot be written. What was reached is kept if a file on the way is to blame.
     """
-    with Wait(Patience(client.settings.patience)) as wait:
-        while True:
-            try:
-                return client.metadata(model)
-            except CallError as error:
-                time.sleep(wait.pause_after(error))
+    started = time.monotonic()
+    stopped: KeyboardInterrupt | errors.CallError | errors.OutputError | None = None
+    with JobBar(quiet=common.quiet, waits=common.waits) as bar:
+        try:
+            growing.make(bar.show)
+        except (KeyboardInterrupt, errors.CallError, errors.OutputError) as error:
+            if not growing.has_begun():
+                raise
+            stopped = error
+    failure = None if isinstance(stopped, KeyboardInterrupt) else stopped
+    try:
+        growing.write(finished=stopped is None)
+    except errors.OutputError as error:
+        if failure is None:
+            raise
+        note(f"impasto: {error}")
+        raise failure from None
+    for line in growing.notes() if stopped is not None else ():
+        note(f"impasto: {line}")
+    if failure is None or growing.reports_failures:
+        if common.as_json:
+            seconds = round(time.monotonic() - started, 3)
+            print_json({**growing.report(finished=stopped is None), "seconds": seconds})
+        else:
+            for path in growing.files():
+                if isinstance(path, Path):
+                    print_path(path)
+    if failure is not None:
+        raise failure
+    return exit_codes.DONE if stopped is None else exit_codes.INTERRUPTED

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from impasto.client import DescribeTransfer, Model, Transfer, TransferProgress
+from impasto.client import DescribeTransfer, Model, Transfer, TransferProgress, signatures
 from impasto.client._jobs.values import MOST_STEPS
-from impasto.client._models.transfer import job
-from impasto.client._models.transfer.materials import CONTENT, NOISE
-from impasto.client.cli.files import Place, read_input
-from impasto.client.cli.options import Common, Number, common_options
-from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_job import Files, PictureJob
-from impasto.client.cli.picture_options import (
-    Results,
-    layers,
-    long_job_options,
-    picture_options,
-    refuse_for_several,
-)
-from impasto.client.cli.runner import run_batch, running
-from impasto.client.signatures import TRANSFER
+from impasto.client._models.transfer import job, materials
+from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
+from impasto.client.cli.options import Common, Number, common_options, layers
+from impasto.client.cli.picture_options import Keep, Pictures, job_options, long_job_options, picture_options
 
-_NAMES = [field.name for field in fields(job.Transfer) if field.name not in ("content", "style", "model")]
-_DEFAULTS = job.Transfer
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _start(_context: click.Context, _option: click.Parameter, value: str) -> str | Path:
     """A word, or a file."""
-    if value in (CONTENT, NOISE):
+    if value in (materials.CONTENT, materials.NOISE):
         return value
     if not Path(value).is_file():
-        raise click.BadParameter(f"{value!r} is neither {CONTENT!r} nor {NOISE!r} nor a file")
+        raise click.BadParameter(
+            f"{value!r} is neither {materials.CONTENT!r} nor {materials.NOISE!r} nor a file"
+        )
     return Path(value)
 
 
@@ -70,7 +58,7 @@ _OPTIONS = (
     click.option(
         "--epochs",
         type=click.IntRange(min=0, max=MOST_STEPS),
-        default=_DEFAULTS.epochs,
+        default=Transfer.epochs,
         show_default=True,
         metavar="N",
         help="Epochs at each size; 100 for the long recipe.",
@@ -78,7 +66,7 @@ _OPTIONS = (
     click.option(
         "--steps-per-epoch",
         type=click.IntRange(min=0, max=MOST_STEPS),
-        default=_DEFAULTS.steps_per_epoch,
+        default=Transfer.steps_per_epoch,
         show_default=True,
         metavar="N",
         help="Optimisation steps in each.",
@@ -96,7 +84,7 @@ _OPTIONS = (
     click.option(
         "--style-scale",
         type=Number(min=job.LEAST_STYLE_SCALE, max=job.LARGEST_STYLE_SCALE),
-        default=_DEFAULTS.style_scale,
+        default=Transfer.style_scale,
         show_default=True,
         metavar="RATIO",
         help="Size of the style beside the painting; more gives larger strokes.",
@@ -121,7 +109,7 @@ _OPTIONS = (
     click.option(
         "--max-side",
         type=int,
-        default=_DEFAULTS.max_side,
+        default=Transfer.max_side,
         show_default=True,
         metavar="PIXELS",
         help="Paint larger pictures in this size.",
@@ -129,14 +117,14 @@ _OPTIONS = (
     click.option(
         "--pyramid",
         type=click.IntRange(min=1, max=job.MOST_SIZES),
-        default=_DEFAULTS.pyramid,
+        default=Transfer.pyramid,
         show_default=True,
         metavar="SIZES",
         help="Paint at so many sizes, from coarse to fine, each twice the one before.",
     ),
     click.option(
         "--start",
-        default=CONTENT,
+        default=materials.CONTENT,
         show_default=True,
         callback=_start,
         metavar="content|noise|PICTURE",
@@ -145,14 +133,14 @@ _OPTIONS = (
     click.option(
         "--seed",
         type=click.IntRange(0, 2**32 - 1),
-        default=_DEFAULTS.seed,
+        default=Transfer.seed,
         show_default=True,
         metavar="N",
         help="Of the noise.",
     ),
     click.option(
         "--mask",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=_FILE,
         metavar="PICTURE",
         help="Paint where it is white, not where it is black.",
     ),
@@ -169,24 +157,8 @@ _OPTIONS = (
 )
 
 
-def transfer_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a transfer; it receives them as `options`, fields of Transfer."""
-
-    @functools.wraps(command)
-    def wrapped(**values: Any) -> Any:
-        options = {name: values.pop(name) for name in _NAMES}
-        return command(options=options, **values)
-
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
 @click.command(short_help="Paint a picture like another by optimisation (Gatys et al.).")
-@picture_options(model=TRANSFER.name, concurrency=1)
+@picture_options(model=signatures.TRANSFER.name, concurrency=1)
 @click.option(
     "-s",
     "--style",
@@ -197,19 +169,17 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=_FILE,
     help="The picture to paint like; give it again to mix several.",
 )
-@transfer_options
+@job_options(Transfer, _OPTIONS, besides=("content", "style", "model"))
 @long_job_options
 @common_options
 def transfer(
     *,
     common: Common,
-    inputs: tuple[Place, ...],
     styles: tuple[Path, ...],
-    results: Results,
+    pictures: Pictures,
     model: Model,
     options: dict[str, Any],
-    every: int | None,
-    checkpoint: Path | None,
+    keep: Keep,
 ) -> int:
     """Paint a picture in the style of another: change its pixels until a network sees the one's content and the
     other's style.
@@ -227,27 +197,13 @@ def transfer(
     if weights is not None and len(weights) != len(styles):
         raise click.UsageError(f"{len(weights)} --weight for {len(styles)} --style: give one for each")
     further = (path for path in (options.get("start"), options.get("mask")) if isinstance(path, Path))
-    others = (*styles, *further)
-    plan = pair_up(inputs, results, others=others)
-    if plan.is_single and not results.resume:
-        (pair,) = plan.pairs
-        files = Files(
-            source=pair.source,
-            others=others,
-            output=pair.output,
-            checkpoint=checkpoint,
-            every=every,
-            overwrite=results.overwrite,
-        )
-        single = PictureJob[TransferProgress](files, common=common, where=_where, measures=_measures)
-        with common.connect() as client:
-            job = Transfer(read_input(pair.source), styles, model=model, **options)
-            return single.run(client.iterate(job, every=every, checkpoint=checkpoint))
-    refuse_for_several(every=every, checkpoint=checkpoint)
-    work = running(lambda source: Transfer(source, styles, model=model, **options))
-    with common.connect() as client:
-        client.run(DescribeTransfer(model=model))
-        return run_batch(client, plan, work, common=common, results=results, unit="steps")
+    jobs = LongJobs(
+        lambda picture: Transfer(picture, styles, model=model, **options),
+        describe=DescribeTransfer(model=model),
+        where=_where,
+        measures=_measures,
+    )
+    return run_long_jobs(jobs, pictures, others=(*styles, *further), keep=keep, common=common)
 
 
 def _where(progress: TransferProgress) -> str:

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from PIL import Image
 
-from impasto.client import (
-    Client,
-    Dream,
-    DreamProgress,
-    ImageSource,
-    Model,
-    write_animation,
-    write_picture,
-    zoom_in,
-)
-from impasto.client.cli import exit_codes
-from impasto.client.cli.bars import JobBar, Waits
-from impasto.client.cli.files import Pipe, Place, refuse_inputs
+from impasto.client import Client, Dream, DreamProgress, Model, errors, zoom_in
+from impasto.client.cli.files import Pipe, Place, is_folder, refuse_inputs
 from impasto.client.cli.options import Common
-from impasto.client.cli.output import note, print_json, print_path
-from impasto.client.cli.picture_options import Results, one_file
-from impasto.client.errors import CallError, OutputExists, UnwritableOutput
-from impasto.client.pictures import to_frame
+from impasto.client.cli.picture_options import Pictures
+from impasto.client.cli.runner import Growing, run_growing
+from impasto.client.pictures import ImageSource, to_frame, write_animation, write_picture
 
 FRAME_NAME: Final = "frame-%05d.png"
 """In a folder; counted from 1. FFmpeg understands it."""
@@ -37,7 +25,7 @@ FRAME_NAME: Final = "frame-%05d.png"
 
 @dataclass(frozen=True, kw_only=True)
 class Zoom:
-    """What `--zoom` makes.
+    """The frames that `--zoom` makes.
 
     Attributes:
         source: the picture to begin with.
@@ -62,15 +50,14 @@ class Zoom:
         return self.output / (FRAME_NAME % number)
 
 
-def zoom_of(
-    inputs: Sequence[Place], results: Results, *, others: tuple[Path, ...], frames: int, factor: float
-) -> Zoom:
-    """What the options ask for. UsageError if they do not name one picture, and a .gif or a folder."""
-    source = one_file(inputs, option="--zoom")
-    output = results.output
+def zoom_of(pictures: Pictures, *, others: tuple[Path, ...], frames: int, factor: float) -> Zoom:
+    """Return what the options ask for. UsageError if they do not name one picture, and a .gif or a folder."""
+    source, output = pictures.inputs[0], pictures.output
+    if len(pictures.inputs) > 1 or not isinstance(source, Path) or is_folder(source):
+        raise click.UsageError("--zoom is for one picture in a file")
     if isinstance(output, Pipe):
         raise click.UsageError(f"-o {output}: --zoom writes a .gif, or numbered pictures into a folder")
-    into_folder = results.as_folder or not output.suffix or output.is_dir()
+    into_folder = pictures.as_folder or not output.suffix or output.is_dir()
     animated = not into_folder and output.suffix.lower() == ".gif"
     if not into_folder and not animated:
         raise click.UsageError(
@@ -84,19 +71,14 @@ def zoom_of(
         animated=animated,
         frames=frames,
         factor=factor,
-        overwrite=results.overwrite,
+        overwrite=pictures.overwrite,
     )
 
 
 def run_zoom(
-    client: Client,
-    zoom: Zoom,
-    options: Mapping[str, Any],
-    *,
-    common: Common,
-    model: Model,
+    client: Client, zoom: Zoom, dream: Callable[[ImageSource, Model], Dream], *, common: Common, model: Model
 ) -> int:
-    """Make and write the frames; returns the exit code.
+    """Make and write the frames, and return the exit code.
 
     Ctrl-C, and a server that fails for good, leave the frames that are done.
 
@@ -104,45 +86,80 @@ def run_zoom(
         CallError: a frame could not be made. Those before it are written.
         OutputError: what was made cannot be written.
     """
-    started = time.monotonic()
     _check(zoom)
     client = client.in_one_job()
     # One version for all frames, whatever is published meanwhile.
-    options = {**options, "model": Model(model.name, client.describe_dream(model=model).version)}
-    frames: list[Image.Image] = []
-    done = 0
-    stopped: KeyboardInterrupt | CallError | None = None
-    with JobBar(quiet=common.quiet, waits=common.waits) as bar:
-        try:
-            for number, frame in _frames(client, zoom, options, bar, common.waits):
-                if zoom.animated:
-                    frames.append(to_frame(frame))
-                else:
-                    write_picture(zoom.frame_path(number), frame, overwrite=zoom.overwrite)
-                done = number
-        except (KeyboardInterrupt, CallError) as error:
-            if not done:
-                raise
-            stopped = error
-    if zoom.animated:
-        write_animation(zoom.output, frames, overwrite=zoom.overwrite)
-    if stopped is not None:
-        note(f"impasto: stopped after {done} of {zoom.frames} frames; they are in {zoom.output}")
-    if common.as_json:
-        print_json(
-            {
-                "input": str(zoom.source),
-                "output": str(zoom.output),
-                "frames": done,
-                "finished": stopped is None,
-                "seconds": round(time.monotonic() - started, 3),
-            }
-        )
-    else:
-        print_path(zoom.output)
-    if isinstance(stopped, CallError):
-        raise stopped
-    return exit_codes.DONE if stopped is None else exit_codes.INTERRUPTED
+    pinned = Model(model.name, client.describe_dream(model=model).version)
+
+    def make(picture: ImageSource, show: Callable[[DreamProgress], None]) -> Image.Image:
+        return client.run(dream(picture, pinned), on_progress=show)
+
+    return run_growing(_GrowingZoom(zoom, make, common), common=common)
+
+
+class _GrowingZoom(Growing):
+    """The frames of a zoom.
+
+    Args:
+        zoom: what is made.
+        dream: makes a frame of a picture.
+        common: the common options; the time of the command's waits does not count.
+    """
+
+    reports_failures = True
+
+    def __init__(
+        self,
+        zoom: Zoom,
+        dream: Callable[[ImageSource, Callable[[DreamProgress], None]], Image.Image],
+        common: Common,
+    ) -> None:
+        self._zoom = zoom
+        self._dream = dream
+        self._waits = common.waits
+        self._animation: list[Image.Image] = []
+        self._done = 0
+
+    def has_begun(self) -> bool:
+        return self._done > 0
+
+    def make(self, show: Callable[[float, str], None]) -> None:
+        zoom, started = self._zoom, time.monotonic()
+
+        def tell(progress: DreamProgress) -> None:
+            fraction = (self._done + progress.fraction) / zoom.frames
+            worked = time.monotonic() - started - self._waits.seconds
+            left = worked * (1 / fraction - 1) if fraction else None
+            show(fraction, f"frame {self._done + 1}/{zoom.frames}  {replace(progress, seconds_left=left)}")
+
+        picture: ImageSource = zoom.source
+        for number in range(1, zoom.frames + 1):
+            frame = self._dream(picture, tell)
+            if zoom.animated:
+                self._animation.append(to_frame(frame))
+            else:
+                write_picture(zoom.frame_path(number), frame, overwrite=zoom.overwrite)
+            self._done = number
+            picture = zoom_in(frame, factor=zoom.factor)
+
+    def write(self, *, finished: bool) -> None:
+        if self._zoom.animated:
+            write_animation(self._zoom.output, self._animation, overwrite=self._zoom.overwrite)
+
+    def notes(self) -> Sequence[str]:
+        zoom = self._zoom
+        return [f"stopped after {self._done} of {zoom.frames} frames; they are in {zoom.output}"]
+
+    def files(self) -> Sequence[Place]:
+        return [self._zoom.output]
+
+    def report(self, *, finished: bool) -> Mapping[str, object]:
+        return {
+            "input": str(self._zoom.source),
+            "output": str(self._zoom.output),
+            "frames": self._done,
+            "finished": finished,
+        }
 
 
 def _check(zoom: Zoom) -> None:
@@ -150,20 +167,22 @@ def _check(zoom: Zoom) -> None:
     if zoom.animated:
         outputs = [zoom.output]
         if not zoom.output.absolute().parent.is_dir():
-            raise UnwritableOutput(f"cannot write {zoom.output}: its folder is not there")
+            raise errors.UnwritableOutput(f"cannot write {zoom.output}: its folder is not there")
     else:
         outputs = [zoom.frame_path(number) for number in range(1, zoom.frames + 1)]
         try:
             zoom.output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UnwritableOutput(f"cannot make the folder {zoom.output}: {error.strerror}") from error
+            raise errors.UnwritableOutput(
+                f"cannot make the folder {zoom.output}: {error.strerror}"
+            ) from error
         beyond = zoom.frame_path(zoom.frames + 1)
         if beyond.exists():
-            raise OutputExists(f"{beyond} is of a longer zoom; delete it, or name another folder")
+            raise errors.OutputExists(f"{beyond} is of a longer zoom; delete it, or name another folder")
     there = [path for path in outputs if path.exists()]
     refuse_inputs(there, (zoom.source, *zoom.others))
     if there and not zoom.overwrite:
-        raise OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
+        raise errors.OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
 
 
 def _is_video(output: Path) -> bool:
@@ -171,26 +190,8 @@ def _is_video(output: Path) -> bool:
 
 
 def _video_command(output: Path) -> str:
-    """What makes a video of the frames in a folder of its name; the codec wants even sides."""
+    """Return the command that makes a video of the frames in a folder of its name; the codec wants even sides."""
     even = "crop=trunc(iw/2)*2:trunc(ih/2)*2"
     frames = output.with_suffix("") / FRAME_NAME
     words = ["ffmpeg", "-framerate", "10", "-i", str(frames), "-vf", even, "-pix_fmt", "yuv420p", str(output)]
     return shlex.join(words)
-
-
-def _frames(
-    client: Client, zoom: Zoom, options: Mapping[str, Any], bar: JobBar, waits: Waits
-) -> Iterator[tuple[int, Image.Image]]:
-    picture: ImageSource = zoom.source
-    started = time.monotonic()
-    for number in range(1, zoom.frames + 1):
-
-        def show(progress: DreamProgress, number: int = number) -> None:
-            fraction = (number - 1 + progress.fraction) / zoom.frames
-            worked = time.monotonic() - started - waits.seconds
-            left = worked * (1 / fraction - 1) if fraction else None
-            bar.show(fraction, f"frame {number}/{zoom.frames}  {replace(progress, seconds_left=left)}")
-
-        frame = client.run(Dream(picture, **options), on_progress=show)
-        yield number, frame
-        picture = zoom_in(frame, factor=zoom.factor)
