@@ -17,6 +17,18 @@ from impasto.client.cli.output import ReaderGone, give_up_output, note, replace_
 
 __all__ = ["impasto", "run"]
 
+_EPILOG: Final = """
+\b
+Exit codes:
+  0    everything was done
+  1    some pictures failed; the others are done
+  2    the command line is wrong, or there is nothing to do
+  3    the server cannot be reached, or does not answer in time
+  4    the model is not there, or the server refused the call
+  130  interrupted by Ctrl-C
+  141  whoever read the results went away
+"""
+
 _COMMANDS: Final = (
     "upscale",
     "stylize",
@@ -46,7 +58,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog=exit_codes.TABLE,
+    epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="impasto-client", prog_name="impasto")

@@ -1,4 +1,4 @@
-"""The exit codes of the command."""
+"""The exit codes of the command; `impasto --help` shows the same table."""
 
 from __future__ import annotations
 
@@ -13,19 +13,6 @@ UNREACHABLE: Final = 3
 REFUSED: Final = 4
 INTERRUPTED: Final = 130
 READER_GONE: Final = 141
-
-TABLE: Final = """
-\b
-Exit codes:
-  0    everything was done
-  1    some pictures failed; the others are done
-  2    the command line is wrong, or there is nothing to do
-  3    the server cannot be reached, or does not answer in time
-  4    the model is not there, or the server refused the call
-  130  interrupted by Ctrl-C
-  141  whoever read the results went away
-"""
-"""The words about them in `impasto --help`."""
 
 
 def of(error: errors.ImpastoError) -> int:
