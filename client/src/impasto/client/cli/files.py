@@ -13,6 +13,7 @@ import click
 from PIL import Image
 
 from impasto.client.cli.output import print_bytes, read_all
+from impasto.client.errors import UnwritableOutput
 from impasto.client.pictures import ImageSource, check_output, encode_picture, write_picture
 
 _DASH: Final = "-"
@@ -81,6 +82,14 @@ def refuse_inputs(
     for path in outputs:
         if not isinstance(path, Pipe) and real(path) in read:
             raise click.ClickException(f"{what} would replace the input {path}; choose another {option}")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for results, if it is not there. UnwritableOutput if the system refuses."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutput(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def name_of(source: Place) -> str:

@@ -13,7 +13,6 @@ import click
 
 from impasto.client.cli.files import Pipe, Place, is_folder, real, refuse_inputs
 from impasto.client.cli.picture_options import Pictures
-from impasto.client.errors import UnwritableOutput
 from impasto.client.pictures import WRITABLE
 
 READABLE: Final = (
@@ -52,15 +51,6 @@ class Plan:
     def is_single(self) -> bool:
         """True if one picture goes to one file or pipe."""
         return self.folder is None
-
-    def make_folder(self) -> None:
-        """Make the results' folder; UnwritableOutput if the system refuses."""
-        if self.folder is None:
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UnwritableOutput(f"cannot make the folder {self.folder}: {error.strerror}") from error
 
 
 def pair_up(pictures: Pictures, *, others: Sequence[Path] = ()) -> Plan:

@@ -20,7 +20,7 @@ from impasto.client import AsyncClient, Client, ImageSource, Job, Progress, erro
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.cli import exit_codes
 from impasto.client.cli.bars import JobBar, PictureBars
-from impasto.client.cli.files import Pipe, Place, check_result, name_of, read_input, write_result
+from impasto.client.cli.files import Pipe, Place, check_result, make_folder, name_of, read_input, write_result
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import note, print_json, print_path
 from impasto.client.cli.pairs import Pair, Plan
@@ -71,7 +71,8 @@ def run_pictures(
     """
     if plan.is_single:
         check_result(plan.pairs[0].output, overwrite=True, as_json=common.as_json)
-    plan.make_folder()
+    if plan.folder is not None:
+        make_folder(plan.folder)
     skipped = {pair: None for pair in plan.pairs if pictures.resume and pair.is_done()}
     pairs = [pair for pair in plan.pairs if pair not in skipped]
     # Pipes are read and written in this thread: no other is interrupted by Ctrl-C while it waits for the other end.

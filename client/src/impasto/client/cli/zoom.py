@@ -13,7 +13,7 @@ import click
 from PIL import Image
 
 from impasto.client import Client, Dream, DreamProgress, Model, errors, zoom_in
-from impasto.client.cli.files import Pipe, Place, is_folder, refuse_inputs
+from impasto.client.cli.files import Pipe, Place, is_folder, make_folder, refuse_inputs
 from impasto.client.cli.options import Common
 from impasto.client.cli.picture_options import Pictures
 from impasto.client.cli.runner import Growing, run_growing
@@ -170,12 +170,7 @@ def _check(zoom: Zoom) -> None:
             raise errors.UnwritableOutput(f"cannot write {zoom.output}: its folder is not there")
     else:
         outputs = [zoom.frame_path(number) for number in range(1, zoom.frames + 1)]
-        try:
-            zoom.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise errors.UnwritableOutput(
-                f"cannot make the folder {zoom.output}: {error.strerror}"
-            ) from error
+        make_folder(zoom.output)
         beyond = zoom.frame_path(zoom.frames + 1)
         if beyond.exists():
             raise errors.OutputExists(f"{beyond} is of a longer zoom; delete it, or name another folder")
