@@ -13,7 +13,7 @@ import pytest
 
 from impasto.client import Settings, TlsOptions
 from impasto.client.cli import exit_codes, run
-from impasto.client.cli.replicas import replicas
+from impasto.client.cli.served import replicas
 from impasto.serving import GrpcOptions, LocalServer
 from processes.command_line import free_port
 from scripted.client_servers import aborting, scripted

@@ -23,7 +23,7 @@ from images.pictures import load, pixels, save
 from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Upscale, Waiting, errors
 from impasto.client._transport.patience import Patience
 from impasto.client.cli import exit_codes, run
-from impasto.client.cli.waits import Waits
+from impasto.client.cli.bars import Waits
 from scripted.client_servers import aborting, metadata, prediction, scripted
 from scripted.outages import EveryOther, Outages, before
 from servers.model_servers import ModelServer

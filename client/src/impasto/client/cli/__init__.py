@@ -11,22 +11,13 @@ from typing import Any, Final
 
 import click
 
+from impasto.client import ImpastoError, PictureWarning
 from impasto.client.cli import exit_codes
-from impasto.client.cli.streams import ReaderGone, give_up_output, note, replace_closed
-from impasto.client.errors import (
-    CallError,
-    DeadlineExceeded,
-    ImpastoError,
-    ServerUnavailable,
-    SettingsError,
-    TlsError,
-    UnknownFormat,
-)
-from impasto.client.pictures import PictureWarning
+from impasto.client.cli.output import ReaderGone, give_up_output, note, replace_closed
 
 __all__ = ["impasto", "run"]
 
-EPILOG = """
+_EPILOG: Final = """
 \b
 Exit codes:
   0    everything was done
@@ -37,7 +28,6 @@ Exit codes:
   130  interrupted by Ctrl-C
   141  whoever read the results went away
 """
-
 
 _COMMANDS: Final = (
     "upscale",
@@ -68,7 +58,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog=EPILOG,
+    epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="impasto-client", prog_name="impasto")
@@ -100,7 +90,7 @@ def run(arguments: Sequence[str]) -> int:
         return exit_codes.INTERRUPTED
     except ImpastoError as error:
         note(f"impasto: {error}")
-        return _code_of(error)
+        return exit_codes.of(error)
     except ReaderGone:
         return exit_codes.READER_GONE
     except OSError as error:
@@ -127,14 +117,6 @@ def _noted_warnings() -> Generator[None, None, None]:
 
         warnings.showwarning = show
         yield
-
-
-def _code_of(error: ImpastoError) -> int:
-    if isinstance(error, ServerUnavailable | TlsError | DeadlineExceeded):
-        return exit_codes.UNREACHABLE
-    if isinstance(error, CallError):
-        return exit_codes.REFUSED
-    return exit_codes.USAGE if isinstance(error, SettingsError | UnknownFormat) else exit_codes.FAILED
 
 
 def _words(error: OSError) -> str:

@@ -9,13 +9,10 @@ from typing import Any, Final, cast
 
 import click
 
+from impasto.client import Settings
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json, print_table
-from impasto.client.cli.streams import print_line
-from impasto.client.settings import Settings
-from impasto.client.settings.forms import Setting
-from impasto.client.settings.sources import Given, config_file, fields, own_file
-from impasto.client.settings.values import SETTINGS, value_of
+from impasto.client.cli.output import print_json, print_line, print_table
+from impasto.client.settings import forms, sources, values
 
 _HIDDEN: Final = "***"
 
@@ -28,11 +25,11 @@ def config(*, common: Common) -> None:
     Nothing is sent to the server. Tokens and the values of metadata are not shown.
     """
     found = common.found()
-    settings = Settings(**fields(found))
-    path = config_file(common.config)
+    settings = Settings(**sources.fields(found))
+    path = sources.config_file(common.config)
     entries = [
-        (setting, _shown(setting, value_of(settings, setting)), _source(found, setting))
-        for setting in SETTINGS
+        (setting, _shown(setting, values.value_of(settings, setting)), _source(found, setting))
+        for setting in values.SETTINGS
         if setting.name != "timeout"  # it stands for those that follow it
     ]
     if common.as_json:
@@ -51,11 +48,11 @@ def config(*, common: Common) -> None:
     if not common.quiet:
         if path is not None:
             print_line(f"\nThe configuration file is {path}.")
-        elif (own := own_file()) is not None:
+        elif (own := sources.own_file()) is not None:
             print_line(f"\nThere is no configuration file; {own} would be read.")
 
 
-def _shown(setting: Setting, value: Any) -> Any:
+def _shown(setting: forms.Setting, value: Any) -> Any:
     """A value as JSON takes it, without what must not be seen."""
     if isinstance(value, Mapping):
         return dict.fromkeys(cast(Mapping[str, Any], value), _HIDDEN)
@@ -75,6 +72,6 @@ def _words(value: Any) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _source(found: Mapping[str, Given], setting: Setting) -> str:
+def _source(found: Mapping[str, sources.Given], setting: forms.Setting) -> str:
     given = found.get(setting.name)
     return "default" if given is None else given.source

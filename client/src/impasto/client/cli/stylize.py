@@ -11,22 +11,14 @@ from typing import Any, Final
 import click
 from PIL import Image
 
-from impasto.client._jobs import CONCURRENCY, Progress
-from impasto.client._models.styles import StyleSource
-from impasto.client._models.stylize import MAX_SIDE, Stylize
-from impasto.client.async_client import AsyncClient
-from impasto.client.cli.batch import Work, run_batch
-from impasto.client.cli.inputs import real
-from impasto.client.cli.lookup import look_up
-from impasto.client.cli.numbers import Number
-from impasto.client.cli.options import Common, common_options
+from impasto.client import CONCURRENCY, AsyncClient, Client, Model, Progress, StyleSource, Stylize, errors
+from impasto.client.cli.files import is_folder, real
+from impasto.client.cli.options import Common, Number, common_options
 from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_options import Results, picture_options
-from impasto.client.cli.places import Place, is_folder
+from impasto.client.cli.picture_options import Pictures, picture_options
+from impasto.client.cli.runner import Work, run_pictures
+from impasto.client.cli.served import look_up
 from impasto.client.cli.sheet import Panel, contact_sheet
-from impasto.client.client import Client
-from impasto.client.errors import InvalidInput
-from impasto.client.model import Model
 from impasto.client.pictures import ImageSource, read_picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
 
@@ -66,7 +58,7 @@ _SHEET_WIDTH: Final = 384
 @click.option(
     "--max-side",
     type=click.IntRange(min=CONTENT_MINIMUM_SIDE),
-    default=MAX_SIDE,
+    default=Stylize.max_side,
     show_default=True,
     metavar="PIXELS",
     help="Paint larger photos in this size and enlarge the result again; less gives broader strokes.",
@@ -78,9 +70,8 @@ _SHEET_WIDTH: Final = 384
 def stylize(
     *,
     common: Common,
-    inputs: tuple[Place, ...],
     styles: tuple[Path, ...],
-    results: Results,
+    pictures: Pictures,
     model: Model,
     weights: tuple[float, ...],
     sheet: bool,
@@ -98,9 +89,9 @@ def stylize(
       impasto stylize photo.jpg -s waves.jpg -s stars.jpg --sheet -o sheet.png
     """
     _check_weights(weights, styles, sheet=sheet)
-    if sheet and (len(inputs) != 1 or is_folder(inputs[0])):
+    if sheet and (len(pictures.inputs) != 1 or is_folder(pictures.inputs[0])):
         raise click.UsageError("--sheet is for one picture")
-    plan = pair_up(inputs, results, others=styles)
+    plan = pair_up(pictures, others=styles)
     with common.connect() as client:
         metadata = look_up(client, model)
         painter = _Painter(
@@ -113,7 +104,7 @@ def stylize(
         )
         work = painter.sheet if sheet else painter.work(several=len(plan.pairs) > 1)
         unit = "styles" if sheet else "calls"
-        return run_batch(client, plan, work, common=common, results=results, unit=unit)
+        return run_pictures(client, plan, work, common=common, pictures=pictures, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -149,7 +140,7 @@ class _Painter:
             client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
         ) -> Image.Image:
             if isinstance(source, Path) and [real(source)] == [real(path) for path in self.styles]:
-                raise InvalidInput("it is the style as well: choose another painting")
+                raise errors.InvalidInput("it is the style as well: choose another painting")
             job = Stylize(source, style, weights=weights, model=self.model, **self.options)
             return await client.run(job, on_progress=show)
 

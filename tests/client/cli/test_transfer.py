@@ -20,7 +20,7 @@ from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.command_line import impasto, wait_until
 from servers.model_servers import ModelServer
 
-LOCAL_SERVER_ONLY = "the options of the command; test_cli_folders.py runs it on both"
+LOCAL_SERVER_ONLY = "the options of the command; test_folders.py runs it on both"
 
 CONTENT, STYLE, OTHER = pixels(40, 48), 255 - pixels(48, 40, seed=1), pixels(30, 48, seed=2)
 COMMAND = ["transfer", "photo.png", "--style", "style.png", "-o", "out.png"]

@@ -26,7 +26,7 @@ from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.command_line import impasto, server_process, wait_until
 from servers.model_servers import ModelServer
 
-LOCAL_SERVER_ONLY = "the options of the command; test_cli_folders.py and test_dream_faults.py run it on both"
+LOCAL_SERVER_ONLY = "the options of the command; test_folders.py and test_dream_faults.py run it on both"
 
 PICTURE = pixels(40, 60)
 ENDLESS = ["--steps", "100000000", "--octaves", "0"]
