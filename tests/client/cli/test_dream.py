@@ -381,7 +381,9 @@ def test_ctrl_c_keeps_the_frames_so_far(dream_server: ModelServer) -> None:
     _, err = process.communicate()
     assert process.returncode == exit_codes.INTERRUPTED
     frames = len(list(Path("frames").iterdir()))
-    assert f"stopped after {frames} of 9999 frames; they are in frames" in err
+    told = re.search(r"stopped after (\d+) of 9999 frames; they are in frames", err)
+    # The signal may come after a frame is written and before it is counted.
+    assert told and frames - 1 <= int(told[1]) <= frames, err
 
 
 def test_a_server_that_stops_answering_leaves_the_frames_so_far(
