@@ -8,6 +8,7 @@ from impasto.client.cli.streams import print_line
 from impasto.client.client import Client
 from impasto.client.metadata import ModelMetadata
 from impasto.client.model import Model
+from impasto.client.printable import LONGEST, printable
 
 Description = dict[str, Any]
 """The outputs of `describe` as JSON values."""
@@ -31,18 +32,19 @@ def show_headline(model: str, found: Description) -> None:
     """A line with the network and its weights, as far as the model tells."""
     told = [_shown(found[name]) for name in _HEADLINE if name in found]
     if told:
-        print_line(f"{model}: {', '.join(told)}")
+        print_line(f"{printable(model)}: {', '.join(told)}")
 
 
 def show_description(model: str, found: Description) -> None:
     """All that the model tells, a line each."""
-    print_line(f"\n{model} describes itself")
+    print_line(f"\n{printable(model)} describes itself")
     for name, value in found.items():
-        print_line(f"  {name} {_shown(value)}")
+        print_line(f"  {printable(name)} {_shown(value)}")
 
 
 def _shown(value: Any) -> str:
-    return " ".join(map(str, cast(list[object], value))) if isinstance(value, list) else str(value)
+    words = " ".join(map(str, cast(list[object], value))) if isinstance(value, list) else str(value)
+    return printable(words, longest=LONGEST)
 
 
 def _plain(value: Any) -> Any:

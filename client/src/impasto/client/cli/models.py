@@ -16,6 +16,7 @@ from impasto.client.cli.served import Served, served
 from impasto.client.cli.streams import note, print_line
 from impasto.client.client import Client
 from impasto.client.metadata import ModelMetadata, TensorInfo
+from impasto.client.printable import printable
 from impasto.client.signatures import MODELS
 
 Answer = Mapping[str, Served]
@@ -125,11 +126,11 @@ def _label(name: str, where: str) -> str:
 
 def _show_signatures(label: str, metadata: ModelMetadata) -> None:
     for name, signature in metadata.signatures.items():
-        print_line(f"\n{label} {name}")
+        print_line(f"\n{printable(label)} {printable(name)}")
         for word, infos in (("in ", signature.inputs), ("out", signature.outputs)):
             for info in infos.values():
                 default = "" if info.default is None else f" = {info.default.tolist()}"
-                print_line(f"  {word} {info.name} {info.dtype} {_shape(info)}{default}")
+                print_line(f"  {word} {printable(info.name)} {info.dtype} {_shape(info)}{default}")
 
 
 def _shape(info: TensorInfo) -> str:

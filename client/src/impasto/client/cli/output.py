@@ -8,26 +8,32 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from impasto.client._jobs import Progress
 from impasto.client.cli.streams import note, print_line, print_path
 from impasto.client.cli.waits import Waits
+from impasto.client.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
     from rich.progress import ProgressColumn
     from typing_extensions import Self
 
+_LONGEST_CELL: Final = 1000
+"""Characters of a table's cell: all rows are as wide as the widest."""
+
 
 def print_json(value: Any) -> None:
     """A result for a program: to standard output."""
-    print_line(json.dumps(value, indent=2))
+    print_line(
+        json.dumps(value, indent=2).replace("\x7f", "\\u007f")
+    )  # the one control character that JSON leaves
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns aligned by spaces, the same on a terminal and in a pipe; trailing blanks are cut."""
-    lines = [tuple(header), *(tuple(row) for row in rows)]
+    lines = [tuple(header), *(tuple(printable(cell, longest=_LONGEST_CELL) for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -74,7 +80,7 @@ class Display:
         if bar is None:
             yield lambda progress: None
             return
-        task = bar.add_task(name, total=None, unit=unit)
+        task = bar.add_task(printable(name), total=None, unit=unit)
 
         def show(progress: Progress) -> None:
             bar.update(task, completed=progress.done, total=progress.total)
@@ -94,14 +100,14 @@ class Display:
         if self._bar is None:
             note(text)
         else:
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def result(self, path: Path) -> None:
         """A result's file: to standard output, above the bars where that is the same terminal."""
         if self._bar is None or not sys.stdout.isatty():
             print_path(path)
         else:
-            self.message(str(path))
+            self.message(printable(str(path)))
 
 
 def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]], waits: Waits) -> ProgressBar | None:

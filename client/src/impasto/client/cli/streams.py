@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from impasto.client.errors import UnwritableOutput
+from impasto.client.printable import printable, printable_lines
 
 # Each stream's name in sys, how its substitute is opened, and which way it goes. Standard output's cannot be written
 # to: results that nobody gets are an error, while nobody misses words for the person.
@@ -36,12 +37,18 @@ def replace_closed() -> None:
 
 def print_line(text: str) -> None:
     """A line to standard output. Raises as print_bytes."""
-    print_bytes(f"{text}\n".encode(sys.stdout.encoding, "backslashreplace"))
+    print_bytes(f"{printable_lines(text)}\n".encode(sys.stdout.encoding, "backslashreplace"))
 
 
 def print_path(path: str | os.PathLike[str]) -> None:
-    """A file's name as a line of standard output, byte for byte, whatever its encoding. Raises as print_bytes."""
-    print_bytes(os.fsencode(path) + b"\n")
+    """A file's name as a line of standard output, byte for byte, whatever its encoding. Raises as print_bytes.
+
+    A terminal would obey the control characters in it, so there they are escaped.
+    """
+    if sys.stdout.isatty():
+        print_line(printable(os.fspath(path)))
+    else:
+        print_bytes(os.fsencode(path) + b"\n")
 
 
 def print_bytes(data: bytes | memoryview) -> None:
@@ -73,7 +80,7 @@ def give_up_output() -> None:
 def note(text: str) -> None:
     """A line for the person, to standard error; if that fails there is nobody to tell."""
     try:
-        sys.stderr.buffer.write(f"{text}\n".encode(sys.stderr.encoding, "backslashreplace"))
+        sys.stderr.buffer.write(f"{printable(text)}\n".encode(sys.stderr.encoding, "backslashreplace"))
         sys.stderr.buffer.flush()
     except OSError:
         _to_nowhere(sys.stderr)
