@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from google.protobuf.message import Message
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 
 from images.pictures import pixels
@@ -33,11 +32,11 @@ class Method:
     """
 
     call: Callable[[Any], Any]
-    answers: tuple[Message, ...]
+    answers: tuple[Any, ...]
     right: Callable[[Any], bool]
 
 
-def _predicted(**outputs: Any) -> Message:
+def _predicted(**outputs: Any) -> Any:
     answer = predict_pb2.PredictResponse()
     answer.ParseFromString(prediction(**{name: np.asarray(value) for name, value in outputs.items()}))
     answer.model_spec.name = "model"
@@ -49,7 +48,7 @@ def _predicted(**outputs: Any) -> Message:
     return answer
 
 
-def _metadata() -> Message:
+def _metadata() -> Any:
     signatures = get_model_metadata_pb2.SignatureDefMap()
     signature = signatures.signature_def["serving_default"]
     signature.method_name = "tensorflow/serving/predict"
@@ -65,7 +64,7 @@ def _metadata() -> Message:
     return answer
 
 
-def _status() -> Message:
+def _status() -> Any:
     answer = get_model_status_pb2.GetModelStatusResponse()
     answer.model_version_status.add(version=3, state=30)
     answer.model_version_status.add(version=2, state=50).status.error_message = "it was unloaded"
@@ -121,7 +120,7 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "status": Method(lambda client: client.status("half"), (_status(),), lambda found: len(found) == 2),
     "wait_ready": Method(
-        lambda client: client.wait_ready(timeout=0.03, models=["half"]),
+        lambda client: client.wait_ready(timeout=0.02, models=["half"]),
         (_status(),),
         lambda found: found is None,
     ),
