@@ -169,7 +169,10 @@ def test_json_tells_the_kind_of_job_and_every_field() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ({"image": "a.png", "step": 3}, r"'step' is not a field of Dream; its fields are image, layers, octaves"),
+        (
+            {"image": "a.png", "step": 3},
+            r"'step' is not a field of Dream; its fields are image, layers, octaves",
+        ),
         ({"steps": 3}, "image is missing; a Dream must have it"),
         ({"image": "a.png", "job": "Upscale"}, "job is 'Upscale'; it must be 'Dream', or left out"),
         ({"image": "a.png", "steps": "3"}, "steps is '3'; it must be a whole number"),

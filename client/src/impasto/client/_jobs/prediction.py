@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from impasto.client._jobs.steps import Steps
 from impasto.client._transport import calls
-from impasto.client.errors import CallError, PreconditionFailed, SignatureNotFound
+from impasto.client.errors import CallError, DecodeError, PreconditionFailed, SignatureNotFound
 from impasto.client.model import Model
 from impasto.client.signatures import SERVING_DEFAULT
 
@@ -22,6 +22,7 @@ def predict(
 
     Raises:
         InvalidInput: an input cannot be sent.
+        DecodeError: the answer cannot be read, or lacks an output that was asked for.
         CallError: the call failed; SignatureNotFound if the model has no such signature.
     """
     try:
@@ -41,4 +42,10 @@ def predict(
             address=error.address,
             model=error.model,
         ) from error
+    missing = [name for name in outputs if name not in answer]
+    if missing:
+        raise DecodeError(
+            f"{model.name} answered without {', '.join(map(repr, missing))}, which was asked for",
+            model=model.name,
+        )
     return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from impasto.client import errors
@@ -11,7 +11,7 @@ from impasto.client._jobs.steps import Pause, Steps
 from impasto.client._transport import calls
 from impasto.client._transport.calls import check_timeout
 from impasto.client._transport.failures import how_to_start
-from impasto.client.metadata import State
+from impasto.client.metadata import State, VersionStatus
 from impasto.client.model import Model
 
 _POLL_SECONDS: Final = 0.1
@@ -25,6 +25,7 @@ def wait_ready(models: Iterable[str], *, timeout: float, address: str) -> Steps[
         ServerUnavailable: nothing answered within `timeout` seconds.
         TlsError: at once, if server and client do not trust each other.
         CallUnsupported: at once, if what answers is not TensorFlow Serving's gRPC port.
+        DecodeError: at once, if what it answers cannot be read.
         ClientClosed: at once, if the client is closed.
         DeadlineExceeded: the server answers, but a model is not available in time; says which and why.
     """
@@ -47,7 +48,7 @@ def _until_answered(deadline: float, timeout: float, address: str) -> Steps[None
                     details=error.details,
                     address=address,
                 ) from error
-        except (errors.TlsError, errors.CallUnsupported, errors.ClientClosed):
+        except (errors.TlsError, errors.CallUnsupported, errors.ClientClosed, errors.DecodeError):
             raise  # waiting does not mend it
         except errors.CallError:
             return  # it answers, with the refusal that a call for no model gets
@@ -68,7 +69,7 @@ def _until_available(model: str, deadline: float, timeout: float, address: str) 
             if any(version.state is State.AVAILABLE for version in versions):
                 return
             last = None
-            seen = ", ".join(f"version {v.version} is {v.state.name} {v.error}".strip() for v in versions)
+            seen = _told(versions)
         if time.monotonic() >= deadline:
             raise errors.DeadlineExceeded(
                 f"{model} at {address} was not available within {timeout:g} seconds: {seen}",
@@ -78,3 +79,8 @@ def _until_available(model: str, deadline: float, timeout: float, address: str) 
                 model=model,
             ) from last
         yield Pause(_POLL_SECONDS)
+
+
+def _told(versions: Sequence[VersionStatus]) -> str:
+    told = [f"version {v.version} is {v.state.name} {v.error}".strip() for v in versions]
+    return ", ".join(told) or "the server knows no version of it"

@@ -63,11 +63,12 @@ def layer_weights(
     Raises:
         InvalidInput: the model has no such layer.
     """
+    places = {layer: place for place, layer in enumerate(known)}
     weights = np.zeros(len(known), np.float32)
     for layer, weight in pairs:
-        if layer not in known:
+        if layer not in places:
             raise InvalidInput(f"{name}: there is no {layer!r}; the model has {', '.join(known)}")
-        weights[known.index(layer)] = weight
+        weights[places[layer]] = weight
     return weights
 
 

@@ -163,15 +163,15 @@ def _painted(job: Stylize, photo: Picture, blend: Blend, model: PinnedModel) -> 
     yield Progress(0, total)
     if simple and isinstance(style := blend.styles[0], Picture):
         pictures = {"content": content[np.newaxis], "style": painting_batch(style)}
-        outputs = yield from _predict(model, pictures, SERVING_DEFAULT)
+        outputs = yield from _predict(model, pictures, SERVING_DEFAULT, "image")
     else:
         vector = yield from _blended(blend, model)
         if job.strength < 1:
-            own = yield from _vector_of(Picture(content), model)
+            own = yield from _vector_of(Picture(content), model, length=len(vector.values))
             vector = own.mixed(vector, job.strength)
         yield Progress(total - 1, total)
         inputs = {"content": content[np.newaxis], "vector": vector.values[np.newaxis]}
-        outputs = yield from _predict(model, inputs, "apply")
+        outputs = yield from _predict(model, inputs, "apply", "image")
     painted = output(outputs, "image", dtype=np.uint8, shape=(1, *content.shape), model=model.name)[0]
     yield Progress(total, total)
     result = _resized(painted, photo.rgb.shape[1], photo.rgb.shape[0])
@@ -185,7 +185,11 @@ def _blended(blend: Blend, model: PinnedModel) -> Steps[StyleVector]:
     total: NDArray[np.float32] | None = None
     version = 0
     for style, share in zip(blend.styles, blend.weights, strict=True):
-        vector = style if isinstance(style, StyleVector) else (yield from _vector_of(style, model))
+        length = None if total is None else len(total)
+        if isinstance(style, StyleVector):
+            vector = _checked_vector(style, length)
+        else:
+            vector = yield from _vector_of(style, model, length=length)
         version = vector.version
         part: NDArray[np.float32] = np.multiply(vector.values, np.float32(share))
         total = part if total is None else total + part
@@ -194,15 +198,25 @@ def _blended(blend: Blend, model: PinnedModel) -> Steps[StyleVector]:
     return StyleVector(total, model.name, version)
 
 
-def _vector_of(picture: Picture, model: PinnedModel) -> Steps[StyleVector]:
-    outputs = yield from _predict(model, {"style": painting_batch(picture)}, "style_vector")
-    found = output(outputs, "vector", dtype=np.float32, shape=(1, None), model=model.name)[0]
+def _checked_vector(vector: StyleVector, length: int | None) -> StyleVector:
+    if vector.values.ndim != 1 or length not in (None, vector.values.size):
+        raise InvalidInput(
+            f"style: a style vector has the shape {list(vector.values.shape)}, and others of its model another one: "
+            "make it anew",
+            model=vector.model,
+        )
+    return vector
+
+
+def _vector_of(picture: Picture, model: PinnedModel, *, length: int | None = None) -> Steps[StyleVector]:
+    outputs = yield from _predict(model, {"style": painting_batch(picture)}, "style_vector", "vector")
+    found = output(outputs, "vector", dtype=np.float32, shape=(1, length), model=model.name, finite=True)[0]
     return StyleVector(found, model.name, model.version)
 
 
-def _predict(model: PinnedModel, inputs: Mapping[str, object], signature: str) -> Steps[Outputs]:
+def _predict(model: PinnedModel, inputs: Mapping[str, object], signature: str, wanted: str) -> Steps[Outputs]:
     try:
-        return (yield from model.predict(inputs, signature=signature))
+        return (yield from model.predict(inputs, signature=signature, outputs=[wanted]))
     except PreconditionFailed as failure:
         metadata = yield from patiently(metadata_call(model.model))
         if signature in metadata.signatures:

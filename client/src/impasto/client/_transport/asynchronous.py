@@ -13,7 +13,7 @@ import grpc.aio
 
 from impasto.client._transport.calls import Call
 from impasto.client._transport.channel import COMPRESSION, Closable, channel_options, credentials
-from impasto.client._transport.failures import call_error, explained
+from impasto.client._transport.failures import call_error, explained, parsed
 from impasto.client._transport.lookup import Lookup
 from impasto.client._transport.patience import Attempts, Wait
 from impasto.client._transport.slots import Slots
@@ -95,11 +95,10 @@ class AsyncTransport(Closable):
                         raise await self._explained(error) from error.__cause__
                 call.on_failure()
                 await asyncio.sleep(pause)
-        if len(payload) > _LARGE:
-            return await in_thread(partial(call.parse, payload))
-        return call.parse(payload)
+        read = partial(parsed, call, payload, address=self.address)
+        return await in_thread(read) if payload is not None and len(payload) > _LARGE else read()
 
-    async def _send_once(self, call: Call[ResultT], timeout: float | None) -> bytes:
+    async def _send_once(self, call: Call[ResultT], timeout: float | None) -> bytes | None:
         self.check_open(call.model)
         opened = self._open()  # held until the response is there: a channel that nobody holds is closed
         method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = opened.unary_unary(call.method)

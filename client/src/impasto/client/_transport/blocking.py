@@ -10,7 +10,7 @@ import grpc
 
 from impasto.client._transport.calls import Call
 from impasto.client._transport.channel import Closable, channel_to, credentials
-from impasto.client._transport.failures import call_error, explained
+from impasto.client._transport.failures import call_error, explained, parsed
 from impasto.client._transport.lookup import Lookup
 from impasto.client._transport.patience import Attempts, Wait
 from impasto.client.errors import CallError
@@ -69,7 +69,7 @@ class SyncTransport(Closable):
     def _send_once(self, call: Call[ResultT], timeout: float | None) -> ResultT:
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
         try:
-            payload = method(call.request, timeout=timeout, metadata=self._metadata)
+            payload: bytes | None = method(call.request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             failed = cast(grpc.Call, error)  # what every failed unary call raises is both
             code, details = failed.code(), failed.details() or ""
@@ -79,7 +79,7 @@ class SyncTransport(Closable):
         except ValueError:  # with which gRPC refuses calls over a closed channel
             self.check_open(call.model)
             raise
-        return call.parse(payload)
+        return parsed(call, payload, address=self.address)
 
     def _open(self) -> grpc.Channel:
         """The channel to where the replicas are now. One to where they were lives on in the calls under way over it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from impasto.client._inputs import as_array
@@ -58,7 +59,8 @@ def predict_call(
 ) -> Call[Outputs]:
     """A Predict call; `outputs` limits what the server sends back (all if empty)."""
     request = _predict_request(model, inputs, signature, outputs)
-    return Call(PREDICT, model.name, request, _parse_predict)
+    wanted = tuple(outputs)
+    return Call(PREDICT, model.name, request, lambda payload: _predicted(payload, wanted)[1])
 
 
 def predict_with_version_call(
@@ -70,7 +72,7 @@ def predict_with_version_call(
 ) -> Call[tuple[int, Outputs]]:
     """Return what `predict_call` does; the response is the version that answered and its outputs."""
     request = _predict_request(model, inputs, signature, outputs)
-    return Call(PREDICT, model.name, request, _parse_predict_with_version)
+    return Call(PREDICT, model.name, request, partial(_predicted, wanted=tuple(outputs)))
 
 
 def metadata_call(model: Model) -> Call[ModelMetadata]:
@@ -145,10 +147,6 @@ def _predict_request(
     return messages.predict_request(_spec(model, signature), arrays, outputs=outputs)
 
 
-def _parse_predict(payload: bytes) -> Outputs:
-    return messages.prediction(payload).outputs
-
-
-def _parse_predict_with_version(payload: bytes) -> tuple[int, Outputs]:
-    response = messages.prediction(payload)
+def _predicted(payload: bytes, wanted: Sequence[str]) -> tuple[int, Outputs]:
+    response = messages.prediction(payload, wanted=wanted)
     return response.version, response.outputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from typing import TypeVar
 
 import grpc
 
@@ -14,9 +15,13 @@ from impasto.client._transport.texts import UNBATCHED, kind_of
 from impasto.client.settings.addresses import DEFAULT_PORT, endpoints, join, socket_path
 from impasto.client.settings.tls import TlsOptions
 
+ResultT = TypeVar("ResultT")
+
 
 def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, address: str) -> errors.CallError:
     """Return the exception for a call that ended with `code`, as the status and its words alone tell it."""
+    if code is grpc.StatusCode.OK:
+        return no_answer(call, address=address)
     kind = kind_of(code, details)
     # TensorFlow appends the graph's node on lines of its own; they stay in the exception's `details`.
     first_line = details.partition("\n")[0] or "no details"
@@ -24,6 +29,36 @@ def call_error(call: Call[object], code: grpc.StatusCode, details: str, *, addre
         address=address, remedy=how_to_start(address), model=call.model or "the model", details=first_line
     )
     return kind(message, code=code, details=details, address=address, model=call.model or None)
+
+
+def no_answer(call: Call[object], *, address: str) -> errors.DecodeError:
+    """Return the exception for a call that ended with the status OK, but without the message that is its answer."""
+    return errors.DecodeError(
+        f"{address} ended the call to {call.model or 'the server'} with the status OK, but sent no answer; is it "
+        "TensorFlow Serving, and no proxy between drops what it says?",
+        address=address,
+        model=call.model or None,
+    )
+
+
+def parsed(call: Call[ResultT], payload: bytes | None, *, address: str) -> ResultT:
+    """Read the response to a call.
+
+    Args:
+        call: what was sent.
+        payload: the response; None, as gRPC gives it, if the status was OK but there was none.
+        address: of the server, for the exception.
+
+    Raises:
+        DecodeError: there is no response, or it cannot be read.
+    """
+    if payload is None:
+        raise no_answer(call, address=address)
+    try:
+        return call.parse(payload)
+    except errors.DecodeError as error:
+        error.address, error.model = address, call.model or None
+        raise
 
 
 def explained(error: errors.CallError, *, tls: TlsOptions | None) -> errors.CallError:

@@ -24,7 +24,7 @@ _TOO_LARGE: Final = re.compile(r"message (larger than|exceeds)", re.IGNORECASE)
 # before, it said that only where it knew nothing better. Of the codes of RST_STREAM those are here that proxies send
 # when what is behind them went away: none, INTERNAL_ERROR, STREAM_CLOSED and CONNECT_ERROR. REFUSED_STREAM, CANCEL and
 # ENHANCE_YOUR_CALM have statuses of their own; the others say that one of the two ends does not speak HTTP/2 well.
-_RESET: Final = re.compile(r"RST_STREAM with error code (\d+)")
+_RESET: Final = re.compile(r"RST_STREAM with error code (\d{1,9})\b")
 _GONE_CODES: Final = frozenset({0, 2, 5, 10})
 _BROKEN: Final = re.compile(
     r"Stream removed|Socket closed|GOAWAY received|(recv|send)msg:|keepalive watchdog timeout"

@@ -7,7 +7,7 @@ those of tensorflow_serving/apis and tensorflow/core, with which a test compares
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -33,9 +33,14 @@ from impasto.client._wire.format import (
 from impasto.client._wire.tensor_message import TensorMessage
 from impasto.client.errors import DecodeError
 from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
+from impasto.client.printable import cut
 
 _SIGNATURE_DEF: Final = "signature_def"
 _STATES: Final = {state.value: state for state in State}
+_LONGEST_NAME: Final = 200
+_MOST_DEFAULTS: Final = 1 << 20
+"""Bytes that the defaults of a signature may take by repetition: they are numbers and short lists."""
+
 _CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -95,19 +100,26 @@ class Prediction:
     outputs: dict[str, tensors.Array]
 
 
-def prediction(payload: bytes) -> Prediction:
+def prediction(payload: bytes, *, wanted: Collection[str] = ()) -> Prediction:
     """Read a PredictResponse.
+
+    Args:
+        payload: the response's bytes.
+        wanted: names of outputs: the elements of others are not looked at, and left out. If empty, all are wanted.
 
     Raises:
         DecodeError: protobuf would refuse the bytes, or an output cannot be read (see `tensors.decode`).
     """
     outputs: dict[str, tensors.Array] = {}
+    repeats = tensors.Repeats()
     spec: _ModelSpec | None = None
     try:
         for field_number, kind, value in fields(memoryview(payload)):
             if (field_number, kind) == (1, LENGTH):
                 name, pieces = map_entry(value, level=1)
-                outputs[name] = tensors.decode(name, _tensor(pieces, level=2))
+                if not wanted or name in wanted:
+                    message = _tensor(pieces, level=2)
+                    outputs[name] = tensors.decode(cut(name, _LONGEST_NAME), message, repeats)
             elif (field_number, kind) == (2, LENGTH):
                 spec = spec or _ModelSpec()
                 spec.merge(value)
@@ -204,6 +216,7 @@ def _any_value(pieces: Sequence[memoryview], *, level: int) -> memoryview:
 def _signature(name: str, pieces: Sequence[memoryview], *, level: int) -> SignatureInfo:
     inputs, outputs = dict[str, TensorMessage](), dict[str, TensorMessage]()
     defaults = dict[str, tensors.Array]()
+    repeats = tensors.Repeats(_MOST_DEFAULTS)
     for piece in pieces:
         for field_number, kind, value in fields(piece, level=level):
             if kind != LENGTH:
@@ -215,15 +228,18 @@ def _signature(name: str, pieces: Sequence[memoryview], *, level: int) -> Signat
                 text(value)  # the method's name, which is Predict's
             elif field_number == 4:
                 alias, parts = map_entry(value, level=level + 1)
-                defaults[alias] = _default(alias, parts, level=level + 2)
+                defaults[alias] = _default(alias, parts, repeats, level=level + 2)
     return SignatureInfo(name, _tensor_infos(inputs, defaults), _tensor_infos(outputs, {}))
 
 
-def _default(alias: str, pieces: Sequence[memoryview], *, level: int) -> tensors.Array:
+def _default(
+    alias: str, pieces: Sequence[memoryview], repeats: tensors.Repeats, *, level: int
+) -> tensors.Array:
+    shown = cut(alias, _LONGEST_NAME)
     try:
-        return tensors.decode(alias, _tensor(pieces, level=level))
+        return tensors.decode(shown, _tensor(pieces, level=level), repeats)
     except WireError as error:
-        raise DecodeError(f"the default of {alias!r} cannot be parsed: {error}") from error
+        raise DecodeError(f"the default of {shown!r} cannot be parsed: {error}") from error
 
 
 def _tensor(pieces: Sequence[memoryview], *, level: int) -> TensorMessage:

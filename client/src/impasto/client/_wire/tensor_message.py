@@ -9,6 +9,9 @@ from impasto.client._wire.format import LENGTH, VARINT, WIDTHS, WireError, field
 
 _NOTHING = memoryview(b"")
 
+MOST_DIMENSIONS = 254
+"""TensorFlow's own limit."""
+
 
 @dataclass
 class TensorMessage:
@@ -27,7 +30,7 @@ class TensorMessage:
     sizes: list[int] = field(default_factory=list)
     unknown_rank: bool = False
     content: memoryview = _NOTHING
-    values: dict[ValueField, list[bytearray | memoryview]] = field(default_factory=dict)
+    values: dict[ValueField, list[bytes | bytearray | memoryview]] = field(default_factory=dict)
 
     def merge(self, message: memoryview, *, level: int) -> None:
         """Add what a message says to what is known, as protobuf does when a field occurs again.
@@ -53,6 +56,8 @@ class TensorMessage:
         """Add the dimensions of a TensorShapeProto, as `merge` adds the rest."""
         for number, kind, value in fields(message, level=level):
             if (number, kind) == (2, LENGTH):
+                if len(self.sizes) == MOST_DIMENSIONS:
+                    raise WireError(f"a tensor's shape has more than {MOST_DIMENSIONS} dimensions")
                 self.sizes.append(_size(value, level + 1))
             elif (number, kind) == (3, VARINT):
                 self.unknown_rank = integer(value) != 0
@@ -62,7 +67,7 @@ class TensorMessage:
         if of.coding == "blob" and kind == LENGTH:
             pieces[:] = [value]
         elif of.coding == "strings" and kind == LENGTH:
-            pieces.append(value)
+            pieces.append(bytes(value))  # a short string takes less memory than a view of it
         elif kind == LENGTH:
             _check_packed(of, value)
             pieces.append(value)

@@ -27,11 +27,35 @@ from impasto.client.errors import DecodeError, InvalidInput
 
 Array = NDArray[Any]
 
-# Protobuf's largest message. Only the splat rule can ask for a larger tensor, and then the answer is damaged.
-_MAX_BYTES: Final = 2**31
+# As many elements as protobuf's largest message has bytes. Only the splat rule can ask for more.
+_MOST_ELEMENTS: Final = 2**31
 
 # Copying so little costs nothing, and a loss that someone keeps must not keep a picture that came with it.
 _SMALL: Final = 4096
+
+_SHOWN_SIZES: Final = 8
+
+
+class Repeats:
+    """The memory that the tensors of one message may take for elements that it does not carry, by the splat rule.
+
+    TensorFlow Serving sends every element, so this is for other servers, whose pictures of one colour are short; and
+    against those that would fill the memory.
+
+    Args:
+        most_bytes: of all tensors together.
+    """
+
+    def __init__(self, most_bytes: int = 1 << 28) -> None:
+        self.most_bytes: Final = most_bytes
+        self._left = most_bytes
+
+    def take(self, count: int) -> bool:
+        """Return whether there is room for so many bytes more; if there is, it is taken."""
+        if count > self._left:
+            return False
+        self._left -= count
+        return True
 
 
 def encode(name: str, array: Array) -> Pieces:
@@ -63,7 +87,7 @@ def encode(name: str, array: Array) -> Pieces:
     return [header, *nested(4, [elements.data])] if elements.size else [header]
 
 
-def decode(name: str, message: TensorMessage) -> Array:
+def decode(name: str, message: TensorMessage, repeats: Repeats | None = None) -> Array:
     """The array of a TensorProto.
 
     Reads tensor_content and every typed field. Strings come as an object array of `bytes`, quantised types as
@@ -78,21 +102,26 @@ def decode(name: str, message: TensorMessage) -> Array:
     Args:
         name: the output's name, for messages.
         message: a dense tensor of known shape.
+        repeats: the room that is left in the message for elements that it does not carry; None for a whole one.
 
     Raises:
         DecodeError: unknown dtype, a negative or unknown dimension, or values that are damaged or do not fit the
-            shape.
+            shape, or stand for too many elements.
     """
     kind = BY_NUMBER.get(message.dtype)
     if kind is None:
         raise DecodeError(f"output {name!r} has dtype {type_name(message.dtype)}, which cannot be read")
     if message.unknown_rank or any(size < 0 for size in message.sizes):
-        raise DecodeError(f"output {name!r} has an unknown or negative dimension: {message.sizes}")
+        raise DecodeError(f"output {name!r} has an unknown or negative dimension: {_shape(message)}")
     count = math.prod(message.sizes)
+    if count > _MOST_ELEMENTS:
+        raise DecodeError(
+            f"output {name!r} has the shape {_shape(message)}, more elements than any message can hold"
+        )
     typed = _typed(name, message, kind)
     values = _content(name, message.content, kind, count) if message.content else typed
     if values.size != count:
-        values = _splat(name, values, kind, count)
+        values = _splat(name, values, kind, count, repeats or Repeats())
     if values.nbytes <= _SMALL:
         values = values.copy()
     if kind.name in OF_ML_DTYPES:
@@ -101,6 +130,13 @@ def decode(name: str, message: TensorMessage) -> Array:
         return values.reshape(message.sizes)
     except (ValueError, OverflowError) as error:
         raise DecodeError(f"output {name!r} has a shape that numpy cannot take: {error}") from error
+
+
+def _shape(message: TensorMessage) -> str:
+    """The sizes for a message to people: the first few."""
+    shown = [str(size) for size in message.sizes[:_SHOWN_SIZES]]
+    more = [f"... {len(message.sizes)} in all"] if len(message.sizes) > _SHOWN_SIZES else []
+    return f"[{', '.join(shown + more)}]"
 
 
 def as_utf8(what: str, item: object) -> bytes:
@@ -183,12 +219,15 @@ def _from_varints(values: NDArray[np.unsignedinteger[Any]], kind: WireType) -> A
     return numbers
 
 
-def _splat(name: str, values: Array, kind: WireType, count: int) -> Array:
+def _splat(name: str, values: Array, kind: WireType, count: int, repeats: Repeats) -> Array:
     """TensorFlow's rule for short fields: the last value fills the rest, or zeros (empty strings) without one."""
     if values.size > count:
         raise DecodeError(f"output {name!r}: {values.size} values for {count} elements")
-    if count * kind.storage.itemsize > _MAX_BYTES:
-        raise DecodeError(f"output {name!r}: {values.size} values claim to stand for {count} elements")
+    if not repeats.take(count * kind.storage.itemsize):
+        raise DecodeError(
+            f"output {name!r}: {values.size} values claim to stand for {count} elements; a message may leave out "
+            f"{repeats.most_bytes >> 20} MiB"
+        )
     full = np.empty(count, values.dtype)
     full[: values.size] = values
     full[values.size :] = values[-1] if values.size else (b"" if kind.field.coding == "strings" else 0)

@@ -80,7 +80,8 @@ def run(arguments: Sequence[str]) -> int:
     except click.UsageError as error:
         shown = io.StringIO()
         error.show(shown)  # with the command's usage
-        note(shown.getvalue().rstrip())
+        for line in shown.getvalue().rstrip().splitlines():
+            note(line)
         return exit_codes.USAGE
     except click.ClickException as error:
         note(f"impasto: {error.message}")

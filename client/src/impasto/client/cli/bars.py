@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from impasto.client import Progress, Waiting
 from impasto.client.cli.output import note, print_path
+from impasto.client.printable import printable
 
 if TYPE_CHECKING:
     from rich import progress as rich_progress
@@ -134,7 +135,7 @@ class PictureBars(_Bars):
         if bar is None:
             yield lambda progress: None
             return
-        task = bar.add_task(name, total=None, unit=self._unit)
+        task = bar.add_task(printable(name), total=None, unit=self._unit)
 
         def show(progress: Progress) -> None:
             bar.update(task, completed=progress.done, total=progress.total)
@@ -154,14 +155,14 @@ class PictureBars(_Bars):
         if self._bar is None:
             note(text)
         else:
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def result(self, path: Path) -> None:
         """A result's file: to standard output, above the bars where that is the same terminal."""
         if self._bar is None or not sys.stdout.isatty():
             print_path(path)
         else:
-            self.message(str(path))
+            self.message(printable(str(path)))
 
 
 def _terminal_bar(

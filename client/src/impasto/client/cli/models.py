@@ -12,6 +12,7 @@ from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import note, print_json, print_line, print_table
 from impasto.client.cli.served import Asked, Served, ask_each, served, show_description, show_headline
+from impasto.client.printable import printable
 
 Answer = Mapping[str, Served]
 """The models of one replica, by their names."""
@@ -122,11 +123,11 @@ def _label(name: str, where: str) -> str:
 
 def _show_signatures(label: str, metadata: ModelMetadata) -> None:
     for name, signature in metadata.signatures.items():
-        print_line(f"\n{label} {name}")
+        print_line(f"\n{printable(label)} {printable(name)}")
         for word, infos in (("in ", signature.inputs), ("out", signature.outputs)):
             for info in infos.values():
                 default = "" if info.default is None else f" = {info.default.tolist()}"
-                print_line(f"  {word} {info.name} {info.dtype} {_shape(info)}{default}")
+                print_line(f"  {word} {printable(info.name)} {info.dtype} {_shape(info)}{default}")
 
 
 def _shape(info: TensorInfo) -> str:

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from impasto.client.errors import UnwritableOutput
+from impasto.client.printable import printable, printable_lines
+
+_LONGEST_CELL: Final = 1000
+"""Characters of a table's cell: all rows are as wide as the widest."""
 
 # Each stream's name in sys, how its substitute is opened, and which way it goes. Standard output's cannot be written
 # to: results that nobody gets are an error, while nobody misses words for the person.
@@ -38,12 +42,18 @@ def replace_closed() -> None:
 
 def print_line(text: str) -> None:
     """A line to standard output. Raises as print_bytes."""
-    print_bytes(f"{text}\n".encode(sys.stdout.encoding, "backslashreplace"))
+    print_bytes(f"{printable_lines(text)}\n".encode(sys.stdout.encoding, "backslashreplace"))
 
 
 def print_path(path: str | os.PathLike[str]) -> None:
-    """A file's name as a line of standard output, byte for byte, whatever its encoding. Raises as print_bytes."""
-    print_bytes(os.fsencode(path) + b"\n")
+    """A file's name as a line of standard output, byte for byte, whatever its encoding. Raises as print_bytes.
+
+    A terminal would obey the control characters in it, so there they are escaped.
+    """
+    if sys.stdout.isatty():
+        print_line(printable(os.fspath(path)))
+    else:
+        print_bytes(os.fsencode(path) + b"\n")
 
 
 def print_bytes(data: bytes | memoryview) -> None:
@@ -75,7 +85,7 @@ def give_up_output() -> None:
 def note(text: str) -> None:
     """A line for the person, to standard error; if that fails there is nobody to tell."""
     try:
-        sys.stderr.buffer.write(f"{text}\n".encode(sys.stderr.encoding, "backslashreplace"))
+        sys.stderr.buffer.write(f"{printable(text)}\n".encode(sys.stderr.encoding, "backslashreplace"))
         sys.stderr.buffer.flush()
     except OSError:
         _to_nowhere(sys.stderr)
@@ -94,12 +104,13 @@ def _to_nowhere(stream: TextIO) -> None:
 
 def print_json(value: Any) -> None:
     """A result for a program: to standard output."""
-    print_line(json.dumps(value, indent=2))
+    # DEL is the one control character that JSON leaves.
+    print_line(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns aligned by spaces, the same on a terminal and in a pipe; trailing blanks are cut."""
-    lines = [tuple(header), *(tuple(row) for row in rows)]
+    lines = [tuple(header), *(tuple(printable(cell, longest=_LONGEST_CELL) for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from impasto.client import Client, Model, ModelMetadata, Settings, State, TensorInfo, VersionStatus, errors
 from impasto.client._transport.patience import Patience, Wait
 from impasto.client.cli.output import print_line
+from impasto.client.printable import LONGEST, printable
 from impasto.client.settings.addresses import endpoints, join
 
 
@@ -54,18 +55,19 @@ def show_headline(model: str, found: Description) -> None:
     """A line with the network and its weights, as far as the model tells."""
     told = [_shown(found[name]) for name in _HEADLINE if name in found]
     if told:
-        print_line(f"{model}: {', '.join(told)}")
+        print_line(f"{printable(model)}: {', '.join(told)}")
 
 
 def show_description(model: str, found: Description) -> None:
     """All that the model tells, a line each."""
-    print_line(f"\n{model} describes itself")
+    print_line(f"\n{printable(model)} describes itself")
     for name, value in found.items():
-        print_line(f"  {name} {_shown(value)}")
+        print_line(f"  {printable(name)} {_shown(value)}")
 
 
 def _shown(value: Any) -> str:
-    return " ".join(map(str, cast(list[object], value))) if isinstance(value, list) else str(value)
+    words = " ".join(map(str, cast(list[object], value))) if isinstance(value, list) else str(value)
+    return printable(words, longest=LONGEST)
 
 
 def _plain(value: Any) -> Any:

@@ -53,7 +53,7 @@ class Ascent(Optimisation[DreamProgress]):
         size = self.sizes[stage]
         image = self._canvas.picture.rgb if picture is None else picture
         inputs = {"image": image, "size": np.array(size, np.int32)}
-        answer = yield from self._model.predict(inputs, signature="open")
+        answer = yield from self._model.predict(inputs, signature="open", outputs=["state"])
         return {"state": output(answer, "state", dtype=np.float32, shape=(*size, 3), model=self._model.name)}
 
     def change(self, state: Arrays, stage: int, step: int, count: int) -> Steps[Arrays]:
@@ -74,7 +74,7 @@ class Ascent(Optimisation[DreamProgress]):
         """Return the picture of a state; after the last octave, at the original's size."""
         dtype, shape = self.picture_form(stage + 1)
         inputs = {**state, "size": np.array(shape[:2], np.int32)}
-        answer = yield from self._model.predict(inputs, signature="close")
+        answer = yield from self._model.predict(inputs, signature="close", outputs=["image"])
         return output(answer, "image", dtype=dtype, shape=shape, model=self._model.name)
 
     def image(self, pixels: NDArray[Any] | None) -> Image.Image:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
 from impasto.client._answers import output
 from impasto.client._jobs import PinnedModel, Size, Steps
-from impasto.client._models.describing import DESCRIBE, describe
+from impasto.client._models.describing import DESCRIBE, check_scaled, describe, layers_of
 from impasto.client._models.layers import weights_by_name
+from impasto.client.errors import DecodeError
 from impasto.client.signatures import DREAM
+
+MOST_OCTAVES: Final = 32
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,13 @@ class DreamDescription:
 def describe_dream(model: PinnedModel) -> Steps[DreamDescription]:
     """Ask the model for its description. Raises DecodeError, CallError."""
     told = yield from describe(model, DREAM)
-    told["layers"] = tuple(told["layers"])
+    told["layers"] = layers_of(told, ["layer_weights"], model=model.name)
     told["octaves"] = tuple(told["octaves"])
+    if len(told["octaves"]) > MOST_OCTAVES:
+        raise DecodeError(
+            f"{model.name} suggests {len(told['octaves'])} octaves; it must be at most {MOST_OCTAVES}",
+            model=model.name,
+        )
     told["layer_weights"] = MappingProxyType(weights_by_name(told["layers"], told["layer_weights"]))
     return DreamDescription(**told, version=model.version)
 
@@ -65,6 +75,10 @@ def octave_sizes(
     """Ask for the octaves' sizes.
 
     The server tells them, for they come from a power whose rounding decides about a pixel.
+
+    Raises:
+        DecodeError: they are other than rounding can make them.
+        CallError: the call failed.
     """
     inputs = {
         "size": np.array(size, np.int32),
@@ -72,5 +86,8 @@ def octave_sizes(
         "octaves": np.array(octaves, np.int32),
     }
     answer = yield from model.predict(inputs, signature=DESCRIBE, outputs=["sizes"])
-    sizes = output(answer, "sizes", dtype=np.int32, shape=(len(octaves), 2), model=model.name)
-    return tuple((height, width) for height, width in sizes.tolist())
+    found = output(answer, "sizes", dtype=np.int32, shape=(len(octaves), 2), model=model.name).tolist()
+    sizes = tuple((height, width) for height, width in found)
+    for octave, told in zip(octaves, sizes, strict=True):
+        check_scaled(model.name, size, told, math.pow(octave_scale, octave))
+    return sizes

@@ -8,7 +8,12 @@ from typing import Any, ClassVar, Final, cast
 
 from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Steps, values
 from impasto.client._models.dream.ascent import Ascent
-from impasto.client._models.dream.description import DreamDescription, describe_dream, octave_sizes
+from impasto.client._models.dream.description import (
+    MOST_OCTAVES,
+    DreamDescription,
+    describe_dream,
+    octave_sizes,
+)
 from impasto.client._models.dream.plan import complete, fit
 from impasto.client._models.dream.progress import Canvas, DreamProgress
 from impasto.client._models.layers import Layers, named_layers
@@ -18,7 +23,6 @@ from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.settings import CallKind
 from impasto.client.signatures import DREAM
 
-MOST_OCTAVES: Final = 32
 LEAST_OCTAVE_SCALE: Final = 0.1
 LARGEST_OCTAVE_SCALE: Final = 10.0
 LARGEST_STEP_SIZE: Final = 1.0

@@ -65,7 +65,9 @@ class Canvas:
         pixels = self.picture.rgb if pixels is None else pixels
         height, width = self.picture.rgb.shape[:2]
         if pixels.dtype != np.uint8:
-            pixels = np.clip(255.0 * (pixels + 1.0) / 2.0, 0, 255).astype(np.uint8)
+            # Where a model's numbers ran away, no pixel can tell them.
+            with np.errstate(invalid="ignore", over="ignore"):
+                pixels = np.clip(255.0 * (pixels + 1.0) / 2.0, 0, 255).astype(np.uint8)
         if pixels.shape[:2] != (height, width):
             sized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
             pixels = np.asarray(sized)

@@ -50,7 +50,9 @@ def _to_bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Cut off the fractions as the model's own `close` does, without rounding."""
     if pixels.dtype == np.uint8:
         return pixels
-    return np.clip(np.float32(255.0) * pixels, 0, 255).astype(np.uint8)
+    # Where a model's numbers ran away, no pixel can tell them.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.clip(np.float32(255.0) * pixels, 0, 255).astype(np.uint8)
 
 
 def _blended(

@@ -10,7 +10,7 @@ import numpy as np
 
 from impasto.client._answers import output
 from impasto.client._jobs import PinnedModel, Size, Steps
-from impasto.client._models.describing import DESCRIBE, describe
+from impasto.client._models.describing import DESCRIBE, check_scaled, describe, layers_of
 from impasto.client._models.layers import weights_by_name
 from impasto.client.signatures import TRANSFER
 
@@ -57,10 +57,11 @@ class TransferDescription:
 def describe_transfer(model: PinnedModel) -> Steps[TransferDescription]:
     """Ask the model for its description. Raises DecodeError, CallError."""
     told = yield from describe(model, TRANSFER)
-    told["layers"] = layers = tuple(told["layers"])
+    weights = [f"{loss}_layer_weights" for loss in ("style", "content")]
+    told["layers"] = layers = layers_of(told, weights, model=model.name)
     for loss in ("style", "content"):
-        weights = told.pop(f"{loss}_layer_weights")
-        told[f"{loss}_layers"] = MappingProxyType(weights_by_name(layers, weights))
+        of_loss = told.pop(f"{loss}_layer_weights")
+        told[f"{loss}_layers"] = MappingProxyType(weights_by_name(layers, of_loss))
     return TransferDescription(**told, version=model.version)
 
 
@@ -68,10 +69,15 @@ def scaled_size(model: PinnedModel, size: Size, *, longest_side: int) -> Steps[S
     """Ask for a size scaled so that the larger side is `longest_side`.
 
     The server tells it, for its rounding decides about a pixel.
+
+    Raises:
+        DecodeError: it is another one than rounding can make it.
+        CallError: the call failed.
     """
     if max(size) == longest_side:
         return size
     inputs = {"size": np.array(size, np.int32), "longest_side": np.asarray(longest_side, np.int32)}
     answer = yield from model.predict(inputs, signature=DESCRIBE, outputs=["size"])
     height, width = output(answer, "size", dtype=np.int32, shape=(2,), model=model.name).tolist()
+    check_scaled(model.name, size, (height, width), longest_side / max(size))
     return height, width

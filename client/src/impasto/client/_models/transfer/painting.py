@@ -21,6 +21,7 @@ from impasto.client._models.transfer.materials import near, resized
 from impasto.client._models.transfer.plan import Level, TransferPlan
 from impasto.client._models.transfer.progress import Losses, TransferProgress, epoch_of
 from impasto.client._transport.calls import Outputs
+from impasto.client.errors import DecodeError
 
 if TYPE_CHECKING:
     from impasto.client._models.transfer.job import Transfer
@@ -30,7 +31,8 @@ Array = NDArray[np.float32]
 # What the steps change: the picture, and Adam's means of the gradient and of its square.
 _CHANGED: Final = ("image", "m", "v")
 _LOSSES: Final = tuple(field.name for field in fields(Losses))
-_OUTPUTS: Final = (*_CHANGED, *(f"{name}_loss" for name in _LOSSES))
+_DONE: Final = "iteration"
+_OUTPUTS: Final = (*_CHANGED, _DONE, *(f"{name}_loss" for name in _LOSSES))
 
 
 class Painting(Optimisation[TransferProgress]):
@@ -84,11 +86,13 @@ class Painting(Optimisation[TransferProgress]):
             **_style_inputs(*first),
             **self._layers,
         }
-        opened = yield from self._model.predict(inputs, signature="open")
+        opened = yield from self._model.predict(
+            inputs, signature="open", outputs=["image", "style_targets", "content_targets"]
+        )
         targets = [self._flat(opened, "style_targets")]
         for style, size in others:
             inputs = {**_style_inputs(style, size), **self._style_layers}
-            answer = yield from self._model.predict(inputs, signature="open_style")
+            answer = yield from self._model.predict(inputs, signature="open_style", outputs=["style_targets"])
             targets.append(self._flat(answer, "style_targets", length=len(targets[0])))
         image = yield from self._start(picture, level, self._picture(opened, "image", level.size))
         none = np.zeros_like(image)
@@ -113,6 +117,7 @@ class Painting(Optimisation[TransferProgress]):
             "steps": np.asarray(count, np.int32),
         }
         answer = yield from self._model.predict(inputs, signature="optimize", outputs=_OUTPUTS)
+        self._check_progress(answer, step + count)
         self._losses = Losses(**{name: self._number(answer, f"{name}_loss") for name in _LOSSES})
         return {**state, **{name: self._picture(answer, name, size) for name in _CHANGED}}
 
@@ -121,7 +126,7 @@ class Painting(Optimisation[TransferProgress]):
         image = state["image"]
         if stage + 1 < len(self.sizes):
             return image
-        answer = yield from self._model.predict({"image": image}, signature="close")
+        answer = yield from self._model.predict({"image": image}, signature="close", outputs=["image"])
         return output(answer, "image", dtype=np.uint8, shape=image.shape, model=self._model.name)
 
     def image(self, pixels: NDArray[Any] | None) -> Image.Image:
@@ -169,7 +174,7 @@ class Painting(Optimisation[TransferProgress]):
         if image.shape[:2] == size:
             return image
         inputs = {"image": image, "size": np.array(size, np.int32)}
-        answer = yield from self._model.predict(inputs, signature="resize")
+        answer = yield from self._model.predict(inputs, signature="resize", outputs=["image"])
         return self._picture(answer, "image", size)
 
     def _masked(self, size: Size) -> dict[str, NDArray[Any]]:
@@ -179,11 +184,20 @@ class Painting(Optimisation[TransferProgress]):
             self._mask = resized(self._materials.mask, size).astype(np.float32).ravel() / np.float32(255.0)
         return {"mask": self._mask}
 
+    def _check_progress(self, answer: Outputs, wanted: int) -> None:
+        """Check that the model did the steps that were asked for. Raises DecodeError."""
+        done = int(output(answer, _DONE, dtype=np.int32, shape=(), model=self._model.name))
+        if done != wanted:
+            raise DecodeError(
+                f"{self._model.name} says that {done} steps are done where it was asked to get to {wanted}",
+                model=self._model.name,
+            )
+
     def _picture(self, answer: Outputs, name: str, size: Size) -> Array:
         return output(answer, name, dtype=np.float32, shape=(*size, 3), model=self._model.name)
 
     def _flat(self, answer: Outputs, name: str, *, length: int | None = None) -> Array:
-        return output(answer, name, dtype=np.float32, shape=(length,), model=self._model.name)
+        return output(answer, name, dtype=np.float32, shape=(length,), model=self._model.name, finite=True)
 
     def _number(self, answer: Outputs, name: str) -> float:
         return float(output(answer, name, dtype=np.float32, shape=(), model=self._model.name))
