@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,9 @@ from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 from impasto.serving.errors import StatusError, invalid_argument, not_found
 from impasto.serving.local.predict import warm_up
 from impasto.serving.local.servable import Servable
+from impasto.serving.log import get_logger
 
-_LOG: Final = logging.getLogger("impasto.serving")
+_LOG: Final = get_logger("impasto.serving")
 
 State: TypeAlias = get_model_status_pb2.ModelVersionStatus
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,13 +11,15 @@ import grpc
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from tensorflow.core.framework import types_pb2
+from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.python.lib.io import _pywrap_record_io
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from impasto.serving.errors import StatusError, invalid_argument
 from impasto.serving.local import tensors
-from impasto.serving.local.servable import Servable, status_of
+from impasto.serving.local.repetition import RepetitionBudget
+from impasto.serving.local.servable import Servable, Taken, status_of
 from impasto.serving.wire import delimited
 
 SERVING_DEFAULT: Final = "serving_default"
@@ -55,7 +58,7 @@ def predict(
             grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{signature_name}" not found.'
         )
     signature = servable.signatures[signature_name]
-    feeds = _feeds(signature, request)
+    feeds = _feeds(servable, signature, request)
     aliases = _output_aliases(signature, request.output_filter)
     fetches = [signature.outputs[alias].name for alias in aliases]
     outputs = servable.run(feeds, fetches, timeout_ms=timeout_ms)
@@ -99,7 +102,7 @@ def warm_up(servable: Servable) -> int:
 
 
 def _feeds(
-    signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest
+    servable: Servable, signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays to feed, by tensor name: the request's, else the signature's defaults."""
     sent, wanted = set(request.inputs), set(signature.inputs)
@@ -112,6 +115,7 @@ def _feeds(
     # An output may have as many dimensions as an input.
     has_strings = any(output.dtype == types_pb2.DT_STRING for output in signature.outputs.values())
     max_rank = tensors.MAX_RANK_WITH_STRINGS if has_strings else tensors.MAX_RANK
+    budget = RepetitionBudget()
     feeds = {}
     for alias in sorted(wanted):
         feed_name = signature.inputs[alias].name
@@ -126,7 +130,7 @@ def _feeds(
                 f"alias set: {','.join(sorted(signature.defaults))}"
             )
         try:
-            feeds[feed_name] = tensors.from_proto(proto, max_rank=max_rank)
+            feeds[feed_name] = _array(servable.takes(feed_name), proto, max_rank, budget)
         except tensors.TensorParseError as error:
             raise invalid_argument(f"tensor parsing error: {alias}") from error
     if not sent <= wanted:
@@ -135,6 +139,20 @@ def _feeds(
             f"request input: {','.join(sorted(sent))}"
         )
     return feeds
+
+
+def _array(
+    taken: Taken | None, proto: tensor_pb2.TensorProto, max_rank: int, budget: RepetitionBudget
+) -> NDArray[Any]:
+    """Return an input's array; values are repeated only for the dtype, and in bulk only for the shape, of the model."""
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    fits = taken is None or (min(sizes, default=0) >= 0 and taken.shape.is_compatible_with(sizes))
+    return tensors.from_proto(
+        proto,
+        max_rank=max_rank,
+        allow=functools.partial(budget.take, fits=fits),
+        is_wanted=taken is None or taken.data_type == proto.dtype,
+    )
 
 
 def _output_aliases(signature: meta_graph_pb2.SignatureDef, output_filter: Sequence[str]) -> list[str]:
@@ -163,7 +181,8 @@ def _braced(names: Iterable[str]) -> str:
 
 def _records(path: Path) -> Iterator[bytes]:
     try:
-        yield from tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        # TensorFlow's plain reader, which tf.data needs eager execution to replace.
+        yield from _pywrap_record_io.RecordIterator(str(path), "")
     except tf.errors.DataLossError as error:
         raise StatusError(
             grpc.StatusCode.DATA_LOSS,
