@@ -84,6 +84,9 @@ def where_versions_are(directory: Path) -> str:
     """Return a hint to put behind a message about a folder without versions: what it holds, and the remedy."""
     try:
         if any((directory / name).is_file() for name in _SAVED_MODEL):
+            if _VERSION.fullmatch(directory.name):
+                model = directory.parent
+                return f": it is a version, and {model} is the model. Give the folder above, {model.parent}"
             return f": it is a SavedModel itself. Move its files into {directory / '1'}"
         inner = next(
             (

@@ -23,6 +23,7 @@ from impasto.export.repository import (
     Version,
     VersionNotFoundError,
 )
+from impasto.export.repository.versions import versions_in
 from impasto.export.text import printable
 
 
@@ -52,7 +53,7 @@ def list_versions(names: tuple[str, ...], models: Path, as_json: bool) -> None:
         size = "" if row["size"] is None else decimal(row["size"])
         texts = (row["created"] or "", row["tensorflow"] or "", size, row["note"])
         table.add_row(row["model"], str(row["version"]), *(escape(printable(text)) for text in texts))
-    Console().print(table if rows else f"no models in {escape(str(models))}", highlight=False)
+    Console().print(table if rows else _no_models(models), highlight=False, soft_wrap=not rows)
 
 
 @repository.command()
@@ -84,7 +85,7 @@ def verify(
             mark = "[green]ok[/]" if report.ok else "[bold red]FAILED[/]"
             console.print(f"{mark} {escape(printable(str(report)))}")
         if not reports:
-            console.print(f"no models in {escape(str(models))}")
+            console.print(_no_models(models))
     if not all(report.ok for report in reports):
         ctx.exit(1)
 
@@ -135,6 +136,16 @@ def _opened(root: Path) -> Iterator[ModelRepository]:
         yield ModelRepository(root)
     except OSError as error:
         raise RepositoryError(f"{error.filename or root}: {error.strerror or error}") from error
+
+
+def _no_models(root: Path) -> str:
+    """Say that a repository has no models, and where they may be."""
+    said = f"no models in {root}"
+    if versions_in(root):
+        said += f": it is a model itself, name the folder above with --models {root.absolute().parent}"
+    elif deeper := next((path for path in sorted(root.iterdir()) if ModelRepository(path).models()), None):
+        said += f": they are one level deeper, name --models {deeper}"
+    return escape(printable(said))
 
 
 def _versions(store: ModelRepository, model: str) -> tuple[Version, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,12 +21,18 @@ from impasto.serving.errors import StatusError, invalid_argument
 from impasto.serving.local import tensors
 from impasto.serving.local.repetition import RepetitionBudget
 from impasto.serving.local.servable import Servable, Taken, status_of
+from impasto.serving.log import get_logger
 from impasto.serving.wire import delimited
+
+_LOG: Final = get_logger("impasto.serving")
 
 SERVING_DEFAULT: Final = "serving_default"
 
 WARM_UP_FILE: Final = Path("assets.extra", "tf_serving_warmup_requests")
 """The records of a version, relative to its directory: a TFRecord file of `PredictionLog`."""
+
+_UNSENDABLE: Final = {types_pb2.DT_VARIANT: "variant", types_pb2.DT_RESOURCE: "resource"}
+"""The dtypes of outputs that numpy has no arrays for: lists of tensors, and handles of variables."""
 
 MAX_RECORDS: Final = 1000
 """TensorFlow Serving's limit on the records of a version."""
@@ -37,6 +44,7 @@ def predict(
     *,
     timeout_ms: int | None = None,
     as_content: bool = False,
+    what_can_be_sent: bool = False,
 ) -> bytes:
     """Run the request's signature on the servable.
 
@@ -45,6 +53,7 @@ def predict(
         request: inputs by alias, and the aliases of the wanted outputs (all if it names none).
         timeout_ms: the milliseconds after which the run is aborted; None for no limit.
         as_content: write the outputs into `tensor_content` rather than into typed fields.
+        what_can_be_sent: leave out the outputs that no response can hold, rather than refuse them.
 
     Returns:
         The bytes of the PredictResponse.
@@ -60,6 +69,9 @@ def predict(
     signature = servable.signatures[signature_name]
     feeds = _feeds(servable, signature, request)
     aliases = _output_aliases(signature, request.output_filter)
+    if what_can_be_sent:
+        aliases = [alias for alias in aliases if signature.outputs[alias].dtype not in _UNSENDABLE]
+    _check_sendable(signature, aliases)
     fetches = [signature.outputs[alias].name for alias in aliases]
     outputs = servable.run(feeds, fetches, timeout_ms=timeout_ms)
 
@@ -76,10 +88,11 @@ def predict(
 def warm_up(servable: Servable) -> int:
     """Run a version's warm-up records, if it has any, before it answers its first call.
 
-    A record that does not parse or run makes the loading of its version fail, as in TensorFlow Serving.
+    A record that does not parse or run makes the loading of its version fail, as in TensorFlow Serving. Records of
+    methods that this server does not answer are skipped, with a warning.
 
     Returns:
-        The number of records.
+        The number of records that ran.
 
     Raises:
         StatusError: the file is damaged, a record does not run, or there are more than `MAX_RECORDS` records.
@@ -88,17 +101,24 @@ def warm_up(servable: Servable) -> int:
     if not path.is_file():
         return 0
     count = 0
+    skipped: Counter[str] = Counter()
     for record in _records(path):
         count += 1
         if count > MAX_RECORDS:
             raise invalid_argument(f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {path}")
         try:
-            _replay(servable, prediction_log_pb2.PredictionLog.FromString(record))
+            kind = _replay(servable, prediction_log_pb2.PredictionLog.FromString(record))
         except DecodeError as error:
             raise invalid_argument(f"Failed to parse warmup record: {record!r} from {path}") from error
         except StatusError as error:
             raise StatusError(error.code, f"{error.message} (warm-up record {count} of {path})") from error
-    return count
+        if kind is not None:
+            skipped[kind] += 1
+    for kind, times in skipped.items():
+        _LOG.warning(
+            "%s: %d warm-up records of kind %s are skipped: only predict_log is replayed", path, times, kind
+        )
+    return count - skipped.total()
 
 
 def _feeds(
@@ -169,6 +189,20 @@ def _output_aliases(signature: meta_graph_pb2.SignatureDef, output_filter: Seque
     return list(output_filter) or sorted(signature.outputs)
 
 
+def _check_sendable(signature: meta_graph_pb2.SignatureDef, aliases: Sequence[str]) -> None:
+    for alias in aliases:
+        kind = _UNSENDABLE.get(signature.outputs[alias].dtype)
+        if kind is not None:
+            others = [
+                name for name in sorted(signature.outputs) if signature.outputs[name].dtype not in _UNSENDABLE
+            ]
+            raise StatusError(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"output {alias} is a {kind}, which no response of this server can hold; "
+                f"ask for others with output_filter: {_braced(others)}",
+            )
+
+
 def _output_entry(alias: str, tensor: bytes) -> bytes:
     """Return an entry of the response's map of outputs: a message of a key and a value."""
     number = predict_pb2.PredictResponse.DESCRIPTOR.fields_by_name["outputs"].number
@@ -192,13 +226,21 @@ def _records(path: Path) -> Iterator[bytes]:
         raise status_of(error) from error
 
 
-def _replay(servable: Servable, log: prediction_log_pb2.PredictionLog) -> None:
-    kind = log.WhichOneof("log_type")
+def _replay(servable: Servable, log: prediction_log_pb2.PredictionLog) -> str | None:
+    """Run a record, and return its kind if it was skipped.
+
+    TensorFlow Serving replays what Classify, Regress and MultiInference log, which this server does not answer. It
+    refuses a `session_run_log`.
+    """
+    kind: str | None = log.WhichOneof("log_type")
     if kind == "predict_log":
-        predict(servable, log.predict_log.request)
-    elif kind is not None:
+        predict(servable, log.predict_log.request, what_can_be_sent=True)
+    elif kind == "session_run_log":
         number = log.DESCRIPTOR.fields_by_name[kind].number
         raise StatusError(
             grpc.StatusCode.UNIMPLEMENTED,
-            f"Unsupported log_type for warmup: {number} ({kind}; the local server replays predict_log only)",
+            f"Unsupported log_type for warmup: {number} ({kind}; leave such records out)",
         )
+    elif kind is not None:
+        return kind
+    return None
