@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from impasto.export.cli import main
 from impasto.export.repository import ModelRepository
@@ -88,6 +90,57 @@ def test_a_trained_network_is_saved_as_the_next_version_and_measured(
     refused = run("evaluate", "--models", tmp_path, "--photos", EXAMPLES, "--require-gain", "9")
     assert refused.returncode == 1
     assert "below --require-gain +9.00 dB" in refused.stderr
+
+
+def test_a_gate_fails_where_nothing_can_be_measured(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    run("save", "--checkpoint", checkpoint, "--models", tmp_path / "models")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (64, 48), "black").save(folder / "blank.png")
+    for photos, gate in (("alone", "50"), ("alone", "-50"), ("beside a photo", "-50")):
+        if photos != "alone":
+            shutil.copy(EXAMPLES / "coffee.png", folder)
+        refused = run("evaluate", "--models", tmp_path / "models", "--photos", folder, "--require-gain", gate)
+        assert refused.returncode == 1
+        assert "no gain can be measured on blank.png" in refused.stderr
+    measured = run("evaluate", "--models", tmp_path / "models", "--photos", folder, "--json")
+    assert measured.returncode == 0, measured.stderr
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} in JSON")
+
+    scores = {score["name"]: score for score in json.loads(measured.stdout, parse_constant=refuse)}
+    assert None in scores["blank.png"].values()
+    assert None not in scores["coffee.png"].values()
+    shown = run("evaluate", "--models", tmp_path / "models", "--photos", folder)
+    assert shown.returncode == 0, shown.stderr
+    assert not {"nan", "inf"} & set(re.findall("[a-z]+", shown.stdout.lower()))
+
+
+@pytest.mark.parametrize("gate", ["nan", "inf", "-inf"])
+def test_a_gate_that_is_no_number_is_refused(run: Run, tmp_path: Path, gate: str) -> None:
+    refused = run("evaluate", "--models", tmp_path, "--require-gain", gate)
+    assert refused.returncode == 2
+    assert "is not a number of dB" in refused.stderr
+
+
+def test_bad_photos_are_named_counted_and_left_out_of_a_training(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(EXAMPLES, folder)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no photo")
+    (folder / "empty.png").write_bytes(b"")
+    Image.new("RGB", (500, 1)).save(folder / "thin.png")
+    trained = run(
+        *("train", folder, "--checkpoint", tmp_path / "run", "--patches", "128", "--epochs", "1"),
+        *("--held-out", folder),
+    )
+    assert trained.returncode == 0, trained.stderr
+    said = " ".join(trained.stderr.split())
+    for name in ("broken.jpg", "empty.png", "thin.png"):
+        assert name in said
+    assert "left out 3 of the photos" in said
+    record = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert {photo["name"] for photo in record["photos"]} == {"astronaut.png", "chelsea.png", "coffee.png"}
 
 
 @pytest.mark.parametrize(

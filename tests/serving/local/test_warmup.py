@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2, session_service_pb2
 
+from impasto.export.warmup import read_warmup
 from servers.configurations import states
 from servers.model_servers import serving, start_failure
 from servers.official_stubs import official_client, outputs, predict_request
@@ -66,6 +67,31 @@ def test_a_bad_record_fails_the_load_and_names_the_file(
     error = start_failure(server_kind, tmp_path)
     assert message in error
     assert str(path) in error
+
+
+def test_records_of_methods_that_are_not_answered_here_are_skipped_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    others = [
+        prediction_log_pb2.PredictionLog(**{kind: message()}).SerializeToString()
+        for kind, message in (
+            ("classify_log", prediction_log_pb2.ClassifyLog),
+            ("regress_log", prediction_log_pb2.RegressLog),
+            ("multi_inference_log", prediction_log_pb2.MultiInferenceLog),
+            ("classify_log", prediction_log_pb2.ClassifyLog),
+        )
+    ]
+    version = toy_models.half_plus_two(tmp_path)
+    _write(version, [*others, _record({"x": X})])
+    with (
+        caplog.at_level("WARNING", logger="impasto.serving"),
+        serving("local", tmp_path) as server,
+        official_client(server.address) as client,
+    ):
+        assert states(client, "half") == {1: "AVAILABLE"}
+    assert "2 warm-up records of kind classify_log are skipped" in caplog.text
+    assert caplog.text.count("are skipped") == 3
+    assert [signature for signature, _ in read_warmup(version)] == [""]
 
 
 def test_a_damaged_file_fails_the_load(tmp_path: Path, server_kind: str) -> None:

@@ -116,6 +116,27 @@ def defaults(root: Path, version: int = 1, *, name: str = "defaults") -> Path:
     return _save(root / name / str(version), tf.function(affine, input_signature=specs))
 
 
+def variant(root: Path, version: int = 1, *, name: str = "variant") -> Path:
+    """x float32 [None] -> y = x / 2, and v, a list of tensors, whose dtype is variant."""
+
+    def graph() -> tuple[Tensors, Tensors]:
+        x = tf.compat.v1.placeholder(tf.float32, [None], "x")
+        element_shape = tf.constant([], tf.int32)
+        return {"x": x}, {
+            "y": x / 2,
+            "v": tf.raw_ops.TensorListFromTensor(tensor=x, element_shape=element_shape),
+        }
+
+    return _write(root / name / str(version), {"serving_default": graph})
+
+
+def without_signatures(root: Path, version: int = 1, *, name: str = "mute") -> Path:
+    """A model that no request can call."""
+    directory = root / name / str(version)
+    tf.saved_model.save(tf.Module(), str(directory))
+    return directory
+
+
 def variable(root: Path, version: int = 1, *, name: str = "variable") -> Path:
     """x float32 [3] -> y = x times weights 1, 2, 3 kept in a variable, so in a checkpoint on disk."""
     module = tf.Module()

@@ -119,7 +119,7 @@ class Manifest:
         for name, value in data.items():
             try:
                 json.dumps(value, allow_nan=False)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, RecursionError) as error:
                 raise ManifestError(
                     f"manifest field {name!r} cannot be written as JSON ({error}): "
                     "give strings, finite int or float, bool, None, lists and mappings with string keys"
@@ -139,8 +139,8 @@ class Manifest:
                 version.
         """
         try:
-            parsed: object = json.loads(text)
-        except ValueError as error:
+            parsed: object = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
             raise ManifestError(f"{where} is not JSON ({error}); publish the version again") from error
         if not isinstance(parsed, dict):
             raise ManifestError(f"{where} must hold a JSON object, not {type(parsed).__name__}")
@@ -171,12 +171,26 @@ class Manifest:
         """
         path = version / MANIFEST_NAME
         try:
+            if path.exists() and not path.is_file():  # a pipe would be read without end
+                raise ManifestError(f"{path} is not a file: publish the version again")
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise ManifestError(f"{path} is missing: this version was not published by Impasto") from error
         except (OSError, UnicodeDecodeError) as error:
             raise ManifestError(f"{path} cannot be read: {error}") from error
         return cls.from_json(text, where=str(path))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Fields:
@@ -208,6 +222,8 @@ class _Fields:
 
 def _file_record(path: str, record: object, where: str) -> FileRecord:
     parts = PurePosixPath(path)
+    if "\0" in path or not _is_text(path):
+        raise ManifestError(f"{where}: file path {path!r} cannot be a file's: publish the version again")
     if parts.is_absolute() or ".." in parts.parts or str(parts) != path or path == ".":
         raise ManifestError(f"{where}: file path {path!r} must be relative and stay inside the version")
     if not isinstance(record, dict):

@@ -84,7 +84,7 @@ def compare(version: Path) -> Comparison:
     try:
         expected = Manifest.read(version).files
         found = {name: path for name, path in entries(version) if name != MANIFEST_NAME}
-    except (ManifestError, OSError) as error:
+    except (ManifestError, OSError, RecursionError) as error:
         return Comparison(problem=str(error))
     changed: list[str] = []
     unreadable: list[str] = []

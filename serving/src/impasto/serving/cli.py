@@ -14,6 +14,7 @@ from impasto.serving.errors import ConfigError, LocalServerError, ModelLoadError
 from impasto.serving.local.command_line import LocalOptions, local_options
 from impasto.serving.local.server import LocalServer
 from impasto.serving.local.sources import check_source
+from impasto.serving.log import printable, printable_lines
 from impasto.serving.model_config import STABLE
 from impasto.serving.rollout.config_options import ConfigOptions, config_options
 from impasto.serving.rollout.options import RolloutOptions, rollout_options
@@ -40,7 +41,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except LocalServerError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable_lines(str(error))) from error
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,7 +84,7 @@ def local(options: LocalOptions) -> None:
             quiet_tensorflow()
         server.start()
     except LocalServerError as error:
-        click.echo(str(error), err=True)
+        click.echo(printable_lines(str(error)), err=True)
         sys.exit(LOAD_EXIT if isinstance(error, ModelLoadError | ConfigError) else USAGE_EXIT)
     wakeups = Wakeups()
     _announce(server, options)
@@ -172,7 +173,7 @@ def _set_up_logging(*, verbose: bool) -> None:
 
 def _announce(server: LocalServer, options: LocalOptions) -> None:
     for name, version in server.loaded:
-        click.echo(f"{name}  version {version}")
+        click.echo(f"{printable(name)}  version {version}")
     if not server.loaded:
         click.echo(
             f"No model in {options.what} yet: calls are answered NOT_FOUND until a version is exported there."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,15 @@ from rich.table import Table
 
 from impasto.client.manifest import Manifest, ManifestError
 from impasto.export.cli import options
-from impasto.export.repository import ModelRepository, Report, RepositoryError, Version
+from impasto.export.repository import (
+    ModelRepository,
+    Report,
+    RepositoryError,
+    Version,
+    VersionNotFoundError,
+)
+from impasto.export.repository.versions import versions_in
+from impasto.export.text import printable
 
 
 @click.group()
@@ -32,7 +40,8 @@ def list_versions(names: tuple[str, ...], models: Path, as_json: bool) -> None:
     """List the versions of MODELS, or of every model."""
     with _opened(models) as store:
         versions = [version for model in names or store.models() for version in _versions(store, model)]
-        rows = [_describe(version) for version in versions]
+        # One that a pruner removes meanwhile is no longer there to be listed.
+        rows = [row for version in versions for row in (_describe(version),) if version.path.exists()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -43,8 +52,8 @@ def list_versions(names: tuple[str, ...], models: Path, as_json: bool) -> None:
     for row in rows:
         size = "" if row["size"] is None else decimal(row["size"])
         texts = (row["created"] or "", row["tensorflow"] or "", size, row["note"])
-        table.add_row(row["model"], str(row["version"]), *map(escape, texts))
-    Console().print(table if rows else f"no models in {escape(str(models))}", highlight=False)
+        table.add_row(row["model"], str(row["version"]), *(escape(printable(text)) for text in texts))
+    Console().print(table if rows else _no_models(models), highlight=False, soft_wrap=not rows)
 
 
 @repository.command()
@@ -64,18 +73,19 @@ def verify(
             reports = [store.verify(names[0], number)]
         else:
             chosen = names or store.models()
-            reports = [
-                store.verify(model, version.number) for model in chosen for version in _versions(store, model)
-            ]
+            reports = []
+            for version in (version for model in chosen for version in _versions(store, model)):
+                with suppress(VersionNotFoundError):  # a pruner has removed it meanwhile
+                    reports.append(store.verify(version.name, version.number))
     if as_json:
         click.echo(json.dumps([_report(report) for report in reports], indent=2))
     else:
         console = Console(soft_wrap=True, highlight=False)
         for report in reports:
             mark = "[green]ok[/]" if report.ok else "[bold red]FAILED[/]"
-            console.print(f"{mark} {escape(str(report))}")
+            console.print(f"{mark} {escape(printable(str(report)))}")
         if not reports:
-            console.print(f"no models in {escape(str(models))}")
+            console.print(_no_models(models))
     if not all(report.ok for report in reports):
         ctx.exit(1)
 
@@ -126,6 +136,16 @@ def _opened(root: Path) -> Iterator[ModelRepository]:
         yield ModelRepository(root)
     except OSError as error:
         raise RepositoryError(f"{error.filename or root}: {error.strerror or error}") from error
+
+
+def _no_models(root: Path) -> str:
+    """Say that a repository has no models, and where they may be."""
+    said = f"no models in {root}"
+    if versions_in(root):
+        said += f": it is a model itself, name the folder above with --models {root.absolute().parent}"
+    elif deeper := next((path for path in sorted(root.iterdir()) if ModelRepository(path).models()), None):
+        said += f": they are one level deeper, name --models {deeper}"
+    return escape(printable(said))
 
 
 def _versions(store: ModelRepository, model: str) -> tuple[Version, ...]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from impasto.client.manifest import MANIFEST_NAME, Manifest, ManifestError, utc_now
+from impasto.client.pictures import sync_folder
 from impasto.export.repository import tree, versions
 from impasto.export.repository.content import Writer, directory_writer, version_writer
 from impasto.export.repository.errors import (
     CorruptVersionError,
     ModelNotFoundError,
     PublishError,
+    RepositoryError,
     VersionNotFoundError,
 )
-from impasto.export.repository.staging import PRUNED, locked, staging, sweep
+from impasto.export.repository.staging import PRUNED, locked, remove, staging, sweep
 from impasto.export.repository.versions import Report, Version
 
 
@@ -37,6 +38,8 @@ class ModelRepository:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root)
+        if "\0" in str(self._root):
+            raise RepositoryError(f"{str(self._root)!r} cannot be a path: leave the NUL out")
 
     @property
     def root(self) -> Path:
@@ -91,7 +94,7 @@ class ModelRepository:
         try:
             return Manifest.read(version.path)
         except ManifestError as error:
-            _still_there(version)
+            versions.check_present(version)
             raise CorruptVersionError(str(error)) from error
 
     def verify(self, model: str, number: int | None = None) -> Report:
@@ -102,7 +105,7 @@ class ModelRepository:
         """
         report = versions.verify(self.version(model, number))
         if not report.ok:
-            _still_there(report.version)
+            versions.check_present(report.version)
         return report
 
     def publish(self, model: str, content: Writer | str | os.PathLike[str], *, manifest: Manifest) -> Version:
@@ -121,7 +124,7 @@ class ModelRepository:
 
         Raises:
             PublishError: `content` gave no file, a link, a special file or a manifest of its own, or is no
-                directory.
+                directory; or the largest number is taken.
             ManifestError: the manifest's values are not JSON, or it is for another model.
         """
         directory = self._directory(model)
@@ -132,6 +135,10 @@ class ModelRepository:
         tree.make_shared(directory)
         with staging(directory) as staged:
             write(staged)
+            if staged.is_symlink():
+                raise PublishError(
+                    "the writer put a link in the place of its directory: write the files into it"
+                )
             if (staged / MANIFEST_NAME).exists():
                 raise PublishError(
                     f"the content holds a {MANIFEST_NAME}, which publishing writes: leave it out"
@@ -147,25 +154,31 @@ class ModelRepository:
         """Delete all but the newest `keep` versions of `model`.
 
         Each is first renamed to a name that is no version's, so that nobody meets a half-deleted one. The
-        newest never goes, so no number comes back.
+        newest never goes, so no number comes back. Of a version that is a link only the link goes.
 
         Returns:
             The deleted versions, ascending; their paths are gone.
 
         Raises:
             ModelNotFoundError: the model has no version.
+            RepositoryError: the model's directory is a link: what it leads to is not the repository's to delete.
             ValueError: `keep` is less than 1.
         """
         if keep < 1:
             raise ValueError(f"keep must be 1 or more, not {keep}: the newest version always stays")
         directory = self.latest(model).path.parent
+        if directory.is_symlink():
+            raise RepositoryError(
+                f"{directory} is a link, and nothing outside the repository is deleted: "
+                f"prune the repository that it leads to, {directory.resolve().parent}"
+            )
         with locked(directory):
             sweep(directory)
             old = versions.versions_in(directory)[:-keep]
             aside = [version.path.rename(directory / f"{PRUNED}{version.number}") for version in old]
-            tree.flush(directory)
+            sync_folder(directory)
             for path in aside:
-                shutil.rmtree(path)
+                remove(path)
         return old
 
     def roll_back(self, model: str, *, to: int | None = None) -> Version:
@@ -223,23 +236,22 @@ class ModelRepository:
         return earlier[-1]
 
 
-def _still_there(version: Version) -> None:
-    """Tell damage from a version that was pruned while it was being read."""
-    if not version.path.exists():
-        raise VersionNotFoundError(f"version {version.number} of model {version.name!r} was pruned meanwhile")
-
-
 def _rename_to_next(staged: Path, directory: Path) -> Version:
     number = versions.next_number(directory)
     while True:
+        if number > versions.LARGEST_VERSION:
+            raise PublishError(
+                f"{directory} holds version {versions.LARGEST_VERSION}, the largest number that servers read: "
+                "move it away"
+            )
         try:
             # The lock keeps Impasto's own publishers apart. Against any other, a rename never replaces a
             # directory that holds something.
             path = staged.rename(directory / str(number))
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY):
                 raise
             number += 1
         else:
-            tree.flush(directory)
+            sync_folder(directory)
             return Version(directory.name, number, path)

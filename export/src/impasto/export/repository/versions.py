@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from impasto.client.version_files import Comparison, compare
-from impasto.export.repository.errors import ModelNameError
+from impasto.export.repository.errors import ModelNameError, VersionNotFoundError
 
 # What passes unquoted through TensorFlow Serving's REST paths, metric labels and text-format config.
 _MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+LARGEST_VERSION: Final = 2**63 - 1
+"""The largest number that TensorFlow Serving reads; a directory with a larger one is no version."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,16 @@ class Report(Comparison):
 def verify(version: Version) -> Report:
     """Read every byte of `version` and compare it with its manifest."""
     return Report(version=version, **asdict(compare(version.path)))
+
+
+def check_present(version: Version) -> None:
+    """Tell damage from a version that was pruned while it was being read.
+
+    Raises:
+        VersionNotFoundError: it is gone.
+    """
+    if not version.path.exists():
+        raise VersionNotFoundError(f"version {version.number} of model {version.name!r} was pruned meanwhile")
 
 
 def is_model_name(name: str) -> bool:
@@ -83,4 +96,4 @@ def next_number(model: Path) -> int:
 
 def _is_number(name: str) -> bool:
     # TensorFlow Serving takes ASCII digits only; str.isdigit alone would let others through.
-    return name.isascii() and name.isdigit()
+    return name.isascii() and name.isdigit() and int(name) <= LARGEST_VERSION

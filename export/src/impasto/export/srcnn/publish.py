@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,12 +34,14 @@ def publish(checkpoint: Path, models: Path) -> Version:
         raise ExportError(f"the training in {checkpoint} has not finished an epoch; continue it first")
     served = ServedSRCNN(network)
     scores = score_photos(held_out_photos(), served.upscale)
+    gain = mean_gain(scores)
+    if not math.isfinite(gain):
+        raise ExportError(
+            f"the network of {checkpoint} gives no picture that can be measured: train it again"
+        )
     figures = {
-        "mean_gain_rgb_db": round(mean_gain(scores), 3),
-        "psnr_db": {
-            score.name: {name: round(value, 2) for name, value in vars(score).items() if name != "name"}
-            for score in scores
-        },
+        "mean_gain_rgb_db": round(gain, 3),
+        "psnr_db": {score.name: score.as_dict(digits=2) for score in scores},
     }
     # One request of each rank of work: a single picture as the client sends it, and a small batch.
     requests = [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]

@@ -40,7 +40,7 @@ class Epoch:
 
     @property
     def gain(self) -> float:
-        """Mean gain over bicubic on the held-out photos in dB, RGB; NaN without such photos."""
+        """Mean gain over bicubic on the held-out photos in dB, RGB; NaN without such photos that can be measured."""
         return mean_gain(self.scores)
 
 
@@ -162,7 +162,7 @@ class Trainer:
                 )
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(config, indent=2) + "\n")
+        write_text(path, json.dumps(config, indent=2, allow_nan=False) + "\n")
 
 
 def make_network(preset: Preset, *, seed: int = 0) -> SRCNN:

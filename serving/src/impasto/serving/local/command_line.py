@@ -142,6 +142,11 @@ OPTIONS: Final = (
         "Answer with tensor_content, smaller and faster for images, rather than with typed fields.",
         default=False,
     ),
+    _switch(
+        "enable_reload",
+        "Answer HandleReloadConfigRequest, by which clients change the served models; this flag is Impasto's own.",
+        default=True,
+    ),
     _switch("version", "Print the versions and exit.", default=False),
     click.option(
         "--grace",

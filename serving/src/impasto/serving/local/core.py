@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -19,8 +18,9 @@ from impasto.serving.local.manager import ModelManager
 from impasto.serving.local.options import ServerOptions
 from impasto.serving.local.reconcile import Reconciler
 from impasto.serving.local.sources import ModelSource
+from impasto.serving.log import get_logger
 
-_LOG: Final = logging.getLogger("impasto.serving")
+_LOG: Final = get_logger("impasto.serving")
 
 _ATTENTION: Final = 0.1
 """The seconds between two checks by a reload that waits, or a start that waits for its models."""
@@ -49,6 +49,7 @@ class ServerCore:
         self._reloading = threading.Lock()
         self._overruled = False
         self._fault: str | None = None
+        self._unforeseen: str | None = None
         self._changed = threading.Condition()
         self._passes_wanted = 0
         self._passes_done = 0
@@ -210,13 +211,24 @@ class ServerCore:
             if time.monotonic() >= next_read:
                 next_read = _date(self._source.poll_seconds)
             if is_read or wanted > self._passes_done or time.monotonic() >= next_look:
-                self._reconciler.bring(self._config)
+                self._pass(lambda: self._reconciler.bring(self._config))
                 next_look = _date(self._options.file_system_poll_wait_seconds)
             elif time.monotonic() >= self._reconciler.next_try:
-                self._reconciler.retry()
+                self._pass(self._reconciler.retry)
             with self._changed:
                 self._passes_done = wanted
                 self._changed.notify_all()
+
+    def _pass(self, work: Callable[[], None]) -> None:
+        """Do a pass over the models. An unforeseen error in it is logged once, and the next pass tries again."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  # the thread must live, whatever lies on the disk
+            if repr(error) != self._unforeseen:
+                _LOG.warning("the models could not be brought up to date", exc_info=error)
+            self._unforeseen = repr(error)
+        else:
+            self._unforeseen = None
 
     def _read_again(self) -> bool:
         """Put the source's present configuration in force. A fault in it is logged once and changes nothing."""
@@ -224,7 +236,7 @@ class ServerCore:
             return False
         try:
             self._accept(self._source.read())
-        except (LocalServerError, StatusError) as error:
+        except Exception as error:  # noqa: BLE001  # the thread must live, whatever the source holds
             if str(error) != self._fault:
                 _LOG.error("the configuration stays as it is: %s", error)
             self._fault = str(error)

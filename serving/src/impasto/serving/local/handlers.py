@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,8 +17,9 @@ from impasto.serving.errors import StatusError, invalid_argument, not_found
 from impasto.serving.local.core import ServerCore
 from impasto.serving.local.manager import ModelManager
 from impasto.serving.local.predict import predict
+from impasto.serving.log import get_logger
 
-_LOG: Final = logging.getLogger("impasto.serving.requests")
+_LOG: Final = get_logger("impasto.serving.requests")
 
 _LONGEST_TIMEOUT_MS: Final = 2**31 - 1
 
@@ -32,7 +32,7 @@ Answer = Callable[[Any, grpc.ServicerContext], bytes]
 
 
 def generic_handlers(
-    manager: ModelManager, core: ServerCore, *, as_content: bool
+    manager: ModelManager, core: ServerCore, *, as_content: bool, enable_reload: bool = True
 ) -> list[grpc.GenericRpcHandler]:
     """Return PredictionService and ModelService for the manager's models.
 
@@ -40,6 +40,7 @@ def generic_handlers(
         manager: finds the loaded version for each request.
         core: takes a new configuration.
         as_content: write predicted tensors into `tensor_content` rather than into typed fields.
+        enable_reload: answer HandleReloadConfigRequest rather than refuse it.
     """
 
     def answer_predict(request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> bytes:
@@ -47,6 +48,15 @@ def generic_handlers(
             raise invalid_argument("Missing ModelSpec")
         with manager.use(request.model_spec) as servable:
             return predict(servable, request, timeout_ms=_timeout_ms(context), as_content=as_content)
+
+    def answer_reload(request: management_pb2.ReloadConfigRequest, context: grpc.ServicerContext) -> bytes:
+        if not enable_reload:
+            raise StatusError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                "HandleReloadConfigRequest is refused: this server was started with --enable_reload=false. "
+                "Restart it with another configuration, or without that flag.",
+            )
+        return reload_config(core, request, is_wanted=context.is_active).SerializeToString()
 
     return [
         grpc.method_handlers_generic_handler(
@@ -72,9 +82,7 @@ def generic_handlers(
                 "HandleReloadConfigRequest": _method(
                     "HandleReloadConfigRequest",
                     management_pb2.ReloadConfigRequest,
-                    lambda request, context: reload_config(
-                        core, request, is_wanted=context.is_active
-                    ).SerializeToString(),
+                    answer_reload,
                 ),
             },
         ),
@@ -168,6 +176,9 @@ def _method(name: str, request_type: Any, answer: Answer) -> grpc.RpcMethodHandl
             _log(name, request, started=started, code=error.code, message=error.message)
             # gRPC's types say text, but its server takes bytes too; a text cut inside a character is not text.
             context.abort(error.code, error.wire_message)  # type: ignore[arg-type]
+        except Exception:  # noqa: BLE001  # a fault of this server: gRPC would send the exception's text
+            _LOG.exception("%s failed for an unforeseen reason", name)
+            context.abort(grpc.StatusCode.INTERNAL, "")
         _log(name, request, started=started, code=grpc.StatusCode.OK)
         return response
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,12 @@ from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 from impasto.serving.errors import StatusError, invalid_argument, not_found
 from impasto.serving.local.predict import warm_up
 from impasto.serving.local.servable import Servable
+from impasto.serving.log import get_logger
 
-_LOG: Final = logging.getLogger("impasto.serving")
+_LOG: Final = get_logger("impasto.serving")
+
+_INTERNAL: Final = "__saved_model"
+"""What `tf.saved_model.save` adds to the signatures for its own use begins so."""
 
 State: TypeAlias = get_model_status_pb2.ModelVersionStatus
 
@@ -63,6 +66,12 @@ class ModelManager:
         with self._lock:
             self._available.setdefault(name, {})[version] = servable
         self._set_state(name, version, State.AVAILABLE)
+        if not any(not signature.startswith(_INTERNAL) for signature in servable.signatures):
+            _LOG.warning(
+                "%s version %d has no signatures, so no request can call it: save it with signatures=...",
+                name,
+                version,
+            )
         elapsed = time.monotonic() - started
         _LOG.info("loaded %s version %d in %.1f s (%d warm-up records)", name, version, elapsed, records)
 

@@ -21,7 +21,8 @@ _LARGEST_HEADERS: Final = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
-    """The flags of tensorflow_model_server that say how models are loaded and called, under their own names.
+    """The flags of tensorflow_model_server that say how models are loaded and called, under their own names, and one of
+    Impasto's own, `enable_reload`.
 
     Attributes:
         file_system_poll_wait_seconds: the seconds between two looks for new versions (and, in a repository, new
@@ -35,6 +36,8 @@ class ServerOptions:
         enable_serialization_as_tensor_content: answer with `tensor_content` rather than with typed fields.
         grpc_max_threads: one more than the calls that are answered at once; further calls are refused with
             RESOURCE_EXHAUSTED, and 1 refuses every call. None stands for 4 for each CPU.
+        enable_reload: answer HandleReloadConfigRequest. TensorFlow Serving has no such flag: whoever reaches its port
+            can change the served models.
 
     Raises:
         ValueError: a number is out of its range.
@@ -47,6 +50,7 @@ class ServerOptions:
     enable_model_warmup: bool = True
     enable_serialization_as_tensor_content: bool = False
     grpc_max_threads: int | None = None
+    enable_reload: bool = True
 
     def __post_init__(self) -> None:
         if self.grpc_max_threads is not None and self.grpc_max_threads < 1:

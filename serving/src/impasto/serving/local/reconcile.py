@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Mapping
@@ -16,12 +15,13 @@ from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 from impasto.serving.errors import LoadFailure, StatusError
 from impasto.serving.local.manager import ModelManager
 from impasto.serving.local.options import ServerOptions
+from impasto.serving.local.version_files import Fingerprint, check_files, fingerprint
+from impasto.serving.log import get_logger
 from impasto.serving.model_config import models_of
-from impasto.serving.versions import aspired_versions
+from impasto.serving.versions import aspired_versions, base_folder, where_versions_are
 
-_LOG: Final = logging.getLogger("impasto.serving")
+_LOG: Final = get_logger("impasto.serving")
 
-Fingerprint: TypeAlias = frozenset[tuple[str, int, int]]
 Aspired: TypeAlias = Mapping[int, Path]
 
 
@@ -64,9 +64,8 @@ class Reconciler:
 
     def bring(self, config: config_pb2.ModelServerConfig) -> None:
         """Look at the disk and make one pass over all models. Versions that do not load become `failures`."""
-        models = models_of(config)
         known, self._aspired = self._aspired, {}
-        for model in models:
+        for model in models_of(config):
             self._look(model, before=known.get(model.name, {}))
         for name in self._aspired:
             self._bring_model(name)
@@ -102,7 +101,7 @@ class Reconciler:
         name = model.name
         try:
             aspired = aspired_versions(model)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  # one odd folder must not keep the other models back
             # If the disk is away for a moment, the models stay loaded.
             self._say_once(name, f"Could not find base path {model.base_path} for servable {name}: {error}")
             self._aspired[name] = before
@@ -110,7 +109,10 @@ class Reconciler:
         if aspired:
             self._kept_back.discard(name)
         else:
-            self._say_once(name, f"No versions of servable {name} found under base path {model.base_path}")
+            hint = where_versions_are(base_folder(model))
+            self._say_once(
+                name, f"No versions of servable {name} found under base path {model.base_path}{hint}"
+            )
         self._aspired[name] = aspired
         for version in set(aspired) - self._manager.versions(name):
             if (name, version) not in self._tries:
@@ -129,7 +131,7 @@ class Reconciler:
             self._say_once(name, f"{name} could not be brought up to date", error)
 
     def _load(self, name: str, version: int, directory: Path) -> None:
-        files = _fingerprint(directory)
+        files = fingerprint(directory)
         before = self._tries.get((name, version))
         if before is not None and before.files == files:
             if time.monotonic() < before.again_at:
@@ -138,6 +140,7 @@ class Reconciler:
         else:
             number = 1
         try:
+            check_files(directory)
             self._manager.load(name, version, directory)
         except StatusError as error:
             self._failed(LoadFailure(name, version, directory, error), files, number)
@@ -175,12 +178,3 @@ class Reconciler:
         if name not in self._kept_back:
             _LOG.warning("%s", message, exc_info=error)
             self._kept_back.add(name)
-
-
-def _fingerprint(directory: Path) -> Fingerprint:
-    """Return the files of a version with their sizes and times; nothing if they cannot be read."""
-    try:
-        files = [(str(path), path.stat()) for path in directory.rglob("*")]
-    except OSError:
-        return frozenset()
-    return frozenset((path, stat.st_size, stat.st_mtime_ns) for path, stat in files)

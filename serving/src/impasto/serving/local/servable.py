@@ -107,6 +107,14 @@ class ServingSession:
                 pywrap_tf_session.TF_DeleteBuffer(options)
         return [_array(value, handle.dtype) for value, handle in zip(fetched, fetch_handles, strict=True)]
 
+    def takes(self, name: str) -> Taken | None:
+        """Return the dtype and the shape of the tensor that takes a feed; None if the graph has no such tensor."""
+        try:
+            tensor = self._graph.get_tensor_by_name(name)
+        except (KeyError, ValueError):
+            return None
+        return Taken(tensor.dtype.as_datatype_enum, tensor.shape)
+
     def close(self) -> None:
         """Free the session; a run that is still going is aborted with CANCELLED."""
         self._session.close()
@@ -123,6 +131,15 @@ class ServingSession:
             handle = _Handle(tensor._as_tf_output(), np.dtype(tensor.dtype.as_numpy_dtype))
             self._handles[name] = handle
         return handle
+
+
+class Taken(NamedTuple):
+    """The tensors that a feed takes."""
+
+    data_type: int
+    """The dtype's number in a TensorProto."""
+    shape: tf.TensorShape
+    """Their shape, as far as the graph says it."""
 
 
 class Servable:
@@ -156,6 +173,10 @@ class Servable:
     ) -> list[NDArray[Any]]:
         """Run the graph once, as `ServingSession.run` describes."""
         return self._session.run(feeds, fetches, timeout_ms=timeout_ms)
+
+    def takes(self, feed_name: str) -> Taken | None:
+        """Return what a feed takes, as `ServingSession.takes` describes."""
+        return self._session.takes(feed_name)
 
     def enter(self) -> None:
         """Count a call that is about to use this version, until `leave`."""

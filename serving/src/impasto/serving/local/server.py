@@ -13,6 +13,7 @@ import grpc
 
 from impasto.serving.errors import LocalServerError
 from impasto.serving.local import transport
+from impasto.serving.local.admission import WAITING, Admission
 from impasto.serving.local.options import GrpcOptions, ServerOptions
 from impasto.serving.local.sources import ModelSource, Repository, check_source
 
@@ -85,6 +86,7 @@ class LocalServer:
         self._pool: futures.ThreadPoolExecutor | None = None
         self._manager: manager.ModelManager | None = None
         self._core: core.ServerCore | None = None
+        self._admission: Admission | None = None
         self._health: transport.Health | None = None
 
     @property
@@ -155,11 +157,14 @@ class LocalServer:
 
         threads = self._options.threads
         as_content = self._options.enable_serialization_as_tensor_content
-        self._pool = futures.ThreadPoolExecutor(threads + _SPARE_THREADS, "impasto-serving")
+        self._pool = futures.ThreadPoolExecutor(threads + WAITING + _SPARE_THREADS, "impasto-serving")
+        self._admission = Admission(threads)
         self._server = grpc.server(
             self._pool,
-            handlers=generic_handlers(models, configuration, as_content=as_content),
-            interceptors=[transport.ConcurrencyLimit(threads)],
+            handlers=generic_handlers(
+                models, configuration, as_content=as_content, enable_reload=self._options.enable_reload
+            ),
+            interceptors=[self._admission],
             options=self._grpc_options.server_options(),
         )
         if self._grpc_options.health_service:
@@ -188,6 +193,8 @@ class LocalServer:
             self._manager.close()
         if self._pool is not None:
             self._pool.shutdown()
+        if self._admission is not None:
+            self._admission.close()
 
     def wait(self) -> None:
         """Block until the server is stopped."""

@@ -3,13 +3,14 @@
 `tf.make_ndarray` is stricter in one place (more values than elements) and laxer in another (shapes with unknown sizes),
 and `tf.make_tensor_proto` makes a Python object for each element of a typed field.
 
-Two limits are this server's own: the rank is at most numpy's, 64 (32 where a tensor holds strings), rather than 254,
-and a value is repeated at most 2**24 times.
+Three limits are this server's own: the rank is at most numpy's, 64 (32 where a tensor holds strings), rather than 254,
+a value is repeated at most 2**24 times, and a caller may set a budget for the bytes that are repeated.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -31,8 +32,10 @@ _MAX_ELEMENTS: Final = (2**63 - 1) // 16
 """The most elements whose bytes numpy can count, at 16 bytes each."""
 
 _MAX_REPEATED: Final = 2**24
-"""The most elements that a typed field may leave to repetition. A message of 100 bytes can ask for any number of
-gigabytes; TensorFlow Serving tries to allocate them and is killed if there is too little memory."""
+"""The most elements that a typed field may leave to repetition."""
+
+_BYTES_PER_STRING: Final = 32
+"""The memory of an element besides its text: numpy's pointer and TensorFlow's own string."""
 
 
 class TensorParseError(ValueError):
@@ -86,7 +89,13 @@ _FLOAT8: Final = frozenset(
 )
 
 
-def from_proto(proto: tensor_pb2.TensorProto, *, max_rank: int = MAX_RANK) -> NDArray[Any]:
+def from_proto(
+    proto: tensor_pb2.TensorProto,
+    *,
+    max_rank: int = MAX_RANK,
+    allow: Callable[[int], None] = lambda _size: None,
+    is_wanted: bool = True,
+) -> NDArray[Any]:
     """Return the tensor that a message describes; strings are bytes in an array of objects.
 
     As in TensorFlow, `tensor_content` has precedence over the typed fields and must have the exact size; a typed field
@@ -95,6 +104,9 @@ def from_proto(proto: tensor_pb2.TensorProto, *, max_rank: int = MAX_RANK) -> ND
     Args:
         proto: the message.
         max_rank: the most dimensions that the tensor may have.
+        allow: called with a number of bytes before repetition fills them; it raises TensorParseError to refuse them.
+        is_wanted: the tensor has the model's dtype. One that the session will refuse anyway is checked alike, but
+            nothing is repeated for it: an empty tensor of its dtype is returned.
 
     Raises:
         TensorParseError: the dtype is unknown, the shape incomplete or too large, or the content of the wrong size.
@@ -107,7 +119,12 @@ def from_proto(proto: tensor_pb2.TensorProto, *, max_rank: int = MAX_RANK) -> ND
         strings = (
             _string_list(proto.tensor_content, count) if proto.tensor_content else list(proto.string_val)
         )
-        return _string_array(strings, count).reshape(shape)
+        _check_repeated(count - len(strings))
+        if not is_wanted:
+            return np.empty(0, object)
+        last = strings[-1] if strings else b""
+        allow((_BYTES_PER_STRING + len(last)) * max(0, count - len(strings)))
+        return _string_array(strings, count, last).reshape(shape)
     if proto.dtype not in _FIELDS and proto.dtype not in _FLOAT8:
         raise TensorParseError(f"dtype {proto.dtype} cannot be sent")
     dtype = np.dtype(tf.as_dtype(proto.dtype).as_numpy_dtype)
@@ -119,7 +136,12 @@ def from_proto(proto: tensor_pb2.TensorProto, *, max_rank: int = MAX_RANK) -> ND
         if dtype == np.bool_ and np.frombuffer(proto.tensor_content, np.uint8).max(initial=0) > 1:
             raise TensorParseError("tensor_content has a byte that is no bool")
         return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
-    return _filled(_typed_values(proto, dtype), count).reshape(shape)
+    values = _typed_values(proto, dtype)
+    _check_repeated(count - len(values))
+    if not is_wanted:
+        return np.empty(0, dtype)
+    allow(dtype.itemsize * max(0, count - len(values)))
+    return _filled(values, count).reshape(shape)
 
 
 def to_wire(array: NDArray[Any], *, as_content: bool) -> bytes:
@@ -183,7 +205,6 @@ def _typed_values(proto: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArra
 def _filled(values: NDArray[Any], count: int) -> NDArray[Any]:
     if len(values) >= count:
         return values[:count]
-    _check_repeated(count - len(values))
     filled = np.zeros(count, values.dtype)
     if len(values):
         filled[: len(values)] = values
@@ -196,9 +217,8 @@ def _check_repeated(count: int) -> None:
         raise TensorParseError("too many elements are left to repetition")
 
 
-def _string_array(strings: list[bytes], count: int) -> NDArray[Any]:
-    _check_repeated(count - len(strings))
-    array = np.full(count, strings[-1] if strings else b"", dtype=object)
+def _string_array(strings: list[bytes], count: int, last: bytes) -> NDArray[Any]:
+    array = np.full(count, last, dtype=object)
     kept = strings[:count]
     array[: len(kept)] = kept
     return array

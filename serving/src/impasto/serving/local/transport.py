@@ -1,4 +1,4 @@
-"""The server's addresses, its limit on calls at once, and its health service."""
+"""The server's addresses and its health service."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import contextlib
 import errno
 import socket
 import stat
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +20,6 @@ _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 _TRIES: Final = 10
 """The number of looks for a port that is free at all addresses of a name."""
-
-_HEALTH_METHODS: Final = "/grpc.health.v1.Health/"
-"""TensorFlow Serving answers health checks from a thread of their own, however busy it is."""
 
 _HEALTH_NAMES: Final = ("", "ModelService", "PredictionService")
 """The names that TensorFlow Serving registers."""
@@ -101,46 +97,6 @@ class Reservation:
         except OSError as error:
             raise _no_socket(path, error) from error
         self._placeholder = path
-
-
-class ConcurrencyLimit(grpc.ServerInterceptor):
-    """An interceptor that refuses unary calls beyond a limit, in TensorFlow Serving's words.
-
-    gRPC's own `maximum_concurrent_rpcs` would refuse with another message.
-
-    Args:
-        threads: `--grpc_max_threads`. One thread waits for the next call, so one call fewer is answered at once,
-            and 1 refuses every call.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self._free = threading.BoundedSemaphore(threads - 1)
-
-    def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wrap the handler of a unary call, unless it is a health check."""
-        handler = continuation(handler_call_details)
-        is_health = handler_call_details.method.startswith(_HEALTH_METHODS)
-        if handler is None or handler.unary_unary is None or is_health:
-            return handler
-        behaviour = handler.unary_unary
-
-        def limited(request: Any, context: grpc.ServicerContext) -> Any:
-            if not self._free.acquire(blocking=False):
-                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
-            try:
-                return behaviour(request, context)
-            finally:
-                self._free.release()
-
-        return grpc.unary_unary_rpc_method_handler(
-            limited,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
 
 
 class Health:

@@ -173,6 +173,8 @@ def _broken_promises(version: VersionOnDisk, loaded: Loaded) -> list[str]:
 
 
 def _calls(loaded: Loaded) -> str:
+    if not loaded.signatures:
+        return "it loads, but it has no signatures, so no client can call it: save it with signatures=..."
     what = f"it loads, {len(loaded.signatures)} signature(s)"
     if loaded.lacking:
         what += f" (of its contract it lacks {', '.join(loaded.lacking)})"

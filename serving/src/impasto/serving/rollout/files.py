@@ -19,6 +19,7 @@ from typing import Final
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
+from impasto.client.pictures import sync_folder
 from impasto.serving.errors import ConfigError, FileChangedError, StatusError, reason
 from impasto.serving.model_config import validate
 from impasto.serving.text_files import parse_text, read_bytes, text_of
@@ -116,7 +117,7 @@ def replace_file(
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _flush_folder(target.parent)
+        sync_folder(target.parent)
     except (OSError, RuntimeError) as error:
         raise ConfigError(f"{path} cannot be written: {reason(error)}") from error
 
@@ -172,12 +173,3 @@ def _give_rights(descriptor: int, target: Path, *, private: bool) -> None:
                 "them a file: run the command as that user or as root"
             ) from error
     os.fchmod(descriptor, stat.S_IMODE(present.st_mode))
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the rename itself durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from impasto.serving.log import printable
+
 _LAST_WORDS: Final = 400
 """The most characters of a crashed child's last output that are repeated."""
 
@@ -141,7 +143,7 @@ class _Child:
         self._said.seek(max(0, size - _BLOCK))
         said = self._said.read().decode(errors="replace").splitlines()
         lines = [line for line in said if line.strip() and not line.lstrip().startswith(_TRACE)]
-        return f": {_printable(lines[-1])[-_LAST_WORDS:]}" if lines else ""
+        return f": {printable(lines[-1])[-_LAST_WORDS:]}" if lines else ""
 
     def _end(self) -> None:
         self.is_alive = False
@@ -154,11 +156,11 @@ class _Child:
 
 def _result(answer: dict[str, Any]) -> Loaded:
     if "error" in answer:
-        return Loaded(error=_printable(answer["error"]))
+        return Loaded(error=printable(answer["error"]))
     return Loaded(
         signatures=tuple(answer["signatures"]),
         lacking=tuple(answer["lacking"]),
-        differences=tuple(map(_printable, answer["differences"])),
+        differences=tuple(map(printable, answer["differences"])),
         records=answer["records"],
         called=tuple(answer["called"]),
     )
@@ -174,8 +176,3 @@ def _death(status: int) -> str:
     if -status == signal.SIGKILL:
         return f"was killed ({name}), as the system does when memory runs out"
     return f"crashed ({name}), as a server would"
-
-
-def _printable(text: str) -> str:
-    """Return a model's text without characters that control a terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -73,7 +73,7 @@ def _call_without_inputs(servable: Servable, signatures: Mapping[str, SignatureI
     for name in called:
         request = predict_pb2.PredictRequest()
         request.model_spec.name, request.model_spec.signature_name = servable.name, name
-        predict(servable, request)
+        predict(servable, request, what_can_be_sent=True)
     return called
 
 
