@@ -6,13 +6,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 
 from impasto.client import AsyncClient, errors, settings, signatures
 
-_KINDS: Final[Mapping[str, settings.CallKind]] = {
+_KINDS: Mapping[str, settings.CallKind] = {
     signatures.SRCNN.name: "upscale",
     signatures.STYLIZE.name: "stylize",
     signatures.DREAM.name: "dream",

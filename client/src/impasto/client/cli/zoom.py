@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -133,14 +134,19 @@ class _GrowingZoom(Growing):
             show(fraction, f"frame {self._done + 1}/{zoom.frames}  {replace(progress, seconds_left=left)}")
 
         picture: ImageSource = zoom.source
-        for number in range(1, zoom.frames + 1):
-            frame = self._dream(picture, tell)
-            if zoom.animated:
-                self._animation.append(to_frame(frame))
-            else:
-                write_picture(zoom.frame_path(number), frame, overwrite=zoom.overwrite)
-            self._done = number
-            picture = zoom_in(frame, factor=zoom.factor)
+        # Ctrl-C does not interrupt another thread: a frame counts if and only if it is kept.
+        with ThreadPoolExecutor(1) as keeper:
+            for _ in range(zoom.frames):
+                frame = self._dream(picture, tell)
+                keeper.submit(self._keep, frame).result()
+                picture = zoom_in(frame, factor=zoom.factor)
+
+    def _keep(self, frame: Image.Image) -> None:
+        if self._zoom.animated:
+            self._animation.append(to_frame(frame))
+        else:
+            write_picture(self._zoom.frame_path(self._done + 1), frame, overwrite=self._zoom.overwrite)
+        self._done += 1
 
     def write(self, *, finished: bool) -> None:
         if self._zoom.animated:
