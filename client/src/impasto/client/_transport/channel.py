@@ -84,6 +84,9 @@ def open_channel(settings: Settings) -> grpc.Channel:
 
     It goes to where the address is now. Nothing is sent until the first call, and none is sent again by itself.
 
+    Args:
+        settings: the settings of the connection, such as those of `Client.settings`.
+
     Raises:
         AddressError: the address cannot be used.
         CertificateError: a file of `tls` cannot be used; see `credentials`.
