@@ -22,8 +22,8 @@ from processes.scripts import run_script
 from scripted.client_servers import Answer, prediction, scripted
 from scripted.raw_http2 import Act, Stream, raw_server
 
-ANSWERS = 400
-"""To each method, of each client; with 11 methods that is 8,800 in all."""
+ANSWERS = 300
+"""To each method, of each client; with 11 methods that is 6,600 in all."""
 
 FLOAT, STRING = 1, 7
 
