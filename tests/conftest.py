@@ -78,6 +78,7 @@ def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
             toy_models.half_plus_two,
             toy_models.slow,
             toy_models.variable,
+            toy_models.variant,
         ):
             write(root)
         for version in (1, 2, 10):

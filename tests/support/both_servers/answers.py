@@ -113,6 +113,8 @@ PREDICTIONS: Final = (
     Case("Predict: one output of two", predict("half", {"x": X}, output_filter=("z",))),
     Case("Predict: unknown output", predict("half", {"x": X}, output_filter=("no",))),
     Case("Predict: an output twice", predict("half", {"x": X}, output_filter=("y", "y"))),
+    Case("Predict: an output that is a variant", predict("variant", {"x": X})),
+    Case("Predict: another output than the variant", predict("variant", {"x": X}, output_filter=("y",))),
     Case("Predict: an optional input left out", predict("defaults", {"x": X})),
     Case("Predict: a required one left out", predict("defaults", {"scale": np.float32(1)})),
     Case("Predict: an unknown one instead", predict("defaults", {"x": X, "scal": np.float32(1)})),

@@ -130,6 +130,8 @@ def _tensor(proto: Any) -> str:
     name = tf.dtypes.as_dtype(proto.dtype).name
     if not proto.HasField("tensor_shape"):
         return f"{name} without a shape"
+    if name == "variant":
+        return name
     rank = len(proto.tensor_shape.dim)
     if rank > _NUMPY_RANKS:
         return f"{name} of rank {rank}"
