@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from impasto.client.manifest import Manifest
+from impasto.client.repository.manifest import Manifest
 from impasto.export.contract import SavedModelError
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server, save

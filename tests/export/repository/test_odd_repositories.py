@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from impasto.client.manifest import MANIFEST_NAME, Manifest, ManifestError
+from impasto.client.repository.manifest import MANIFEST_NAME, Manifest, ManifestError
 from impasto.export.cli.repository import repository as command
 from impasto.export.repository import (
     CorruptVersionError,

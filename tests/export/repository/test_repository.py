@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from impasto.client.manifest import Manifest, ManifestError
+from impasto.client.repository.manifest import Manifest, ManifestError
 from impasto.export.repository import (
     CorruptVersionError,
     ModelNameError,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from impasto.client.manifest import Manifest
+from impasto.client.repository.manifest import Manifest
 from impasto.export.repository import ModelRepository, VersionNotFoundError
 from processes.scripts import SUPPORT
 from toys.toy_repository import files_of, leftovers, numbers, publish_toy, toy_files

@@ -18,7 +18,7 @@ from toys.toy_repository import files_of, leftovers, numbers, publish_toy, toy_f
 # Publishes for ever, each version of 20 files, and tells of each file that it wrote and each version that it made.
 PUBLISHER = """
 import sys
-from impasto.client.manifest import Manifest
+from impasto.client.repository.manifest import Manifest
 from impasto.export.repository import ModelRepository
 
 def write(directory):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from impasto.client.manifest import Manifest
+from impasto.client.repository.manifest import Manifest
 from impasto.export.repository import ModelRepository
 from impasto.export.warmup import write_warmup
 from impasto.serving.errors import VersionCheckError

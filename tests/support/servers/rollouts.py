@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client.manifest import Manifest
+from impasto.client.repository.manifest import Manifest
 from impasto.export.repository import ModelRepository
 from impasto.serving.cli import main
 from servers.configurations import states

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from impasto.client.manifest import Manifest
+from impasto.client.repository.manifest import Manifest
 from impasto.export.repository import ModelRepository, Version
 
 

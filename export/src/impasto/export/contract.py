@@ -10,8 +10,8 @@ from typing import Any, Final
 from google.protobuf import message
 from tensorflow.core.protobuf import saved_model_pb2
 
-from impasto.client import contract
 from impasto.client.errors import DecodeError
+from impasto.client.repository import contract
 from impasto.client.signatures import ModelContract
 from impasto.export.errors import ExportError
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from impasto.client.manifest import Manifest
+from impasto.client.repository.manifest import Manifest
 from impasto.client.signatures import ModelContract
 from impasto.export.backbones import Backbone, Weights
 from impasto.export.repository import ModelRepository, Version

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from impasto.client.manifest import Manifest, ManifestError
+from impasto.client.repository.manifest import Manifest, ManifestError
 from impasto.export.cli import options
 from impasto.export.repository import (
     ModelRepository,

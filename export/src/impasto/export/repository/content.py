@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from impasto.client.manifest import FileRecord
-from impasto.client.version_files import entries
+from impasto.client.repository.manifest import FileRecord
+from impasto.client.repository.version_files import entries
 from impasto.export.repository import tree
 from impasto.export.repository.errors import CorruptVersionError, PublishError
 from impasto.export.repository.versions import Version, check_present

@@ -7,8 +7,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from impasto.client.manifest import MANIFEST_NAME, Manifest, ManifestError, utc_now
 from impasto.client.pictures import sync_folder
+from impasto.client.repository.manifest import MANIFEST_NAME, Manifest, ManifestError, utc_now
 from impasto.export.repository import tree, versions
 from impasto.export.repository.content import Writer, directory_writer, version_writer
 from impasto.export.repository.errors import (

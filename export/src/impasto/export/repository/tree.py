@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-from impasto.client.manifest import FileRecord
 from impasto.client.pictures import sync_folder
-from impasto.client.version_files import entries, is_regular, record
+from impasto.client.repository.manifest import FileRecord
+from impasto.client.repository.version_files import entries, is_regular, record
 from impasto.export.repository.errors import PublishError
 
 DIRECTORY_MODE: Final = 0o755

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client import manifest, signatures, version_files
+from impasto.client import signatures
+from impasto.client.repository import manifest, version_files
 from impasto.serving.errors import ConfigError, VersionCheckError
 from impasto.serving.model_config import models_of
 from impasto.serving.rollout.fleet import Fleet

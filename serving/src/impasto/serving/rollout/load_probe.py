@@ -20,8 +20,9 @@ from typing import Any
 
 from tensorflow_serving.apis import predict_pb2
 
-from impasto.client import SignatureInfo, contract
+from impasto.client import SignatureInfo
 from impasto.client.errors import DecodeError
+from impasto.client.repository import contract
 from impasto.client.signatures import MODELS
 from impasto.serving.errors import StatusError
 from impasto.serving.local.predict import predict, warm_up

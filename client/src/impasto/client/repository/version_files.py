@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from impasto.client.manifest import MANIFEST_NAME, FileRecord, Manifest, ManifestError
+from impasto.client.repository.manifest import MANIFEST_NAME, FileRecord, Manifest, ManifestError
 
 _BLOCK: Final = 1 << 20
 
