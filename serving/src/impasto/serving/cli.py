@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import click
 
+from impasto.client.printable import printable, printable_lines
 from impasto.serving.errors import ConfigError, LocalServerError, ModelLoadError
 from impasto.serving.local.command_line import LocalOptions, local_options
 from impasto.serving.local.server import LocalServer
 from impasto.serving.local.sources import check_source
-from impasto.serving.log import printable, printable_lines
 from impasto.serving.model_config import STABLE
 from impasto.serving.rollout.config_options import ConfigOptions, config_options
 from impasto.serving.rollout.options import RolloutOptions, rollout_options

@@ -9,17 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 
-
-def printable(text: str) -> str:
-    """Return a text with everything escaped that does not print: control and bidi characters, line breaks."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def printable_lines(text: str) -> str:
-    """Return a text with its line breaks, and everything else escaped that does not print."""
-    return "\n".join(map(printable, text.split("\n")))
+from impasto.client.printable import printable
 
 
 def get_logger(name: str) -> logging.Logger:

@@ -14,6 +14,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
+from impasto.client.printable import printable
 from impasto.client.repository.manifest import Manifest, ManifestError
 from impasto.export.cli import options
 from impasto.export.repository import (
@@ -24,7 +25,6 @@ from impasto.export.repository import (
     VersionNotFoundError,
 )
 from impasto.export.repository.versions import versions_in
-from impasto.export.text import printable
 
 
 @click.group()

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from impasto.client.printable import printable
 from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import PRESETS
-from impasto.export.text import printable
 
 _CHECKPOINT = click.option(
     "--checkpoint",
