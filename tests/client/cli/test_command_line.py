@@ -17,7 +17,8 @@ from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from scripted.client_servers import aborting, scripted
 from scripted.counting_server import counting
-from servers.model_servers import ModelServer
+from servers.model_servers import ModelServer, serving
+from toys import toy_models
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +111,23 @@ def test_models_shows_other_models_and_their_defaults(
     assert "in  x string [any shape]" in shown
     assert run(["models", "--json", *arguments]) == exit_codes.DONE
     json.loads(capsys.readouterr().out)
+
+
+def test_defaults_of_every_kind_are_json(
+    tmp_path: Path, server_kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toy_models.odd_defaults(tmp_path)
+    with serving(server_kind, tmp_path) as server:
+        assert run(["models", "--json", "--server", server.address, "odd_defaults"]) == exit_codes.DONE
+        inputs = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["models"][-1]["signatures"][
+            "serving_default"
+        ]["inputs"]
+        assert {entry["name"]: entry["default"] for entry in inputs} == {
+            "text": ["caf\xe9", "\N{REPLACEMENT CHARACTER}"],
+            "limit": None,
+        }
+        assert run(["models", "-s", "--server", server.address, "odd_defaults"]) == exit_codes.DONE
+        assert "limit float32 [] = inf" in capsys.readouterr().out
 
 
 def test_a_model_asked_for_by_name_that_is_not_served_is_4(capsys: pytest.CaptureFixture[str]) -> None:

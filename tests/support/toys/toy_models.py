@@ -116,6 +116,17 @@ def defaults(root: Path, version: int = 1, *, name: str = "defaults") -> Path:
     return _save(root / name / str(version), tf.function(affine, input_signature=specs))
 
 
+def odd_defaults(root: Path, version: int = 1, *, name: str = "odd_defaults") -> Path:
+    """text string [2] (bytes, one of them no UTF-8), limit float32 [] (infinity) -> both."""
+    words, endless = tf.constant([b"caf\xc3\xa9", b"\xff"]), tf.constant(float("inf"))
+
+    def same(text: Any = words, limit: Any = endless) -> dict[str, Any]:
+        return {"text": tf.identity(text), "limit": tf.identity(limit)}
+
+    specs = [tf.TensorSpec([2], tf.string), tf.TensorSpec([], tf.float32)]
+    return _save(root / name / str(version), tf.function(same, input_signature=specs))
+
+
 def variant(root: Path, version: int = 1, *, name: str = "variant") -> Path:
     """x float32 [None] -> y = x / 2, and v, a list of tensors, whose dtype is variant."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -48,7 +49,7 @@ def description(client: Client, metadata: ModelMetadata) -> Description | None:
     if signature is None or any(info.default is None for info in signature.inputs.values()):
         return None
     outputs = client.predict(Model(metadata.model, metadata.version), {}, signature=_SIGNATURE)
-    return {name: _plain(array.tolist()) for name, array in sorted(outputs.items()) if name not in _ANSWERS}
+    return {name: plain(array.tolist()) for name, array in sorted(outputs.items()) if name not in _ANSWERS}
 
 
 def show_headline(model: str, found: Description) -> None:
@@ -70,12 +71,16 @@ def _shown(value: Any) -> str:
     return printable(words, longest=LONGEST)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return what an array's `tolist` gives as JSON values: bytes are text, NaN and infinity None."""
     if isinstance(value, list):
-        return [_plain(entry) for entry in cast(list[object], value)]
+        return [plain(entry) for entry in cast(list[object], value)]
     if isinstance(value, float):
-        return float(f"{value:.7g}")  # what a float32 holds: 0.02 rather than 0.01999999955
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
+        # What a float32 holds: 0.02 rather than 0.01999999955.
+        return float(f"{value:.7g}") if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return str(value) if isinstance(value, complex) else value
 
 
 _NOBODY_THERE = (errors.ServerUnavailable, errors.TlsError, errors.DeadlineExceeded)
@@ -161,7 +166,7 @@ def served(client: Client, name: str) -> Served:
 def _tensor_as_json(info: TensorInfo) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": info.name, "dtype": info.dtype, "shape": info.shape}
     if info.default is not None:
-        entry["default"] = info.default.tolist()
+        entry["default"] = plain(info.default.tolist())
     return entry
 
 
