@@ -16,7 +16,7 @@ from PIL import Image
 from images.pictures import pixels
 from impasto.client import Client, errors
 from impasto.client._wire.format import delimited, number
-from impasto.client.cli import output, run, streams
+from impasto.client.cli import output, run
 from impasto.client.printable import LONGEST, printable, printable_lines
 from impasto.client.repository.manifest import ManifestError
 from scripted.client_servers import Answer, aborting, scripted, status
@@ -186,7 +186,7 @@ def test_the_name_of_a_result_is_escaped_on_a_terminal_and_kept_byte_for_byte_in
 ) -> None:
     buffer = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", (Terminal if terminal else io.TextIOWrapper)(buffer, "utf-8"))
-    streams.print_path(Path("a\x1b[2J\u00e9"))
+    output.print_path(Path("a\x1b[2J\u00e9"))
     assert buffer.getvalue().decode() == ("a\\x1b[2J\u00e9\n" if terminal else "a\x1b[2J\u00e9\n")
 
 

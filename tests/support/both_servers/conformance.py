@@ -127,7 +127,7 @@ def _text(response: Any) -> str:
 
 
 def _tensor(proto: Any) -> str:
-    name = tf.dtypes.as_dtype(proto.dtype).name
+    name = str(tf.dtypes.as_dtype(proto.dtype).name)
     if not proto.HasField("tensor_shape"):
         return f"{name} without a shape"
     if name == "variant":
