@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit test-docker docs bench-client bench-gzip bench-hedging bench-memory bench-dream bench-transfer clean
+.PHONY: help setup setup-dev demo test lint types unit test-docker wheels docs bench-client bench-gzip bench-memory bench-dream bench-transfer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ unit: setup-dev
 test-docker: setup-dev ## compose's containers on this machine's Docker engine, with a stand-in for the server; skipped without one
 	IMPASTO_TEST_DOCKER=1 $(BIN)/pytest -v tests/docker_engine
 
+wheels: setup-dev ## the three distributions, as wheels in dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist ./client ./export ./serving
+
 docs: setup-dev ## the API reference, from the docstrings, in build/docs
 	$(BIN)/pdoc --docformat google --output-directory build/docs $$(cat docs/reference-modules.txt)
 
@@ -67,9 +70,6 @@ bench-transfer: setup ## what a step of transfer costs beside the usual recipe's
 
 bench-gzip: setup ## what gzip saves and costs on pictures
 	$(BIN)/python client/benchmarks/compression.py
-
-bench-hedging: setup ## what hedging does to latency where one of two replicas stalls
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python client/benchmarks/hedging.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache

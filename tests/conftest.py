@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import model_servers
-from model_servers import TYPED, ModelServer, serving
+from processes.leftovers import pytest_runtest_call  # noqa: F401 - a hook, which pytest finds here
+from servers import model_servers
+from servers.model_servers import TYPED, ModelServer, serving
+from toys.shared_folders import shared_folder
 
 if TYPE_CHECKING:
-    from official_stubs import OfficialClient
-    from transfer_models import TransferCalls
+    from servers.official_stubs import OfficialClient
+    from toys.dream_calls import Predict
+    from toys.transfer_models import TransferCalls
 
 # TensorFlow reads this when it is imported. The fixtures import it, so that tests of the client alone do without.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -64,22 +67,24 @@ def server_kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with every toy model; `constant` has versions 1, 2 and 10."""
-    import toy_models
+    from toys import toy_models
 
-    root = tmp_path_factory.mktemp("toys")
-    for write in (
-        toy_models.add,
-        toy_models.asserting,
-        toy_models.defaults,
-        toy_models.echo,
-        toy_models.half_plus_two,
-        toy_models.slow,
-        toy_models.variable,
-    ):
-        write(root)
-    for version in (1, 2, 10):
-        toy_models.constant(root, version)
-    return root
+    def fill(root: Path) -> None:
+        for write in (
+            toy_models.add,
+            toy_models.asserting,
+            toy_models.defaults,
+            toy_models.echo,
+            toy_models.half_plus_two,
+            toy_models.slow,
+            toy_models.variable,
+            toy_models.variant,
+        ):
+            write(root)
+        for version in (1, 2, 10):
+            toy_models.constant(root, version)
+
+    return shared_folder(tmp_path_factory, "toys", fill)
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +97,7 @@ def toy_server(toy_repository: Path, server_kind: str) -> Iterator[ModelServer]:
 @pytest.fixture(scope="session")
 def official(toy_server: ModelServer) -> Iterator[OfficialClient]:
     """The official stubs, connected to the toy server."""
-    from official_stubs import official_client
+    from servers.official_stubs import official_client
 
     with official_client(toy_server.address) as client:
         yield client
@@ -114,11 +119,9 @@ def committed_server(committed_models: Path, server_kind: str) -> Iterator[Model
 @pytest.fixture(scope="session")
 def dream_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with a tiny dream model, version 1."""
-    import dream_models
+    from toys import dream_models
 
-    root = tmp_path_factory.mktemp("dreams")
-    dream_models.write_dream(root)
-    return root
+    return shared_folder(tmp_path_factory, "dreams", dream_models.write_dream)
 
 
 @pytest.fixture(scope="session")
@@ -129,13 +132,35 @@ def dream_server(dream_repository: Path, server_kind: str) -> Iterator[ModelServ
 
 
 @pytest.fixture(scope="session")
+def dream_calls(dream_server: ModelServer) -> Iterator[Predict]:
+    """Calls to the tiny dream model through the official stubs."""
+    from toys.dream_calls import calls_to
+
+    with calls_to(dream_server) as predict:
+        yield predict
+
+
+@pytest.fixture(scope="session")
+def stylize_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with a tiny stylizer, version 1."""
+    from toys import tiny_stylizer
+
+    return shared_folder(tmp_path_factory, "stylizers", tiny_stylizer.publish_tiny)
+
+
+@pytest.fixture(scope="session")
+def stylize_server(stylize_repository: Path, server_kind: str) -> Iterator[ModelServer]:
+    """A running server over the tiny stylizer."""
+    with serving(server_kind, stylize_repository) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def transfer_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with a narrow transfer model, version 1."""
-    import transfer_models
+    from toys import transfer_models
 
-    root = tmp_path_factory.mktemp("transfers")
-    transfer_models.write_transfer(root)
-    return root
+    return shared_folder(tmp_path_factory, "transfers", transfer_models.write_transfer)
 
 
 @pytest.fixture(scope="session")
@@ -148,8 +173,8 @@ def transfer_server(transfer_repository: Path, server_kind: str) -> Iterator[Mod
 @pytest.fixture(scope="session")
 def transfer_calls(transfer_server: ModelServer) -> Iterator[TransferCalls]:
     """Calls to the narrow transfer model through the official stubs."""
-    from official_stubs import official_client
-    from transfer_models import TransferCalls
+    from servers.official_stubs import official_client
+    from toys.transfer_models import TransferCalls
 
     with official_client(transfer_server.address) as client:
         yield TransferCalls(client)

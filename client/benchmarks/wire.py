@@ -26,8 +26,8 @@ import numpy as np
 from environments import LIBRARIES, REPOSITORY, Environment, build
 from PIL import Image
 
-from impasto.client.wire.writer import delimited
-from impasto.serving.tensors import to_wire
+from impasto.client._wire.format import delimited
+from impasto.serving.local.tensors import to_wire
 
 WIDTH, HEIGHT = 1920, 1080
 PHOTO = REPOSITORY / "examples" / "photos" / "astronaut.png"

@@ -97,9 +97,9 @@ def main(
 ) -> None:
     """Print milliseconds a step and their ratios, of time passed and of time that the processors worked: the means over
     all processes, and their range."""
-    from impasto.export.dream.settings import SETTINGS
+    from impasto.export.dream.limits import SUGGESTIONS
 
-    names = layers.split(",") if layers else list(SETTINGS[backbone].layers)
+    names = layers.split(",") if layers else list(SUGGESTIONS[backbone].layers)
     height, width = map(int, size.split("x"))
     case = Case(backbone, tuple(names), (height, width), rounds, fold, tile, computes)
     if directory is not None:
@@ -138,14 +138,14 @@ def _row(name: str, columns: list[list[float]], *, digits: int) -> None:
 def _save(case: Case, compute: str, directory: Path) -> None:
     from impasto.client.signatures import DREAM
     from impasto.export.backbones import BACKBONES, Backbone, load_weights
+    from impasto.export.dream.limits import SUGGESTIONS
     from impasto.export.dream.served import DeepDream
-    from impasto.export.dream.settings import SETTINGS
     from impasto.export.saved_model import save
 
     architecture = BACKBONES[case.backbone]
     weights = load_weights(architecture, "random")
     network = Backbone(architecture, weights.arrays, fold=case.fold, compute=Compute(compute))
-    dream = DeepDream(network, SETTINGS[case.backbone], weights=str(weights.provenance))
+    dream = DeepDream(network, SUGGESTIONS[case.backbone], weights=str(weights.provenance))
     save(dream, directory, dream.functions, contract=DREAM)
 
 

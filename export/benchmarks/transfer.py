@@ -23,9 +23,10 @@ from rich.table import Table
 from impasto.client import Client
 from impasto.export.backbones import VGG19, Provenance, Weights
 from impasto.export.backbones.random import random_arrays
+from impasto.export.compute import Compute
 from impasto.export.transfer.publish import publish
 from impasto.serving import LocalServer
-from transfer_oracle import Painting, StyleTransferrer, keras_vgg19
+from oracles.transfer_oracle import Painting, StyleTransferrer, keras_vgg19
 
 EAGER, GRAPH, SERVED, LOW, EMPTY = (
     "recipe, eager",
@@ -50,8 +51,8 @@ def main(sides: tuple[int, ...], repeats: int, steps: int) -> None:
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         clients = {}
-        for name, compute in ((SERVED, "float32"), (LOW, "bfloat16")):
-            models = Path(folder, compute)
+        for name, compute in ((SERVED, Compute.FLOAT32), (LOW, Compute.BFLOAT16)):
+            models = Path(folder, compute.value)
             publish(weights, models, compute=compute)
             server = stack.enter_context(LocalServer(models))
             clients[name] = stack.enter_context(Client(server.address, timeout=math.inf))

@@ -10,11 +10,11 @@ import grpc
 import numpy as np
 import pytest
 
-from certificates import Authority
-from client_servers import ScriptedServer, aborting, prediction, scripted
 from impasto.client import Client, Retries, Settings, Timeouts, TlsOptions, errors
-from impasto.client.addresses import resolved
-from impasto.client.channel import channel_options
+from impasto.client._transport.channel import channel_options
+from impasto.client.settings.addresses import resolved
+from scripted.client_servers import ScriptedServer, aborting, prediction, scripted
+from servers.certificates import Authority
 
 ONE = np.zeros(1, np.float32)
 

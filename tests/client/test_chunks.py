@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from impasto.client._chunks import Pace
+from impasto.client._jobs.pace import Pace
 
 
 class Clock:
@@ -55,7 +55,7 @@ def test_a_slow_first_call_does_not_slow_the_rest() -> None:
     assert run(pace, clock, 30, work=1, seconds_a_step=0.125) == [1, 4, 8, 8, 8, 1]
 
 
-def test_a_chunk_that_had_to_be_sent_again_changes_neither_the_next_one_nor_the_time_left() -> None:
+def test_a_chunk_sent_again_changes_neither_the_next_one_nor_the_time_left() -> None:
     clock = Clock()
     pace = Pace(clock=clock)
     run(pace, clock, 200, work=1, seconds_a_step=0.125)

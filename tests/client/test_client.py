@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client_servers import prediction, scripted
-from counting_server import counting
-from impasto.client import AsyncClient, Client, State, errors
-from impasto.client._dtypes import WIRE_TYPES
-from impasto.client.wire import serving_pb2 as wire
-from model_servers import ModelServer, serving
+from impasto.client import Client, Model, State, Upscale, errors
+from impasto.client._wire.dtypes import WIRE_TYPES
+from scripted.client_servers import prediction, scripted, status
+from scripted.counting_server import counting
+from servers.model_servers import ModelServer, serving
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +84,7 @@ def test_inputs_with_defaults_may_be_left_out(client: Client) -> None:
 def test_the_newest_version_answers_unless_another_is_named(
     client: Client, version: int | None, wanted: int
 ) -> None:
-    found = client.predict("constant", {"x": np.zeros(1, np.float32)}, version=version)
+    found = client.predict(Model("constant", version), {"x": np.zeros(1, np.float32)})
     assert found["y"].tolist() == [wanted]
 
 
@@ -105,12 +104,12 @@ def test_a_model_that_is_not_there(client: Client) -> None:
 
 def test_a_version_that_is_not_there(client: Client) -> None:
     with pytest.raises(errors.ModelNotFound, match="999"):
-        client.predict("half", {}, version=999)
+        client.predict(Model("half", 999), {})
 
 
 def test_a_label_that_is_not_there(client: Client) -> None:
     with pytest.raises(errors.InvalidInput, match="label: beta"):
-        client.predict("half", {}, label="beta")
+        client.predict(Model("half", label="beta"), {})
 
 
 def test_a_signature_that_is_not_there_is_answered_with_those_that_are(client: Client) -> None:
@@ -152,7 +151,7 @@ def test_a_model_named_in_a_way_that_cannot_be_sent_is_refused_here(
     client: Client, model: str, version: int | None, label: str | None
 ) -> None:
     with pytest.raises(errors.InvalidInput, match=r"model is empty|give one of them") as caught:
-        client.predict(model, {}, version=version, label=label)
+        client.predict(Model(model, version=version, label=label), {})
     assert caught.value.code is None
 
 
@@ -160,13 +159,13 @@ def test_the_timeout_of_a_call_holds_and_stops_the_work(client: Client) -> None:
     started = time.monotonic()
     with pytest.raises(errors.DeadlineExceeded, match=r"slow at .* did not answer in time"):
         client.predict("slow", {"steps": np.int32(10_000_000)}, timeout=0.5)
-    assert time.monotonic() - started < 60  # the work itself would take hours
+    assert time.monotonic() - started < 600  # the work itself would take hours
 
 
 def test_the_clients_timeout_holds_unless_a_call_has_its_own(toy_server: ModelServer) -> None:
     with Client(toy_server.address, timeout=0.2) as client, pytest.raises(errors.DeadlineExceeded):
         client.predict("slow", {"steps": np.int32(10_000_000)})
-        assert client.predict("slow", {"steps": np.int32(400)}, timeout=60)["y"].shape == ()
+        assert client.predict("slow", {"steps": np.int32(400)}, timeout=240)["y"].shape == ()
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), 9e9, 10**400])
@@ -209,21 +208,18 @@ def test_metadata_names_every_dtype_and_an_unknown_rank(client: Client) -> None:
 
 
 def test_status_lists_the_versions(client: Client) -> None:
-    (status,) = client.status("half")
-    assert (status.version, status.state, status.error) == (1, State.AVAILABLE, "")
+    (found,) = client.status("half")
+    assert (found.version, found.state, found.error) == (1, State.AVAILABLE, "")
 
 
 @pytest.mark.parametrize("version", [None, 7])
 def test_status_of_what_is_not_there(client: Client, version: int | None) -> None:
     with pytest.raises(errors.ModelNotFound):
-        client.status("nope" if version is None else "half", version=version)
+        client.status(Model("nope" if version is None else "half", version))
 
 
 def test_a_state_that_is_newer_than_this_client_is_unknown() -> None:
-    response = wire.GetModelStatusResponse()
-    response.model_version_status.add(version=1, state=99)
-    answer = response.SerializeToString()
-    with scripted(lambda *_: answer) as server, Client(server.address) as client:
+    with scripted(lambda *_: status(1, 99)) as server, Client(server.address) as client:
         assert client.status("m")[0].state is State.UNKNOWN
 
 
@@ -264,7 +260,7 @@ def test_one_client_serves_many_threads(client: Client) -> None:
 
 
 def test_waiting_ends_when_the_models_are_there(client: Client) -> None:
-    client.wait_ready(timeout=30, models=["half", "echo"])
+    client.wait_ready(timeout=240, models=["half", "echo"])
 
 
 def test_waiting_for_a_server_that_comes_up_later() -> None:
@@ -275,14 +271,14 @@ def test_waiting_for_a_server_that_comes_up_later() -> None:
         done = threading.Event()
 
         def wait() -> None:
-            client.wait_ready(timeout=60)
+            client.wait_ready(timeout=240)
             done.set()
 
         waiting = threading.Thread(target=wait)
         waiting.start()
         assert not done.wait(0.5)
         with scripted(lambda *_: answer, address=address):
-            assert done.wait(60)
+            assert done.wait(240)
         waiting.join()
 
 
@@ -304,22 +300,17 @@ def test_waiting_for_a_model_that_never_comes_says_what_the_server_says(client: 
 
 
 def test_waiting_for_a_model_that_failed_to_load_says_why() -> None:
-    response = wire.GetModelStatusResponse()
-    status = response.model_version_status.add(version=3, state=wire.ModelVersionStatus.END)
-    status.status.error_message = "corrupt graph"
-    answer = response.SerializeToString()
     with (
-        scripted(lambda *_: answer) as server,
+        scripted(lambda *_: status(3, State.END.value, "corrupt graph")) as server,
         Client(server.address) as client,
         pytest.raises(errors.DeadlineExceeded, match="version 3 is END corrupt graph"),
     ):
         client.wait_ready(timeout=0.3, models=["m"])
 
 
-@pytest.mark.parametrize("hedge", [None, 0.01])
 @pytest.mark.parametrize("called_before", [False, True])
-def test_a_closed_client_says_so(toy_server: ModelServer, called_before: bool, hedge: float | None) -> None:
-    client = Client(toy_server.address, hedge=hedge)
+def test_a_closed_client_says_so(toy_server: ModelServer, called_before: bool) -> None:
+    client = Client(toy_server.address)
     if called_before:
         client.status("half")
     client.close()
@@ -327,8 +318,8 @@ def test_a_closed_client_says_so(toy_server: ModelServer, called_before: bool, h
         lambda: client.status("half"),
         lambda: client.predict("half", {}),
         lambda: client.upscale(np.zeros((9, 9, 3), np.uint8)),
-        lambda: client.wait_ready(timeout=60),
-        lambda: list(client.map(AsyncClient.upscale, [b""])),
+        lambda: client.wait_ready(timeout=240),
+        lambda: list(client.map([Upscale(b"")])),
     ]
     for call in calls:
         with pytest.raises(
@@ -350,7 +341,7 @@ def test_closing_the_client_ends_the_calls_that_other_threads_have_under_way() -
         closing = Client(server.address)
         thread = threading.Thread(target=call)
         thread.start()
-        assert server.arrived.wait(60)
+        assert server.arrived.wait(240)
         closing.close()
         thread.join(60)
     assert outcomes == [errors.CallAborted]

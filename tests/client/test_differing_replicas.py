@@ -11,15 +11,15 @@ from typing import Any, cast
 import grpc
 import pytest
 
-import toy_models
-from certificates import Authority
-from client_servers import aborting, scripted
-from dream_processes import free_port
 from impasto.client import Settings, TlsOptions
 from impasto.client.cli import exit_codes, run
-from impasto.client.cli.replicas import replicas
+from impasto.client.cli.served import replicas
 from impasto.serving import GrpcOptions, LocalServer
-from model_servers import ModelServer, serving
+from processes.command_line import free_port
+from scripted.client_servers import aborting, scripted
+from servers.certificates import Authority
+from servers.model_servers import ModelServer, serving
+from toys import toy_models
 
 Captured = pytest.CaptureFixture[str]
 

@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dream_models import LAYERS, MINIMUM_SIDE, WEIGHTS
-from impasto.client import Client, DreamProgress
-from impasto.client._colour import keep_colours
+from images.pictures import pixels
+from impasto.client import Client, Dream, DreamProgress, Model
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
-from model_servers import ModelServer, serving
-from pictures import pixels
+from impasto.client.pictures import keep_colours
+from servers.model_servers import ModelServer, serving
+from toys.dream_models import LAYERS, MINIMUM_SIDE, WEIGHTS
 
 PICTURE = pixels(40, 60)
 
@@ -70,13 +70,13 @@ def test_the_cuts_make_no_difference(client: Client) -> None:
     options: dict[str, Any] = {"steps": 12, "tile": 17}
     whole = dreamt(client, **options)
     for every in (1, 5, 1000):
-        (*_, last) = client.dreaming(PICTURE, every=every, **options)
+        (*_, last) = client.iterate(Dream(PICTURE, **options), every=every)
         assert np.array_equal(np.asarray(last.preview()), whole)
 
 
 def test_more_steps_than_one_call_may_take_are_cut(client: Client) -> None:
     assert client.describe_dream().maximum_steps == 100
-    (*_, last) = client.dreaming(PICTURE, steps=120, octaves=[0], layers=["shallow"])
+    (*_, last) = client.iterate(Dream(PICTURE, steps=120, octaves=[0], layers=["shallow"]))
     assert last.done == 120
     with pytest.raises(InvalidInput, match="steps must be 0 to 100"):
         in_one_call(client, PICTURE, steps=120)
@@ -89,7 +89,7 @@ def test_tiles_depend_on_the_seed(client: Client) -> None:
 
 def test_progress_runs_from_the_start_to_the_result(client: Client) -> None:
     seen: list[DreamProgress] = []
-    result = client.dream(PICTURE, steps=30, octaves=[-1, 0, 1], on_progress=seen.append)
+    result = client.run(Dream(PICTURE, steps=30, octaves=[-1, 0, 1]), on_progress=seen.append)
     assert (seen[0].done, seen[0].fraction, seen[0].loss, seen[0].seconds_left) == (0, 0.0, None, None)
     assert (seen[-1].done, seen[-1].total, seen[-1].fraction, seen[-1].seconds_left) == (90, 90, 1.0, 0.0)
     assert np.array_equal(np.asarray(seen[-1].preview()), np.asarray(result))
@@ -105,26 +105,28 @@ def test_progress_runs_from_the_start_to_the_result(client: Client) -> None:
 
 
 def test_dreaming_raises_the_loss(client: Client) -> None:
-    losses = [p.loss for p in client.dreaming(PICTURE, steps=40, octaves=[0], every=1) if p.loss is not None]
+    losses = [
+        p.loss for p in client.iterate(Dream(PICTURE, steps=40, octaves=[0]), every=1) if p.loss is not None
+    ]
     assert losses[-1] > losses[0]
 
 
 def test_every_gives_progress_at_each_multiple(client: Client) -> None:
-    seen = {progress.done for progress in client.dreaming(PICTURE, steps=50, every=15)}
+    seen = {progress.done for progress in client.iterate(Dream(PICTURE, steps=50), every=15)}
     assert {15, 30, 45, 60, 75, 90} <= seen
     for every, words in ((0, "0; it must be 1 to 1000000000"), (1.5, "1.5; it must be a whole number")):
         with pytest.raises(InvalidInput, match=f"every is {words}"):
-            next(client.dreaming(PICTURE, every=cast(Any, every)))
+            next(client.iterate(Dream(PICTURE), every=cast(Any, every)))
 
 
 def test_the_words_of_a_progress(client: Client) -> None:
-    first, *_, last = client.dreaming(PICTURE)
+    first, *_, last = client.iterate(Dream(PICTURE))
     assert str(first) == "octave 1/2  step 0/4"
     assert str(last) == f"octave 2/2  step 4/4  loss {last.loss:.4g}  0:00 left"
 
 
 def test_a_preview_is_the_picture_so_far_at_its_own_size(client: Client) -> None:
-    steps = client.dreaming(PICTURE, steps=4, octaves=[-1, 0], every=1)
+    steps = client.iterate(Dream(PICTURE, steps=4, octaves=[-1, 0]), every=1)
     previews = [np.asarray(progress.preview()) for progress in steps]
     assert {preview.shape for preview in previews} == {PICTURE.shape}
     assert np.array_equal(previews[0], PICTURE)
@@ -133,7 +135,7 @@ def test_a_preview_is_the_picture_so_far_at_its_own_size(client: Client) -> None
 
 
 def test_a_preview_within_the_last_octave_is_what_fewer_steps_would_give(client: Client) -> None:
-    for progress in client.dreaming(PICTURE, steps=9, octaves=[0], every=3):
+    for progress in client.iterate(Dream(PICTURE, steps=9, octaves=[0]), every=3):
         if progress.done in (3, 6):
             assert np.array_equal(
                 np.asarray(progress.preview()), dreamt(client, steps=progress.done, octaves=[0])
@@ -141,7 +143,7 @@ def test_a_preview_within_the_last_octave_is_what_fewer_steps_would_give(client:
 
 
 def test_one_may_stop_when_one_likes(client: Client) -> None:
-    steps = client.dreaming(PICTURE, steps=10_000_000)
+    steps = client.iterate(Dream(PICTURE, steps=10_000_000))
     for progress in steps:
         if progress.done >= 20:
             break
@@ -238,7 +240,7 @@ def test_a_server_that_is_not_there_is_said_at_once() -> None:
 
 def test_a_version_that_is_not_served_is_said(client: Client) -> None:
     with pytest.raises(ModelNotFound, match="dream is not served"):
-        client.dream(PICTURE, version=9)
+        client.dream(PICTURE, model=Model("dream", 9))
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,7 @@ def test_a_version_that_is_not_served_is_said(client: Client) -> None:
 def test_what_the_model_cannot_do_is_said_before_any_step(
     client: Client, options: dict[str, Any], words: str
 ) -> None:
-    steps = client.dreaming(PICTURE, **options)
+    steps = client.iterate(Dream(PICTURE, **options))
     with pytest.raises(InvalidInput, match=words):
         next(steps)
 

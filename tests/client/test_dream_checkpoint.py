@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dream_models import write_dream
-from impasto.client import Client
-from impasto.client._jobs import Snapshot
-from impasto.client.checkpoint import CheckpointFile
+from images.pictures import pixels
+from impasto.client import Client, Dream, Model
+from impasto.client._jobs.checkpoint import CheckpointFile
+from impasto.client._jobs.steps import Snapshot
 from impasto.client.errors import CheckpointError, ModelNotFound, UnwritableOutput
-from model_servers import ModelServer, serving
-from pictures import pixels
+from servers.model_servers import ModelServer, serving
+from toys.dream_models import write_dream
 
 PICTURE = pixels(40, 60)
 OPTIONS: dict[str, Any] = {"steps": 30, "octaves": [-1, 0], "tile": 17, "seed": 3}
@@ -30,7 +30,7 @@ def client(dream_server: ModelServer) -> Iterator[Client]:
 
 def stopped_at(client: Client, path: Path, done: int, **options: Any) -> None:
     """Dream as OPTIONS say until `done` steps are done, and stop."""
-    steps = client.dreaming(PICTURE, checkpoint=path, every=1, **OPTIONS | options)
+    steps = client.iterate(Dream(PICTURE, **OPTIONS | options), checkpoint=path, every=1)
     for progress in steps:
         if progress.done == done:
             break
@@ -41,7 +41,7 @@ def stopped_at(client: Client, path: Path, done: int, **options: Any) -> None:
 def test_it_goes_on_where_it_was_to_the_very_same_picture(client: Client, tmp_path: Path, done: int) -> None:
     path = tmp_path / "checkpoint"
     stopped_at(client, path, done)
-    rest = list(client.dreaming(PICTURE, checkpoint=path, **OPTIONS))
+    rest = list(client.iterate(Dream(PICTURE, **OPTIONS), checkpoint=path))
     assert rest[0].done == done
     assert np.array_equal(np.asarray(rest[-1].preview()), np.asarray(client.dream(PICTURE, **OPTIONS)))
 
@@ -50,14 +50,14 @@ def test_it_may_be_cut_again_and_again(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     for done in (7, 19, 30, 44, 59):
         stopped_at(client, path, done)
-    result = client.dream(PICTURE, checkpoint=path, **OPTIONS)
+    result = client.run(Dream(PICTURE, **OPTIONS), checkpoint=path)
     assert np.array_equal(np.asarray(result), np.asarray(client.dream(PICTURE, **OPTIONS)))
 
 
 def test_of_a_dream_that_is_done_it_gives_the_result_without_a_step(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
-    result = client.dream(PICTURE, checkpoint=path, **OPTIONS)
-    (last,) = client.dreaming(PICTURE, checkpoint=path, **OPTIONS)
+    result = client.run(Dream(PICTURE, **OPTIONS), checkpoint=path)
+    (last,) = client.iterate(Dream(PICTURE, **OPTIONS), checkpoint=path)
     assert last.done == 60
     assert np.array_equal(np.asarray(last.preview()), np.asarray(result))
 
@@ -65,7 +65,7 @@ def test_of_a_dream_that_is_done_it_gives_the_result_without_a_step(client: Clie
 def test_a_guided_dream_goes_on_too(client: Client, tmp_path: Path) -> None:
     path, guide = tmp_path / "checkpoint", pixels(30, 30, seed=9)
     stopped_at(client, path, 33, guide=guide)
-    result = client.dream(PICTURE, checkpoint=path, guide=guide, **OPTIONS)
+    result = client.run(Dream(PICTURE, guide=guide, **OPTIONS), checkpoint=path)
     assert np.array_equal(np.asarray(result), np.asarray(client.dream(PICTURE, guide=guide, **OPTIONS)))
 
 
@@ -82,7 +82,7 @@ def test_a_guided_dream_goes_on_too(client: Client, tmp_path: Path) -> None:
         ({"preserve_color": True}, "preserve_color is False there and True here"),
         ({"guide": PICTURE}, "guide is None there and '40x60x3 .*' here"),
         ({"image": pixels(40, 60, seed=1)}, "picture is '40x60x3 .*' there and '40x60x3 .*' here"),
-        ({"version": 2}, "version is 1 there and 2 here"),
+        ({"model": Model("dream", 2)}, "version is 1 there and 2 here"),
     ],
 )
 def test_a_checkpoint_of_another_dream_is_refused_and_left_alone(
@@ -92,14 +92,14 @@ def test_a_checkpoint_of_another_dream_is_refused_and_left_alone(
     stopped_at(client, path, 5)
     before = path.read_bytes()
     with pytest.raises(CheckpointError, match=f"of another job: .*{words}.*delete it to begin anew"):
-        client.dream(**{"image": PICTURE, **OPTIONS} | options, checkpoint=path)
+        client.run(Dream(**{"image": PICTURE, **OPTIONS} | options), checkpoint=path)
     assert path.read_bytes() == before
 
 
 def test_an_option_that_is_spelt_out_is_the_same_dream(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     stopped_at(client, path, 5)
-    client.dream(PICTURE, checkpoint=path, layers=["middle", ("deep", 2)], octave_scale=1.3, **OPTIONS)
+    client.run(Dream(PICTURE, layers=["middle", ("deep", 2)], octave_scale=1.3, **OPTIONS), checkpoint=path)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_damaged_checkpoint_is_refused(client: Client, tmp_path: Path, damage:
     stopped_at(client, path, 5)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(CheckpointError, match="checkpoint is no checkpoint, or damaged; delete it"):
-        client.dream(PICTURE, checkpoint=path, **OPTIONS)
+        client.run(Dream(PICTURE, **OPTIONS), checkpoint=path)
 
 
 def rewritten(path: Path, **changes: Any) -> None:
@@ -132,9 +132,9 @@ def rewritten(path: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"position": {"octave": 3, "step": 0}},
-        {"position": {"octave": 0, "step": 31}},
-        {"position": {"octave": 0}},
+        {"position": {"stage": 3, "step": 0}},
+        {"position": {"stage": 0, "step": 31}},
+        {"position": {"stage": 0}},
         {"arrays": {}},
         {"arrays": {"pixels": np.zeros((40, 60, 3), np.float32)}},
         {"arrays": {"pixels": np.zeros((40, 60), np.uint8)}},
@@ -147,7 +147,7 @@ def test_a_checkpoint_that_makes_no_sense_is_refused(
     stopped_at(client, path, 5)
     rewritten(path, **changes)
     with pytest.raises(CheckpointError, match="the checkpoint is damaged"):
-        client.dream(PICTURE, checkpoint=path, **OPTIONS)
+        client.run(Dream(PICTURE, **OPTIONS), checkpoint=path)
 
 
 @pytest.mark.parametrize("job", [{}, {"kind": "transfer", "version": 1}])
@@ -156,11 +156,11 @@ def test_a_checkpoint_of_no_dream_is_refused(client: Client, tmp_path: Path, job
     stopped_at(client, path, 5)
     rewritten(path, job=job)
     with pytest.raises(CheckpointError, match="the checkpoint is of no dream"):
-        client.dream(PICTURE, checkpoint=path, **OPTIONS)
+        client.run(Dream(PICTURE, **OPTIONS), checkpoint=path)
 
 
 def test_a_place_that_cannot_be_written_is_said_before_the_first_step(client: Client, tmp_path: Path) -> None:
-    steps = client.dreaming(PICTURE, checkpoint=tmp_path / "no/such/folder", **OPTIONS)
+    steps = client.iterate(Dream(PICTURE, **OPTIONS), checkpoint=tmp_path / "no/such/folder")
     with pytest.raises(UnwritableOutput, match="no/such/folder"):
         next(steps)
 
@@ -168,7 +168,7 @@ def test_a_place_that_cannot_be_written_is_said_before_the_first_step(client: Cl
 def test_the_file_is_not_rewritten_at_every_call(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     written = set()
-    for _ in client.dreaming(PICTURE, checkpoint=path, every=1, **OPTIONS):
+    for _ in client.iterate(Dream(PICTURE, **OPTIONS), checkpoint=path, every=1):
         written.add(path.stat().st_ino if path.exists() else None)
     assert len(written) < 30
 
@@ -180,7 +180,7 @@ def test_a_new_version_in_the_middle_is_never_mixed_in(
     shutil.copytree(dream_repository, models)
     with serving(server_kind, models) as server, Client(server.address) as client:
         undisturbed = client.dream(PICTURE, **OPTIONS)
-        steps = client.dreaming(PICTURE, checkpoint=path, every=1, **OPTIONS)
+        steps = client.iterate(Dream(PICTURE, **OPTIONS), checkpoint=path, every=1)
         while next(steps).done < 40:
             pass
         server.stop()
@@ -191,11 +191,11 @@ def test_a_new_version_in_the_middle_is_never_mixed_in(
             ):
                 list(steps)
             with pytest.raises(ModelNotFound, match=r"version 1 of dream, .* go on from the checkpoint"):
-                client.dream(PICTURE, checkpoint=path, **OPTIONS)
+                client.run(Dream(PICTURE, **OPTIONS), checkpoint=path)
             newer = client.dream(PICTURE, **OPTIONS)
             assert not np.array_equal(np.asarray(newer), np.asarray(undisturbed))
         shutil.rmtree(models / "dream" / "2")
         with serving(server_kind, models, port=server.port):
-            (first, *_, last) = client.dreaming(PICTURE, checkpoint=path, **OPTIONS)
+            (first, *_, last) = client.iterate(Dream(PICTURE, **OPTIONS), checkpoint=path)
     assert first.done == 40
     assert np.array_equal(np.asarray(last.preview()), np.asarray(undisturbed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import typing
 from types import MappingProxyType
@@ -11,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from impasto.client.dream import DreamDescription, DreamKeywords, DreamOptions
-from impasto.client.dream.layers import layer_weights
-from impasto.client.dream.plan import Plan, fit, settle
-from impasto.client.errors import ImageTooLarge, InvalidInput
-from pictures import pixels
+from images.pictures import pixels
+from impasto.client import Dream, DreamDescription
+from impasto.client._models.dream.plan import DreamChoices, DreamPlan, complete, fit
+from impasto.client._models.layers import layer_weights, named_layers
+from impasto.client.errors import InvalidInput
+from impasto.client.pictures import read_picture
 
 MODEL = DreamDescription(
     version=3,
@@ -34,34 +34,38 @@ MODEL = DreamDescription(
 )
 
 
-def planned(*sizes: tuple[int, int], **options: Any) -> Plan:
-    settings = settle(DreamOptions(octaves=range(len(sizes)), **options), MODEL)
-    return fit(settings, MODEL, np.array(sizes, np.int32))
+def completed(**fields: Any) -> DreamChoices:
+    """The choices for this model; as its guide is read when a dream runs, it is read here."""
+    guide = fields.get("guide")
+    return complete(Dream(pixels(), **fields), MODEL, None if guide is None else read_picture(guide))
 
 
-def test_keyword_arguments_are_the_options() -> None:
-    options = {field.name: field.type for field in dataclasses.fields(DreamOptions)}
-    keywords = {name: hint.__forward_arg__ for name, hint in DreamKeywords.__annotations__.items()}
-    assert keywords == options
+def planned(*sizes: tuple[int, int], **fields: Any) -> DreamPlan:
+    return fit(completed(octaves=range(len(sizes)), **fields), MODEL, sizes)
+
+
+def weighed(layers: Any) -> list[float]:
+    weights: list[float] = layer_weights(named_layers(layers) or (), MODEL.layers).tolist()
+    return weights
 
 
 def test_what_is_left_out_takes_what_the_model_suggests() -> None:
-    settings = settle(DreamOptions(), MODEL)
-    assert (settings.steps, settings.octaves) == (20, (-1, 0))
-    assert settings.weights.tolist() == [0.0, 1.0, 0.0]
-    assert np.float32(settings.step_size) == np.float32(0.02)
-    assert np.float32(settings.octave_scale) == np.float32(1.3)
+    choices = completed()
+    assert (choices.steps, choices.octaves) == (20, (-1, 0))
+    assert choices.weights.tolist() == [0.0, 1.0, 0.0]
+    assert np.float32(choices.step_size) == np.float32(0.02)
+    assert np.float32(choices.octave_scale) == np.float32(1.3)
 
 
 @pytest.mark.parametrize(
     "layers", [["a", ("c", 0.5)], {"a": 1.0, "c": 0.5}, (("a", 1), ["c", np.float32(0.5)])]
 )
 def test_layers_are_a_list_of_names_and_pairs_or_a_mapping(layers: Any) -> None:
-    assert layer_weights(layers, MODEL.layers).tolist() == [1.0, 0.0, 0.5]
+    assert weighed(layers) == [1.0, 0.0, 0.5]
 
 
 def test_a_lone_name_is_a_layer() -> None:
-    assert layer_weights("b", MODEL.layers).tolist() == [0.0, 1.0, 0.0]
+    assert weighed("b") == [0.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,7 @@ def test_a_lone_name_is_a_layer() -> None:
     [
         (["mixed99"], r"there is no 'mixed99'; the model has a, b, c"),
         (["a", ("a", 2.0)], "'a' is named twice"),
-        ([("a", 0.0)], "none has a weight other than 0; name at least one of a, b, c"),
+        ([("a", 0.0)], "none has a weight other than 0; name at least one layer"),
         ([], "none has a weight other than 0"),
         ({}, "none has a weight other than 0"),
         ([("a", math.nan)], r"'a' weighs nan; it must be -1e\+06 to 1e\+06"),
@@ -85,7 +89,7 @@ def test_a_lone_name_is_a_layer() -> None:
 )
 def test_wrong_layers_are_named(layers: Any, words: str) -> None:
     with pytest.raises(InvalidInput, match=f"^layers: .*{words}"):
-        layer_weights(layers, MODEL.layers)
+        weighed(layers)
 
 
 @pytest.mark.parametrize(
@@ -117,12 +121,12 @@ def test_wrong_layers_are_named(layers: Any, words: str) -> None:
 )
 def test_a_value_out_of_range_is_named_with_its_range(option: str, value: Any, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
-        settle(DreamOptions(**{option: value}), MODEL)
+        completed(**{option: value})
 
 
 @pytest.mark.parametrize("value", [0.1, np.float32(0.1), 10, 10.0])
 def test_the_ends_of_a_range_are_in_it(value: float) -> None:
-    assert settle(DreamOptions(octave_scale=value), MODEL).octave_scale == np.float32(value)
+    assert completed(octave_scale=value).octave_scale == np.float32(value)
 
 
 @pytest.mark.parametrize(
@@ -154,20 +158,13 @@ def test_large_octaves_are_tiled_unless_one_says_otherwise() -> None:
 
 
 def test_the_guide_is_shrunk_and_must_still_suit_the_network() -> None:
-    settings = settle(DreamOptions(guide=pixels(300, 600)), MODEL)
-    assert settings.guide is not None
-    assert settings.guide.shape == (128, 256, 3)
+    guide = completed(guide=pixels(300, 600)).guide
+    assert guide is not None
+    assert guide.shape == (128, 256, 3)
     with pytest.raises(InvalidInput, match="guide is 256 x 13 pixels once its longer side is 256 or less"):
-        settle(DreamOptions(guide=pixels(30, 600)), MODEL)
-
-
-def test_the_guide_may_be_as_large_as_the_caller_says() -> None:
-    guide = DreamOptions(guide=pixels(300, 600))
-    with pytest.raises(ImageTooLarge, match="the limit is 179,999"):
-        settle(guide, MODEL, max_pixels=179_999)
-    assert settle(guide, MODEL, max_pixels=180_000).guide is not None
+        completed(guide=pixels(30, 600))
 
 
 def test_an_unknown_option_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="layer"):
-        DreamOptions(**typing.cast(Any, {"layer": ["a"]}))
+        Dream(pixels(), **typing.cast(Any, {"layer": ["a"]}))

@@ -11,11 +11,11 @@ import grpc
 import numpy as np
 import pytest
 
-from client_servers import BATCH_MISMATCH, QUEUE_FULL, aborting, scripted
 from impasto.client import Client, Retries, errors
-from impasto.client._failures import how_to_start
+from impasto.client._transport.failures import how_to_start
 from impasto.client.errors import STATUS_ERRORS, CallError, ImpastoError
-from model_servers import serving
+from scripted.client_servers import BATCH_MISMATCH, QUEUE_FULL, aborting, scripted
+from servers.model_servers import serving
 
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 
@@ -187,7 +187,7 @@ UNBATCHED = (
 )
 
 
-def test_pictures_of_different_sizes_that_met_in_a_batch_are_told_from_a_model_that_cannot() -> None:
+def test_pictures_that_met_in_a_batch_are_told_from_a_model_that_cannot() -> None:
     error = failure(grpc.StatusCode.FAILED_PRECONDITION, BATCH_MISMATCH)
     assert type(error) is errors.BatchMismatch
     assert isinstance(error, errors.ServerOverloaded)  # which jobs outlast

@@ -13,11 +13,12 @@ import grpc
 import numpy as np
 import pytest
 
-from certificates import EXPIRED, VALID, Authority, Validity
-from client_servers import ScriptedServer, aborting, prediction, scripted
-from dream_processes import free_port, wait_until
-from impasto.client import AsyncClient, Client, Retries, TlsOptions, _lookup, errors
-from web_servers import web_server
+from impasto.client import AsyncClient, Client, Retries, TlsOptions, errors
+from impasto.client._transport import lookup
+from processes.command_line import free_port, wait_until
+from scripted.client_servers import ScriptedServer, aborting, prediction, scripted
+from scripted.web_servers import web_server
+from servers.certificates import EXPIRED, VALID, Authority, Validity
 
 ANSWER = prediction(y=np.array([7], np.uint8))
 NAME = "models.example"
@@ -59,7 +60,7 @@ class Names:
 
 def test_a_name_that_resolves_later_is_called_then(monkeypatch: pytest.MonkeyPatch) -> None:
     names = Names(monkeypatch)
-    monkeypatch.setattr(_lookup, "PERIOD", 0.0)
+    monkeypatch.setattr(lookup, "PERIOD", 0.0)
     with scripted(answer) as one, scripted(answer) as other:
         port = other.address.rpartition(":")[2]
         with Client(f"{one.address},later.test:{port}") as client:
@@ -71,7 +72,7 @@ def test_a_name_that_resolves_later_is_called_then(monkeypatch: pytest.MonkeyPat
 
 def test_the_asynchronous_client_calls_it_then_too(monkeypatch: pytest.MonkeyPatch) -> None:
     names = Names(monkeypatch)
-    monkeypatch.setattr(_lookup, "PERIOD", 0.0)
+    monkeypatch.setattr(lookup, "PERIOD", 0.0)
 
     async def until_called(address: str, other: ScriptedServer) -> None:
         async with AsyncClient(address) as client:
@@ -83,14 +84,14 @@ def test_the_asynchronous_client_calls_it_then_too(monkeypatch: pytest.MonkeyPat
 
     with scripted(answer) as one, scripted(answer) as other:
         port = other.address.rpartition(":")[2]
-        asyncio.run(asyncio.wait_for(until_called(f"{one.address},later.test:{port}", other), 60))
+        asyncio.run(asyncio.wait_for(until_called(f"{one.address},later.test:{port}", other), 240))
 
 
 def test_names_are_looked_up_again_where_no_replica_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when a container is started again with another address."""
     names = Names(monkeypatch)
-    monkeypatch.setattr(_lookup, "AFTER_FAILURE", 0.0)
-    monkeypatch.setattr(_lookup, "PERIOD", 1e9)
+    monkeypatch.setattr(lookup, "AFTER_FAILURE", 0.0)
+    monkeypatch.setattr(lookup, "PERIOD", 1e9)
     with scripted(answer) as server:
         port = server.address.rpartition(":")[2]
         address = f"127.0.0.1:{free_port()},later.test:{port}"
@@ -154,7 +155,7 @@ def refusal_of(error: type[errors.CallError], tls: TlsOptions, *addresses: str) 
     return str(caught.value)
 
 
-def test_where_the_trusted_replica_is_away_that_is_said_and_why_the_other_is_not_called(
+def test_it_is_said_that_the_trusted_replica_is_away_and_why_no_other_is_called(
     authorities: tuple[Authority, Authority],
 ) -> None:
     ours, strange = authorities

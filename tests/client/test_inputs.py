@@ -46,7 +46,7 @@ def test_python_numbers_take_the_contracts_dtype(name: str, value: Any, dtype: s
         ("steps", True, "bool"),
     ],
 )
-def test_a_value_that_the_contract_cannot_hold_is_sent_as_it_is_for_the_server_to_refuse(
+def test_a_value_beyond_the_contract_is_sent_for_the_server_to_refuse(
     name: str, value: Any, dtype: str
 ) -> None:
     array = sent(name, value)

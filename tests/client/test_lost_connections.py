@@ -8,10 +8,10 @@ import grpc
 import numpy as np
 import pytest
 
-from client_servers import aborting, prediction, scripted
 from impasto.client import AsyncClient, Client, Retries, errors
-from impasto.client._grpc_texts import kind_of
-from raw_http2 import (
+from impasto.client._transport.texts import kind_of
+from scripted.client_servers import aborting, prediction, scripted
+from scripted.raw_http2 import (
     DATA,
     Act,
     Stream,
@@ -86,7 +86,7 @@ SEEN = [name for name in BREAKS if not name.startswith("GOAWAY") and name != "RS
 
 
 @pytest.mark.parametrize("name", SEEN)
-def test_a_connection_that_breaks_each_time_is_named_and_the_call_sent_as_often_as_the_settings_say(
+def test_a_connection_that_always_breaks_is_named_after_the_settings_attempts(
     name: str,
 ) -> None:
     retries = Retries(attempts=3, first_pause=0.01)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from impasto.client.manifest import FileRecord, Manifest, ManifestError
+from impasto.client.repository.manifest import FileRecord, Manifest, ManifestError
 
 FULL = Manifest(
     model="srcnn",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from client_servers import aborting, metadata, prediction, scripted
-from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Waiting, errors
-from impasto.client._patience import Patience
+from images.pictures import load, pixels, save
+from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Upscale, Waiting, errors
+from impasto.client._transport.patience import Patience
 from impasto.client.cli import exit_codes, run
-from impasto.client.cli.waits import Waits
-from model_servers import ModelServer, serving
-from outages import EveryOther, Outages, before
-from pictures import load, pixels, save
+from impasto.client.cli.bars import Waits
+from scripted.client_servers import aborting, metadata, prediction, scripted
+from scripted.outages import EveryOther, Outages, before
+from servers.model_servers import ModelServer
 
 LOCAL_SERVER_ONLY = "outages come from a proxy, whatever is behind it"
 
@@ -45,7 +45,7 @@ def answer(*_: object) -> bytes:
 
 
 def upscaled(client: Client, **options: Any) -> NDArray[np.uint8]:
-    return np.asarray(client.upscale(PICTURE, tile=32, **options))
+    return np.asarray(client.run(Upscale(PICTURE, tile=32), **options))
 
 
 def test_the_setting_is_five_minutes_unless_something_else_is_said() -> None:
@@ -98,7 +98,7 @@ def test_no_more_than_the_patience_is_waited_and_the_error_names_the_setting() -
         started = time.monotonic()
         with pytest.raises(errors.ServerUnavailable, match=r"waited 0\.5 s .* patience \(IMPASTO_PATIENCE\)"):
             upscaled(client)
-        assert time.monotonic() - started < 60
+        assert time.monotonic() - started < 240
 
 
 def test_without_patience_the_first_failure_ends_the_job() -> None:
@@ -144,25 +144,15 @@ def test_calls_that_are_parts_of_one_job_know_the_server_together() -> None:
 
 def test_pictures_of_a_map_know_the_server_together() -> None:
     with scripted(Outages(answer, range(1, 3))) as server, Client(server.address, retries=ONCE) as client:
-        outcomes = client.map(AsyncClient.upscale, [pixels(32, 32), pixels(32, 32, seed=1)], concurrency=1)
+        outcomes = client.map([Upscale(pixels(32, 32, seed=seed)) for seed in range(2)], concurrency=1)
         assert [outcome.error for outcome in outcomes] == [None, None]
         assert len(server.methods) == 4
-
-
-@pytest.fixture(scope="module")
-def tiny_stylizer(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
-    from tiny_stylizer import publish_tiny
-
-    root = tmp_path_factory.mktemp("models")
-    publish_tiny(root)
-    with serving(server_kind, root) as server:
-        yield server
 
 
 Job = Callable[[Client], Image.Image]
 JOBS: dict[str, tuple[str, Job]] = {
     "stylize": (
-        "tiny_stylizer",
+        "stylize_server",
         lambda client: client.stylize(pixels(44, 60), pixels(40, 36, seed=1), strength=0.5),
     ),
     "dream": ("dream_server", lambda client: client.dream(pixels(90, 120), steps=4, octaves=[-1, 0])),

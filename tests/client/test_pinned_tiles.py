@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import numpy as np
@@ -14,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 from tensorflow_serving.apis import predict_pb2
 
-from client_servers import ScriptedServer, prediction, scripted
-from impasto.client import AsyncClient, Client, Progress, errors
-from pictures import pixels
+from images.pictures import pixels
+from impasto.client import AsyncClient, Client, Model, Progress, Upscale, errors
+from scripted.client_servers import ScriptedServer, prediction, scripted
 
 PICTURE = pixels(32, 120)
 TILES = 5
@@ -64,8 +65,8 @@ def serving(versions: Versions) -> Iterator[tuple[ScriptedServer, Client]]:
         yield server, client
 
 
-def upscaled(client: Client, **options: object) -> NDArray[np.uint8]:
-    return np.asarray(client.upscale(PICTURE, tile=32, **options))  # type: ignore[arg-type]
+def upscaled(client: Client, model: Model | str = "srcnn", **options: Any) -> NDArray[np.uint8]:
+    return np.asarray(client.run(Upscale(PICTURE, tile=32, model=model), **options))
 
 
 def test_a_version_that_is_published_in_the_middle_waits_for_the_next_picture() -> None:
@@ -91,8 +92,8 @@ def test_a_label_that_moves_in_the_middle_does_not_move_the_picture() -> None:
 
     versions.before_call = move
     with serving(versions) as (_, client):
-        assert np.unique(upscaled(client, label="stable")).tolist() == [1]
-        assert np.unique(upscaled(client, label="stable")).tolist() == [2]
+        assert np.unique(upscaled(client, Model("srcnn", label="stable"))).tolist() == [1]
+        assert np.unique(upscaled(client, Model("srcnn", label="stable"))).tolist() == [2]
 
 
 def test_a_picture_whose_version_goes_away_is_begun_again_with_the_next_one() -> None:
@@ -152,13 +153,13 @@ def test_a_version_that_was_asked_for_and_goes_away_is_not_replaced_by_another()
 
     versions.before_call = retire
     with serving(versions) as (_, client), pytest.raises(errors.ModelNotFound):
-        upscaled(client, version=1)
+        upscaled(client, Model("srcnn", version=1))
 
 
 def test_a_version_that_is_not_there_from_the_first_is_said_at_once() -> None:
     versions = Versions([1])
     with serving(versions) as (_, client), pytest.raises(errors.ModelNotFound) as caught:
-        upscaled(client, version=9)
+        upscaled(client, Model("srcnn", version=9))
     assert type(caught.value) is errors.ModelNotFound
     assert versions.asked == [9]
 

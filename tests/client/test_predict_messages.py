@@ -7,15 +7,13 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import random
-import subprocess
-import sys
 from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from google.protobuf import message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -23,12 +21,13 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
 
-from impasto.client import _predict, tensors
-from impasto.client._calls import ModelRef, metadata_call, ping_call, predict_call, status_call
-from impasto.client._dtypes import BY_NUMBER, WIRE_TYPES
-from impasto.client._wire_reader import VARINT
+from impasto.client._transport.calls import predict_call, status_call
+from impasto.client._wire import messages, tensors
+from impasto.client._wire.dtypes import BY_NUMBER, WIRE_TYPES
+from impasto.client._wire.format import VARINT, delimited, number, varint
 from impasto.client.errors import DecodeError, InvalidInput
-from impasto.client.wire.writer import delimited, number, varint
+from impasto.client.model import Model
+from oracles.official_messages import official_class
 
 Array = NDArray[Any]
 
@@ -97,65 +96,28 @@ def test_a_request_is_the_one_that_protobuf_would_write(
     for alias, array in inputs.items():
         wanted.inputs[alias].CopyFrom(official_tensor(array))
 
-    call = predict_call(ModelRef(name, version, label), inputs, signature=signature, outputs=outputs)
+    call = predict_call(Model(name, version, label), inputs, signature=signature, outputs=outputs)
 
     assert predict_pb2.PredictRequest.FromString(call.request) == wanted
 
 
-def test_the_other_requests_are_the_ones_that_protobuf_would_write() -> None:
-    from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
-
-    metadata = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-    metadata.model_spec.name = "m"
-    metadata.model_spec.version_label = "stable"
-    assert metadata_call(ModelRef("m", label="stable")).request == metadata.SerializeToString()
-    status = get_model_status_pb2.GetModelStatusRequest()
-    status.model_spec.name = "m"
-    status.model_spec.version.value = -1
-    assert status_call(ModelRef("m", -1)).request == status.SerializeToString()
-    ping = get_model_status_pb2.GetModelStatusRequest()
-    ping.model_spec.SetInParent()
-    assert ping_call().request == ping.SerializeToString()
-
-
-@pytest.mark.parametrize("ref", [ModelRef("\ud800"), ModelRef("m", label="\ud800"), ModelRef("m", 2**63)])
-def test_what_no_model_spec_can_hold_is_refused(ref: ModelRef) -> None:
+@pytest.mark.parametrize(
+    "named", [{"name": "\ud800"}, {"name": "m", "label": "\ud800"}, {"name": "m", "version": 2**63}]
+)
+def test_what_no_model_spec_can_hold_is_refused(named: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        ref.spec()
+        Model(**named)
 
 
-# The official schema less the two fields that the client skips as it does not know them. One class has the map of
-# outputs; the other has the repeated entries that a map is on the wire: Python's protobuf loses a map's entry that
-# holds an unknown field besides, while C++ keeps it, as the documentation of maps wants it.
+def test_the_status_is_not_asked_by_label_which_servers_ignore() -> None:
+    with pytest.raises(InvalidInput, match="label 'stable': the status is asked of all versions"):
+        status_call(Model("m", label="stable"))
 
 
-def _official_response_class(*, maps: bool) -> type[message.Message]:
-    pool = descriptor_pool.DescriptorPool()
-    added: set[str] = set()
-
-    def add(file: Any) -> None:
-        if file.name in added:
-            return
-        added.add(file.name)
-        for dependency in file.dependencies:
-            add(dependency)
-        proto = descriptor_pb2.FileDescriptorProto()
-        file.CopyToProto(proto)
-        for kind in proto.message_type:
-            if kind.name == "TensorProto":
-                kept = [f for f in kind.field if f.name not in ("resource_handle_val", "variant_val")]
-                del kind.field[:]
-                kind.field.extend(kept)
-            for nested in kind.nested_type:
-                nested.options.map_entry = nested.options.map_entry and maps
-        pool.Add(proto)
-
-    add(predict_pb2.DESCRIPTOR)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.PredictResponse"))
-
-
-PredictResponse: Any = _official_response_class(maps=True)
-ResponseOfEntries: Any = _official_response_class(maps=False)
+PredictResponse: Any = official_class(predict_pb2.DESCRIPTOR, "tensorflow.serving.PredictResponse", maps=True)
+ResponseOfEntries: Any = official_class(
+    predict_pb2.DESCRIPTOR, "tensorflow.serving.PredictResponse", maps=False
+)
 
 
 def oracle(proto: Any) -> Array | None:
@@ -204,7 +166,7 @@ def flat_oracle(proto: Any, kind: Any, count: int) -> Array | None:
     return low.astype(kind.storage).astype(dtype)
 
 
-def assert_same(found: _predict.Response, official: Any) -> None:
+def assert_same(found: messages.Prediction, official: Any) -> None:
     assert found.version == official.model_spec.version.value
     protos = {entry.key: entry.value for entry in official.outputs}
     assert set(found.outputs) == set(protos)
@@ -274,7 +236,7 @@ def responses(draw: st.DrawFn) -> Any:
 @given(responses())
 def test_a_response_is_read_as_protobuf_reads_it(response: Any) -> None:
     payload = response.SerializeToString()
-    assert_same(_predict.response(payload), ResponseOfEntries.FromString(payload))
+    assert_same(messages.prediction(payload), ResponseOfEntries.FromString(payload))
 
 
 # Writers that are not protobuf's: fields in other orders, split, repeated, not packed, written longer.
@@ -343,7 +305,7 @@ def test_a_tensor_is_read_however_its_fields_are_split_packed_and_ordered(
     payload = delimited(1, split + delimited(1, b"k")) + delimited(2, spec) + delimited(2, delimited(1, b"m"))
 
     assert oracle(PredictResponse.FromString(payload).outputs["k"]) is not None
-    assert_same(_predict.response(payload), ResponseOfEntries.FromString(payload))
+    assert_same(messages.prediction(payload), ResponseOfEntries.FromString(payload))
 
 
 def test_the_last_of_two_outputs_of_one_name_wins() -> None:
@@ -351,8 +313,8 @@ def test_the_last_of_two_outputs_of_one_name_wins() -> None:
         delimited(1, delimited(1, b"x") + delimited(2, b"".join(tensors.encode("x", np.array(value)))))
         for value in (1.0, 2)
     )
-    assert _predict.response(first + second).outputs["x"].tolist() == 2
-    assert _predict.response(second + first).outputs["x"].tolist() == 1.0
+    assert messages.prediction(first + second).outputs["x"].tolist() == 2
+    assert messages.prediction(second + first).outputs["x"].tolist() == 1.0
 
 
 def test_a_million_elements_with_a_tag_each_are_read() -> None:
@@ -361,7 +323,7 @@ def test_a_million_elements_with_a_tag_each_are_read() -> None:
     unpacked["tag"] = 5 << 3 | 5
     unpacked["value"] = np.arange(1e6)
     tensor = number(1, 1) + delimited(2, delimited(2, number(1, 10**6))) + unpacked.tobytes()
-    found = _predict.response(delimited(1, delimited(1, b"x") + delimited(2, tensor))).outputs["x"]
+    found = messages.prediction(delimited(1, delimited(1, b"x") + delimited(2, tensor))).outputs["x"]
     assert np.array_equal(found, unpacked["value"])
 
 
@@ -375,10 +337,10 @@ def judged(payload: bytes) -> bool:
         official = ResponseOfEntries.FromString(payload)
     except message.DecodeError:
         with pytest.raises(DecodeError):
-            _predict.response(payload)
+            messages.prediction(payload)
         return False
     try:
-        found = _predict.response(payload)
+        found = messages.prediction(payload)
     except DecodeError as error:
         if "cannot be parsed" in str(error) or "damaged" in str(error):
             # Protobuf takes it, so only a tensor's own content may be at fault.
@@ -456,10 +418,10 @@ def test_groups_may_nest_as_deep_as_in_protobuf(level: str, groups: int) -> None
         PredictResponse.FromString(payload)
     except message.DecodeError:
         with pytest.raises(DecodeError, match="cannot be parsed"):
-            _predict.response(payload)
+            messages.prediction(payload)
     else:
         try:
-            _predict.response(payload)
+            messages.prediction(payload)
         except DecodeError as error:
             assert "DT_INVALID" in str(error)  # an empty tensor is a message, but no array
 
@@ -520,14 +482,3 @@ def test_a_damaged_response_is_read_as_protobuf_reads_it_or_refused(seed: int) -
 @settings(max_examples=500, deadline=None)
 def test_any_bytes_are_read_as_protobuf_reads_them_or_refused(payload: bytes) -> None:
     judged(payload)
-
-
-def test_a_prediction_does_without_protobuf() -> None:
-    script = (
-        "import sys, numpy as np\n"
-        "from impasto.client import Client, _calls, _predict\n"
-        "_calls.predict_call(_calls.ModelRef('m'), {'x': np.zeros(3)})\n"
-        "assert _predict.response(b'').outputs == {}\n"
-        "assert not [name for name in sys.modules if name.startswith('google.protobuf')]"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

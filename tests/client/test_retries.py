@@ -1,4 +1,4 @@
-"""A job outlasts a server that is away, for a while and not for ever. The job is driven by hand, without waiting."""
+"""A job outlasts a server that is away, for a while and not for ever. The policy is asked by hand, without waiting."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+import grpc
 import pytest
 
-from impasto.client._calls import Call, ping_call
-from impasto.client._jobs import Job, Pause
-from impasto.client._patience import Patience, PatienceWanted
-from impasto.client._retries import outlasting
+from impasto.client import Settings
+from impasto.client._transport.blocking import SyncTransport
+from impasto.client._transport.calls import ping_call
+from impasto.client._transport.patience import Patience, Wait
 from impasto.client.errors import (
     BatchMismatch,
     CallAborted,
@@ -26,6 +27,7 @@ from impasto.client.errors import (
     ServerOverloaded,
     ServerUnavailable,
 )
+from scripted.client_servers import scripted
 
 
 @pytest.fixture(autouse=True)
@@ -41,30 +43,10 @@ def patience_of(seconds: float = 60.0, *, met: bool = True) -> Patience:
     return patience
 
 
-def outcome(
-    failures: Sequence[CallError], *, patience: float = 60.0, met: bool = True
-) -> tuple[object, list[float]]:
-    """What the call ends with after these failures in turn, and the pauses between its attempts."""
-    call = ping_call()
-    return driven(outlasting(call, patience_of(patience, met=met)), call, failures)
-
-
-def driven(job: Job[object], call: Call[object], failures: Sequence[CallError]) -> tuple[object, list[float]]:
-    pauses: list[float] = []
-
-    def next_call() -> object:
-        step = next(job)
-        return job.send(patience_of()) if isinstance(step, PatienceWanted) else step
-
-    assert next_call() == replace(call, patient=True)
-    for failure in failures:
-        step = job.throw(failure)
-        assert isinstance(step, Pause)
-        pauses.append(step.seconds)
-        assert next_call() == replace(call, patient=True)
-    with pytest.raises(StopIteration) as end:
-        job.send("the answer")
-    return end.value.value, pauses
+def outcome(failures: Sequence[CallError], *, patience: float = 60.0, met: bool = True) -> list[float]:
+    """The pauses of a call of a job between its rounds, which fail with these failures in turn."""
+    wait = Wait(patience_of(patience, met=met))
+    return [wait.pause_after(failure) for failure in failures]
 
 
 @pytest.mark.parametrize(
@@ -72,20 +54,28 @@ def driven(job: Job[object], call: Call[object], failures: Sequence[CallError]) 
     [ServerUnavailable("away"), ServerOverloaded("busy"), BatchMismatch("met another"), CallAborted("stops")],
 )
 def test_a_call_is_sent_again_with_growing_pauses(failure: CallError) -> None:
-    assert outcome([failure] * 7) == ("the answer", [0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0])
+    assert outcome([failure] * 7) == [0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0]
 
 
-def test_each_failure_that_is_waited_out_is_told() -> None:
-    failures: list[None] = []
-    job = outlasting(ping_call(), patience_of(), on_failure=lambda: failures.append(None))
-    next(job)
-    for count in (1, 2):
-        assert isinstance(job.throw(ServerUnavailable("away")), Pause)
-        assert len(failures) == count
-        next(job)
-    with pytest.raises(ModelNotFound):
-        job.throw(ModelNotFound("gone"))
-    assert len(failures) == 2
+def test_a_job_knows_of_each_time_that_its_call_is_sent_again() -> None:
+    told: list[None] = []
+    patience = patience_of()
+    call = replace(ping_call(), patience=patience, on_failure=lambda: told.append(None))
+    busy = grpc.StatusCode.RESOURCE_EXHAUSTED
+    away = grpc.StatusCode.UNAVAILABLE
+    failures = iter([away, busy, away, None])
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if (code := next(failures)) is not None:
+            context.abort(code, "as the test wants")
+        return b""
+
+    with scripted(answer) as server:
+        transport = SyncTransport(Settings(address=server.address))
+        assert transport.send(call, timeout=240) == ()
+        transport.close()
+    assert len(told) == 3
+    assert len(server.methods) == 4
 
 
 def test_patience_ends() -> None:
@@ -118,12 +108,12 @@ def test_what_waiting_does_not_mend_is_raised_at_once(failure: CallError) -> Non
 def test_a_first_call_need_not_wait_for_a_server_that_is_not_there() -> None:
     with pytest.raises(ServerUnavailable):
         outcome([ServerUnavailable("away")], met=False)
-    assert outcome([ServerOverloaded("busy")], met=False) == ("the answer", [0.2])
-    assert outcome([BatchMismatch("met another")], met=False) == ("the answer", [0.2])
+    assert outcome([ServerOverloaded("busy")], met=False) == [0.2]
+    assert outcome([BatchMismatch("met another")], met=False) == [0.2]
 
 
 def test_those_who_were_refused_together_do_not_come_back_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    pauses = {outcome([ServerOverloaded("busy")])[1][0] for _ in range(100)}
+    pauses = {outcome([ServerOverloaded("busy")])[0] for _ in range(100)}
     assert len(pauses) > 10
     assert all(0.1 <= pause <= 0.3 for pause in pauses)

@@ -9,20 +9,17 @@ import os
 import pickle
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
-from client_docs import errors_table, settings_table
-from client_servers import prediction, scripted
+from documents.client_docs import PAGE, page_with_tables
 from impasto.client import AsyncClient, Client, Retries, Settings, Timeouts, TlsOptions, errors
-from impasto.client._settings_forms import MOST_SECONDS
-from impasto.client._settings_table import SETTINGS
-from impasto.client.cli.config import value_of
 from impasto.client.settings import KINDS, Options, resolve
-
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "client.md"
+from impasto.client.settings.forms import MOST_SECONDS
+from impasto.client.settings.values import SETTINGS, value_of
+from scripted.client_servers import prediction, scripted
 
 EXAMPLES: dict[str, tuple[str, object, str, object]] = {
     # setting: the file's TOML and its value, a variable's text and its value
@@ -53,15 +50,15 @@ EXAMPLES: dict[str, tuple[str, object, str, object]] = {
     "patience": ("0", 0.0, "inf", math.inf),
     "keepalive": ("10", 10.0, "inf", math.inf),
     "max_message_bytes": ("1_000", 1000, "2_000", 2000),
-    "hedge": ("0.25", 0.25, "0.5", 0.5),
     "max_in_flight": ("2", 2, "3", 3),
+    "max_pixels": ("1_000_000", 10**6, "2", 2),
 }
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in [*(s.variable for s in SETTINGS), "IMPASTO_CLIENT_CONFIG", "IMPASTO_PROFILE"]:
+    for variable in [*(s.variable for s in SETTINGS), "IMPASTO_CLIENT_CONFIG"]:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -93,12 +90,12 @@ def as_argument(name: str, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_argument_goes_before_the_environment_that_before_the_file_and_that_before_the_default(
+def test_an_argument_goes_before_environment_file_and_default_in_this_order(
     name: str, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toml, in_file, text, in_environment = EXAMPLES[name]
     setting = BY_NAME[name]
-    config.write_text(f"{setting.file_key} = {toml}\n")
+    config.write_text(f"{setting.key} = {toml}\n")
     assert value_of(resolve(config=config), setting) == in_file
     monkeypatch.setenv(setting.variable, text)
     assert value_of(resolve(config=config), setting) == in_environment
@@ -111,21 +108,35 @@ def test_an_argument_goes_before_the_environment_that_before_the_file_and_that_b
 
 def test_every_option_of_a_client_is_a_field_of_the_settings_or_names_the_file() -> None:
     fields = {field.name for field in dataclasses.fields(Settings)} - {"address", "timeouts"}
-    assert set(Options.__annotations__) == fields | {"timeout", "config", "profile"}
+    assert set(Options.__annotations__) == fields | {"timeout", "config"}
+
+
+def test_an_option_has_the_type_of_its_field_or_is_none() -> None:
+    options, held = get_type_hints(Options), get_type_hints(Settings)
+    for name in set(options) - {"timeout", "config"}:
+        assert set(get_args(options[name])) == {*(get_args(held[name] | None)), type(None)}, name
+
+
+def test_each_field_is_told_of_in_the_docstring_of_its_class() -> None:
+    for kind in (Settings, Timeouts, Retries, TlsOptions):
+        for field in dataclasses.fields(kind):
+            assert re.search(rf"^        {field.name}: [a-z`].+\.$", kind.__doc__ or "", re.MULTILINE), (
+                field.name
+            )
 
 
 def test_a_client_takes_its_settings_and_reads_nothing_else_where_they_are_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("IMPASTO_SERVER", "elsewhere:1")
-    monkeypatch.setenv("IMPASTO_HEDGE", "nonsense")
-    given = Settings(address="here:1", hedge=3)
+    monkeypatch.setenv("IMPASTO_PATIENCE", "nonsense")
+    given = Settings(address="here:1", patience=3)
     with Client(settings=given) as client:
         assert client.settings == given
     with Client("there:2", settings=given, max_in_flight=4) as client:
         assert client.settings == dataclasses.replace(given, address="there:2", max_in_flight=4)
-    with pytest.raises(TypeError, match="config and profile have no meaning beside settings"):
-        Client(settings=given, profile="production")
+    with pytest.raises(TypeError, match="config has no meaning beside settings"):
+        Client(settings=given, config="production.toml")
 
 
 def test_an_argument_that_there_is_not_is_a_type_error_with_those_there_are() -> None:
@@ -229,47 +240,25 @@ def test_a_user_without_a_home_has_no_own_file(monkeypatch: pytest.MonkeyPatch) 
     assert resolve() == Settings()
 
 
-def test_a_profile_goes_before_the_rest_of_the_file(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config.write_text(
-        'server = "a:1"\nhedge = 1\ntimeouts.dream = 5\n'
-        '[profiles.production]\nserver = "b:2"\ntimeout = 7\ntls = { enabled = true }\n[profiles.other]\nhedge = 2\n'
-    )
-    assert resolve(config=config) == Settings(address="a:1", hedge=1, timeouts=Timeouts(dream=5))
-    production = Settings(address="b:2", hedge=1, timeouts=Timeouts.of(7), tls=TlsOptions())
-    assert resolve(config=config, profile="production") == production
-    monkeypatch.setenv("IMPASTO_PROFILE", "production")
-    assert resolve(config=config) == production
-    assert resolve(config=config, profile="other").hedge == 2
-    assert refused(config=config, profile="third") == (
-        f"profile 'third': {config} has production, other; add [profiles.third] there"
-    )
-
-
-def test_a_profile_without_a_file_or_in_one_without_profiles_is_refused(config: Path) -> None:
-    assert refused(profile="p").startswith(
-        "profile 'p': there is no configuration file to find it in; write "
-    )
-    for content in ("", "profiles = 3\n", "profiles.p = 3\n"):
-        config.write_text(content)
-        assert "add [profiles.p] there" in refused(config=config, profile="p")
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("hegde = 3", "hegde in {} is no setting; did you mean hedge?"),
+        ("patiense = 3", "patiense in {} is no setting; did you mean patience?"),
         ("zzz = 3", "zzz in {} is no setting; there are server, timeout, timeouts.status,"),
         ("[timeouts]\nspeech = 3", "timeouts.speech in {} is no setting"),
         ("timeouts = 3", "timeouts in {} is no setting"),
-        ("[profiles.p]\nhegde = 3", "profiles.p.hegde in {} is no setting; did you mean hedge?"),
-        ("hedge = '3'", "hedge in {}: '3' cannot be used; it must be seconds, more than 0, at most 1000000;"),
+        ("[production]\npatience = 3", "production in {} is no setting"),
+        (
+            "patience = '3'",
+            "patience in {}: '3' cannot be used; it must be seconds, 0 or more, at most 1000000;",
+        ),
         (f"timeout = {10**400}", "timeout in {}: 1000000"),
         (
             "keepalive = 1e306",
             "keepalive in {}: 1e+306 cannot be used; it must be seconds, 10 or more, at most",
         ),
-        ("hedge = true", "hedge in {}: True cannot be used; it must be seconds"),
-        ("hedge = nan", "hedge in {}: nan cannot be used"),
+        ("patience = true", "patience in {}: True cannot be used; it must be seconds"),
+        ("patience = nan", "patience in {}: nan cannot be used"),
         ("timeout = 0", "timeout in {}: 0 cannot be used; it must be seconds, more than 0"),
         ("timeouts.dream = -1", "timeouts.dream in {}: -1 cannot be used"),
         ("keepalive = 5", "keepalive in {}: 5 cannot be used; it must be seconds, 10 or more"),
@@ -278,8 +267,8 @@ def test_a_profile_without_a_file_or_in_one_without_profiles_is_refused(config: 
             "max_in_flight in {}: 1.5 cannot be used; it must be a whole number from 1 on",
         ),
         (
-            "retries = { attempts = 6 }",
-            "retries.attempts in {}: 6 cannot be used; it must be a whole number from 1 to 5",
+            "retries = { attempts = 0 }",
+            "retries.attempts in {}: 0 cannot be used; it must be a whole number from 1 on",
         ),
         (
             "retries.first_pause = 0.001",
@@ -305,7 +294,7 @@ def test_what_a_file_cannot_hold_is_named_with_the_file_and_the_remedy(
     content: str, words: str, config: Path
 ) -> None:
     config.write_bytes(content.encode(errors="surrogateescape"))
-    message = refused(config=config, profile="p" if "profiles" in content else None)
+    message = refused(config=config)
     assert message.startswith(words.format(config))
     assert "secret" not in message
 
@@ -339,11 +328,11 @@ def test_what_a_variable_cannot_hold_is_named_with_the_variable_and_the_remedy(
         ({"timeout": "5"}, "timeout: '5' cannot be used"),
         ({"timeout": 10**400}, "timeout: 1000000"),
         (
-            {"hedge": 1e10},
-            "hedge: 10000000000.0 cannot be used; it must be seconds, more than 0, at most 1000000",
+            {"patience": 1e10},
+            "patience: 10000000000.0 cannot be used; it must be seconds, 0 or more, at most 1000000",
         ),
         ({"keepalive": -math.inf}, "keepalive: -inf cannot be used"),
-        ({"hedge": math.nan}, "hedge: nan cannot be used"),
+        ({"patience": math.nan}, "patience: nan cannot be used"),
         ({"max_in_flight": 0}, "max_in_flight: 0 cannot be used"),
         ({"max_in_flight": True}, "max_in_flight: True cannot be used"),
         ({"max_message_bytes": 2**31}, "max_message_bytes: 2147483648 cannot be used"),
@@ -396,7 +385,7 @@ def test_parts_of_the_settings_are_checked_where_they_are_made(
     [
         ("timeout", "9e9"),
         ("keepalive", "1e306"),
-        ("hedge", "1e7"),
+        ("patience", "1e7"),
         ("retries.first_pause", "1e12"),
         ("retries.longest_pause", "1e12"),
     ],
@@ -413,7 +402,7 @@ def test_a_time_beyond_what_grpc_and_python_can_count_is_refused(
 @pytest.mark.parametrize("seconds", [MOST_SECONDS, math.inf])
 def test_the_longest_times_work_in_both_clients(seconds: float) -> None:
     pauses = Retries(first_pause=MOST_SECONDS, longest_pause=MOST_SECONDS)
-    longest = Settings(timeouts=Timeouts.of(seconds), hedge=MOST_SECONDS, keepalive=seconds, retries=pauses)
+    longest = Settings(timeouts=Timeouts.of(seconds), patience=seconds, keepalive=seconds, retries=pauses)
 
     async def predict(address: str) -> None:
         async with AsyncClient(address, settings=longest) as client:
@@ -451,9 +440,9 @@ FIRST, LONGEST = "IMPASTO_RETRIES_FIRST_PAUSE", "IMPASTO_RETRIES_LONGEST_PAUSE"
             f"{FIRST}: the first pause is 5 s, but the longest is 3 s (retries.longest_pause in {{}}); ",
         ),
         (
-            "[profiles.p.retries]\nfirst_pause = 4",
+            "[retries]\nfirst_pause = 4",
             {LONGEST: "3"},
-            f"retries.first_pause in {{}}, profile p: the first pause is 4 s, but the longest is 3 s ({LONGEST}); ",
+            f"retries.first_pause in {{}}: the first pause is 4 s, but the longest is 3 s ({LONGEST}); ",
         ),
     ],
 )
@@ -463,7 +452,7 @@ def test_pauses_that_do_not_go_together_are_named_with_their_places(
     config.write_text(content)
     for variable, text in variables.items():
         monkeypatch.setenv(variable, text)
-    message = refused(config=config, profile="p" if "profiles" in content else None)
+    message = refused(config=config)
     assert message == words.format(config) + "shorten the first or lengthen the longest"
 
 
@@ -540,20 +529,20 @@ def test_metadata_of_printable_ascii_is_taken_as_it_is(metadata: dict[str, str])
 
 
 def test_the_tables_of_the_document_are_those_of_the_code() -> None:
-    document = DOCUMENT.read_text()
-    for table in (settings_table(), errors_table()):
-        assert table in document, f"docs/client.md must hold:\n{table}"
+    """`python tests/support/documents/client_docs.py` writes them anew."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == page_with_tables(page)
 
 
 def test_the_document_speaks_only_of_variables_that_are_read() -> None:
-    known = {setting.variable for setting in SETTINGS} | {"IMPASTO_CLIENT_CONFIG", "IMPASTO_PROFILE"}
-    assert set(re.findall(r"IMPASTO_[A-Z_]+", DOCUMENT.read_text())) == known
+    known = {setting.variable for setting in SETTINGS} | {"IMPASTO_CLIENT_CONFIG"}
+    assert set(re.findall(r"IMPASTO_[A-Z_]+", PAGE.read_text(encoding="utf-8"))) == known
 
 
 def test_the_documents_configuration_file_can_be_used(config: Path) -> None:
-    example = DOCUMENT.read_text().partition("```toml\n")[2].partition("```")[0]
+    example = PAGE.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
     config.write_text(example)
-    assert resolve(config=config).timeouts.dream == 1800
-    production = resolve(config=config, profile="production")
-    assert production.tls == TlsOptions(ca=str(config.parent / "ca.pem"))
-    assert production.metadata == {"x-team": "pictures", "trace-bin": b"\0\1\2"}
+    found = resolve(config=config)
+    assert found.timeouts == Timeouts(dream=1800)
+    assert found.tls == TlsOptions(ca=str(config.parent / "ca.pem"))
+    assert found.metadata == {"x-team": "pictures", "trace-bin": b"\0\1\2"}

@@ -13,13 +13,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from client_servers import batching, metadata, overloaded, prediction, scripted
-from impasto.client import Client, Progress, StyleVector, errors
+from images.pictures import encoded, pixels, save, srgb_profile
+from impasto.client import Client, Model, Progress, StyleVector, Stylize, errors
 from impasto.client.cli import exit_codes, run
 from impasto.client.signatures import STYLE_SIDE
-from model_servers import ModelServer, serving
-from pictures import encoded, pixels, save
-from rounding import FLOATS, assert_equal_but_for_rounding
+from oracles.rounding import FLOATS, assert_equal_but_for_rounding
+from scripted.client_servers import batching, metadata, overloaded, prediction, scripted
+from servers.model_servers import ModelServer, serving
 
 PHOTO = pixels(44, 60)
 WAVES = pixels(40, 36, seed=1)
@@ -27,16 +27,17 @@ STARS = pixels(30, 48, seed=2)[::-1].copy()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
+def server(
+    stylize_repository: Path, tmp_path_factory: pytest.TempPathFactory, server_kind: str
+) -> Iterator[ModelServer]:
     """`stylize` splits its style off, `tangled` cannot."""
-    from hub_modules import TangledModule, write_hub_module
     from impasto.export.saved_model import save as save_model
     from impasto.export.stylize.hub_module import load_hub
     from impasto.export.stylize.served import ServedStylizer
-    from tiny_stylizer import publish_tiny
+    from toys.hub_modules import TangledModule, write_hub_module
 
     root = tmp_path_factory.mktemp("models")
-    publish_tiny(root)
+    (root / "stylize").symlink_to(stylize_repository / "stylize")
     tangled = ServedStylizer(load_hub(str(write_hub_module(root.parent / "tangled", TangledModule()))))
     save_model(tangled, root / "tangled" / "1", tangled.signatures, contract=tangled.contract)
     with serving(server_kind, root) as server:
@@ -183,11 +184,11 @@ def test_a_gray_photo_takes_the_paintings_colours_unless_its_own_are_kept(client
 
 def test_transparency_profile_and_resolution_are_carried_over(client: Client) -> None:
     image = Image.fromarray(np.dstack([PHOTO, pixels(44, 60, channels=None)]), "RGBA")
-    image.info.update(icc_profile=b"a profile", dpi=(300, 300))
+    image.info.update(icc_profile=srgb_profile(), dpi=(300, 300))
     painted = client.stylize(image, WAVES)
     assert painted.mode == "RGBA"
     np.testing.assert_array_equal(array(painted.getchannel("A")), array(image.getchannel("A")))
-    assert (painted.info["icc_profile"], painted.info["dpi"]) == (b"a profile", (300, 300))
+    assert (painted.info["icc_profile"], painted.info["dpi"]) == (image.info["icc_profile"], (300, 300))
 
 
 def test_a_large_photo_is_painted_smaller_and_enlarged_again(client: Client) -> None:
@@ -206,10 +207,10 @@ def test_a_panorama_stays_high_enough_to_be_painted(client: Client) -> None:
 
 def test_progress_counts_the_calls(client: Client) -> None:
     seen: list[Progress] = []
-    client.stylize(PHOTO, WAVES, on_progress=seen.append)
+    client.run(Stylize(PHOTO, WAVES), on_progress=seen.append)
     assert seen == [Progress(0, 1), Progress(1, 1)]
     seen.clear()
-    client.stylize(PHOTO, [WAVES, STARS], strength=0.5, on_progress=seen.append)
+    client.run(Stylize(PHOTO, [WAVES, STARS], strength=0.5), on_progress=seen.append)
     assert seen == [Progress(0, 4), Progress(3, 4), Progress(4, 4)]
 
 
@@ -228,7 +229,9 @@ def test_progress_counts_the_calls(client: Client) -> None:
         (lambda c: c.style_vector([WAVES, STARS], weights=[1, float("inf")]), "weight inf of a style"),
         (lambda c: c.style_vector([]), "style is an empty list"),
         (
-            lambda c: c.stylize(PHOTO, StyleVector(np.zeros(5, np.float32), "stylize", 7), version=1),
+            lambda c: c.stylize(
+                PHOTO, StyleVector(np.zeros(5, np.float32), "stylize", 7), model=Model("stylize", 1)
+            ),
             "the style vector is of stylize version 7, not of stylize version 1",
         ),
         (

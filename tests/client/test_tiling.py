@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from impasto.client.tiling import plan
+from impasto.client._models.tiling import plan
 
 sizes = st.integers(1, 70)
 overlaps = st.integers(0, 6)

@@ -10,13 +10,13 @@ import grpc
 import numpy as np
 import pytest
 
-from certificates import EXPIRED, NOT_YET_VALID, Authority, Validity, arguments
-from client_servers import aborting, scripted
 from impasto.client import Client, TlsOptions
 from impasto.client.cli import exit_codes, run
 from impasto.client.errors import CertificateError, ServerUnavailable, TlsError
 from impasto.serving import ConfigError
-from model_servers import ModelServer, serving
+from scripted.client_servers import aborting, scripted
+from servers.certificates import EXPIRED, NOT_YET_VALID, Authority, Validity, arguments
+from servers.model_servers import ModelServer, serving
 
 X = np.array([2], np.float32)
 

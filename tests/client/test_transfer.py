@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client import Client, TransferProgress
-from impasto.client._colour import keep_colours
+from images.pictures import pixels
+from impasto.client import Client, Model, Transfer, TransferProgress
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
-from model_servers import ModelServer
-from pictures import pixels
-from transfer_models import LIMITS, WEIGHTS, layer_weights
+from impasto.client.pictures import keep_colours
+from servers.model_servers import ModelServer
+from toys.transfer_models import LIMITS, WEIGHTS, layer_weights
 
 LOCAL_SERVER_ONLY = "the options of the job; test_async_client.py and test_transfer_served.py run it on both"
 
@@ -90,7 +90,7 @@ def test_the_cuts_make_no_difference_and_more_steps_than_a_call_may_take_are_cut
     options: dict[str, Any] = {"epochs": 1, "steps_per_epoch": LIMITS.maximum_steps + 10}
     whole = painted(client, **options)
     for every in (7, 1000):
-        (*_, last) = client.transferring(CONTENT, STYLE, every=every, **options)
+        (*_, last) = client.iterate(Transfer(CONTENT, STYLE, **options), every=every)
         assert last.done == LIMITS.maximum_steps + 10
         assert np.array_equal(np.asarray(last.preview()), whole)
     with pytest.raises(InvalidInput, match="steps must be 0 to 60"):
@@ -100,7 +100,7 @@ def test_the_cuts_make_no_difference_and_more_steps_than_a_call_may_take_are_cut
 def test_progress_runs_from_the_start_to_the_result(client: Client) -> None:
     seen: list[TransferProgress] = []
     options: dict[str, Any] = {"pyramid": 2, "epochs": 2, "steps_per_epoch": 10}
-    result = client.transfer(CONTENT, STYLE, on_progress=seen.append, **options)
+    result = client.run(Transfer(CONTENT, STYLE, **options), on_progress=seen.append)
     assert (seen[0].done, seen[0].fraction, seen[0].style_loss, seen[0].seconds_left) == (0, 0.0, None, None)
     assert (seen[-1].done, seen[-1].total, seen[-1].fraction, seen[-1].seconds_left) == (40, 40, 1.0, 0.0)
     assert np.array_equal(np.asarray(seen[-1].preview()), np.asarray(result))
@@ -123,20 +123,22 @@ def test_progress_runs_from_the_start_to_the_result(client: Client) -> None:
 
 def test_optimising_lowers_the_sum_of_the_losses(client: Client) -> None:
     options: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 60, "start": STYLE}
-    sums = [sum(vars(p.losses).values()) for p in client.transferring(CONTENT, STYLE, **options) if p.losses]
+    sums = [
+        sum(vars(p.losses).values()) for p in client.iterate(Transfer(CONTENT, STYLE, **options)) if p.losses
+    ]
     assert sums[-1] < sums[0] / 2
 
 
-def test_every_gives_progress_at_each_multiple_and_previews_are_what_fewer_steps_give(client: Client) -> None:
+def test_every_gives_progress_at_each_multiple_with_the_preview_of_fewer_steps(client: Client) -> None:
     previews = {
-        p.done: np.asarray(p.preview()) for p in client.transferring(CONTENT, STYLE, every=5, **SHORT)
+        p.done: np.asarray(p.preview()) for p in client.iterate(Transfer(CONTENT, STYLE, **SHORT), every=5)
     }
     assert {5, 10, 12} <= previews.keys()
     assert np.array_equal(previews[0], CONTENT)
     assert np.array_equal(previews[5], in_one_call(client, steps=5))
     for every, words in ((0, "0; it must be 1 to 1000000000"), (1.5, "1.5; it must be a whole number")):
         with pytest.raises(InvalidInput, match=f"every is {words}"):
-            next(client.transferring(CONTENT, STYLE, every=cast(Any, every)))
+            next(client.iterate(Transfer(CONTENT, STYLE), every=cast(Any, every)))
 
 
 def test_several_styles_are_mixed_by_their_gram_matrices(client: Client) -> None:
@@ -246,7 +248,7 @@ def test_two_jobs_at_once_are_as_each_alone(client: Client) -> None:
 
 
 def test_one_may_stop_when_one_likes(client: Client) -> None:
-    steps = client.transferring(CONTENT, STYLE, epochs=1000, steps_per_epoch=1000)
+    steps = client.iterate(Transfer(CONTENT, STYLE, epochs=1000, steps_per_epoch=1000))
     (*_, progress) = itertools.takewhile(lambda p: p.done < 10, steps)
     steps.close()
     assert progress.preview().size == (48, 32)
@@ -283,7 +285,7 @@ def test_what_the_model_cannot_do_is_said_before_any_step(
     client: Client, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidInput, match=words):
-        next(client.transferring(**{"content": CONTENT, "style": STYLE} | options))
+        next(client.iterate(Transfer(**{"content": CONTENT, "style": STYLE} | options)))
 
 
 def test_a_server_that_is_not_there_is_said_at_once() -> None:
@@ -293,4 +295,4 @@ def test_a_server_that_is_not_there_is_said_at_once() -> None:
 
 def test_a_version_that_is_not_served_is_said(client: Client) -> None:
     with pytest.raises(ModelNotFound, match="transfer is not served"):
-        client.transfer(CONTENT, STYLE, version=9)
+        client.transfer(CONTENT, STYLE, model=Model("transfer", 9))

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from impasto.client import Client
-from impasto.client._jobs import Snapshot
-from impasto.client.checkpoint import CheckpointFile
+from images.pictures import pixels
+from impasto.client import Client, Model, Transfer
+from impasto.client._jobs.checkpoint import CheckpointFile
+from impasto.client._jobs.steps import Snapshot
 from impasto.client.errors import CheckpointError
-from model_servers import ModelServer
-from pictures import pixels
+from servers.model_servers import ModelServer
 
 CONTENT, STYLE = pixels(32, 48), 255 - pixels(48, 40, seed=1)
 OPTIONS: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 5, "pyramid": 2, "start": "noise", "seed": 3}
@@ -34,7 +34,7 @@ def undisturbed(client: Client) -> NDArray[np.uint8]:
 
 def stopped_at(client: Client, path: Path, done: int, **options: Any) -> None:
     """Paint as OPTIONS say until `done` steps are done, and stop."""
-    steps = client.transferring(CONTENT, STYLE, checkpoint=path, every=1, **OPTIONS | options)
+    steps = client.iterate(Transfer(CONTENT, STYLE, **OPTIONS | options), checkpoint=path, every=1)
     for progress in steps:
         if progress.done == done:
             break
@@ -47,7 +47,7 @@ def test_it_goes_on_where_it_was_to_the_very_same_picture(
 ) -> None:
     path = tmp_path / "checkpoint"
     stopped_at(client, path, done)
-    rest = list(client.transferring(CONTENT, STYLE, checkpoint=path, **OPTIONS))
+    rest = list(client.iterate(Transfer(CONTENT, STYLE, **OPTIONS), checkpoint=path))
     assert rest[0].done == done
     assert np.array_equal(np.asarray(rest[-1].preview()), undisturbed)
 
@@ -58,9 +58,9 @@ def test_it_may_be_cut_again_and_again(
     path = tmp_path / "checkpoint"
     for done in (3, 10, 14, 19):
         stopped_at(client, path, done)
-    result = client.transfer(CONTENT, STYLE, checkpoint=path, **OPTIONS)
+    result = client.run(Transfer(CONTENT, STYLE, **OPTIONS), checkpoint=path)
     assert np.array_equal(np.asarray(result), undisturbed)
-    (last,) = client.transferring(CONTENT, STYLE, checkpoint=path, **OPTIONS)
+    (last,) = client.iterate(Transfer(CONTENT, STYLE, **OPTIONS), checkpoint=path)
     assert np.array_equal(np.asarray(last.preview()), undisturbed)
 
 
@@ -70,7 +70,7 @@ def test_epochs_may_be_cut_otherwise_for_the_same_steps(
     path = tmp_path / "checkpoint"
     stopped_at(client, path, 5)
     options = OPTIONS | {"epochs": 10, "steps_per_epoch": 1}
-    result = client.transfer(CONTENT, STYLE, checkpoint=path, **options)
+    result = client.run(Transfer(CONTENT, STYLE, **options), checkpoint=path)
     assert np.array_equal(np.asarray(result), undisturbed)
 
 
@@ -92,7 +92,7 @@ def test_epochs_may_be_cut_otherwise_for_the_same_steps(
         ({"mask": CONTENT}, "mask is None there and '32x48 .*' here"),
         ({"style": [STYLE, CONTENT]}, r"styles is \['48x40x3 .*'\] there and"),
         ({"content": STYLE}, "picture is '32x48x3 .*' there and '48x40x3 .*' here"),
-        ({"version": 2}, "version is 1 there and 2 here"),
+        ({"model": Model("transfer", 2)}, "version is 1 there and 2 here"),
     ],
 )
 def test_a_checkpoint_of_another_transfer_is_refused_and_left_alone(
@@ -102,7 +102,7 @@ def test_a_checkpoint_of_another_transfer_is_refused_and_left_alone(
     stopped_at(client, path, 2)
     before = path.read_bytes()
     with pytest.raises(CheckpointError, match=f"of another job: .*{words}.*delete it to begin anew"):
-        client.transfer(**{"content": CONTENT, "style": STYLE, **OPTIONS} | options, checkpoint=path)
+        client.run(Transfer(**{"content": CONTENT, "style": STYLE, **OPTIONS} | options), checkpoint=path)
     assert path.read_bytes() == before
 
 
@@ -117,9 +117,9 @@ def _with(**arrays: NDArray[Any]) -> Any:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda parts: parts["position"].update(level=3),
-        lambda parts: parts["position"].update(level=2),
-        lambda parts: parts["position"].update(level=1),
+        lambda parts: parts["position"].update(stage=3),
+        lambda parts: parts["position"].update(stage=2),
+        lambda parts: parts["position"].update(stage=1),
         lambda parts: parts["position"].update(step=11),
         lambda parts: parts["position"].update(step=-1),
         lambda parts: parts["position"].pop("step"),
@@ -140,11 +140,11 @@ def test_a_checkpoint_that_makes_no_sense_is_refused(client: Client, tmp_path: P
     damage(parts)
     CheckpointFile(path).offer(Snapshot(found.job, parts["position"], parts["arrays"]))
     with pytest.raises(CheckpointError, match="the checkpoint is damaged; delete it"):
-        client.transfer(CONTENT, STYLE, checkpoint=path, **OPTIONS)
+        client.run(Transfer(CONTENT, STYLE, **OPTIONS), checkpoint=path)
 
 
 def test_a_checkpoint_of_no_transfer_is_refused(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     CheckpointFile(path).offer(Snapshot({"kind": "dream", "version": 1}, {}, {}))
     with pytest.raises(CheckpointError, match="the checkpoint is of no transfer"):
-        client.transfer(CONTENT, STYLE, checkpoint=path, **OPTIONS)
+        client.run(Transfer(CONTENT, STYLE, **OPTIONS), checkpoint=path)

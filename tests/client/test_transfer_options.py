@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import deque
 from types import MappingProxyType
@@ -12,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from images.pictures import pixels
+from impasto.client import Transfer, TransferDescription
+from impasto.client._models.transfer.canvas import Canvas
+from impasto.client._models.transfer.materials import Materials, near, read_materials
+from impasto.client._models.transfer.plan import Level, TransferChoices, complete, fit, painted_sides
+from impasto.client._models.transfer.progress import epoch_of
 from impasto.client.errors import InvalidInput
-from impasto.client.transfer import TransferDescription, TransferKeywords, TransferOptions
-from impasto.client.transfer.canvas import Canvas
-from impasto.client.transfer.materials import Materials, near, read_materials
-from impasto.client.transfer.plan import Level, Settings, fit, settle
-from impasto.client.transfer.progress import epoch_of
-from pictures import pixels
 
 MODEL = TransferDescription(
     version=3,
@@ -39,26 +38,26 @@ MODEL = TransferDescription(
 )
 
 
-def settled(*, styles: int = 1, **options: Any) -> Settings:
-    return settle(TransferOptions(**options), MODEL, styles=styles, name="transfer")
+def job(content: Any = None, style: Any = None, *, styles: int = 1, **fields: Any) -> Transfer:
+    content = pixels() if content is None else content
+    return Transfer(content, [pixels()] * styles if style is None else style, **fields)
 
 
-def made_of(content: Any, style: Any, **options: Any) -> Materials:
-    return read_materials(content, style, TransferOptions(**options), model="transfer", max_pixels=10**6)
+def completed(**fields: Any) -> TransferChoices:
+    return complete(job(**fields), MODEL)
 
 
-def test_keyword_arguments_are_the_options() -> None:
-    options = {field.name: field.type for field in dataclasses.fields(TransferOptions)}
-    keywords = {name: hint.__forward_arg__ for name, hint in TransferKeywords.__annotations__.items()}
-    assert keywords == options
+def made_of(content: Any, style: Any, **fields: Any) -> Materials:
+    asked = job(content, style, **fields)
+    return read_materials(asked.content, asked.styles, start=asked.start, mask=asked.mask, max_pixels=10**6)
 
 
 def test_what_is_left_out_takes_what_the_model_suggests() -> None:
-    settings = settled()
-    assert settings.steps == 1000
-    assert settings.style_layers.tolist() == [1.0, 0.0, 1.0]
-    assert settings.content_layers.tolist() == [0.0, 1.0, 0.0]
-    assert {name: np.float32(value) for name, value in settings.weights.items()} == {
+    choices = completed()
+    assert choices.steps == 1000
+    assert choices.style_layers.tolist() == [1.0, 0.0, 1.0]
+    assert choices.content_layers.tolist() == [0.0, 1.0, 0.0]
+    assert {name: np.float32(value) for name, value in choices.weights.items()} == {
         "style_weight": np.float32(0.01),
         "content_weight": np.float32(1e4),
         "total_variation_weight": np.float32(0),
@@ -85,7 +84,7 @@ def test_what_is_left_out_takes_what_the_model_suggests() -> None:
         ({"content_layers": ["b", "b"]}, "content_layers: 'b' is named twice"),
         ({"content_layers": 7}, "content_layers: 7 is neither a layer's name"),
         ({"style_scale": 0}, "style_scale is 0.0; it must be 0.1 to 10"),
-        ({"max_side": 15}, "max_side is 15; it must be 16 to"),
+        ({"max_side": 15}, "max_side is 15; it must be 16 or more for net"),
         ({"pyramid": 0}, "pyramid is 0; it must be 1 to 10"),
         ({"pyramid": 11}, "pyramid is 11; it must be 1 to 10"),
         ({"seed": -1}, "seed is -1; it must be 0 to"),
@@ -96,7 +95,7 @@ def test_what_is_left_out_takes_what_the_model_suggests() -> None:
 )
 def test_a_value_out_of_range_is_named_with_its_range(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
-        settled(**options)
+        completed(**options)
 
 
 @pytest.mark.parametrize(
@@ -112,13 +111,13 @@ def test_a_size_that_the_network_cannot_take_is_named(
     size: tuple[int, int], style: tuple[int, int], words: str
 ) -> None:
     with pytest.raises(InvalidInput, match=words):
-        fit(settled(), MODEL, (Level(size, (style,)),))
+        fit(job(), completed(), MODEL, (Level(size, (style,)),))
 
 
 def test_the_size_of_a_pyramid_that_is_too_small_is_counted() -> None:
     levels = (Level((10, 20), ((20, 20),)), Level((20, 40), ((40, 40),)))
     with pytest.raises(InvalidInput, match="the painting is at size 1 of the pyramid's 2 20 x 10 pixels"):
-        fit(settled(pyramid=2), MODEL, levels)
+        fit(job(pyramid=2), completed(pyramid=2), MODEL, levels)
 
 
 @pytest.mark.parametrize(
@@ -131,10 +130,10 @@ def test_the_size_of_a_pyramid_that_is_too_small_is_counted() -> None:
         ({"pyramid": 10}, (20, 20), (1, 1, 1, 1, 1, 1, 2, 5, 10, 20)),
     ],
 )
-def test_each_size_of_a_pyramid_is_half_the_next_and_no_picture_is_enlarged_to_be_painted(
+def test_each_size_of_a_pyramid_is_half_the_next_and_none_is_enlarged(
     options: dict[str, Any], content: tuple[int, int], sides: tuple[int, ...]
 ) -> None:
-    assert settled(**options).sides(content) == sides
+    assert painted_sides(job(**options), content) == sides
 
 
 def test_an_empty_list_of_styles_is_said() -> None:
@@ -176,7 +175,7 @@ def test_gray_stays_gray_only_where_colours_are_kept() -> None:
     assert modes == ["RGB", "L"]
 
 
-def test_the_picture_stays_as_it_is_where_the_mask_is_black_and_transparency_everywhere() -> None:
+def test_the_picture_stays_where_the_mask_is_black_and_transparency_everywhere() -> None:
     mask = np.zeros((12, 17), np.uint8)
     mask[:, 9:] = 255
     content = np.dstack([pixels(), pixels(channels=None, seed=8)])

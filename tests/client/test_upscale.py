@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client_servers import aborting, batching, overloaded, prediction, scripted
-from impasto.client import Client, Progress, errors
-from impasto.client.tiling import SRCNN_OVERLAP, plan
-from model_servers import ModelServer
-from pictures import bomb, encoded, pixels
-from rounding import assert_equal_but_for_rounding
+from images.pictures import bomb, encoded, pixels
+from impasto.client import Client, Model, Progress, Upscale, errors
+from impasto.client._models.tiling import plan
+from impasto.client.signatures import SRCNN_OVERLAP
+from oracles.rounding import assert_equal_but_for_rounding
+from scripted.client_servers import aborting, batching, overloaded, prediction, scripted
+from servers.model_servers import ModelServer
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_every_kind_of_picture_passes_through_the_model(client: Client, mode: st
 
 def test_progress_is_told_before_the_first_tile_and_after_each(client: Client) -> None:
     seen: list[Progress] = []
-    client.upscale(pixels(30, 20), tile=20, on_progress=seen.append)
+    client.run(Upscale(pixels(30, 20), tile=20), on_progress=seen.append)
     assert seen == [Progress(0, 2), Progress(1, 2), Progress(2, 2)]
 
 
@@ -87,11 +88,11 @@ def test_what_a_progress_callback_raises_ends_the_job(client: Client) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        client.upscale(pixels(), on_progress=stop)
+        client.run(Upscale(pixels()), on_progress=stop)
 
 
 def test_a_tile_that_is_too_small_is_refused(client: Client) -> None:
-    with pytest.raises(ValueError, match="at least 11"):
+    with pytest.raises(ValueError, match="tile is 10; it must be 11 to"):
         client.upscale(pixels(), tile=10)
 
 
@@ -100,8 +101,11 @@ def test_pictures_that_cannot_be_used_are_refused_before_any_call(client: Client
         client.upscale(b"no picture")
     with pytest.raises(errors.ImageTooLarge):
         client.upscale(bomb())
-    with pytest.raises(errors.ImageTooLarge, match="limit is 5"):
-        client.upscale(pixels(3, 2), max_pixels=5)
+    with (
+        Client(client.address, max_pixels=5) as careful,
+        pytest.raises(errors.ImageTooLarge, match="limit is 5"),
+    ):
+        careful.upscale(pixels(3, 2))
     with pytest.raises(errors.TruncatedImage):
         client.upscale(encoded(Image.fromarray(pixels()))[:-30])
 
@@ -127,7 +131,7 @@ def test_a_model_without_the_output_is_found_out() -> None:
 
 def test_a_version_that_is_not_there(client: Client) -> None:
     with pytest.raises(errors.ModelNotFound):
-        client.upscale(pixels(), version=999)
+        client.upscale(pixels(), model=Model("srcnn", 999))
 
 
 def test_the_metadata_of_the_shipped_model_is_the_contract(client: Client) -> None:

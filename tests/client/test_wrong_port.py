@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from certificates import Authority
 from impasto.client import AsyncClient, Client, TlsOptions, errors
 from impasto.client.cli import exit_codes, run
-from raw_http2 import answering_http, raw_server, resetting
-from web_servers import web_server
+from scripted.raw_http2 import answering_http, raw_server, resetting
+from scripted.web_servers import web_server
+from servers.certificates import Authority
 
 WORDS = r"port \d+ speaks HTTP/1, not gRPC.*its --port, usually 8500.*--rest_api_port, usually 8501"
 

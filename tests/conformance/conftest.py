@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance import Pair
-from model_servers import TYPED, serving
-from official_stubs import official_client
+from both_servers.conformance import Pair
+from servers.model_servers import TYPED, serving
+from servers.official_stubs import official_client
 
 
 @pytest.fixture(scope="session")

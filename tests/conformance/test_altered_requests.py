@@ -14,13 +14,13 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from grpc import StatusCode
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
-from conformance import Pair, tidy
-from differences import DIFFERENCES, UNKNOWN_FIELDS
-from flood import Outcome, send_all
-from model_servers import needs_real
-from mutations import altered, damaged
-from official_stubs import PREDICT
-from valid_requests import METADATA, toy_requests
+from both_servers.conformance import Pair, tidy
+from both_servers.differences import DIFFERENCES, UNKNOWN_FIELDS
+from floods.flood import Outcome, send_all
+from floods.mutations import altered, damaged
+from floods.valid_requests import METADATA, toy_requests
+from servers.model_servers import needs_real
+from servers.official_stubs import PREDICT
 
 pytestmark = needs_real
 
@@ -135,8 +135,8 @@ CLASSES: dict[str, Callable[[Outcome, Outcome], bool]] = {
 def test_both_servers_answer_altered_requests_alike(pair: Pair) -> None:
     made = requests()
     assert len(made) > COUNT * 0.9
-    real = send_all(pair.real.channel, made, in_flight=8, timeout=60)
-    local = send_all(pair.local.channel, made, in_flight=8, timeout=60)
+    real = send_all(pair.real.channel, made, in_flight=8, timeout=240)
+    local = send_all(pair.local.channel, made, in_flight=8, timeout=240)
     differing = [
         (one, other)
         for one, other in zip(real, local, strict=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from answers import METHODS, PREDICTIONS, TENSORS
-from conformance import Case, Pair, compare
-from model_servers import needs_real
+from both_servers.answers import METHODS, PREDICTIONS, TENSORS
+from both_servers.conformance import Case, Pair, compare
+from servers.model_servers import needs_real
 
 pytestmark = needs_real
 

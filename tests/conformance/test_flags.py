@@ -11,11 +11,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from conformance import Case, compare
-from differences import WRONG_FLAG
-from impasto.serving.local_command import local
-from model_server_facts import FLAGS
-from model_servers import VARIABLE, needs_real
+from both_servers.conformance import Case, compare
+from both_servers.differences import WRONG_FLAG
+from impasto.serving.cli import local
+from servers.model_server_facts import FLAGS
+from servers.model_servers import VARIABLE, needs_real
 
 pytestmark = needs_real
 
@@ -30,9 +30,7 @@ BEYOND = {"int32": str(2**31), "int64": str(2**63)}
 def real(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The real server with arguments with which it does not start."""
     command = [*shlex.split(os.environ[VARIABLE]), *arguments]
-    return subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False
-    )
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance import Case, compare
-from lifecycles import STARTS_AND_STOPS
-from loads import LOADS
-from model_servers import needs_real
+from both_servers.conformance import Case, compare
+from both_servers.lifecycles import STARTS_AND_STOPS
+from both_servers.loads import LOADS
+from servers.model_servers import needs_real
 
 pytestmark = needs_real
 

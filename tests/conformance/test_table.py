@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from answers import METHODS, PREDICTIONS, TENSORS
-from differences import DIFFERENCES, PAGE, UNKNOWN_FIELDS, WRONG_FLAG, page_with_table
-from lifecycles import STARTS_AND_STOPS
-from loads import LOADS
+from both_servers.answers import METHODS, PREDICTIONS, TENSORS
+from both_servers.differences import DIFFERENCES, PAGE, UNKNOWN_FIELDS, WRONG_FLAG, page_with_table
+from both_servers.lifecycles import STARTS_AND_STOPS
+from both_servers.loads import LOADS
 
 
 def test_the_page_shows_the_table() -> None:
-    """`python tests/support/differences.py` writes it anew."""
+    """`python tests/support/both_servers/differences.py` writes it anew."""
     page = PAGE.read_text(encoding="utf-8")
     assert page == page_with_table(page)
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-import compose_files
-from compose_files import DOCKER
-from installed_tools import run_tool
+from containers import compose_files
+from containers.compose_files import DOCKER
+from processes.installed_tools import run_tool
 
 VARIANTS = [("compose.yaml",), ("compose.yaml", "compose.cpu.yaml")]
 SERVICES = ["serving", "export", "prometheus", "grafana"]
@@ -117,7 +117,7 @@ def test_what_is_mounted_exists(name: str) -> None:
             assert (DOCKER / source).exists(), source
 
 
-def test_all_but_the_socket_the_exporters_models_and_the_databases_is_mounted_read_only() -> None:
+def test_all_but_socket_exporters_models_and_databases_is_mounted_read_only() -> None:
     writable = set()
     for name in SERVICES:
         for mount in service(name)["volumes"]:
@@ -136,7 +136,7 @@ def test_all_but_the_socket_the_exporters_models_and_the_databases_is_mounted_re
     }
 
 
-def test_the_exporters_folders_lie_as_in_the_repository_so_that_commands_are_the_same() -> None:
+def test_the_exporters_folders_lie_as_in_the_repository() -> None:
     mounts = {mount["target"]: mount["source"] for mount in service("export")["volumes"]}
     del mounts["/run/impasto"]
     assert "WORKDIR /work\n" in (DOCKER / "exporter.Dockerfile").read_text()
@@ -157,7 +157,7 @@ def test_a_start_is_noticed_within_seconds(name: str) -> None:
     assert check["start_period"] in {"10m", "1m"}
 
 
-def test_the_readme_names_the_versions_of_the_engine_and_of_compose_that_the_files_need() -> None:
+def test_the_readme_names_the_versions_of_engine_and_compose_that_are_needed() -> None:
     text = (DOCKER / "README.md").read_text()
     assert "Docker Engine 25" in text and "compose 2.24" in text
 
@@ -177,7 +177,7 @@ def test_the_cuda_cache_fits_into_its_memory_disk() -> None:
     assert int(serving["environment"]["CUDA_CACHE_MAXSIZE"]) < 512 * 2**20
 
 
-def test_the_server_is_process_one_so_that_running_calls_end_within_the_grace_period() -> None:
+def test_the_server_is_process_one_so_that_calls_end_within_the_grace_period() -> None:
     serving = service("serving")
     assert serving["entrypoint"] == ["/usr/bin/tensorflow_model_server"]
     assert "init" not in serving

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import compose_files
-import kustomize
-from compose_files import DOCKER
-from installed_tools import run_tool
+from containers import compose_files, kustomize
+from containers.compose_files import DOCKER
+from processes.installed_tools import run_tool
 
 REPOSITORY = DOCKER.parent
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
@@ -104,7 +103,7 @@ def test_every_image_is_pinned_to_a_full_version() -> None:
         assert re.search(r":v?\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?$", image), image
 
 
-def test_what_others_publish_is_pinned_by_digest_except_the_server_whose_digest_is_not_known_here() -> None:
+def test_what_others_publish_is_pinned_by_digest_except_the_server() -> None:
     ours = ("impasto/", "registry.example.com/")
     without = {image for image in images() if "@sha256:" not in image and not image.startswith(ours)}
     assert without == {"tensorflow/serving:2.21.0", "tensorflow/serving:2.21.0-gpu"}

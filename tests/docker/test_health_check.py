@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from compose_files import DOCKER
-from installed_tools import run_tool
+from containers.compose_files import DOCKER
+from processes.installed_tools import run_tool
 
 SCRIPT = DOCKER / "serving/health.sh"
 
@@ -64,7 +64,7 @@ def check(tmp_path: Path, text: str, port: int) -> subprocess.CompletedProcess[s
     config = tmp_path / "models.config"
     config.write_text(text)
     command = ["bash", str(SCRIPT), str(config), str(port)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def listing(*models: str) -> str:

@@ -10,8 +10,8 @@ import jsonschema
 import kubernetes_validate  # type: ignore[import-untyped]  # the package has no type information
 import pytest
 
-import kustomize
-from compose_files import DOCKER
+from containers import kustomize
+from containers.compose_files import DOCKER
 
 PACKAGE = "kubernetes_validate"
 KUBERNETES_SCHEMAS = "kubernetes-json-schema/v1.32.0-local-strict"
@@ -156,7 +156,7 @@ def test_predictors_are_confined_and_drain(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_predictors_are_plain_deployments_under_the_name_that_kserve_has_for_them_now(name: str) -> None:
+def test_predictors_are_plain_deployments_under_kserves_present_name_for_them(name: str) -> None:
     assert SERVICES[name]["metadata"]["annotations"] == {"serving.kserve.io/deploymentMode": "Standard"}
 
 

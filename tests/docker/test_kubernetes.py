@@ -14,9 +14,9 @@ import kubernetes_validate  # type: ignore[import-untyped]  # the package has no
 import pytest
 import yaml
 
-import kustomize
-from compose_files import DOCKER
-from model_server_facts import channel_arguments_of, flags_of
+from containers import kustomize
+from containers.compose_files import DOCKER
+from servers.model_server_facts import channel_arguments_of, flags_of
 
 KUBERNETES = DOCKER / "kubernetes"
 OVERLAYS = ["gcs", "s3", "baked"]
@@ -204,7 +204,7 @@ def test_servers_take_one_gpu_except_in_the_processor_variant(overlay: str, gpus
     assert tolerated == (["nvidia.com/gpu"] if gpus else [])
 
 
-def test_the_processor_variant_fits_kind_on_a_laptop_and_the_others_run_two_replicas() -> None:
+def test_the_processor_variant_fits_a_laptop_and_the_others_run_two_replicas() -> None:
     scaler = kustomize.find(rendered("baked"), "HorizontalPodAutoscaler")["spec"]
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (1, 2)
     assert serving(rendered("baked"))["resources"] == {

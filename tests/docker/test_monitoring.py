@@ -13,9 +13,9 @@ import promql_parser
 import pytest
 import yaml
 
-import compose_files
-from compose_files import DOCKER
-from model_server_facts import METRICS
+from containers import compose_files
+from containers.compose_files import DOCKER
+from servers.model_server_facts import METRICS
 
 MONITORING = DOCKER / "monitoring"
 DASHBOARD = MONITORING / "grafana/dashboards/serving.json"

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compose_files import DOCKER
-from dream_processes import free_port
+from containers.compose_files import DOCKER
 from impasto.client import Client
+from processes.command_line import free_port
 
 PAGE = (DOCKER.parent / "docs/rest.md").read_text().replace("\\\n", " ")
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-import compose_files
-import kustomize
-from compose_files import DOCKER
-from model_server_facts import flags_of
+from containers import compose_files, kustomize
+from containers.compose_files import DOCKER
+from servers.model_server_facts import flags_of
 
 REPOSITORY = DOCKER.parent
 Manifest = dict[str, Any]

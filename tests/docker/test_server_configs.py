@@ -6,8 +6,7 @@ import pytest
 import yaml
 from google.protobuf import text_format
 
-import compose_files
-import kustomize
+from containers import compose_files, kustomize
 from impasto.serving.schema.server_files_pb2 import MonitoringConfig
 
 KUBERNETES = compose_files.DOCKER / "kubernetes"

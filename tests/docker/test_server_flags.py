@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-import compose_files
-import kustomize
-from compose_files import DOCKER
-from model_server_facts import CHANNEL_ARGUMENTS, FLAGS, channel_arguments_of, flags_of
+from containers import compose_files, kustomize
+from containers.compose_files import DOCKER
+from servers.model_server_facts import CHANNEL_ARGUMENTS, FLAGS, channel_arguments_of, flags_of
 
 KUBERNETES = DOCKER / "kubernetes"
 
@@ -75,7 +74,7 @@ def test_kserve_adds_the_same_values_and_leaves_the_runtimes_own_flags_alone() -
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_no_server_batches_since_pictures_of_different_sizes_that_meet_would_all_fail(place: str) -> None:
+def test_no_server_batches_since_pictures_of_different_sizes_would_all_fail(place: str) -> None:
     assert [name for name in PLACES[place]() if "batching" in name] == []
 
 
@@ -97,7 +96,7 @@ def test_a_version_that_cannot_load_says_why_within_seconds(place: str) -> None:
 @pytest.mark.parametrize("place", PLACES)
 def test_clients_may_ping_as_often_as_ours_does(place: str) -> None:
     from impasto.client import Settings
-    from impasto.client.channel import channel_options
+    from impasto.client._transport.channel import channel_options
 
     allowed = channel_arguments_of(PLACES[place]())["grpc.http2.min_ping_interval_without_data_ms"]
     assert dict(channel_options(Settings()))["grpc.keepalive_time_ms"] > allowed

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import docker_engine
-from compose_stack import Stack
+from containers import docker_engine
+from containers.compose_stack import Stack
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,8 +30,8 @@ def stack(engine: None, committed_models: Path, tmp_path_factory: pytest.TempPat
 
     The configuration is written under umask 077, by a user who is not the server's where root runs the tests.
     """
-    import dream_models
-    import stand_in_image
+    from containers import stand_in_image
+    from toys import dream_models
 
     stand_in_image.build()
     stack = Stack(tmp_path_factory.mktemp("stack"))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compose_stack import USER, Stack, kill_from_outside
-from impasto.client import Client
-from pictures import pixels, save
+from containers.compose_stack import USER, Stack, kill_from_outside
+from images.pictures import pixels, save
+from impasto.client import Client, Dream
 
 pytestmark = pytest.mark.timeout(900)  # images, starts and restarts, on a machine that may be busy
 
@@ -100,7 +100,7 @@ def test_a_server_killed_in_a_dream_starts_again_and_the_picture_is_the_same(sta
     options: dict[str, Any] = {"steps": 600, "octaves": [-1, 0], "tile": 50}
     with Client(stack.address) as client:
         undisturbed = np.asarray(client.dream(pixels(90, 120), **options))
-        for progress in client.dreaming(pixels(90, 120), every=50, **options):
+        for progress in client.iterate(Dream(pixels(90, 120), **options), every=50):
             if progress.done == 450:
                 kill_from_outside(before)
     (after,) = stack.containers("serving")

@@ -11,10 +11,10 @@ import grpc
 import numpy as np
 import pytest
 
-from certificates import Authority
-from compose_stack import USER, Stack
-from impasto.client import Client, TlsOptions
-from pictures import pixels
+from containers.compose_stack import USER, Stack
+from images.pictures import pixels
+from impasto.client import Client, Model, TlsOptions
+from servers.certificates import Authority
 
 pytestmark = pytest.mark.timeout(900)  # starts and restarts, on a machine that may be busy
 
@@ -23,14 +23,16 @@ CONFIG = "docker/config/models.config"
 
 def dream(stack: Stack, *, version: int | None = None, label: str | None = None) -> bytes:
     with Client(stack.address) as client:
-        picture = client.dream(pixels(40, 50), steps=4, octaves=[0], version=version, label=label)
+        picture = client.dream(
+            pixels(40, 50), steps=4, octaves=[0], model=Model("dream", version=version, label=label)
+        )
     return np.asarray(picture).tobytes()
 
 
 @pytest.fixture
 def second_version(stack: Stack) -> None:
     """Version 2 of dream in the repository, not listed yet."""
-    import dream_models
+    from toys import dream_models
 
     if not (stack.models / "dream/2").exists():
         dream_models.write_dream(stack.models, 2, seed=1)
@@ -77,7 +79,7 @@ def authority(stack: Stack, tmp_path: Path) -> Iterator[Authority]:
     stack.up("--force-recreate")
 
 
-def test_a_server_that_does_not_own_the_tls_file_says_so_and_its_owner_serves_with_tls(
+def test_only_the_owner_of_the_tls_file_serves_with_it_and_another_says_so(
     stack: Stack, authority: Authority
 ) -> None:
     switched_on = {"IMPASTO_SSL_CONFIG": "/config/ssl.config"}

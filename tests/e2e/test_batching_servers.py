@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from batching_proxy import BatchingProxy, batching_proxy
-from client_servers import aborting, metadata, scripted
+from images.pictures import pixels, save
 from impasto.client import AsyncClient, Client
 from impasto.client.cli import exit_codes, run
-from model_servers import ModelServer, serving
-from pictures import pixels, save
+from scripted.batching_proxy import BatchingProxy, batching_proxy
+from scripted.client_servers import aborting, metadata, scripted
+from servers.model_servers import ModelServer, serving
 
 COMMAND = [sys.executable, "-m", "impasto.client"]
 SIZES = [(20, 24), (31, 18), (26, 26), (40, 22)]
@@ -32,16 +33,6 @@ EACH = 15
 def upscaler(committed_server: ModelServer) -> Iterator[BatchingProxy]:
     with batching_proxy(committed_server.address) as proxy:
         yield proxy
-
-
-@pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory, server_kind: str) -> Iterator[ModelServer]:
-    from tiny_stylizer import publish_tiny
-
-    root = tmp_path_factory.mktemp("models")
-    publish_tiny(root)
-    with serving(server_kind, root) as server:
-        yield server
 
 
 def picture(number: int) -> NDArray[np.uint8]:
@@ -84,7 +75,7 @@ def test_three_folders_at_once_lose_no_picture(
         )
         for folder in FOLDERS
     ]
-    said = [command.communicate(timeout=240)[1] for command in commands]
+    said = [command.communicate()[1] for command in commands]
     assert [command.returncode for command in commands] == [exit_codes.DONE] * 3, said
     assert not isinstance(server, BatchingProxy) or server.refused > 1
     with Client(committed_server.address) as client:
@@ -108,17 +99,17 @@ def test_tiles_of_two_pictures_at_once_are_all_answered(
 
 
 @pytest.mark.parametrize("given", ["painting", "vector"])
-def test_photos_that_are_painted_at_once_are_all_answered(painter: ModelServer, given: str) -> None:
+def test_photos_that_are_painted_at_once_are_all_answered(stylize_server: ModelServer, given: str) -> None:
     photos, painting = [picture(number) for number in range(8)], pixels(40, 36, seed=1)
-    with Client(painter.address) as client:
+    with Client(stylize_server.address) as client:
         style = painting if given == "painting" else client.style_vector(painting)
         alone = [np.asarray(client.stylize(photo, style)) for photo in photos]
 
     async def paint(client: AsyncClient, photo: NDArray[np.uint8]) -> Image.Image:
         return await client.stylize(photo, style)
 
-    with batching_proxy(painter.address) as proxy, Client(proxy.address) as client:
-        outcomes = list(client.map(paint, photos, concurrency=8))
+    with batching_proxy(stylize_server.address) as proxy, Client(proxy.address) as client:
+        outcomes = list(client.map([partial(paint, photo=photo) for photo in photos], concurrency=8))
         assert proxy.refused > 1
     for outcome, expected in zip(outcomes, alone, strict=True):
         np.testing.assert_array_equal(np.asarray(outcome.result), expected)

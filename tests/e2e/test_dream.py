@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client import Client
+from images.pictures import load
+from impasto.client import Client, Dream
 from impasto.client.cli import exit_codes, run
-from model_servers import ModelServer, serving
-from pictures import load
+from servers.model_servers import ModelServer, serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("real") / "models"
     program = str(Path(sys.executable).with_name("impasto-export"))
     command = [program, "dream", "--backbone", "vgg19", "--weights", "package", "--models", str(root)]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if "could not download" in finished.stderr:
         pytest.skip(f"no package index here: {finished.stderr}")
     assert finished.returncode == 0, finished.stderr
@@ -76,8 +76,8 @@ def test_a_cat_dreams_and_the_calls_together_are_the_one_call(
         weights[names.index("block4_conv3")], weights[names.index("block5_conv2")] = 1, 8
         inputs = {"octaves": [-1, 0], "steps": 8, "step_size": 0.02, "layer_weights": weights}
         one = client.predict("dream", {"image": shown(photo), **inputs})["image"]
-        (_, first, *_) = client.dreaming(
-            photo, layers=["block4_conv3", ("block5_conv2", 8)], octaves=[-1, 0], steps=8, every=1
+        (_, first, *_) = client.iterate(
+            Dream(photo, layers=["block4_conv3", ("block5_conv2", 8)], octaves=[-1, 0], steps=8), every=1
         )
     assert np.array_equal(shown(result), one)
     assert first.loss is not None
@@ -95,7 +95,7 @@ def test_a_dream_of_an_inner_layer_differs_from_that_of_an_outer_one(
     assert np.abs(dreams[0] - dreams[1]).mean() > 3
 
 
-def test_the_demonstration_says_that_it_goes_without_a_dream_where_no_weights_can_be_had(
+def test_the_demonstration_says_that_it_goes_without_a_dream_for_want_of_weights(
     tmp_path: Path,
 ) -> None:
     offline = {
@@ -110,7 +110,6 @@ def test_the_demonstration_says_that_it_goes_without_a_dream_where_no_weights_ca
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
         check=False,
         env={**os.environ, **offline, "XDG_CACHE_HOME": str(tmp_path / "cache")},
     )

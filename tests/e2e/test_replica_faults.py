@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dream_processes import ServerProcess, server_process
-from impasto.client import Client
-from pictures import pixels
+from images.pictures import pixels
+from impasto.client import Client, Dream, Transfer
+from processes.command_line import ServerProcess
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +36,10 @@ class LongJob:
 
 
 JOBS = {
-    "dream": LongJob(lambda client: client.dreaming(pixels(90, 120), steps=500, octaves=[-1, 0]), 1000),
+    "dream": LongJob(lambda client: client.iterate(Dream(pixels(90, 120), steps=500, octaves=[-1, 0])), 1000),
     "transfer": LongJob(
-        lambda client: client.transferring(
-            pixels(64, 96), 255 - pixels(96, 60, seed=1), epochs=3, steps_per_epoch=40, pyramid=2
+        lambda client: client.iterate(
+            Transfer(pixels(64, 96), 255 - pixels(96, 60, seed=1), epochs=3, steps_per_epoch=40, pyramid=2)
         ),
         240,
     ),
@@ -57,8 +57,18 @@ def replicas(
     for models in (dream_repository, transfer_repository):
         for model in models.iterdir():
             (both / model.name).symlink_to(model)
-    with server_process(both, kind=server_kind) as one, server_process(both, kind=server_kind) as other:
-        yield one, other
+    # Not warmed up: each start would build what no test here calls.
+    cold: dict[str, Any] = {"kind": server_kind, "enable_model_warmup": "false"}
+    servers = ServerProcess(both, **cold), ServerProcess(both, **cold)
+    try:
+        for server in servers:  # side by side: each needs some seconds until it listens
+            server.start()
+        for server in servers:
+            server.wait_ready()
+        yield servers
+    finally:
+        for server in servers:
+            server.stop()
 
 
 def last_picture(steps: Steps) -> Any:

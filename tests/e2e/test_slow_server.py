@@ -10,22 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dream_models
-import toy_models
-from dream_processes import ServerProcess, impasto, server_process, wait_until
+from images.pictures import load, pixels, save
 from impasto.client import Client
-from impasto.client.checkpoint import CheckpointFile
+from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
 from impasto.client.errors import DeadlineExceeded, ServerUnavailable
-from pictures import load, pixels, save
-from watched_process import computing_seconds, needs_proc
+from processes.command_line import ServerProcess, impasto, server_process, wait_until
+from processes.watched_process import computing_seconds, needs_proc
+from toys import dream_models, toy_models
 
 LOCAL_SERVER_ONLY = "a frozen process is no server of either kind; test_deadlines_and_limits.py asks both"
 
 pytestmark = pytest.mark.slow
 
-TIMEOUT = 1.5
-SLACK = 10.0
+TIMEOUT = 0.5
+SLACK = 120.0
 """Seconds beyond the deadline that a busy machine is given. Without a deadline the calls would take weeks."""
 
 FOREVER = 10**9
@@ -83,7 +82,7 @@ def test_a_call_to_a_frozen_server_ends_at_its_deadline(server: ServerProcess, c
         assert_too_late(lambda: client.metadata("half"))
         assert_too_late(lambda: client.status("half"))
         server.thaw()
-        assert client.predict("half", {"x": X}, timeout=60)["y"].tolist() == [2.5]
+        assert client.predict("half", {"x": X}, timeout=240)["y"].tolist() == [2.5]
     assert_answers(server)
 
 
@@ -92,12 +91,12 @@ def test_waiting_for_a_frozen_server_ends_in_time(server: ServerProcess) -> None
     with Client(server.address) as client:
 
         def wait() -> None:
-            with pytest.raises(ServerUnavailable, match=r"within 1\.5 seconds"):
+            with pytest.raises(ServerUnavailable, match=f"within {TIMEOUT} seconds"):
                 client.wait_ready(timeout=TIMEOUT)
 
         assert seconds(wait) < 2 * TIMEOUT + SLACK
         server.thaw()
-        client.wait_ready(timeout=60, models=["half"])
+        client.wait_ready(timeout=240, models=["half"])
 
 
 @needs_proc
@@ -121,7 +120,7 @@ def test_a_graph_that_runs_on_is_stopped_at_the_deadline_of_its_call(
         time.sleep(1.0)
         return computing_seconds(server.pid) - before < 0.2
 
-    wait_until(is_idle, seconds=SLACK)
+    wait_until(is_idle)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +135,7 @@ def test_a_command_gives_up_at_its_timeout_and_says_so(
     paths = [str(tmp_path / word) if word.endswith(".png") else word for word in arguments]
     server.freeze()
     process = impasto(*paths, "--timeout", str(TIMEOUT), server=server.address)
-    out, err = process.communicate(timeout=TIMEOUT + 2 * SLACK)
+    out, err = process.communicate()
     assert process.returncode == exit_codes.UNREACHABLE
     assert out == ""
     assert err.startswith("impasto: ")
@@ -161,9 +160,9 @@ def test_a_dream_on_a_server_that_freezes_keeps_what_it_has_and_goes_on_later(
         found = CheckpointFile(point).read()
         return found is not None and found.position["step"] > 0
 
-    wait_until(has_begun, seconds=200)
+    wait_until(has_begun)
     server.freeze()
-    _, err = process.communicate(timeout=10 + 4 * SLACK)
+    _, err = process.communicate()
     assert process.returncode == exit_codes.UNREACHABLE, err
     assert "did not answer in time" in err
     assert f"the same command goes on from {point}" in err
@@ -171,7 +170,7 @@ def test_a_dream_on_a_server_that_freezes_keeps_what_it_has_and_goes_on_later(
 
     server.thaw()
     process = impasto("dream", photo, "-o", result, *options, server=server.address)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate()
     assert process.returncode == exit_codes.DONE, err
     with Client(server.address) as client:
         whole = client.dream(photo, steps=1500, octaves=[-1, 0])

@@ -16,7 +16,7 @@ from PIL import Image
 from impasto.client import Client
 from impasto.client.cli import run
 from impasto.export.repository import ModelRepository
-from model_servers import ModelServer, serving
+from servers.model_servers import ModelServer, serving
 
 ROOT = Path(__file__).parents[2]
 PHOTOS, PAINTINGS = ROOT / "examples" / "photos", ROOT / "examples" / "paintings"
@@ -27,7 +27,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("real") / "models"
     program = str(Path(sys.executable).with_name("impasto-export"))
     command = [program, "stylize", "--source", "package", "--models", str(root)]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == f"{root / 'stylize' / '1'}\n"
     return root

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from impasto.client.signatures import Model, TensorSpec
+from impasto.client.signatures import ModelContract, TensorSpec
 from impasto.export.contract import check, differences, signature_defs
 from impasto.export.saved_model import save
-from toy_module import TOY_CONTRACT, ToyModule
+from toys.toy_module import TOY_CONTRACT, ToyModule
 
 SERVED = TOY_CONTRACT.signatures["serving_default"]
 X, GAIN, STEPS = SERVED.inputs
@@ -30,8 +30,8 @@ def exported(saved: Path) -> dict[str, Any]:
     return signature_defs(saved)
 
 
-def _contract(*inputs: TensorSpec, outputs: tuple[TensorSpec, ...] = SERVED.outputs) -> Model:
-    return Model("toy", "", {"serving_default": replace(SERVED, inputs=inputs, outputs=outputs)})
+def _contract(*inputs: TensorSpec, outputs: tuple[TensorSpec, ...] = SERVED.outputs) -> ModelContract:
+    return ModelContract("toy", "", {"serving_default": replace(SERVED, inputs=inputs, outputs=outputs)})
 
 
 def test_an_export_that_keeps_its_contract_has_no_differences(saved: Path, exported: dict[str, Any]) -> None:
@@ -46,7 +46,7 @@ def test_tensorflows_own_signatures_are_left_out(exported: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("contract", "difference"),
     [
-        (Model("toy", "", {}), "signature 'serving_default' is not in the contract"),
+        (ModelContract("toy", "", {}), "signature 'serving_default' is not in the contract"),
         (_contract(X, GAIN), "input 'steps' is not in the contract"),
         (_contract(X, GAIN, STEPS, replace(X, name="z")), "input 'z' is missing"),
         (_contract(X, GAIN, STEPS, outputs=()), "output 'y' is not in the contract"),
@@ -63,7 +63,7 @@ def test_tensorflows_own_signatures_are_left_out(exported: dict[str, Any]) -> No
     ],
 )
 def test_each_kind_of_difference_is_found_and_named(
-    exported: dict[str, Any], contract: Model, difference: str
+    exported: dict[str, Any], contract: ModelContract, difference: str
 ) -> None:
     found = differences(contract, exported)
     assert len(found) == 1

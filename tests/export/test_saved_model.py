@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import toy_module
-from impasto.client.signatures import Model, Signature
+from impasto.client.signatures import ModelContract, Signature
 from impasto.export.contract import ContractError, SavedModelError
 from impasto.export.saved_model import load_as_server, save
-from toy_module import TOY_CONTRACT, ToyModule
+from processes.scripts import SUPPORT
+from toys.toy_module import TOY_CONTRACT, ToyModule
 
 X = np.array([[1, 2], [3, 4]], np.float32)
 
@@ -63,7 +63,7 @@ def test_a_saved_model_holds_the_graph_and_the_weights_only(saved: Path) -> None
 
 SAVE = """
 import sys
-from toy_module import TOY_CONTRACT, ToyModule
+from toys.toy_module import TOY_CONTRACT, ToyModule
 from impasto.export.saved_model import save
 
 module = ToyModule()
@@ -71,14 +71,14 @@ save(module, sys.argv[1], {"serving_default": module.serve}, contract=TOY_CONTRA
 """
 
 
-def test_fresh_processes_in_different_places_save_the_same_bytes_without_a_path_of_the_machine(
+def test_fresh_processes_save_the_same_bytes_without_a_path_of_the_machine(
     tmp_path: Path,
 ) -> None:
     trees = []
     for name in ("one", "two"):
         place = tmp_path / name
         place.mkdir()
-        support = {"PYTHONPATH": str(Path(toy_module.__file__).parent), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        support = {"PYTHONPATH": str(SUPPORT), "TF_CPP_MIN_LOG_LEVEL": "2"}
         command = [sys.executable, "-c", SAVE, str(place / "toy")]
         subprocess.run(command, check=True, cwd=place, env=support, stderr=subprocess.DEVNULL)
         trees.append(
@@ -89,7 +89,7 @@ def test_fresh_processes_in_different_places_save_the_same_bytes_without_a_path_
             }
         )
     assert trees[0] == trees[1]
-    for path in (tmp_path, Path(toy_module.__file__).parent, Path(sysconfig.get_path("purelib"))):
+    for path in (tmp_path, SUPPORT, Path(sysconfig.get_path("purelib"))):
         assert not [name for name, data in trees[0].items() if str(path).encode() in data]
 
 
@@ -115,7 +115,7 @@ def test_only_a_tf_function_may_be_a_signature_because_others_lose_the_defaults(
 def test_an_export_that_differs_from_the_contract_is_refused(tmp_path: Path) -> None:
     served = TOY_CONTRACT.signatures["serving_default"]
     wider = replace(served, inputs=tuple(replace(spec, dtype="float64") for spec in served.inputs))
-    contract = Model("toy", "", {"serving_default": wider, "open": Signature("open", (), ())})
+    contract = ModelContract("toy", "", {"serving_default": wider, "open": Signature("open", (), ())})
     module = ToyModule()
     with pytest.raises(
         ContractError, match=r"signature 'open' is missing; .*'x' has dtype float32, not float64"

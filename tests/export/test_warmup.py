@@ -8,12 +8,12 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from impasto.client.manifest import Manifest
+from impasto.client.repository.manifest import Manifest
 from impasto.export.contract import SavedModelError
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server, save
 from impasto.export.warmup import WARMUP_FILE, Request, WarmupError, read_warmup, write_warmup
-from toy_module import TOY_CONTRACT, ToyModule
+from toys.toy_module import TOY_CONTRACT, ToyModule
 
 X = np.array([[1, 2]], np.float32)
 

@@ -18,16 +18,24 @@ from typing_extensions import assert_type
 
 from impasto.client import (
     CONCURRENCY,
-    MAX_PIXELS,
+    Animation,
     AsyncClient,
     Client,
+    DescribeDream,
+    DescribeTransfer,
+    Dream,
     DreamDescription,
-    DreamOptions,
     DreamProgress,
+    EncodeStyle,
     ImageSource,
     ImpastoError,
+    Job,
+    LongJob,
+    Model,
     ModelMetadata,
     Outcome,
+    Picture,
+    PictureWarning,
     Progress,
     Retries,
     Settings,
@@ -35,20 +43,24 @@ from impasto.client import (
     State,
     StyleSource,
     StyleVector,
+    Stylize,
     TensorInfo,
     Timeouts,
     TlsOptions,
+    Transfer,
     TransferDescription,
-    TransferOptions,
     TransferProgress,
+    Upscale,
     VersionStatus,
     errors,
+    read_animation,
     read_picture,
+    write_animation,
     write_picture,
     zoom_in,
 )
-from impasto.client.images import Picture
-from impasto.client.signatures import MODELS, Model, TensorSpec
+from impasto.client.pictures import named_picture
+from impasto.client.signatures import MODELS, ModelContract, TensorSpec
 
 PIXELS: NDArray[np.uint8] = np.zeros((32, 48, 3), np.uint8)
 SOURCES: list[ImageSource] = ["photo.jpg", Path("photo.jpg"), b"\xff\xd8", Image.new("RGB", (48, 32)), PIXELS]
@@ -74,7 +86,7 @@ def settings_and_constructors() -> None:
     assert_type(timeouts.for_("dream"), float | None)
     Client()
     Client("localhost:8500", timeout=3.0, tls=tls, token="secret", metadata={"tenant": "a", "key-bin": b"\0"})
-    Client("localhost:8500", timeout=timeouts, compression="gzip", config=Path("c.toml"), profile="lab")
+    Client("localhost:8500", timeout=timeouts, compression="gzip", config=Path("c.toml"), max_pixels=10**6)
     AsyncClient("localhost:8500", settings=settings, max_in_flight=10)
 
     Client(8500)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
@@ -94,30 +106,35 @@ def any_model(client: Client) -> None:
     assert_type(client.address, str)
     assert_type(client.settings, Settings)
     assert_type(client.predict("m", {"x": PIXELS, "k": 3, "n": [1, 2]}), dict[str, NDArray[Any]])
-    client.predict("m", {}, signature="open", version=3, outputs=["image"], timeout=2)
-    client.predict("m", {}, label="stable")
+    client.predict(Model("m", 3), {}, signature="open", outputs=["image"], timeout=2)
+    client.predict(Model("m", label="stable"), {})
+    assert_type(Model("m").version, int | None)
     client.wait_ready(timeout=5, models=["srcnn"])
 
     client.predict("m")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.predict("m", [PIXELS])  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.predict("m", {1: PIXELS})  # type: ignore[dict-item] # pyright: ignore[reportArgumentType]
-    client.predict("m", {}, version="3")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.predict("m", {}, version=3)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.predict(3, {})  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    Model("m", "3")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    Model()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    Model("m").name = "n"  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
     client.predict("m", {}, "open")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.status("m", label="stable")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
 
 def what_the_server_says(client: Client) -> None:
-    metadata = client.metadata("dream", label="stable")
+    metadata = client.metadata(Model("dream", label="stable"))
     assert_type(metadata, ModelMetadata)
     assert_type(metadata.signatures["open"], SignatureInfo)
     assert_type(metadata.signatures["open"].inputs["image"], TensorInfo)
     assert_type(metadata.signatures["open"].inputs["image"].shape, tuple[int | None, ...] | None)
     assert_type(client.status("dream"), tuple[VersionStatus, ...])
-    assert_type(client.status("dream", version=1)[0].state, State)
+    assert_type(client.status(Model("dream", 1), timeout=2)[0].state, State)
     assert_type(client.describe_dream(), DreamDescription)
-    assert_type(client.describe_dream(version=2).layer_weights, Mapping[str, float])
-    assert_type(client.describe_transfer(label="stable"), TransferDescription)
-    assert_type(MODELS["srcnn"], Model)
+    assert_type(client.describe_dream(model=Model("dream", 2)).layer_weights, Mapping[str, float])
+    assert_type(client.describe_transfer(model="painter"), TransferDescription)
+    assert_type(MODELS["srcnn"], ModelContract)
     assert_type(MODELS["srcnn"].signatures["serving_default"].input("image"), TensorSpec)
 
     metadata.version = 2  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
@@ -132,11 +149,15 @@ def upscaling(client: Client) -> None:
 
     for source in SOURCES:
         assert_type(client.upscale(source), Image.Image)
-    client.upscale("photo.jpg", tile=None, on_progress=show, max_pixels=MAX_PIXELS)
+    client.upscale("photo.jpg", tile=None, model=Model("srcnn", label="stable"))
+    assert_type(client.run(Upscale("photo.jpg", model="other"), on_progress=show, timeout=3), Image.Image)
+    assert_type(client.iterate(Upscale("photo.jpg")), Generator[Progress, None, Image.Image])
 
     client.upscale(FLOATS)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.upscale([PIXELS])  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    client.upscale("photo.jpg", on_progress=show_dream)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.upscale("photo.jpg", on_progress=show)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.run(Upscale("photo.jpg"), on_progress=show_dream)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.run("photo.jpg")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.upscale("photo.jpg", scale=4)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
 
@@ -150,6 +171,8 @@ def stylizing(client: Client) -> None:
     client.stylize("photo.jpg", styles, weights=[1, 2.5], strength=0.7, preserve_color=True, max_side=None)
     client.stylize(PIXELS, ("waves.jpg", vector))
     assert_type(client.style_vector([vector, "waves.jpg"], weights=(1, 2)), StyleVector)
+    assert_type(client.run(EncodeStyle("waves.jpg")), StyleVector)
+    assert_type(client.run(Stylize("photo.jpg", vector)), Image.Image)
 
     client.stylize("photo.jpg")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.stylize(vector, "painting.jpg")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
@@ -160,20 +183,28 @@ def stylizing(client: Client) -> None:
 def dreaming(client: Client) -> None:
     assert_type(client.dream("photo.jpg"), Image.Image)
     client.dream("photo.jpg", layers={"mixed3": 1.0}, octaves=(-1, 0), steps=20, step_size=0.02, guide=PIXELS)
-    client.dream("photo.jpg", layers=["mixed3", ("mixed5", 0.5)], tile=0, seed=3, checkpoint=Path("d.npz"))
-    steps = client.dreaming("photo.jpg", every=10, layers="mixed4")
+    client.dream("photo.jpg", layers=["mixed3", ("mixed5", 0.5)], tile=0, seed=3)
+    job = Dream("photo.jpg", layers="mixed4")
+    client.run(job, checkpoint=Path("d.npz"), on_progress=print)
+    steps = client.iterate(job, every=10, checkpoint="d.npz", timeout=60)
     assert_type(steps, Generator[DreamProgress, None, Image.Image])
     for progress in steps:
         assert_type(progress.loss, float | None)
         assert_type(progress.seconds_left, float | None)
         assert_type(progress.preview(), Image.Image)
-    assert_type(DreamOptions(steps=3).steps, int | None)
+    assert_type(job.steps, int | None)
+    assert_type(job.to_json(), dict[str, Any])
+    assert_type(Dream.from_json({"image": "photo.jpg"}), Dream)
+    assert_type(client.run(DescribeDream()), DreamDescription)
 
     client.dream()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.dream("photo.jpg", steps="20")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.dream("photo.jpg", step=20)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.dream("photo.jpg", None)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
-    client.dream("photo.jpg", version="1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.dream("photo.jpg", model=1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    Dream("photo.jpg", octaves=-1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.iterate(job, every="10")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    job.steps = 3  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
     client.dream("photo.jpg", every=10)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
 
@@ -181,12 +212,14 @@ def transferring(client: Client) -> None:
     assert_type(client.transfer("photo.jpg", "painting.jpg"), Image.Image)
     client.transfer("photo.jpg", [PIXELS, "stars.jpg"], weights=[2, 1], pyramid=3, epochs=3, start="noise")
     client.transfer(b"", Path("a.jpg"), style_layers={"block1_conv1": 1}, mask=PIXELS, keep_size=False)
-    steps = client.transferring("photo.jpg", "painting.jpg", every=100)
+    steps = client.iterate(Transfer("photo.jpg", "painting.jpg"), every=100)
     assert_type(steps, Generator[TransferProgress, None, Image.Image])
     for progress in steps:
         assert_type(progress.style_loss, float | None)
         assert_type(progress.preview(), Image.Image)
-    assert_type(TransferOptions(epochs=3).epochs, int)
+    assert_type(Transfer("photo.jpg", "painting.jpg", epochs=3).epochs, int)
+    assert_type(Transfer.from_json({}), Transfer)
+    assert_type(client.run(DescribeTransfer()), TransferDescription)
 
     client.transfer("photo.jpg")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.transfer("photo.jpg", "a.jpg", epochs="ten")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
@@ -198,24 +231,36 @@ async def own(client: AsyncClient, path: Path) -> int:
     return path.stat().st_size
 
 
-def plain(client: AsyncClient, path: Path) -> int:
-    return path.stat().st_size
+async def sized(client: AsyncClient) -> int:
+    return (await client.upscale("photo.jpg")).width
+
+
+def plain(client: AsyncClient) -> int:
+    return 3
 
 
 def mapping(client: Client, paths: list[Path]) -> None:
-    for outcome in client.map(AsyncClient.upscale, paths, concurrency=2 * CONCURRENCY):
+    for outcome in client.map((Upscale(path) for path in paths), concurrency=2 * CONCURRENCY):
         assert_type(outcome.index, int)
+        assert_type(outcome.item, Upscale)
         assert_type(outcome.error, ImpastoError | OSError | None)
         assert_type(outcome.result, Image.Image)
-    assert_type(client.map(own, paths), Generator[Outcome[Path, int], None, None])
-    stylize = functools.partial(AsyncClient.stylize, style="painting.jpg", strength=0.7)
-    for painted in client.map(stylize, paths):
+    for painted in client.map([Stylize("photo.jpg", path, strength=0.7) for path in paths]):
         assert_type(painted.result, Image.Image)
+    jobs: list[Job[Image.Image, Progress]] = [Upscale("photo.jpg"), Dream("photo.jpg")]
+    for made in client.map(jobs):
+        assert_type(made.result, Image.Image)
+    for encoded in client.map([EncodeStyle("waves.jpg")]):
+        assert_type(encoded.result, StyleVector)
+    assert_type(next(client.map([sized])).result, int)
+    assert_type(next(client.map(functools.partial(own, path=path) for path in paths)).result, int)
+    long: LongJob[DreamProgress] = Dream("photo.jpg")
+    assert_type(client.run(long), Image.Image)
 
-    client.map(plain, paths)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    client.map(own, ["photo.jpg"])  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    client.map(Client.upscale, paths)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    client.map(own, paths, concurrency="many")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.map([plain])  # type: ignore[type-var] # pyright: ignore[reportArgumentType, reportCallIssue]
+    client.map(["photo.jpg"])  # type: ignore[type-var] # pyright: ignore[reportArgumentType, reportCallIssue]
+    client.map(Upscale("photo.jpg"))  # type: ignore[call-overload] # pyright: ignore[reportArgumentType, reportCallIssue]
+    client.map([sized], concurrency="many")  # type: ignore[call-overload] # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 async def awaiting(client: AsyncClient, paths: list[Path]) -> None:
@@ -234,13 +279,18 @@ async def awaiting(client: AsyncClient, paths: list[Path]) -> None:
     assert_type(await client.dream("photo.jpg", layers=["mixed4"], steps=20), Image.Image)
     assert_type(await client.describe_transfer(), TransferDescription)
     assert_type(await client.transfer("photo.jpg", "painting.jpg", epochs=2), Image.Image)
-    assert_type(client.dreaming("photo.jpg", every=5), AsyncGenerator[DreamProgress, None])
-    assert_type(client.transferring("a.jpg", "b.jpg"), AsyncGenerator[TransferProgress, None])
-    assert_type(client.map(own, paths), AsyncGenerator[Outcome[Path, int], None])
-    async for progress in client.dreaming("photo.jpg"):
+    assert_type(await client.run(Upscale(PIXELS)), Image.Image)
+    assert_type(client.iterate(Dream("photo.jpg"), every=5), AsyncGenerator[DreamProgress, None])
+    assert_type(client.iterate(Transfer("a.jpg", "b.jpg")), AsyncGenerator[TransferProgress, None])
+    assert_type(
+        client.map([Upscale(path) for path in paths]), AsyncGenerator[Outcome[Upscale, Image.Image], None]
+    )
+    async for progress in client.iterate(Dream("photo.jpg")):
         assert_type(progress, DreamProgress)
-    async for outcome in client.map(AsyncClient.upscale, paths, concurrency=8):
+    async for outcome in client.map((Upscale(path) for path in paths), concurrency=8):
         assert_type(outcome.result, Image.Image)
+    async for size in client.map([sized]):
+        assert_type(size.result, int)
     await client.close()
 
     await client.upscale(1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
@@ -249,8 +299,8 @@ async def awaiting(client: AsyncClient, paths: list[Path]) -> None:
     await client.stylize("photo.jpg")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     await client.dream("photo.jpg", steps="20")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     await client.dream("photo.jpg", colour=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
-    await client.transfer("a.jpg", "b.jpg", version="1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    next(client.dreaming("photo.jpg"))  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+    await client.transfer("a.jpg", "b.jpg", model=1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    next(client.iterate(Dream("photo.jpg")))  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
 
 
 def failures(client: Client) -> None:
@@ -271,6 +321,23 @@ def pictures() -> None:
     assert_type(zoom_in(Image.new("L", (8, 8)), factor=1.05), Image.Image)
     write_picture("result.png", picture.rebuild(PIXELS), overwrite=True)
 
+    assert_type(picture.notes, tuple[str, ...])
+    assert_type((picture.frame, picture.frames), tuple[int, int])
+    write_picture("result.jpg", picture.rebuild(PIXELS), quality=90, strip=True)
+    write_picture("result.png", picture.rebuild(PIXELS), compress=9)
+    animation = read_animation(Path("moving.gif"), max_pixels=10**8)
+    assert_type(animation, Animation)
+    assert_type(animation.frames, tuple[Picture, ...])
+    frames = (frame.rebuild(frame.rgb) for frame in animation.frames)
+    write_animation("moving.webp", frames, milliseconds=animation.milliseconds, plays=animation.plays)
+    named = named_picture("photo.heic")
+    assert named is not None
+    assert_type((named.readable, named.remedy), tuple[bool, str])
+    warned: type[UserWarning] = PictureWarning
+    assert warned
+
+    read_picture("photo.jpg", frame="first")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    write_picture("result.jpg", picture)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     read_picture(FLOATS)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     zoom_in("photo.jpg", factor=1.05)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     zoom_in(Image.new("L", (8, 8)), 1.05)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]

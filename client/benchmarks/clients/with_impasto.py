@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from worker import as_it_is, work
 
-from impasto.client import _calls as calls
+from impasto.client import Model
+from impasto.client._transport import calls
 
-_CALL = calls.predict_call(calls.ModelRef("m"), {})
+_CALL = calls.predict_call(Model("m"), {})
 
 
 def decode(payload: bytes) -> Any:
@@ -24,7 +25,7 @@ def decode_and_own(payload: bytes) -> Any:
 
 def pack(array: Any) -> bytes:
     """From the array to the request's bytes."""
-    return calls.predict_call(calls.ModelRef("m"), {"x": array}).request
+    return calls.predict_call(Model("m"), {"x": array}).request
 
 
 if __name__ == "__main__":

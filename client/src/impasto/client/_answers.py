@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from impasto.client._calls import Outputs
+from impasto.client._transport.calls import Outputs
 from impasto.client.errors import DecodeError
 from impasto.client.signatures import Signature
+
+_MOST_ENTRIES: Final = 4096
+_LONGEST_TEXT: Final = 16_384
+"""Bytes. Both limits are far beyond any network's layers and licence."""
 
 _Bytes: TypeAlias = "bytes | list[_Bytes]"
 
 
 def output(
-    outputs: Outputs, name: str, *, dtype: DTypeLike, shape: tuple[int | None, ...], model: str
+    outputs: Outputs,
+    name: str,
+    *,
+    dtype: DTypeLike,
+    shape: tuple[int | None, ...],
+    model: str,
+    finite: bool = False,
 ) -> NDArray[Any]:
     """The output called `name`.
 
     Args:
-        outputs: the answer.
-        name: of the output.
-        dtype: what it must be; `object` for strings.
-        shape: likewise, None where any size will do.
-        model: for the message.
+        outputs: the model's outputs.
+        name: the name of the one that is wanted.
+        dtype: the dtype that it must have; `object` for strings.
+        shape: the shape that it must have, None where any size but 0 will do.
+        model: the model's name, for the message.
+        finite: True to refuse infinity and NaN.
 
     Raises:
-        DecodeError: it is missing, or not of this dtype and shape.
+        DecodeError: it is missing, not of this dtype and shape, or not finite.
     """
     found = outputs.get(name)
     fits = (
         found is not None
         and found.dtype == np.dtype(dtype)
         and len(found.shape) == len(shape)
-        and all(size in (None, actual) for size, actual in zip(shape, found.shape, strict=True))
+        and all(
+            actual == size or (size is None and actual)
+            for size, actual in zip(shape, found.shape, strict=True)
+        )
     )
     if found is None or not fits:
         got = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
@@ -44,6 +58,8 @@ def output(
             f"{model} answered {got} for {name!r} instead of {wanted}; was it exported for this client?",
             model=model,
         )
+    if finite and not np.isfinite(found).all():
+        raise DecodeError(f"{model} answered {name!r} with numbers that are not finite", model=model)
     return found
 
 
@@ -57,17 +73,33 @@ def told(outputs: Outputs, signature: Signature, *, names: Sequence[str], model:
         model: for the message.
 
     Raises:
-        DecodeError: one is missing, or not what the contract promises.
+        DecodeError: one is missing, not what the contract promises, or of a size that makes no sense.
     """
     values: dict[str, Any] = {}
     for spec in signature.outputs:
         if spec.name not in names:
             continue
         dtype: DTypeLike = np.object_ if spec.dtype == "string" else spec.dtype
-        array = output(outputs, spec.name, dtype=dtype, shape=(None,) * len(spec.shape), model=model)
+        array = output(
+            outputs,
+            spec.name,
+            dtype=dtype,
+            shape=(None,) * len(spec.shape),
+            model=model,
+            finite=spec.dtype == "float32",
+        )
+        if array.size > _MOST_ENTRIES:
+            raise DecodeError(
+                f"{model} answered {spec.name!r} with {array.size} entries, and at most {_MOST_ENTRIES} make sense",
+                model=model,
+            )
         if spec.dtype != "string":
             values[spec.name] = array.tolist()
             continue
+        if any(len(text) > _LONGEST_TEXT for text in array.flat):
+            raise DecodeError(
+                f"{model} answered {spec.name!r} with a text of more than {_LONGEST_TEXT} bytes", model=model
+            )
         try:
             values[spec.name] = _text(array.tolist())
         except UnicodeDecodeError as error:

@@ -4,43 +4,42 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
 
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client import _calls as calls
-from impasto.client._async_driver import drive, finish
-from impasto.client._async_transport import AsyncTransport
-from impasto.client._deadlines import call_timeout
-from impasto.client._driver import OnProgress
-from impasto.client._jobs import Progress, predict_job, wait_ready_job
-from impasto.client._patience import OnWait, Patience
-from impasto.client._prepared import Prepared
-from impasto.client.dream.async_methods import AsyncDreamMethods
-from impasto.client.images import MAX_PIXELS, ImageSource
-from impasto.client.mapping import CONCURRENCY, Outcome, map_in_order
+from impasto.client import _models as models
+from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, prediction, readiness
+from impasto.client._jobs import async_driver as driver
+from impasto.client._jobs.async_driver import Finished, runs
+from impasto.client._jobs.driver import Checkpoint, OnProgress, prepare
+from impasto.client._jobs.mapping import map_in_order
+from impasto.client._transport import calls
+from impasto.client._transport.asynchronous import AsyncTransport, in_thread
+from impasto.client._transport.calls import call_timeout
+from impasto.client._transport.patience import OnWait, Patience
 from impasto.client.metadata import ModelMetadata, VersionStatus
+from impasto.client.model import Model
 from impasto.client.settings import CallKind, Options, Settings, resolve
-from impasto.client.signatures import SRCNN
-from impasto.client.stylize.async_methods import AsyncStylizeMethods
-from impasto.client.transfer.async_methods import AsyncTransferMethods
-from impasto.client.upscale import TILE, prepare_upscale
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack  # in typing from Python 3.11 on
 
-ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+ProgressT = TypeVar("ProgressT")
+PictureJobT = TypeVar("PictureJobT", bound=Job[Image.Image, Any])
 
 
-class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
+class AsyncClient:
     """Calls the models of a TensorFlow Serving server from asyncio: `Client`'s methods, awaited.
 
         async with AsyncClient("localhost:8500") as client:
             one, other = await asyncio.gather(client.upscale("one.jpg"), client.upscale("other.jpg"))
-            async for progress in client.dreaming("photo.jpg"):
+            async for progress in client.iterate(Dream("photo.jpg")):
                 print(progress)
 
     Thousands of calls may be under way at once; those above `max_in_flight` (1000) wait for a place. A server refuses
@@ -50,13 +49,13 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
     meanwhile; callbacks are called in the event loop. A client belongs to the event loop of its first call.
 
     Args:
-        address: as for `Client`, likewise the rest.
-        settings: see there.
-        on_wait: as for `Client`, called in the event loop.
-        **options: see there.
+        address: the server's address, as `Client` explains it.
+        settings: used for what the other arguments leave open, in place of the environment and the file.
+        on_wait: called about once a second, in the event loop, while a job waits for its server.
+        **options: the fields of Settings, and `config`, as `Client` explains them.
 
     Attributes:
-        settings: those in force.
+        settings: the settings in force.
 
     Raises:
         SettingsError: a setting cannot be used: AddressError or CertificateError where it is the address, or a
@@ -93,104 +92,96 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
         """Drop the connection. Calls in flight raise CallAborted, later ones ClientClosed."""
         await self._transport.close()
 
+    async def run(
+        self,
+        job: Job[ResultT, ProgressT],
+        *,
+        on_progress: OnProgress[ProgressT] | None = None,
+        checkpoint: Checkpoint | None = None,
+        timeout: float | None = None,
+    ) -> ResultT:
+        """Run a job to its end: `Client.run`, awaited."""
+        return await driver.finish(self._driven(job, None, checkpoint, timeout), on_progress)
+
+    async def iterate(
+        self,
+        job: Job[Any, ProgressT],
+        *,
+        every: int | None = None,
+        checkpoint: Checkpoint | None = None,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[ProgressT, None]:
+        """Run a job step by step: `Client.iterate`, to be iterated over with `async for`.
+
+        The last progress of a long job holds the result. Whoever stops before should close the generator
+        (`contextlib.aclosing`). What is wrong with an argument is raised as the iteration begins.
+        """
+        async with aclosing(self._driven(job, every, checkpoint, timeout)) as driven:
+            async for step in driven:
+                if not isinstance(step, Finished):
+                    yield step
+
+    @overload
+    def map(
+        self, jobs: Iterable[PictureJobT], *, concurrency: int = CONCURRENCY
+    ) -> AsyncGenerator[Outcome[PictureJobT, Image.Image], None]: ...
+    @overload
+    def map(
+        self, jobs: Iterable[Work[ResultT]], *, concurrency: int = CONCURRENCY
+    ) -> AsyncGenerator[Outcome[Work[ResultT], ResultT], None]: ...
+    async def map(
+        self, jobs: Iterable[Any], *, concurrency: int = CONCURRENCY
+    ) -> AsyncGenerator[Outcome[Any, Any], None]:
+        """Run many jobs, several at a time, and yield the outcome of each: `Client.map`, to be used with `async for`.
+
+            async for outcome in client.map([Upscale("one.jpg"), Upscale("other.jpg")]):
+                print(outcome.item.image, outcome.error or outcome.result.size)
+
+        All of them are parts of one job (see `in_one_job`), and a coroutine function is awaited with this client.
+        """
+        self._transport.check_open()
+        client = self.in_one_job()
+
+        def do(item: Work[Any]) -> Awaitable[Any]:
+            return item(client) if callable(item) else client.run(item)
+
+        async with aclosing(map_in_order(do, jobs, concurrency=concurrency)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
+
+    upscale: Final = runs(models.Upscale)
+    stylize: Final = runs(models.Stylize)
+    style_vector: Final = runs(models.EncodeStyle)
+    dream: Final = runs(models.Dream)
+    describe_dream: Final = runs(models.DescribeDream)
+    transfer: Final = runs(models.Transfer)
+    describe_transfer: Final = runs(models.DescribeTransfer)
+
     async def predict(
         self,
-        model: str,
+        model: str | Model,
         inputs: Mapping[str, object],
         *,
         signature: str | None = None,
-        version: int | None = None,
-        label: str | None = None,
         outputs: Sequence[str] = (),
         timeout: float | None = None,
     ) -> dict[str, NDArray[Any]]:
         """Run a signature of a model: `Client.predict`, awaited."""
-        ref = calls.ModelRef(model, version, label)
-        job = predict_job(ref, inputs, signature=signature, outputs=outputs)
-        # Not through a thread, as jobs with pictures are: there may be thousands, and each does little.
-        return await finish(
-            drive(Prepared(job), self._sender("predict", timeout), self._patience(), threads=False), None
-        )
+        steps = prediction.predict(Model.of(model), inputs, signature=signature, outputs=outputs)
+        return await self._finish(steps, "predict", timeout)
 
-    async def metadata(
-        self,
-        model: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float | None = None,
-    ) -> ModelMetadata:
+    async def metadata(self, model: str | Model, *, timeout: float | None = None) -> ModelMetadata:
         """The signatures of a served model: `Client.metadata`, awaited."""
-        return await self._send(calls.metadata_call(calls.ModelRef(model, version, label)), "status", timeout)
+        return await self._send("status", timeout, calls.metadata_call(Model.of(model)))
 
-    async def status(
-        self, model: str, *, version: int | None = None, timeout: float | None = None
-    ) -> tuple[VersionStatus, ...]:
+    async def status(self, model: str | Model, *, timeout: float | None = None) -> tuple[VersionStatus, ...]:
         """The versions of a model that the server knows: `Client.status`, awaited."""
-        return await self._send(calls.status_call(calls.ModelRef(model, version)), "status", timeout)
+        return await self._send("status", timeout, calls.status_call(Model.of(model)))
 
     async def wait_ready(self, *, timeout: float = 60.0, models: Iterable[str] = ()) -> None:
         """Wait until the server answers and models can be called: `Client.wait_ready`, awaited."""
-        job = wait_ready_job(models, timeout=timeout, address=self.address)
-        each = min(timeout, self.settings.timeouts.status)
-        await finish(
-            drive(Prepared(job), self._sender("status", each), self._patience(), threads=False), None
-        )
-
-    async def upscale(
-        self,
-        image: ImageSource,
-        *,
-        tile: int | None = TILE,
-        on_progress: OnProgress[Progress] | None = None,
-        model: str = SRCNN.name,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float | None = None,
-        max_pixels: int = MAX_PIXELS,
-    ) -> Image.Image:
-        """Double a picture's width and height: `Client.upscale`, awaited."""
-        ref = calls.ModelRef(model, version, label)
-
-        def prepare() -> Prepared[Image.Image]:
-            return prepare_upscale(image, ref, tile=tile, max_pixels=max_pixels)
-
-        return await self._run("upscale", prepare, timeout, on_progress)
-
-    async def map(
-        self,
-        function: Callable[[AsyncClient, ItemT], Awaitable[ResultT]],
-        items: Iterable[ItemT],
-        *,
-        concurrency: int = CONCURRENCY,
-    ) -> AsyncGenerator[Outcome[ItemT, ResultT], None]:
-        """Do the same with many items, several at a time, and yield what became of each, in their order.
-
-            async for outcome in client.map(AsyncClient.upscale, ["one.jpg", "other.jpg"]):
-                print(outcome.item, outcome.error or outcome.result.size)
-
-        An item that fails does not stop the others. All items are one job (see `in_one_job`).
-
-        Args:
-            function: awaited with this client and an item: a method of AsyncClient, or a coroutine function of yours
-                that does more, such as writing the result.
-            items: taken as there is room, at most twice `concurrency` ahead of what was yielded.
-            concurrency: how many are under way at once, at least 1.
-
-        Raises:
-            ValueError: `concurrency` is less than 1.
-            ClientClosed: the client is closed.
-            Exception: what `items` raises, and what `function` raises other than an ImpastoError or OSError, which
-                are the item's own. What is under way is cancelled then, as it is when the iteration is given up.
-        """
-        self._transport.check_open()
-        client = self.in_one_job()
-        outcomes = map_in_order(lambda item: function(client, item), items, concurrency=concurrency)
-        try:
-            async for outcome in outcomes:
-                yield outcome
-        finally:
-            await outcomes.aclose()
+        steps = readiness.wait_ready(models, timeout=timeout, address=self.address)
+        await self._finish(steps, "status", min(timeout, self.settings.timeouts.status))
 
     def in_one_job(self) -> Self:
         """This client for calls that are parts of one job: `Client.in_one_job`."""
@@ -201,6 +192,28 @@ class AsyncClient(AsyncDreamMethods, AsyncStylizeMethods, AsyncTransferMethods):
     def _patience(self) -> Patience:
         return self._shared_patience or Patience(self.settings.patience, self._on_wait)
 
-    async def _send(self, call: calls.Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
+    async def _send(self, kind: CallKind, timeout: float | None, call: calls.Call[ResultT]) -> ResultT:
         seconds = call_timeout(call, timeout, kind=kind, timeouts=self.settings.timeouts)
         return await self._transport.send(call, timeout=seconds)
+
+    async def _driven(
+        self, job: Job[ResultT, Any], every: int | None, checkpoint: Checkpoint | None, timeout: float | None
+    ) -> AsyncGenerator[Any, None]:
+        """Read in a thread what the job needs, and drive it: its progress, and at last a Finished."""
+        max_pixels = self.settings.max_pixels
+        steps, file = await in_thread(
+            lambda: prepare(job, max_pixels=max_pixels, every=every, checkpoint=checkpoint)
+        )
+        send = partial(self._send, job.kind, timeout)
+        async with aclosing(driver.drive(steps, send, self._patience(), file)) as driven:
+            async for step in driven:
+                yield step
+
+    async def _finish(self, steps: Steps[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
+        """Drive steps that do little between their calls, not through a thread: there may be thousands at once."""
+        send = partial(self._send, kind, timeout)
+        return await driver.finish(driver.drive(steps, send, self._patience(), threads=False))
+
+
+Work: TypeAlias = Job[ResultT, Any] | Callable[[AsyncClient], Awaitable[ResultT]]
+"""An item of a map: a job, or a coroutine function that does more with an AsyncClient than to run a job."""

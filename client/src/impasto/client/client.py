@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client import _calls as calls
-from impasto.client._background import BackgroundLoop
-from impasto.client._deadlines import call_timeout
-from impasto.client._driver import OnProgress
-from impasto.client._jobs import Progress, predict_job, wait_ready_job
-from impasto.client._patience import OnWait, Patience
-from impasto.client._prepared import Prepared
-from impasto.client._transport import SyncTransport
-from impasto.client.async_client import AsyncClient
-from impasto.client.dream.methods import DreamMethods
-from impasto.client.images import MAX_PIXELS, ImageSource
-from impasto.client.mapping import CONCURRENCY, Outcome
+from impasto.client import _models as models
+from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, driver, prediction, readiness
+from impasto.client._jobs.background import BackgroundLoop
+from impasto.client._jobs.driver import Checkpoint, OnProgress, runs
+from impasto.client._transport import calls
+from impasto.client._transport.blocking import SyncTransport
+from impasto.client._transport.calls import call_timeout
+from impasto.client._transport.patience import OnWait, Patience
+from impasto.client.async_client import AsyncClient, Work
 from impasto.client.metadata import ModelMetadata, VersionStatus
+from impasto.client.model import Model
 from impasto.client.settings import CallKind, Options, Settings, resolve
-from impasto.client.signatures import SRCNN
-from impasto.client.stylize.methods import StylizeMethods
-from impasto.client.transfer.methods import TransferMethods
-from impasto.client.upscale import TILE, prepare_upscale
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack  # in typing from Python 3.11 on
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+ProgressT = TypeVar("ProgressT")
+PictureJobT = TypeVar("PictureJobT", bound=Job[Image.Image, Any])
 
 
-class Client(DreamMethods, StylizeMethods, TransferMethods):
+class Client:
     """Calls the models of a TensorFlow Serving server.
+
+        with Client("gpu1:8500,gpu2:8500") as client:
+            client.dream("photo.jpg", layers=["mixed4"], steps=20).save("dream.png")
+            job = Dream("photo.jpg", layers=["mixed4"], model=Model("dream", label="canary"))
+            client.run(job, checkpoint="dream.checkpoint", on_progress=print)
+
+    Each verb takes the fields of its job, and runs it: `client.dream(...)` is `client.run(Dream(...))`.
 
     Use it as a context manager, or close it. Threads may share one. Calls that find the server unavailable
     are retried for a second or so; every call of this API can safely be sent twice.
@@ -45,15 +48,15 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
     Args:
         address: `host:port`, several with commas between for replicas, or a gRPC target (`dns:///...`,
             `unix:...`); localhost:8500 if neither this nor the environment nor a file names one.
-        settings: what the other arguments leave open is as here, and neither the environment nor a file is read.
+        settings: used for what the other arguments leave open; then neither the environment nor a file is read.
         on_wait: called about once a second with a Waiting while a job waits for a server that is away, in the thread
             that runs the job, and with None when it goes on.
-        **options: `timeout` in seconds for each call (every method can override it), `tls`, `token` and the other
-            fields of Settings; `config` and `profile` for the configuration file. What is None or left out comes
-            from the environment or the file. See Options, and docs/client.md for the table of all.
+        **options: `timeout` in seconds for each call, `tls`, `token` and the other fields of Settings; `config` for
+            the configuration file. What is None or left out comes from the environment or the file.
+            See Options, and docs/client.md for the table of all.
 
     Attributes:
-        settings: those in force.
+        settings: the settings in force.
 
     Raises:
         SettingsError: a setting cannot be used: AddressError or CertificateError where it is the address, or a
@@ -93,27 +96,136 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         """
         self._transport.close()
 
+    def run(
+        self,
+        job: Job[ResultT, ProgressT],
+        *,
+        on_progress: OnProgress[ProgressT] | None = None,
+        checkpoint: Checkpoint | None = None,
+        timeout: float | None = None,
+    ) -> ResultT:
+        """Run a job to its end.
+
+        While the server is away or overloaded, a call is sent again, for as long as the setting `patience` says.
+
+        Args:
+            job: what to do.
+            on_progress: called at the start, after each call of the job that gets it further, and at the end.
+            checkpoint: for a long job, a file that keeps how far it is. If it is there already, the job goes on from
+                it, with the model's version that it began with. It stays when the job is done, and then gives the
+                result at once: delete it when the result is safe.
+            timeout: seconds for each call; None for what the settings say.
+
+        Returns:
+            The job's result.
+
+        Raises:
+            InvalidInput: the job does not suit the model or the pictures.
+            CheckpointError: the checkpoint is damaged, or of another job.
+            ImageError: a picture cannot be used.
+            OutputError: the checkpoint cannot be written.
+            OSError: a file cannot be opened.
+            CallError: a call failed; VersionGone in the middle: the version that began the job is no longer served.
+        """
+        return driver.finish(self.iterate(job, checkpoint=checkpoint, timeout=timeout), on_progress)
+
+    def iterate(
+        self,
+        job: Job[ResultT, ProgressT],
+        *,
+        every: int | None = None,
+        checkpoint: Checkpoint | None = None,
+        timeout: float | None = None,
+    ) -> Generator[ProgressT, None, ResultT]:
+        """Run a job step by step: iterate over it to run it, and stop where you like.
+
+            for progress in client.iterate(Dream("photo.jpg", layers=["mixed4"])):
+                print(progress.octave, progress.step, progress.loss, progress.seconds_left)
+            progress.preview().save("dream.png")
+
+        Each progress of a long job can show the picture so far; the last one holds the result, which the generator
+        returns as well.
+
+        Args:
+            job: what to do.
+            every: for a long job, yield a progress at each multiple of this many steps as well, counted over all sizes.
+            checkpoint: a file that keeps how far a long job is, as `run` explains it.
+            timeout: seconds for each call; None for what the settings say.
+
+        Raises:
+            ImpastoError: the same errors as `run`; at once where a picture or the checkpoint is the reason, else while
+                iterating.
+        """
+        steps, file = driver.prepare(
+            job, max_pixels=self.settings.max_pixels, every=every, checkpoint=checkpoint
+        )
+        return driver.drive(steps, lambda call: self._send(call, job.kind, timeout), self._patience(), file)
+
+    @overload
+    def map(
+        self, jobs: Iterable[PictureJobT], *, concurrency: int = CONCURRENCY
+    ) -> Generator[Outcome[PictureJobT, Image.Image], None, None]: ...
+    @overload
+    def map(
+        self, jobs: Iterable[Work[ResultT]], *, concurrency: int = CONCURRENCY
+    ) -> Generator[Outcome[Work[ResultT], ResultT], None, None]: ...
+    def map(
+        self, jobs: Iterable[Any], *, concurrency: int = CONCURRENCY
+    ) -> Generator[Outcome[Any, Any], None, None]:
+        """Run many jobs, several at a time, and yield the outcome of each, in their order.
+
+            for outcome in client.map([Upscale("one.jpg"), Upscale("other.jpg")], concurrency=8):
+                print(outcome.item.image, outcome.error or outcome.result.size)
+
+        A job that fails does not stop the others. The work is done by an AsyncClient with this client's settings, in an
+        event loop of its own, so this can be called from anywhere, also from a notebook.
+
+        Args:
+            jobs: taken as there is room, at most twice `concurrency` ahead of what was yielded. One may also be a
+                coroutine function that takes the AsyncClient, to do more than a job: write the result, say.
+            concurrency: the number of jobs that are under way at once, at least 1.
+
+        Raises:
+            ValueError: `concurrency` is less than 1.
+            ClientClosed: the client is closed.
+            Exception: what `jobs` raises, and what a coroutine function raises other than an ImpastoError or OSError,
+                which are the item's own. What is under way is cancelled then, as it is when the iteration is given up.
+        """
+        self._transport.check_open()
+        with BackgroundLoop() as loop:
+            client = AsyncClient(settings=self.settings, on_wait=self._on_wait)
+            outcomes = client.map(jobs, concurrency=concurrency)
+            try:
+                while (outcome := loop.run(_next(outcomes))) is not None:
+                    yield outcome
+            finally:
+                loop.finish(_end(outcomes, client))
+
+    upscale: Final = runs(models.Upscale)
+    stylize: Final = runs(models.Stylize)
+    style_vector: Final = runs(models.EncodeStyle)
+    dream: Final = runs(models.Dream)
+    describe_dream: Final = runs(models.DescribeDream)
+    transfer: Final = runs(models.Transfer)
+    describe_transfer: Final = runs(models.DescribeTransfer)
+
     def predict(
         self,
-        model: str,
+        model: str | Model,
         inputs: Mapping[str, object],
         *,
         signature: str | None = None,
-        version: int | None = None,
-        label: str | None = None,
         outputs: Sequence[str] = (),
         timeout: float | None = None,
     ) -> dict[str, NDArray[Any]]:
         """Run a signature of a model.
 
         Args:
-            model: its name on the server.
+            model: its name on the server, or a Model with a version or label.
             inputs: an array for each input. Arrays are sent with the dtype they have; plain Python numbers
                 and lists take the contract's dtype (`impasto.client.signatures`) where that keeps their
                 value. Inputs with a default may be left out.
             signature: `serving_default` if None.
-            version: the newest if neither this nor `label` is given.
-            label: such as `stable`.
             outputs: names of the wanted outputs; all if empty.
             timeout: seconds; the client's if None.
 
@@ -124,35 +236,25 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
         Raises:
             CallError: one of its kinds, see errors.
         """
-        ref = calls.ModelRef(model, version, label)
-        job = predict_job(ref, inputs, signature=signature, outputs=outputs)
-        return self._run("predict", lambda: Prepared(job), timeout)
+        steps = prediction.predict(Model.of(model), inputs, signature=signature, outputs=outputs)
+        return self._finish(steps, "predict", timeout)
 
-    def metadata(
-        self,
-        model: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float | None = None,
-    ) -> ModelMetadata:
+    def metadata(self, model: str | Model, *, timeout: float | None = None) -> ModelMetadata:
         """The signatures of a served model with their inputs, outputs and defaults. Raises CallError."""
-        return self._send(calls.metadata_call(calls.ModelRef(model, version, label)), "status", timeout)
+        return self._send(calls.metadata_call(Model.of(model)), "status", timeout)
 
-    def status(
-        self, model: str, *, version: int | None = None, timeout: float | None = None
-    ) -> tuple[VersionStatus, ...]:
+    def status(self, model: str | Model, *, timeout: float | None = None) -> tuple[VersionStatus, ...]:
         """The versions of a model that the server knows, newest first.
 
         Args:
-            model: its name on the server.
-            version: only this one; all if None.
+            model: its name on the server; or a Model with a version, for that one alone.
             timeout: seconds; the client's if None.
 
         Raises:
+            InvalidInput: the Model has a label, by which no server tells its status.
             CallError: ModelNotFound if there is none.
         """
-        return self._send(calls.status_call(calls.ModelRef(model, version)), "status", timeout)
+        return self._send(calls.status_call(Model.of(model)), "status", timeout)
 
     def wait_ready(self, *, timeout: float = 60.0, models: Iterable[str] = ()) -> None:
         """Wait until the server answers and each of `models` has a version that can be called.
@@ -162,94 +264,14 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
             models: names on the server.
 
         Raises:
-            ValueError: `timeout` is no time.
+            ValueError: `timeout` is not a positive number of seconds.
             ServerUnavailable: nothing answered within `timeout` seconds.
             TlsError: at once, if server and client do not trust each other.
             CallUnsupported: at once, if what answers is not TensorFlow Serving's gRPC port.
             DeadlineExceeded: the server answers, but a model is not available in time; the message says why.
         """
-        job = wait_ready_job(models, timeout=timeout, address=self.address)
-        self._run("status", lambda: Prepared(job), min(timeout, self.settings.timeouts.status))
-
-    def upscale(
-        self,
-        image: ImageSource,
-        *,
-        tile: int | None = TILE,
-        on_progress: OnProgress[Progress] | None = None,
-        model: str = SRCNN.name,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float | None = None,
-        max_pixels: int = MAX_PIXELS,
-    ) -> Image.Image:
-        """Double a picture's width and height.
-
-        Args:
-            image: a path, an image file's bytes, a PIL image, or a uint8 array [H, W], [H, W, 1], [H, W, 2]
-                (gray and alpha), [H, W, 3] or [H, W, 4] (RGB and alpha). EXIF orientation is applied.
-            tile: the side, in pixels, of the pieces in which a larger picture is sent, at least 11; None
-                sends it whole. The result is the same.
-            on_progress: called with the tiles done and their number, before the first and after each.
-            model: the upscaler's name on the server.
-            version: the newest if neither this nor `label` is given.
-            label: such as `stable`.
-            timeout: seconds for each tile; the client's if None.
-            max_pixels: the largest width times height that is read.
-
-        Returns:
-            An image of mode RGB, or L if the input was gray; RGBA or LA if it had transparency, which is
-            resized bicubically. The colour profile and the resolution in dpi are kept in `info`.
-
-        Raises:
-            ImageError: the picture cannot be used.
-            OSError: the file cannot be opened.
-            CallError: a call failed.
-            ValueError: `tile` is too small.
-        """
-        ref = calls.ModelRef(model, version, label)
-
-        def prepare() -> Prepared[Image.Image]:
-            return prepare_upscale(image, ref, tile=tile, max_pixels=max_pixels)
-
-        return self._run("upscale", prepare, timeout, on_progress)
-
-    def map(
-        self,
-        function: Callable[[AsyncClient, ItemT], Awaitable[ResultT]],
-        items: Iterable[ItemT],
-        *,
-        concurrency: int = CONCURRENCY,
-    ) -> Generator[Outcome[ItemT, ResultT], None, None]:
-        """Do the same with many items, several at a time, and yield what became of each, in their order.
-
-            for outcome in client.map(AsyncClient.upscale, ["one.jpg", "other.jpg"], concurrency=8):
-                print(outcome.item, outcome.error or outcome.result.size)
-
-        An item that fails does not stop the others. The work is done by an AsyncClient with this client's settings, in
-        an event loop of its own, so this can be called from anywhere, also from a notebook.
-
-        Args:
-            function: awaited with that AsyncClient and an item: a method of AsyncClient, or a coroutine function of
-                yours that does more, such as writing the result. `functools.partial` gives it options.
-            items: taken as there is room, at most twice `concurrency` ahead of what was yielded.
-            concurrency: how many are under way at once, at least 1.
-
-        Raises:
-            ValueError: `concurrency` is less than 1.
-            ClientClosed: the client is closed.
-            Exception: what `items` raises, and what `function` raises other than an ImpastoError or OSError, which
-                are the item's own. What is under way is cancelled then, as it is when the iteration is given up.
-        """
-        self._transport.check_open()
-        with BackgroundLoop() as loop:
-            client = AsyncClient(settings=self.settings, on_wait=self._on_wait)
-            outcomes = client.map(function, items, concurrency=concurrency)
-            try:
-                while (outcome := loop.run(_next(outcomes))) is not None:
-                    yield outcome
-            finally:
-                loop.finish(_end(outcomes, client))
+        steps = readiness.wait_ready(models, timeout=timeout, address=self.address)
+        self._finish(steps, "status", min(timeout, self.settings.timeouts.status))
 
     def in_one_job(self) -> Self:
         """This client for calls that are parts of one job, such as the frames of a film.
@@ -270,6 +292,10 @@ class Client(DreamMethods, StylizeMethods, TransferMethods):
     def _send(self, call: calls.Call[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
         seconds = call_timeout(call, timeout, kind=kind, timeouts=self.settings.timeouts)
         return self._transport.send(call, timeout=seconds)
+
+    def _finish(self, steps: Steps[ResultT], kind: CallKind, timeout: float | None) -> ResultT:
+        driven = driver.drive(steps, lambda call: self._send(call, kind, timeout), self._patience())
+        return driver.finish(driven)
 
 
 async def _next(outcomes: AsyncGenerator[Outcome[ItemT, ResultT], None]) -> Outcome[ItemT, ResultT] | None:

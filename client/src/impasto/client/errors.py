@@ -39,6 +39,9 @@
 
 An input file that cannot be opened raises Python's own OSError (FileNotFoundError and its kin). A
 `grpc.RpcError` never reaches the caller; it is the `__cause__` of the CallError that stands for it.
+
+A message may hold what a server, a model or a file says. `str(error)` shows it with control characters escaped, and
+at most 4,000 characters of it; the attribute `details` is what the server sent.
 """
 
 # ruff: noqa: N818 - the names say what happened (ModelNotFound), as in httpx and grpc; the base classes end in Error
@@ -46,13 +49,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
+
+from impasto.client.printable import LONGEST, printable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class ImpastoError(Exception):
     """The root: catch this to catch everything that the client raises on purpose."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), longest=LONGEST)
 
 
 class SettingsError(ImpastoError, ValueError):
@@ -72,7 +83,7 @@ class CallError(ImpastoError):
 
     Attributes:
         code: the gRPC status; None where the client refused before sending or could not read the answer.
-        details: the server's own words, possibly empty.
+        details: the server's own words as it sent them, possibly empty; `printable` makes them safe to show.
         address: the server's address as the client was given it; None if the call was never sent.
         model: the model that was called; None if there was none.
     """
@@ -91,6 +102,12 @@ class CallError(ImpastoError):
         self.details = details
         self.address = address
         self.model = model
+
+    def in_words(self, message: str) -> Self:
+        """Return the same failure with another message."""
+        return type(self)(
+            message, code=self.code, details=self.details, address=self.address, model=self.model
+        )
 
 
 class InvalidInput(CallError, ValueError):

@@ -1,4 +1,4 @@
-"""What a server says about its models: typed, read-only."""
+"""The descriptions that a server gives of its models: typed, read-only."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class TensorSpec:
 
     @property
     def required(self) -> bool:
-        """Whether a request must carry this input."""
+        """True if a request must carry this input."""
         return self.default is None
 
 
@@ -59,8 +59,8 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class Model:
-    """A served model: its name in the repository and its signatures."""
+class ModelContract:
+    """The contract of a served model: its name in the repository and its signatures."""
 
     name: str
     doc: str
@@ -74,8 +74,8 @@ def _named(specs: tuple[TensorSpec, ...], name: str) -> TensorSpec:
     raise KeyError(name)
 
 
-def _model(name: str, doc: str, *signatures: Signature) -> Model:
-    return Model(name, doc, MappingProxyType({signature.name: signature for signature in signatures}))
+def _model(name: str, doc: str, *signatures: Signature) -> ModelContract:
+    return ModelContract(name, doc, MappingProxyType({signature.name: signature for signature in signatures}))
 
 
 SRCNN: Final = _model(
@@ -87,6 +87,13 @@ SRCNN: Final = _model(
         outputs=(TensorSpec("image", "uint8", (None, None, None, 3), "the batch at [B, 2H, 2W, 3]"),),
     ),
 )
+
+SRCNN_OVERLAP: Final = 5
+"""Pixels of the low-resolution picture that SRCNN's output depends on to each side.
+
+Bicubic interpolation reaches 2; the convolutions 9-1-5 reach 4 + 0 + 2 = 6 pixels of the doubled picture,
+which are 3.
+"""
 
 _STATE: Final = (None, None, 3)
 _STEPS: Final = TensorSpec("steps", "int32", (), "gradient steps at each size, 0 to maximum_steps", 100)
@@ -486,7 +493,7 @@ STYLIZE: Final = _model(
     ),
 )
 
-MODELS: Final[Mapping[str, Model]] = MappingProxyType(
+MODELS: Final[Mapping[str, ModelContract]] = MappingProxyType(
     {model.name: model for model in (SRCNN, STYLIZE, DREAM, TRANSFER)}
 )
 """Every model by its name in the repository."""

@@ -1,4 +1,4 @@
-"""What a network computes in."""
+"""The types in which a network computes, in a module without TensorFlow for the command line."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 from google.protobuf import message
 from tensorflow.core.protobuf import saved_model_pb2
 
-from impasto.client import contract
 from impasto.client.errors import DecodeError
-from impasto.client.signatures import Model
+from impasto.client.repository import contract
+from impasto.client.signatures import ModelContract
 from impasto.export.errors import ExportError
 
 SERVE_TAG: Final = "serve"
@@ -59,7 +59,7 @@ def signature_defs(directory: str | os.PathLike[str]) -> dict[str, Any]:
     return {name: found[name] for name in sorted(found) if not name.startswith(_INTERNAL)}
 
 
-def differences(model: Model, signatures: Mapping[str, Any]) -> list[str]:
+def differences(model: ModelContract, signatures: Mapping[str, Any]) -> list[str]:
     """Every way in which the SignatureDefs `signatures` differ from the contract `model`; empty if in none.
 
     Raises:
@@ -74,7 +74,7 @@ def differences(model: Model, signatures: Mapping[str, Any]) -> list[str]:
         ) from error
 
 
-def check(model: Model, directory: str | os.PathLike[str]) -> None:
+def check(model: ModelContract, directory: str | os.PathLike[str]) -> None:
     """Check that the SavedModel in `directory` keeps the contract `model`.
 
     Raises:

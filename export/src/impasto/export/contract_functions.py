@@ -1,27 +1,37 @@
-"""From the contract to a `tf.function`: names, dtypes, shapes and defaults are written once, in the contract."""
+"""From the contract to `tf.function`s: names, dtypes, shapes and defaults are written once, in the contract."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from impasto.client.signatures import Signature, TensorSpec
+from impasto.client.signatures import ModelContract, Signature, TensorSpec
 
 Tensors = dict[str, tf.Tensor]
 
+Computation = Callable[[Tensors], Tensors]
+"""From a signature's inputs to its outputs, both by name."""
 
-def contract_function(signature: Signature, compute: Callable[[Tensors], Tensors]) -> Any:
+
+def contract_functions(model: ModelContract, computations: Mapping[str, Computation]) -> dict[str, Any]:
+    """A `tf.function` for each signature of `model` in `computations`: see `contract_function`."""
+    return {
+        name: contract_function(model.signatures[name], compute) for name, compute in computations.items()
+    }
+
+
+def contract_function(signature: Signature, compute: Computation) -> Any:
     """A `tf.function` that `impasto.export.saved_model.save` writes as `signature`, with its defaults.
 
     A server feeds tensors of any shape, whatever the signature says, so each is checked when the graph runs.
 
     Args:
-        signature: the contract's.
-        compute: inputs by name to outputs by name.
+        signature: a signature of the contract.
+        compute: what it computes.
     """
     # Only a parameter whose default is a tensor becomes a default of the SignatureDef.
     parameters = [
@@ -42,6 +52,11 @@ def contract_function(signature: Signature, compute: Callable[[Tensors], Tensors
         autograph=False,
         input_signature=[tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in signature.inputs],
     )
+
+
+def open_list(values: Any) -> tf.Tensor:
+    """A constant [n] whose length the signature leaves free, because it differs from model to model."""
+    return tf.raw_ops.PlaceholderWithDefault(input=tf.constant(values), shape=[None])
 
 
 def _default(spec: TensorSpec) -> Any:

@@ -1,4 +1,4 @@
-"""What can go wrong in an export, as one tree: everything a user can act on is an ExportError."""
+"""The errors of an export, as one tree: everything a user can act on is an ExportError."""
 
 from __future__ import annotations
 

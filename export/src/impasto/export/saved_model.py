@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from impasto.client.signatures import Model
+from impasto.client.signatures import ModelContract
 from impasto.export import contract as contracts
 from impasto.export.contract import SERVE_TAG, SavedModelError, signature_defs
 from impasto.export.stateless import assert_stateless
@@ -27,7 +27,7 @@ def save(
     directory: str | os.PathLike[str],
     signatures: Mapping[str, Callable[..., Any]],
     *,
-    contract: Model,
+    contract: ModelContract,
 ) -> None:
     """Write `module` as a SavedModel and check that it can be served.
 

@@ -67,6 +67,8 @@ def write_warmup(directory: str | os.PathLike[str], model_name: str, requests: I
 def read_warmup(directory: str | os.PathLike[str]) -> list[tuple[str, dict[str, npt.NDArray[Any]]]]:
     """The warm-up requests of the version in `directory`, as signature and inputs; none if it has no file.
 
+    Records of other kinds, such as `classify_log`, are left out.
+
     Raises:
         WarmupError: the file is damaged.
     """
@@ -80,7 +82,7 @@ def read_warmup(directory: str | os.PathLike[str]) -> list[tuple[str, dict[str, 
         ]
     except (tf.errors.DataLossError, DecodeError) as error:
         raise WarmupError(f"{path} is damaged ({error}): export the version again") from error
-    requests = (log.predict_log.request for log in logs)
+    requests = (log.predict_log.request for log in logs if log.HasField("predict_log"))
     return [
         (
             request.model_spec.signature_name,

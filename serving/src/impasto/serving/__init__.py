@@ -1,4 +1,4 @@
-"""Serving: a local gRPC server that answers TensorFlow Serving's API from a model repository.
+"""A local gRPC server that answers TensorFlow Serving's API from a model repository.
 
     from impasto.serving import LocalServer
 
@@ -17,9 +17,9 @@ from impasto.serving.errors import (
     ModelLoadError,
     RepositoryError,
 )
-from impasto.serving.server import LocalServer
-from impasto.serving.sources import ConfigFile, SingleModel
-from impasto.serving.transport import GrpcOptions
+from impasto.serving.local.options import GrpcOptions, ServerOptions
+from impasto.serving.local.server import LocalServer
+from impasto.serving.local.sources import ConfigFile, SingleModel
 
 __all__ = [
     "AddressError",
@@ -30,5 +30,6 @@ __all__ = [
     "LocalServerError",
     "ModelLoadError",
     "RepositoryError",
+    "ServerOptions",
     "SingleModel",
 ]

@@ -1,4 +1,4 @@
-"""`python -m impasto.serving`: the same as `impasto-serving`."""
+"""The module of `python -m impasto.serving`, which is the same as `impasto-serving`."""
 
 from impasto.serving.cli import main
 

@@ -1,14 +1,17 @@
-"""What can go wrong, in two families.
+"""The errors of the server and of rollouts, in two families.
 
-While the server starts (raised to whoever starts it)::
+For people, who get an exception or one line of a command::
 
     LocalServerError
-    ├── RepositoryError   the models folder, or a model asked for, is not there
-    ├── AddressError      the address cannot be listened on
-    ├── ConfigError       a configuration file cannot be read or asks for what cannot be
-    └── ModelLoadError    a model is corrupt or its warm-up failed
+    ├── RepositoryError        the models folder, or a requested model, does not exist
+    ├── AddressError           the server cannot listen on the address
+    ├── ConfigError            a configuration file cannot be read or used
+    │   └── FileChangedError   somebody else has changed a file during a rollout
+    ├── ModelLoadError         a model is corrupt or its warm-up failed
+    ├── VersionCheckError      a version failed the checks before a rollout
+    └── RolloutError           a running server refused a configuration or did not load a version
 
-While it answers a call (sent to the caller as a gRPC status): `StatusError`.
+For callers, who get a gRPC status: `StatusError`.
 """
 
 from __future__ import annotations
@@ -27,19 +30,31 @@ _TRUNCATED: Final = b"...TRUNCATED"
 
 
 class LocalServerError(Exception):
-    """The server could not start; the message says why and what to do."""
+    """The server could not start, or a command could not do its work; the message says why and what to do."""
 
 
 class RepositoryError(LocalServerError):
-    """The models folder, or a model that was asked for, is not there."""
+    """The models folder, or a requested model, does not exist."""
 
 
 class AddressError(LocalServerError):
-    """The address cannot be listened on."""
+    """The server cannot listen on the address."""
 
 
 class ConfigError(LocalServerError):
-    """A configuration file cannot be read, is not what its flag wants, or asks for what cannot be served."""
+    """A configuration file cannot be read or written, or does not hold what its flag needs."""
+
+
+class FileChangedError(ConfigError):
+    """A file is not what it was when it was read: somebody else has written it since."""
+
+
+class VersionCheckError(LocalServerError):
+    """A version is damaged or cannot be served; no server was told of it."""
+
+
+class RolloutError(LocalServerError):
+    """A server refuses a configuration, or a version did not become available on it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,7 @@ class LoadFailure:
         name: the model's name.
         version: its version.
         directory: the version's directory.
-        error: what went wrong.
+        error: the reason.
     """
 
     name: str
@@ -63,7 +78,7 @@ class ModelLoadError(LocalServerError):
     """At least one model did not become available.
 
     Attributes:
-        failures: one entry for each version that did not load.
+        failures: an entry for each version that did not load.
     """
 
     def __init__(self, failures: Sequence[LoadFailure]) -> None:
@@ -79,11 +94,11 @@ class ModelLoadError(LocalServerError):
 
 
 class StatusError(Exception):
-    """A call's outcome other than OK.
+    """The outcome of a call that fails.
 
     Attributes:
         code: the gRPC status code.
-        message: the whole message; `wire_message` is what is sent.
+        message: the whole message; `wire_message` is sent.
     """
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
@@ -95,7 +110,7 @@ class StatusError(Exception):
     def wire_message(self) -> bytes:
         """The message cut to TensorFlow Serving's limit, `...TRUNCATED` appended where it was cut.
 
-        The cut may fall inside a character, as TensorFlow Serving's does. gRPC for Python shows its caller then the
+        The cut may fall inside a character, as TensorFlow Serving's does. gRPC for Python then shows the caller the
         whole text as Latin-1.
         """
         encoded = self.message.encode()
@@ -104,8 +119,13 @@ class StatusError(Exception):
         return encoded[:MESSAGE_LIMIT] + _TRUNCATED
 
 
+def reason(error: OSError | RuntimeError) -> str:
+    """Return the system's words for a file's error. Before Python 3.13, a loop of links is a RuntimeError."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def unavailable(failures: Sequence[LoadFailure], *, what: str) -> StatusError:
-    """The status of a start or a reload after which these versions are not available.
+    """Return the status of a start or a reload after which these versions are not available.
 
     TensorFlow Serving calls them servables at the start, and models after a reload.
     """
@@ -118,10 +138,10 @@ def unavailable(failures: Sequence[LoadFailure], *, what: str) -> StatusError:
 
 
 def invalid_argument(message: str) -> StatusError:
-    """An INVALID_ARGUMENT status."""
+    """Return an INVALID_ARGUMENT status."""
     return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def not_found(message: str) -> StatusError:
-    """A NOT_FOUND status."""
+    """Return a NOT_FOUND status."""
     return StatusError(grpc.StatusCode.NOT_FOUND, message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import grpc
@@ -14,31 +14,40 @@ from impasto.serving.errors import StatusError, invalid_argument
 PLATFORM: Final = "tensorflow"
 """The only platform that tensorflow_model_server knows."""
 
+STABLE: Final = "stable"
+CANARY: Final = "canary"
+
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]*://")
-"""The form that TensorFlow takes for the scheme of a URI, narrower than the standard."""
+"""The form of a URI's scheme that TensorFlow accepts, narrower than the standard."""
 
 
 def models_of(config: config_pb2.ModelServerConfig) -> list[config_pb2.ModelConfig]:
-    """The models that a configuration lists."""
+    """Return the models that a configuration lists."""
     return list(config.model_config_list.config)
 
 
 def one_model(name: str, base_path: str) -> config_pb2.ModelConfig:
-    """A model with the default policy: its newest version."""
+    """Return a model with the default policy: its newest version."""
     return config_pb2.ModelConfig(name=name, base_path=base_path, model_platform=PLATFORM)
 
 
 def listing(*models: config_pb2.ModelConfig) -> config_pb2.ModelServerConfig:
-    """A configuration of these models."""
+    """Return a configuration of these models."""
     return config_pb2.ModelServerConfig(model_config_list=config_pb2.ModelConfigList(config=models))
 
 
+def serve_exactly(model: config_pb2.ModelConfig, versions: Iterable[int]) -> None:
+    """Set a model's policy to these versions."""
+    model.model_version_policy.Clear()
+    model.model_version_policy.specific.versions.extend(sorted(set(versions)))
+
+
 def validate(config: config_pb2.ModelServerConfig) -> None:
-    """Check what can be checked without loading anything.
+    """Check everything that can be checked without loading a model.
 
     Raises:
-        StatusError: a name listed twice, a relative path, no platform or one that is not TensorFlow's; code
-            and message are TensorFlow Serving's.
+        StatusError: a name is listed twice, a path is relative, or a platform is missing or not TensorFlow's;
+            code and message are TensorFlow Serving's.
     """
     check_listing(config)
     check_platforms(config)
@@ -49,15 +58,15 @@ def check_listing(
 ) -> None:
     """Check names and paths, and that no model changes its platform.
 
-    TensorFlow Serving checks a configuration in this order: this, the labels, the platforms.
+    TensorFlow Serving checks a configuration in this order: names and paths, labels, platforms.
 
     Args:
         config: the configuration to check.
-        running: the one in force, if it would replace one.
+        running: the configuration that it would replace, if any.
 
     Raises:
-        StatusError: a name listed twice, a relative path, or another platform than the running model's; code
-            and message are TensorFlow Serving's.
+        StatusError: a name is listed twice, a path is relative, or a platform differs from the running model's;
+            code and message are TensorFlow Serving's.
     """
     seen: set[str] = set()
     for model in models_of(config):
@@ -83,7 +92,7 @@ def check_platforms(config: config_pb2.ModelServerConfig) -> None:
     """Check that every model is for TensorFlow.
 
     Raises:
-        StatusError: a model without a platform, or with another one; code and message are TensorFlow Serving's.
+        StatusError: a model has no platform or another one; code and message are TensorFlow Serving's.
     """
     for model in models_of(config):
         platform = _platform(model)
@@ -92,7 +101,7 @@ def check_platforms(config: config_pb2.ModelServerConfig) -> None:
 
 
 def labels_of(config: config_pb2.ModelServerConfig) -> dict[str, dict[str, int]]:
-    """Versions by model and by label."""
+    """Return the labelled versions by model and by label."""
     return {model.name: dict(model.version_labels) for model in models_of(config) if model.version_labels}
 
 
@@ -103,14 +112,14 @@ def check_labels(
     assigned: Mapping[str, Mapping[str, int]],
     allow_unavailable: bool,
 ) -> None:
-    """Refuses a label on a version that cannot be called.
+    """Refuse a label on a version that cannot be called.
 
     Args:
-        config: with the labels to assign.
+        config: the configuration with the labels to assign.
         available: the available versions by model.
-        assigned: the present labels.
-        allow_unavailable: a label that points nowhere yet may be put on any version; one in use still moves
-            to available versions only.
+        assigned: the labels in force.
+        allow_unavailable: a new label may be put on any version; a label in use still moves to available
+            versions only.
 
     Raises:
         StatusError: FAILED_PRECONDITION, for the first such label.

@@ -1,4 +1,4 @@
-"""TensorFlow talks while it starts: which CPU it found, which GPU it did not, what will be removed one day."""
+"""Starting TensorFlow without its start-up notes about processors, GPUs and future removals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from impasto.client.native_stderr import start_up_notes_dropped
 def quiet_tensorflow() -> None:
     """Import TensorFlow and run a first session without the start-up notes; for programs, not for libraries.
 
-    What really fails is raised as an exception. With TF_CPP_MIN_LOG_LEVEL at 0 or 1 in the environment, everything is
+    A real failure still raises an exception. With TF_CPP_MIN_LOG_LEVEL at 0 or 1 in the environment, all notes are
     shown.
     """
     with start_up_notes_dropped():

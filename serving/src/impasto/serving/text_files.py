@@ -8,7 +8,7 @@ from typing import TypeVar
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from impasto.serving.errors import ConfigError
+from impasto.serving.errors import ConfigError, reason
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -24,18 +24,21 @@ def read_text_file(path: Path, message: MessageT) -> MessageT:
         The same message.
 
     Raises:
-        ConfigError: the file cannot be read or is not such a message.
+        ConfigError: the file cannot be read or holds another message.
     """
+    return parse_text(read_bytes(path), message, where=path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, or raise ConfigError."""
     try:
-        content = path.read_bytes()
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, before Python 3.13
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{path} cannot be read: {reason}") from error
-    return parse_text(content, message, where=path)
+        return path.read_bytes()
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def parse_text(content: bytes, message: MessageT, *, where: Path) -> MessageT:
-    """Fill a message from the content of the text file `where`. Raises ConfigError."""
+    """Fill a message from the content of the text file `where`, or raise ConfigError."""
     try:
         return text_format.Parse(content.decode(), message)
     except (UnicodeDecodeError, text_format.ParseError) as error:
@@ -46,6 +49,6 @@ def parse_text(content: bytes, message: MessageT, *, where: Path) -> MessageT:
 
 
 def text_of(message: Message, *, comment: str = "") -> bytes:
-    """The content of the text file of a message, under a comment for people if there is one."""
+    """Return the content of a message's text file, under a comment for people if there is one."""
     text = f"# {comment}\n" if comment else ""
     return (text + text_format.MessageToString(message)).encode()

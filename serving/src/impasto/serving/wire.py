@@ -1,4 +1,4 @@
-"""Arrays of varints, as protocol buffers pack them, without a Python loop. The rest: `impasto.client.wire.writer`."""
+"""The wire format of protocol buffers, for messages that are faster to write without the message classes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK: Final = 1 << 16
+_LENGTH_DELIMITED: Final = 2
+
+
+def delimited(field: int, payload: bytes) -> bytes:
+    """Return a field that holds bytes, UTF-8 text or a finished message."""
+    return _varint(field << 3 | _LENGTH_DELIMITED) + _varint(len(payload)) + payload
+
+
+def _varint(value: int) -> bytes:
+    octets = bytearray()
+    while value > 0x7F:
+        octets.append(value & 0x7F | 0x80)
+        value >>= 7
+    octets.append(value)
+    return bytes(octets)
 
 
 def encode_varints(values: NDArray[Any]) -> bytes:
-    """A one-dimensional array of integers as varints, one after the other.
+    """Encode a one-dimensional array of integers as varints, one after the other, without a Python loop.
 
-    Negative numbers become 64-bit two's complement (ten bytes), as the int32 and int64 fields want it.
+    Negative numbers become 64-bit two's complement (ten bytes), as the int32 and int64 fields need it.
     """
     if values.dtype.kind == "i":
         values = values.astype(np.int64).view(np.uint64)
-    # Blocks bound the memory: a block becomes a matrix of one row a number and one column a possible byte.
+    # Blocks bound the memory: a block becomes a matrix with a row for each number and a column for each possible byte.
     blocks = (values[start : start + _BLOCK] for start in range(0, values.size, _BLOCK))
     return b"".join(map(_encode_block, blocks))
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Generator, Sequence
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
+from impasto.client import ImpastoError, PictureWarning
 from impasto.client.cli import exit_codes
-from impasto.client.cli.streams import ReaderGone, give_up_output, note, replace_closed
-from impasto.client.errors import (
-    CallError,
-    DeadlineExceeded,
-    ImpastoError,
-    ServerUnavailable,
-    SettingsError,
-    TlsError,
-    UnknownFormat,
-)
+from impasto.client.cli.output import ReaderGone, give_up_output, note, replace_closed
 
 __all__ = ["impasto", "run"]
 
-EPILOG = """
+_EPILOG: Final = """
 \b
 Exit codes:
   0    everything was done
@@ -34,7 +28,6 @@ Exit codes:
   130  interrupted by Ctrl-C
   141  whoever read the results went away
 """
-
 
 _COMMANDS: Final = (
     "upscale",
@@ -65,7 +58,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog=EPILOG,
+    epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="impasto-client", prog_name="impasto")
@@ -82,11 +75,13 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; what went wrong is said on standard error."""
     replace_closed()
     try:
-        code = impasto.main(list(arguments), prog_name="impasto", standalone_mode=False)
+        with _noted_warnings():
+            code = impasto.main(list(arguments), prog_name="impasto", standalone_mode=False)
     except click.UsageError as error:
         shown = io.StringIO()
         error.show(shown)  # with the command's usage
-        note(shown.getvalue().rstrip())
+        for line in shown.getvalue().rstrip().splitlines():
+            note(line)
         return exit_codes.USAGE
     except click.ClickException as error:
         note(f"impasto: {error.message}")
@@ -96,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
         return exit_codes.INTERRUPTED
     except ImpastoError as error:
         note(f"impasto: {error}")
-        return _code_of(error)
+        return exit_codes.of(error)
     except ReaderGone:
         return exit_codes.READER_GONE
     except OSError as error:
@@ -108,12 +103,21 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else exit_codes.DONE
 
 
-def _code_of(error: ImpastoError) -> int:
-    if isinstance(error, ServerUnavailable | TlsError | DeadlineExceeded):
-        return exit_codes.UNREACHABLE
-    if isinstance(error, CallError):
-        return exit_codes.REFUSED
-    return exit_codes.USAGE if isinstance(error, SettingsError | UnknownFormat) else exit_codes.FAILED
+@contextlib.contextmanager
+def _noted_warnings() -> Generator[None, None, None]:
+    """Show what was left out of pictures as lines like all others; once for each picture and thing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", PictureWarning)
+        otherwise = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, PictureWarning):
+                note(f"impasto: {message}")
+            else:
+                otherwise(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _words(error: OSError) -> str:

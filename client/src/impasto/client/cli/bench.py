@@ -9,16 +9,11 @@ from typing import Any, Final
 
 import click
 
-from impasto.client.async_client import AsyncClient
+from impasto.client import AsyncClient, State, errors, signatures
 from impasto.client.cli import exit_codes
 from impasto.client.cli.measuring import Figures, measure
-from impasto.client.cli.numbers import Number
-from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json, print_table
-from impasto.client.cli.streams import note
-from impasto.client.errors import ModelNotFound
-from impasto.client.metadata import State
-from impasto.client.signatures import MODELS
+from impasto.client.cli.options import Common, Number, common_options
+from impasto.client.cli.output import note, print_json, print_table
 
 _HEADER: Final = (
     "MODEL",
@@ -96,8 +91,8 @@ def bench(
       impasto bench srcnn --concurrency 1,4,16 --seconds 10 --size 512x512 --json
     """
     for model in models:
-        if model not in MODELS:
-            raise click.UsageError(f"{model!r} is not one of {', '.join(MODELS)}")
+        if model not in signatures.MODELS:
+            raise click.UsageError(f"{model!r} is not one of {', '.join(signatures.MODELS)}")
     found: list[Figures] = []
     try:
         asyncio.run(_measure_all(common, models, found, concurrency=concurrency, seconds=seconds, size=size))
@@ -126,15 +121,17 @@ async def _measure_all(
 async def _served(client: AsyncClient) -> list[str]:
     """The contract's models that the server has. Raises ModelNotFound if it has none."""
     there: list[str] = []
-    for model in MODELS:
+    for model in signatures.MODELS:
         try:
             versions = await client.status(model)
-        except ModelNotFound:
+        except errors.ModelNotFound:
             continue
         if any(version.state is State.AVAILABLE for version in versions):
             there.append(model)
     if not there:
-        raise ModelNotFound(f"{client.address} serves none of {', '.join(MODELS)}", address=client.address)
+        raise errors.ModelNotFound(
+            f"{client.address} serves none of {', '.join(signatures.MODELS)}", address=client.address
+        )
     return there
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import click
 from click.shell_completion import get_completion_class
 
-from impasto.client.cli.streams import print_line
-
-_VARIABLE: Final = "_IMPASTO_COMPLETE"
-_PROGRAM: Final = "impasto"
+from impasto.client.cli.output import print_line
 
 
 @click.command(short_help="Print a script that lets the shell complete.")
@@ -26,4 +21,4 @@ def completion(context: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None  # click knows these three
-    print_line(kind(context.find_root().command, {}, _PROGRAM, _VARIABLE).source())
+    print_line(kind(context.find_root().command, {}, "impasto", "_IMPASTO_COMPLETE").source())

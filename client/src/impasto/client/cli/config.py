@@ -9,12 +9,10 @@ from typing import Any, Final, cast
 
 import click
 
-from impasto.client._settings_sources import Given, config_file, fields, own_file
-from impasto.client._settings_table import SETTINGS, Setting
+from impasto.client import Settings
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json, print_table
-from impasto.client.cli.streams import print_line
-from impasto.client.settings import Settings
+from impasto.client.cli.output import print_json, print_line, print_table
+from impasto.client.settings import forms, sources, values
 
 _HIDDEN: Final = "***"
 
@@ -27,11 +25,11 @@ def config(*, common: Common) -> None:
     Nothing is sent to the server. Tokens and the values of metadata are not shown.
     """
     found = common.found()
-    settings = Settings(**fields(found))
-    path = config_file(common.config)
+    settings = Settings(**sources.fields(found))
+    path = sources.config_file(common.config)
     entries = [
-        (setting, _shown(setting, value_of(settings, setting)), _source(found, setting))
-        for setting in SETTINGS
+        (setting, _shown(setting, values.value_of(settings, setting)), _source(found, setting))
+        for setting in values.SETTINGS
         if setting.name != "timeout"  # it stands for those that follow it
     ]
     if common.as_json:
@@ -39,31 +37,22 @@ def config(*, common: Common) -> None:
             {
                 "file": None if path is None else str(path),
                 "settings": {
-                    setting.file_key: {"value": value, "source": source, "variable": setting.variable}
+                    setting.key: {"value": value, "source": source, "variable": setting.variable}
                     for setting, value, source in entries
                 },
             }
         )
         return
-    rows = [(setting.file_key, _words(value), source, setting.variable) for setting, value, source in entries]
+    rows = [(setting.key, _words(value), source, setting.variable) for setting, value, source in entries]
     print_table(("SETTING", "VALUE", "FROM", "VARIABLE"), rows)
     if not common.quiet:
         if path is not None:
             print_line(f"\nThe configuration file is {path}.")
-        elif (own := own_file()) is not None:
+        elif (own := sources.own_file()) is not None:
             print_line(f"\nThere is no configuration file; {own} would be read.")
 
 
-def value_of(settings: Settings, setting: Setting) -> Any:
-    """The value of one setting; None where it is not set."""
-    group, _, member = setting.name.partition(".")
-    if setting.name == "tls.enabled":
-        return settings.tls is not None
-    value = getattr(settings, group, None)
-    return getattr(value, member, None) if member else value
-
-
-def _shown(setting: Setting, value: Any) -> Any:
+def _shown(setting: forms.Setting, value: Any) -> Any:
     """A value as JSON takes it, without what must not be seen."""
     if isinstance(value, Mapping):
         return dict.fromkeys(cast(Mapping[str, Any], value), _HIDDEN)
@@ -83,6 +72,6 @@ def _words(value: Any) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _source(found: Mapping[str, Given], setting: Setting) -> str:
+def _source(found: Mapping[str, sources.Given], setting: forms.Setting) -> str:
     given = found.get(setting.name)
     return "default" if given is None else given.source

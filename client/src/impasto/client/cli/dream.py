@@ -2,33 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
-from PIL import Image
 
-from impasto.client._jobs import Progress
-from impasto.client.async_client import AsyncClient
-from impasto.client.cli.batch import run_batch
-from impasto.client.cli.dream_options import dream_options
-from impasto.client.cli.dream_zoom import run_zoom, zoom_of
-from impasto.client.cli.long_jobs import long_job_options, refuse_for_several
-from impasto.client.cli.numbers import Number
-from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_job import Files, PictureJob
-from impasto.client.cli.picture_options import Reference, Results, picture_options
-from impasto.client.cli.pipes import read_input
-from impasto.client.cli.places import Place
-from impasto.client.dream import DreamKeywords, DreamProgress
-from impasto.client.images import ImageSource
-from impasto.client.signatures import DREAM
+from impasto.client import DescribeDream, Dream, DreamProgress, Model, signatures
+from impasto.client._jobs.values import MOST_STEPS
+from impasto.client._models.dream import job
+from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
+from impasto.client.cli.options import Common, Number, common_options, layers
+from impasto.client.cli.picture_options import Keep, Pictures, job_options, long_job_options, picture_options
+from impasto.client.cli.zoom import run_zoom, zoom_of
+
+
+def _octaves(_context: click.Context, _option: click.Parameter, value: str | None) -> list[int] | None:
+    """`-2,-1,0` as numbers."""
+    try:
+        return None if value is None else [int(entry) for entry in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as -2,-1,0") from None
+
+
+_OPTIONS = (
+    click.option(
+        "--layers",
+        callback=layers,
+        metavar="NAME[=WEIGHT],...",
+        help="The layers to excite, such as mixed3,mixed5=0.5. `impasto models -s` lists them.",
+    ),
+    click.option(
+        "--octaves",
+        callback=_octaves,
+        metavar="N,...",
+        help="The sizes to work at, in this order, as powers of the octave scale; 0 is the picture's own.",
+    ),
+    click.option(
+        "--octave-scale",
+        type=Number(min=job.LEAST_OCTAVE_SCALE, max=job.LARGEST_OCTAVE_SCALE),
+        metavar="RATIO",
+        help="How much larger each octave is.",
+    ),
+    click.option(
+        "--steps",
+        type=click.IntRange(min=0, max=MOST_STEPS),
+        metavar="N",
+        help="Gradient steps at each octave.",
+    ),
+    click.option(
+        "--step-size",
+        type=Number(min=0, max=job.LARGEST_STEP_SIZE),
+        metavar="SIZE",
+        help="How far each step goes.",
+    ),
+    click.option(
+        "--preserve-color",
+        is_flag=True,
+        help="Keep the picture's colours; take only brightness from the dream.",
+    ),
+    click.option(
+        "--guide",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="PICTURE",
+        help="Dream towards the features of another picture.",
+    ),
+    click.option(
+        "--tile",
+        type=click.IntRange(min=0),
+        metavar="PIXELS",
+        help="Take gradients in pieces of this size, which needs less memory on the server; 0 for none.  "
+        "[default: 512 for pictures above a megapixel]",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(-(2**31), 2**31 - 1),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Of the tiles' random places.",
+    ),
+)
 
 
 @click.command(short_help="Let a picture dream (DeepDream).")
-@picture_options(model=DREAM.name, concurrency=1)
-@dream_options
+@picture_options(model=signatures.DREAM.name, concurrency=1)
+@job_options(Dream, _OPTIONS, besides=("image", "model"))
 @long_job_options
 @click.option(
     "--zoom",
@@ -50,12 +108,10 @@ from impasto.client.signatures import DREAM
 def dream(
     *,
     common: Common,
-    inputs: tuple[Place, ...],
-    results: Results,
-    reference: Reference,
-    options: DreamKeywords,
-    every: int | None,
-    checkpoint: Path | None,
+    pictures: Pictures,
+    model: Model,
+    options: dict[str, Any],
+    keep: Keep,
     frames: int | None,
     zoom_factor: float,
 ) -> int:
@@ -75,43 +131,26 @@ def dream(
     guide = options.get("guide")
     others = (guide,) if isinstance(guide, Path) else ()
     if frames is not None:
-        if every is not None or checkpoint is not None or results.resume:
+        if keep != Keep(None, None) or pictures.resume:
             raise click.UsageError(
                 "--zoom keeps frames, and takes neither --every, --checkpoint nor --resume"
             )
-        zoom = zoom_of(inputs, results, others=others, frames=frames, factor=zoom_factor)
+        zoom = zoom_of(pictures, others=others, frames=frames, factor=zoom_factor)
         with common.connect() as client:
-            return run_zoom(client, zoom, options, common=common, reference=reference)
-    plan = pair_up(inputs, results, others=others)
-    if plan.is_single and not results.resume:
-        (pair,) = plan.pairs
-        files = Files(
-            source=pair.source,
-            others=others,
-            output=pair.output,
-            checkpoint=checkpoint,
-            every=every,
-            overwrite=results.overwrite,
-        )
-        single = PictureJob[DreamProgress](files, common=common, where=_where, measures=_measures)
-        with common.connect() as client:
-            return single.run(
-                client.dreaming(
-                    read_input(pair.source), every=every, checkpoint=checkpoint, **reference, **options
-                )
+            return run_zoom(
+                client,
+                zoom,
+                lambda picture, pinned: Dream(picture, model=pinned, **options),
+                common=common,
+                model=model,
             )
-    refuse_for_several(every=every, checkpoint=checkpoint)
-
-    async def job(
-        asynchronous: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
-    ) -> Image.Image:
-        return await asynchronous.dream(source, on_progress=show, **reference, **options)
-
-    with common.connect() as client:
-        client.describe_dream(
-            model=reference["model"], version=reference["version"], label=reference["label"]
-        )
-        return run_batch(client, plan, job, common=common, results=results, unit="steps")
+    jobs = LongJobs(
+        lambda picture: Dream(picture, model=model, **options),
+        describe=DescribeDream(model=model),
+        where=_where,
+        measures=_measures,
+    )
+    return run_long_jobs(jobs, pictures, others=others, keep=keep, common=common)
 
 
 def _where(progress: DreamProgress) -> str:

@@ -1,46 +1,230 @@
-"""What the commands of the long jobs share: keeping what is reached, which is for one picture."""
+"""The runs of `impasto dream` and `impasto transfer`: of one picture with what is kept on the way, or of several."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 import click
+from PIL import Image
 
-from impasto.client.cli.places import Place, is_folder
+from impasto.client import Client, ImageSource, Job, LongJob, LongProgress, errors, write_picture
+from impasto.client.cli.files import Pipe, Place, check_result, read_input, real, refuse_inputs, write_result
+from impasto.client.cli.options import Common
+from impasto.client.cli.pairs import Pair, pair_up
+from impasto.client.cli.picture_options import Keep, Pictures
+from impasto.client.cli.runner import Growing, run_growing, run_pictures, running
 
+ProgressT = TypeVar("ProgressT", bound=LongProgress)
 
-def long_job_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --every and --checkpoint."""
-    every = click.option(
-        "--every",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Of one picture: keep it after every N steps in all, as OUT with the number in its name.",
-    )
-    checkpoint = click.option(
-        "--checkpoint",
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="Of one picture: keep in FILE how far it is. If it is there, go on from it; OUT may be replaced then. It "
-        "is deleted when OUT is written.",
-    )
-    return every(checkpoint(command))
+_DIGITS: Final = 5
 
 
-def refuse_for_several(*, every: int | None, checkpoint: Path | None) -> None:
-    """UsageError if what is for one picture is asked of several, or of what may be skipped."""
-    for option, value in (("--every", every), ("--checkpoint", checkpoint)):
-        if value is not None:
+@dataclass(frozen=True)
+class LongJobs(Generic[ProgressT]):
+    """The jobs that a command runs.
+
+    Attributes:
+        job: makes the job of a picture.
+        describe: asks the model what it is, before many pictures.
+        where: words about the place where a job was stopped.
+        measures: numbers for the report, by name.
+    """
+
+    job: Callable[[ImageSource], LongJob[ProgressT]]
+    describe: Job[Any, Any]
+    where: Callable[[ProgressT], str]
+    measures: Callable[[ProgressT], Mapping[str, object]]
+
+
+def run_long_jobs(
+    jobs: LongJobs[ProgressT],
+    pictures: Pictures,
+    *,
+    others: tuple[Path, ...],
+    keep: Keep,
+    common: Common,
+) -> int:
+    """Run a job for each picture and return the exit code.
+
+    Args:
+        jobs: makes them.
+        pictures: what to read and where to write.
+        others: further files that are read.
+        keep: what to keep on the way, of one picture.
+        common: the common options.
+
+    Raises:
+        click.ClickException: the files do not go together, or would replace what is read.
+        CallError: a call failed.
+        OutputError: a result cannot be written, or is there already.
+    """
+    plan = pair_up(pictures, others=others)
+    if plan.is_single and not pictures.resume:
+        picture = _GrowingPicture(jobs, plan.pairs[0], others, keep, pictures, as_json=common.as_json)
+        with common.connect() as client:
+            picture.begin(client)
+            return run_growing(picture, common=common)
+    keep.refuse_for_several()
+    with common.connect() as client:
+        client.run(jobs.describe)
+        return run_pictures(client, plan, running(jobs.job), common=common, pictures=pictures, unit="steps")
+
+
+class _GrowingPicture(Growing, Generic[ProgressT]):
+    """The picture of one job, from the file to the file.
+
+    Args:
+        jobs: makes the job.
+        pair: where from and where to.
+        others: further files that are read; `pair_up` has seen that the output is none of them.
+        keep: what to keep on the way.
+        pictures: whether results that are there are replaced. A run that goes on from a checkpoint may replace them,
+            too. What is read is never replaced.
+        as_json: standard output is for JSON.
+
+    Raises:
+        click.ClickException: the checkpoint or a picture on the way would replace what is read or each other, or
+            pictures on the way have no place.
+        OutputError: the result cannot be written, or is there already.
+    """
+
+    reports_failures = False
+
+    def __init__(
+        self,
+        jobs: LongJobs[ProgressT],
+        pair: Pair,
+        others: tuple[Path, ...],
+        keep: Keep,
+        pictures: Pictures,
+        *,
+        as_json: bool,
+    ) -> None:
+        read = (pair.source, *others)
+        checkpoint = keep.checkpoint
+        if checkpoint is not None:
+            _check_checkpoint(checkpoint, read, pair.output)
+        self._jobs = jobs
+        self._pair = pair
+        self._keep = keep
+        self._overwrite = pictures.overwrite or (checkpoint is not None and checkpoint.exists())
+        check_result(pair.output, overwrite=self._overwrite, as_json=as_json)
+        self._kept = None if keep.every is None else self._keeper(keep.every, read)
+        self._steps: Generator[ProgressT, None, Image.Image]
+        self._last: ProgressT | None = None
+
+    def begin(self, client: Client) -> None:
+        """Read the picture, and let a client run its job. Raises click.ClickException if there is none."""
+        job = self._jobs.job(read_input(self._pair.source))
+        self._steps = client.iterate(job, every=self._keep.every, checkpoint=self._keep.checkpoint)
+
+    def has_begun(self) -> bool:
+        return self._last is not None and self._last.done > 0
+
+    def make(self, show: Callable[[float, str], None]) -> None:
+        with closing(self._steps):  # which writes the last checkpoint, or cannot
+            for progress in self._steps:
+                self._last = progress
+                show(progress.fraction, str(progress))
+                if self._kept is not None:
+                    self._kept.offer(progress.done, progress.preview)
+
+    def write(self, *, finished: bool) -> None:
+        write_result(self._pair.output, self._reached.preview(), overwrite=self._overwrite)
+        if finished and self._keep.checkpoint is not None:
+            self._keep.checkpoint.unlink(missing_ok=True)
+
+    def notes(self) -> Sequence[str]:
+        output, checkpoint = self._pair.output, self._keep.checkpoint
+        place = "standard output" if isinstance(output, Pipe) else output
+        notes = [f"stopped at {self._jobs.where(self._reached)}; the picture so far is in {place}"]
+        if checkpoint is not None and checkpoint.exists():
+            notes.append(f"the same command goes on from {checkpoint}")
+        return notes
+
+    def files(self) -> Sequence[Place]:
+        return (*self._written, self._pair.output)
+
+    def report(self, *, finished: bool) -> Mapping[str, object]:
+        last = self._reached
+        return {
+            "input": str(self._pair.source),
+            "output": str(self._pair.output),
+            "kept": [str(path) for path in self._written],
+            "finished": finished,
+            "steps": last.done,
+            "of_steps": last.total,
+            **self._jobs.measures(last),
+        }
+
+    @property
+    def _reached(self) -> ProgressT:
+        assert self._last is not None  # a job that ends has shown its result
+        return self._last
+
+    @property
+    def _written(self) -> Sequence[Path]:
+        return [] if self._kept is None else self._kept.written
+
+    def _keeper(self, every: int, read: Iterable[Place]) -> _KeptPictures:
+        output, checkpoint = self._pair.output, self._keep.checkpoint
+        if isinstance(output, Pipe):
+            raise click.UsageError(f"-o {output} and --every: pictures on the way need a file's name")
+        kept = _KeptPictures(output, every=every, overwrite=self._overwrite, inputs=read)
+        if checkpoint is not None and kept.will_be(checkpoint):
             raise click.UsageError(
-                f"{option} is for one picture and goes without --resume, which is for several"
+                f"--checkpoint {checkpoint} is where a picture on the way goes; choose another"
             )
+        return kept
 
 
-def one_file(inputs: Sequence[Place], *, option: str) -> Path:
-    """The one input, a file. UsageError, which names `option`, if there are several or it is a folder or pipe."""
-    first = inputs[0]
-    if len(inputs) > 1 or not isinstance(first, Path) or is_folder(first):
-        raise click.UsageError(f"{option} is for one picture in a file")
-    return first
+def _check_checkpoint(checkpoint: Path, read: Iterable[Place], output: Place) -> None:
+    refuse_inputs([checkpoint], read, what="the checkpoint", option="--checkpoint")
+    if isinstance(output, Path) and real(checkpoint) == real(output):
+        raise click.UsageError(f"--checkpoint {checkpoint} is where the result goes; choose another file")
+
+
+class _KeptPictures:
+    """Writes `name-00040.png` beside `name.png`, with the number of steps done.
+
+    Args:
+        output: the result's file.
+        every: how many steps apart, at least 1.
+        overwrite: replace pictures that are there.
+        inputs: what the job reads, which is never replaced.
+
+    Raises:
+        click.ClickException: one of `inputs` has the name of such a picture.
+        OutputExists: there are such pictures already.
+    """
+
+    def __init__(self, output: Path, *, every: int, overwrite: bool, inputs: Iterable[Place]) -> None:
+        self.written: list[Path] = []
+        self._output = output
+        self._every = every
+        self._last = 0
+        self._pattern = re.compile(rf"{re.escape(output.stem)}-(\d{{{_DIGITS},}}){re.escape(output.suffix)}")
+        there = sorted(path for path in output.parent.iterdir() if self._pattern.fullmatch(path.name))
+        refuse_inputs([path for path in there if self.will_be(path)], inputs, what="a picture on the way")
+        if there and not overwrite:
+            raise errors.OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
+
+    def will_be(self, path: Path) -> bool:
+        """Tell whether a picture on the way is going to this file, if the job gets so far."""
+        match = self._pattern.fullmatch(path.name)
+        beside = real(path.parent) == real(self._output.parent)
+        return beside and match is not None and int(match[1]) % self._every == 0
+
+    def offer(self, steps: int, picture: Callable[[], Image.Image]) -> None:
+        """Write `picture()` if `steps` is a multiple of `every` that was not written yet. Raises OutputError."""
+        if steps == self._last or steps % self._every:
+            return
+        path = self._output.with_name(f"{self._output.stem}-{steps:0{_DIGITS}}{self._output.suffix}")
+        write_picture(path, picture(), overwrite=True)  # what was there was refused before the work
+        self.written.append(path)
+        self._last = steps

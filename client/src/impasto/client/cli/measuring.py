@@ -6,27 +6,23 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 
-from impasto.client.async_client import AsyncClient
-from impasto.client.errors import CallError, ServerOverloaded
-from impasto.client.settings import CallKind
-from impasto.client.signatures import DREAM, SRCNN, STYLE_SIDE, STYLIZE, TRANSFER
+from impasto.client import AsyncClient, errors, settings, signatures
 
-_KINDS: Final[Mapping[str, CallKind]] = {
-    SRCNN.name: "upscale",
-    STYLIZE.name: "stylize",
-    DREAM.name: "dream",
-    TRANSFER.name: "transfer",
+_KINDS: Mapping[str, settings.CallKind] = {
+    signatures.SRCNN.name: "upscale",
+    signatures.STYLIZE.name: "stylize",
+    signatures.DREAM.name: "dream",
+    signatures.TRANSFER.name: "transfer",
 }
-"""What a call of each model is for, and so how long it may take."""
+"""The kind of each model's calls, which says how long they may take."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of one model at one concurrency.
+    """The figures of one model at one concurrency.
 
     Attributes:
         model: its name on the server.
@@ -34,7 +30,7 @@ class Figures:
         calls: answered.
         failed: calls that ended with an error.
         p50_ms: the median of the answered calls' milliseconds, from the request to the parsed answer; None without
-            one, likewise the next.
+            one, as are the next three.
         p90_ms: nine of ten calls took no longer.
         p99_ms: 99 of a hundred.
         max_ms: the longest.
@@ -62,7 +58,7 @@ class _Tally:
     failed: int = 0
     first_error: str | None = None
 
-    def fail(self, error: CallError) -> None:
+    def fail(self, error: errors.CallError) -> None:
         self.failed += 1
         self.first_error = self.first_error or str(error)
 
@@ -85,7 +81,7 @@ async def measure(
         size: height and width of the pictures that are sent, of noise.
 
     Raises:
-        CallError: a call failed before anything was measured, other than for want of the server's threads.
+        CallError: a call failed before anything was measured, other than because the server had no free thread.
     """
     tally = _Tally()
     inputs = _inputs(model, size)
@@ -102,7 +98,7 @@ async def measure(
             begun = time.perf_counter()
             try:
                 await call()
-            except CallError as error:
+            except errors.CallError as error:
                 tally.fail(error)
             else:
                 tally.seconds.append(time.perf_counter() - begun)
@@ -112,16 +108,16 @@ async def measure(
 
 
 def _inputs(model: str, size: tuple[int, int]) -> Mapping[str, object]:
-    """Of a call of serving_default."""
+    """Return the inputs of a call of serving_default."""
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (*size, 3), np.uint8)
-    painting = rng.integers(0, 256, (STYLE_SIDE, STYLE_SIDE, 3), np.uint8)
+    painting = rng.integers(0, 256, (signatures.STYLE_SIDE, signatures.STYLE_SIDE, 3), np.uint8)
     one, only = np.int32(1), np.zeros(1, np.int32)
     inputs: dict[str, dict[str, object]] = {
-        SRCNN.name: {"image": picture[np.newaxis]},
-        STYLIZE.name: {"content": picture[np.newaxis], "style": painting[np.newaxis]},
-        DREAM.name: {"image": picture, "steps": one, "octaves": only},
-        TRANSFER.name: {"content": picture, "style": picture[::-1], "steps": one},
+        signatures.SRCNN.name: {"image": picture[np.newaxis]},
+        signatures.STYLIZE.name: {"content": picture[np.newaxis], "style": painting[np.newaxis]},
+        signatures.DREAM.name: {"image": picture, "steps": one, "octaves": only},
+        signatures.TRANSFER.name: {"content": picture, "style": picture[::-1], "steps": one},
     }
     return inputs[model]
 
@@ -130,10 +126,10 @@ async def _warm_up(call: Callable[[], Awaitable[None]], tally: _Tally, *, concur
     """The first calls of a model build what the later ones use, so those that are answered are not counted.
 
     Raises:
-        CallError: one failed, other than for want of the server's threads.
+        CallError: one failed, other than because the server had no free thread.
     """
     for answer in await asyncio.gather(*(call() for _ in range(concurrency)), return_exceptions=True):
-        if isinstance(answer, ServerOverloaded):
+        if isinstance(answer, errors.ServerOverloaded):
             tally.fail(answer)
         elif isinstance(answer, BaseException):
             raise answer

@@ -7,16 +7,12 @@ from typing import Any
 
 import click
 
+from impasto.client import Client, ModelMetadata, TensorInfo, signatures
 from impasto.client.cli import exit_codes
-from impasto.client.cli.descriptions import show_description, show_headline
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json, print_table
-from impasto.client.cli.replicas import Asked, ask_each
-from impasto.client.cli.served import Served, served
-from impasto.client.cli.streams import note, print_line
-from impasto.client.client import Client
-from impasto.client.metadata import ModelMetadata, TensorInfo
-from impasto.client.signatures import MODELS
+from impasto.client.cli.output import note, print_json, print_line, print_table
+from impasto.client.cli.served import Asked, Served, ask_each, served, show_description, show_headline
+from impasto.client.printable import printable
 
 Answer = Mapping[str, Served]
 """The models of one replica, by their names."""
@@ -24,9 +20,11 @@ Answer = Mapping[str, Served]
 
 @click.command(short_help="List the models that the server serves.")
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
-@click.option("-s", "--signatures", is_flag=True, help="Show each signature's inputs and outputs too.")
+@click.option(
+    "-s", "--signatures", "everything", is_flag=True, help="Show each signature's inputs and outputs too."
+)
 @common_options
-def models(*, common: Common, names: tuple[str, ...], signatures: bool) -> int:
+def models(*, common: Common, names: tuple[str, ...], everything: bool) -> int:
     """List the models that the server serves: their versions, states and signatures, and their networks' weights.
 
     TensorFlow Serving answers for a model only by name, so this asks for Impasto's models and for each MODEL named.
@@ -36,7 +34,7 @@ def models(*, common: Common, names: tuple[str, ...], signatures: bool) -> int:
     """
 
     def ask(client: Client) -> Answer:
-        found = {name: served(client, name) for name in dict.fromkeys((*MODELS, *names))}
+        found = {name: served(client, name) for name in dict.fromkeys((*signatures.MODELS, *names))}
         errors = [entry.error for entry in found.values() if entry.error is not None]
         if errors and not any(entry.versions for entry in found.values()):
             raise errors[0]
@@ -49,7 +47,7 @@ def models(*, common: Common, names: tuple[str, ...], signatures: bool) -> int:
     if common.as_json:
         print_json({"server": settings.address, **_as_json(asked)})
     else:
-        _show(answered, everything=signatures)
+        _show(answered, everything=everything)
     missing = [name for name in names if not any(found[name].versions for found in answered.values())]
     return exit_codes.REFUSED if missing else exit_codes.DONE
 
@@ -125,11 +123,11 @@ def _label(name: str, where: str) -> str:
 
 def _show_signatures(label: str, metadata: ModelMetadata) -> None:
     for name, signature in metadata.signatures.items():
-        print_line(f"\n{label} {name}")
+        print_line(f"\n{printable(label)} {printable(name)}")
         for word, infos in (("in ", signature.inputs), ("out", signature.outputs)):
             for info in infos.values():
                 default = "" if info.default is None else f" = {info.default.tolist()}"
-                print_line(f"  {word} {info.name} {info.dtype} {_shape(info)}{default}")
+                print_line(f"  {word} {printable(info.name)} {info.dtype} {_shape(info)}{default}")
 
 
 def _shape(info: TensorInfo) -> str:

@@ -1,23 +1,54 @@
-"""The options that every command has."""
+"""The options that every command has, and the types of values that several have."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
-from impasto.client._settings_sources import Given, Layer, ambient, fields, from_environment, merged
-from impasto.client._settings_table import BY_NAME
-from impasto.client.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS
-from impasto.client.cli.numbers import Number
-from impasto.client.cli.waits import Waits
-from impasto.client.client import Client
-from impasto.client.settings import Settings
+from impasto.client import Client, Settings
+from impasto.client.cli.bars import Waits
+from impasto.client.settings import addresses, sources, values
 
-_Values = Mapping[str, object]
+
+class Number(click.FloatRange):
+    """A number in a range. Unlike click's own it refuses nan, which compares as in every range."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number. BadParameter if it is none of the range."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+def layers(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> list[tuple[str, float]] | None:
+    """An option's `mixed3,mixed5=0.5` as pairs of name and weight."""
+    if value is None:
+        return None
+    pairs: list[tuple[str, float]] = []
+    for entry in value.split(","):
+        name, equals, weight = (part.strip() for part in entry.partition("="))
+        if not name:
+            raise click.BadParameter(f"{value!r} is not a list such as mixed3,mixed5=0.5")
+        pairs.append((name, _layer_weight(weight, name) if equals else 1.0))
+    return pairs
+
+
+def _layer_weight(text: str, name: str) -> float:
+    with contextlib.suppress(ValueError):
+        if math.isfinite(weight := float(text)):
+            return weight
+    raise click.BadParameter(f"{text!r}, the weight of {name}, is not a number")
 
 
 @dataclass(frozen=True)
@@ -29,27 +60,25 @@ class Common:
         quiet: no progress and no summary; errors are still shown.
         given: the settings that options give.
         config: the configuration file; None for the environment's or the person's own.
-        profile: the profile in it; None for the environment's or none.
     """
 
     as_json: bool
     quiet: bool
-    given: Layer = field(default_factory=dict[str, Given])
+    given: sources.Layer = field(default_factory=dict[str, sources.Given])
     config: str | None = None
-    profile: str | None = None
 
     @functools.cached_property
     def waits(self) -> Waits:
         """The waits of the command's jobs."""
         return Waits(quiet=self.quiet)
 
-    def found(self) -> dict[str, Given]:
-        """What the options, the environment and the configuration file say. Raises SettingsError."""
-        return merged(ambient(config=self.config, profile=self.profile), self.given)
+    def found(self) -> dict[str, sources.Given]:
+        """Return what the options, the environment and the configuration file say. Raises SettingsError."""
+        return sources.merged(sources.ambient(config=self.config), self.given)
 
     def settings(self) -> Settings:
         """The settings in force. Raises SettingsError."""
-        return Settings(**fields(self.found()))
+        return Settings(**sources.fields(self.found()))
 
     def connect(self) -> Client:
         """A client with them. Raises SettingsError."""
@@ -63,7 +92,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--server",
         metavar="HOST:PORT",
         help="The server; replicas with commas between.  "
-        f"[default: {ADDRESS_VARIABLE}, else the configuration file's, else {DEFAULT_ADDRESS}]",
+        f"[default: {addresses.ADDRESS_VARIABLE}, else the configuration file's, else {addresses.DEFAULT_ADDRESS}]",
     )
     @click.option(
         "--timeout",
@@ -72,7 +101,6 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="How long each call to the server may take.  [default: by what it does; see `impasto config`]",
     )
     @click.option("--config", metavar="FILE", help="The configuration file.  [default: see `impasto config`]")
-    @click.option("--profile", metavar="NAME", help="The profile in the configuration file.")
     @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
     @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary, only errors.")
     @_tls_options
@@ -82,7 +110,6 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         server: str | None,
         timeout: float | None,
         config: str | None,
-        profile: str | None,
         as_json: bool,
         quiet: bool,
         tls: bool | None,
@@ -90,36 +117,22 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         tls_cert: str | None,
         tls_key: str | None,
         tls_server_name: str | None,
+        max_pixels: int | None = None,
         **rest: Any,
     ) -> Any:
         given = _given(
             {
                 "address": server,
                 "timeout": timeout,
-                **_tls(tls, tls_ca, tls_cert, tls_key, tls_server_name),
+                "max_pixels": max_pixels,
+                "tls.enabled": tls,
+                "tls.ca": tls_ca,
+                "tls.certificate": tls_cert,
+                "tls.key": tls_key,
+                "tls.server_name": tls_server_name,
             }
         )
-        return command(common=Common(as_json, quiet, given, config, profile), **rest)
-
-    return wrapped
-
-
-def with_tls(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of TLS; it receives them, with what the environment says, as `tls`."""
-
-    @_tls_options
-    @functools.wraps(command)
-    def wrapped(
-        *,
-        tls: bool | None,
-        tls_ca: str | None,
-        tls_cert: str | None,
-        tls_key: str | None,
-        tls_server_name: str | None,
-        **rest: Any,
-    ) -> Any:
-        given = _given(_tls(tls, tls_ca, tls_cert, tls_key, tls_server_name))
-        return command(tls=fields(merged(from_environment(), given)).get("tls"), **rest)
+        return command(common=Common(as_json, quiet, given, config), **rest)
 
     return wrapped
 
@@ -145,22 +158,11 @@ def _tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _tls(
-    enabled: bool | None, ca: str | None, cert: str | None, key: str | None, name: str | None
-) -> _Values:
-    return {
-        "tls.enabled": enabled,
-        "tls.ca": ca,
-        "tls.certificate": cert,
-        "tls.key": key,
-        "tls.server_name": name,
-    }
-
-
-def _given(values: _Values) -> dict[str, Given]:
+def _given(chosen: Mapping[str, object]) -> dict[str, sources.Given]:
     """The values of options as a layer of settings; None and an empty text are not given."""
+    options = {name: values.BY_NAME[name].flag or f"--{name.replace('_', '-')}" for name in chosen}
     return {
-        name: Given(BY_NAME[name].checked(value, where=BY_NAME[name].flag), BY_NAME[name].flag)
-        for name, value in values.items()
+        name: sources.Given(values.BY_NAME[name].checked(value, where=options[name]), options[name])
+        for name, value in chosen.items()
         if value is not None and value != ""
     }

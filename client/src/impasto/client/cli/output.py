@@ -2,140 +2,116 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final, TextIO
 
-from impasto.client._jobs import Progress
-from impasto.client.cli.streams import note, print_line, print_path
-from impasto.client.cli.waits import Waits
+from impasto.client.errors import UnwritableOutput
+from impasto.client.printable import printable, printable_lines
 
-if TYPE_CHECKING:
-    from rich.progress import Progress as ProgressBar
-    from rich.progress import ProgressColumn
-    from typing_extensions import Self
+_LONGEST_CELL: Final = 1000
+"""Characters of a table's cell: all rows are as wide as the widest."""
+
+# Each stream's name in sys, how its substitute is opened, and which way it goes. Standard output's cannot be written
+# to: results that nobody gets are an error, while nobody misses words for the person.
+_SUBSTITUTES: Final = (
+    ("stdin", os.O_RDONLY, "r"),
+    ("stdout", os.O_RDONLY, "w"),
+    ("stderr", os.O_WRONLY, "w"),
+)
+
+
+class ReaderGone(Exception):  # noqa: N818 - says what happened, as the client's errors do
+    """The reader of standard output went away, as `head` does. Not an OSError: no picture is to blame."""
+
+
+def replace_closed() -> None:
+    """Open the standard streams that the caller closed, as `2>&-` does, on the null device.
+
+    Their descriptors would otherwise go to files that are opened later, and what libraries say would go into those.
+    """
+    for name, flags, mode in _SUBSTITUTES:
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, flags)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
+
+
+def print_line(text: str) -> None:
+    """A line to standard output. Raises as print_bytes."""
+    print_bytes(f"{printable_lines(text)}\n".encode(sys.stdout.encoding, "backslashreplace"))
+
+
+def print_path(path: str | os.PathLike[str]) -> None:
+    """A file's name as a line of standard output, byte for byte, whatever its encoding. Raises as print_bytes.
+
+    A terminal would obey the control characters in it, so there they are escaped.
+    """
+    if sys.stdout.isatty():
+        print_line(printable(os.fspath(path)))
+    else:
+        print_bytes(os.fsencode(path) + b"\n")
+
+
+def print_bytes(data: bytes | memoryview) -> None:
+    """Send `data` to standard output at once.
+
+    Raises:
+        ReaderGone: nobody reads it any more.
+        UnwritableOutput: the system refuses.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError as error:
+        give_up_output()
+        raise ReaderGone from error
+    except OSError as error:
+        give_up_output()
+        raise UnwritableOutput(f"cannot write to standard output: {error.strerror or error}") from error
+    except BaseException:  # Ctrl-C while the reader is slow
+        give_up_output()
+        raise
+
+
+def give_up_output() -> None:
+    """Let nothing more through: Python would try again at its end to write what is left, and fail or wait again."""
+    _to_nowhere(sys.stdout)
+
+
+def note(text: str) -> None:
+    """A line for the person, to standard error; if that fails there is nobody to tell."""
+    try:
+        sys.stderr.buffer.write(f"{printable(text)}\n".encode(sys.stderr.encoding, "backslashreplace"))
+        sys.stderr.buffer.flush()
+    except OSError:
+        _to_nowhere(sys.stderr)
+
+
+def read_all() -> bytes:
+    """All of standard input; nothing of a terminal. Raises OSError."""
+    return b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    # One in memory, as in tests, has no descriptor: that is an OSError, too.
+    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def print_json(value: Any) -> None:
     """A result for a program: to standard output."""
-    print_line(json.dumps(value, indent=2))
+    # DEL is the one control character that JSON leaves.
+    print_line(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns aligned by spaces, the same on a terminal and in a pipe; trailing blanks are cut."""
-    lines = [tuple(header), *(tuple(row) for row in rows)]
+    lines = [tuple(header), *(tuple(printable(cell, longest=_LONGEST_CELL) for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print_line("  ".join(padded).rstrip())
-
-
-class Display:
-    """Progress over some pictures, drawn only where standard error is a terminal, with messages above it.
-
-    Pictures may be shown from several threads.
-
-    Args:
-        quiet: draw nothing; messages and results are still written.
-        waits: shown below.
-        pictures: how many there will be; a bar counts them if there are several.
-        behind: how many of them need no work.
-    """
-
-    def __init__(self, *, quiet: bool, waits: Waits, pictures: int, behind: int = 0) -> None:
-        self._waits = waits
-        self._bar = None if quiet else terminal_bar(_picture_columns, waits)
-        if self._bar is not None:
-            self._all = self._bar.add_task(
-                "all", total=pictures, completed=behind, unit="pictures", visible=pictures > 1
-            )
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-            self._waits.drawn = True
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._waits.drawn = False
-            self._bar.stop()
-
-    @contextmanager
-    def picture(self, name: str, *, unit: str) -> Generator[Callable[[Progress], None], None, None]:
-        """A bar for one picture while the block runs; call what it gives with the job's progress."""
-        bar = self._bar
-        if bar is None:
-            yield lambda progress: None
-            return
-        task = bar.add_task(name, total=None, unit=unit)
-
-        def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.done, total=progress.total)
-
-        try:
-            yield show
-        finally:
-            bar.remove_task(task)
-
-    def next_picture(self) -> None:
-        """One more picture is behind us."""
-        if self._bar is not None:
-            self._bar.advance(self._all)
-
-    def message(self, text: str) -> None:
-        """A line for the person: to standard error, above the bars."""
-        if self._bar is None:
-            note(text)
-        else:
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def result(self, path: Path) -> None:
-        """A result's file: to standard output, above the bars where that is the same terminal."""
-        if self._bar is None or not sys.stdout.isatty():
-            print_path(path)
-        else:
-            self.message(str(path))
-
-
-def terminal_bar(columns: Callable[[], Sequence[ProgressColumn]], waits: Waits) -> ProgressBar | None:
-    """A bar on standard error, with a line below it that says for whom it waits, if it does; None where standard error
-    is no terminal, which also saves importing rich."""
-    if not sys.stderr.isatty():
-        return None
-    from rich.console import Console, RenderableType
-    from rich.progress import Progress as ProgressBar
-    from rich.text import Text
-
-    class Bar(ProgressBar):
-        def get_renderables(self) -> Iterable[RenderableType]:
-            yield from super().get_renderables()
-            if waits.now is not None:
-                yield Text(str(waits.now), overflow="ellipsis", no_wrap=True)
-
-    # Rich would send standard output through the console too, that is, results to standard error.
-    return Bar(
-        *columns(),
-        console=Console(stderr=True),
-        redirect_stdout=False,
-        redirect_stderr=False,
-        transient=True,
-    )
-
-
-def _picture_columns() -> Sequence[ProgressColumn]:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-
-    return (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}"),
-        TimeElapsedColumn(),
-    )

@@ -1,4 +1,4 @@
-"""From what the person named to pairs of input and output files, with everything checked before any work starts."""
+"""Pairs of input and output files, made of what the person named and checked before any work starts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from typing import Final
 
 import click
 
-from impasto.client.cli.inputs import real, refuse_inputs
-from impasto.client.cli.picture_options import Results
-from impasto.client.cli.places import Pipe, Place, is_folder
-from impasto.client.errors import UnwritableOutput
-from impasto.client.files import WRITABLE
+from impasto.client.cli.files import Pipe, Place, is_folder, real, refuse_inputs
+from impasto.client.cli.picture_options import Pictures
+from impasto.client.pictures import WRITABLE
 
 READABLE: Final = (
     *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png"),
     *(".ppm", ".tga", ".tif", ".tiff", ".webp"),
 )
-"""What counts as a picture when a folder is searched; a file named by itself may have any extension."""
+"""The file extensions of pictures when a folder is searched; a file named by itself may have any extension."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Pair:
     output: Place
 
     def is_done(self) -> bool:
-        """Whether the result's file is there, and not older than the picture. It is whole then: see `files`."""
+        """Tell whether the result's file is there, and not older than the picture. It is whole then: see `files`."""
         if isinstance(self.source, Pipe) or isinstance(self.output, Pipe):
             return False
         try:
@@ -51,47 +49,38 @@ class Plan:
 
     @property
     def is_single(self) -> bool:
-        """Whether one picture goes to one file or pipe."""
+        """True if one picture goes to one file or pipe."""
         return self.folder is None
 
-    def make_folder(self) -> None:
-        """Make the results' folder; UnwritableOutput if the system refuses."""
-        if self.folder is None:
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UnwritableOutput(f"cannot make the folder {self.folder}: {error.strerror}") from error
 
-
-def pair_up(inputs: Sequence[Place], results: Results, *, others: Sequence[Path] = ()) -> Plan:
+def pair_up(pictures: Pictures, *, others: Sequence[Path] = ()) -> Plan:
     """Decide each result's place; nothing is written yet.
 
     One picture may go to a file or to standard output; several files, or a folder, go to a folder under their own
     names. A result whose format cannot be written (GIF, say) becomes a PNG.
 
     Args:
-        inputs: the pictures and folders of pictures.
-        results: where they go.
+        pictures: what to read, and where the results go.
         others: further files that are read.
 
     Raises:
         click.ClickException: nothing to do, two results with one name, or a result on top of what is read.
     """
-    output = results.output
+    inputs, output = pictures.inputs, pictures.output
     if isinstance(output, Pipe) or any(isinstance(path, Pipe) for path in inputs):
-        plan = _through_pipe(inputs, results)
+        plan = _through_pipe(pictures)
     else:
-        plan = _through_files([path for path in inputs if isinstance(path, Path)], output, results)
+        files = [path for path in inputs if isinstance(path, Path)]
+        plan = _through_files(files, output, as_folder=pictures.as_folder)
     _refuse_collisions(plan.pairs)
     refuse_inputs([pair.output for pair in plan.pairs], [*(pair.source for pair in plan.pairs), *others])
     return plan
 
 
-def _through_files(inputs: Sequence[Path], output: Path, results: Results) -> Plan:
+def _through_files(inputs: Sequence[Path], output: Path, *, as_folder: bool) -> Plan:
     sources = [picture for path in inputs for picture in _pictures(path)]
     into_folder = (
-        results.as_folder or len(inputs) > 1 or is_folder(inputs[0]) or is_folder(output) or not output.suffix
+        as_folder or len(inputs) > 1 or is_folder(inputs[0]) or is_folder(output) or not output.suffix
     )
     if not into_folder:
         return Plan((Pair(sources[0], output),), None)
@@ -102,14 +91,16 @@ def _through_files(inputs: Sequence[Path], output: Path, results: Results) -> Pl
     return Plan(tuple(Pair(source, output / _result_name(source)) for source in sources), output)
 
 
-def _through_pipe(inputs: Sequence[Place], results: Results) -> Plan:
-    if len(inputs) > 1 or is_folder(inputs[0]):
+def _through_pipe(pictures: Pictures) -> Plan:
+    output = pictures.output
+    (first, *further) = pictures.inputs
+    if further or is_folder(first):
         raise click.UsageError("- is for one picture: standard input and output cannot tell several apart")
-    if results.as_folder or is_folder(results.output):
+    if pictures.as_folder or is_folder(output):
         raise click.UsageError(
-            f"-o {results.output} is a folder; name the file that standard input's picture goes to"
+            f"-o {output} is a folder; name the file that standard input's picture goes to"
         )
-    return Plan((Pair(inputs[0], results.output),), None)
+    return Plan((Pair(first, output),), None)
 
 
 def _pictures(path: Path) -> list[Path]:

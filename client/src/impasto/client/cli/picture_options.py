@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import click
 
-from impasto.client.cli.places import Place, place
-from impasto.client.images import MAX_PIXELS
-
-
-class Reference(TypedDict):
-    """Which model to call, and how large its pictures may be, as the client's methods take it."""
-
-    model: str
-    version: int | None
-    label: str | None
-    max_pixels: int
+from impasto.client import MAX_PIXELS, Model
+from impasto.client.cli.files import Place, place
 
 
 @dataclass(frozen=True)
-class Results:
-    """What becomes of the results.
+class Pictures:
+    """The pictures of a run, and what becomes of their results.
 
     Attributes:
-        output: the file, folder or pipe that they go to.
+        inputs: the pictures and folders of pictures.
+        output: the file, folder or pipe that the results go to.
         as_folder: it was named with a slash at its end: a folder, also where there is none yet.
         overwrite: replace those that exist.
         resume: leave those that exist, unless they are older than their pictures.
         concurrency: how many pictures are under way at once.
     """
 
+    inputs: tuple[Place, ...]
     output: Place
     as_folder: bool
     overwrite: bool
@@ -42,7 +36,7 @@ class Results:
 
 
 def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command its pictures, results and model; it receives them as `inputs`, `results` and `reference`.
+    """Give a command its pictures, results and model; it receives them as `pictures` and `model`.
 
     Args:
         model: the default of --model.
@@ -81,10 +75,9 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
         click.option(
             "--max-pixels",
             type=click.IntRange(min=1),
-            default=MAX_PIXELS,
-            show_default=True,
             metavar="N",
-            help="Refuse pictures with more pixels than this.",
+            help="Refuse pictures with more pixels than this.  "
+            f"[default: what `impasto config` shows, else {MAX_PIXELS}]",
         ),
     )
 
@@ -100,17 +93,85 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
             model: str,
             model_version: int | None,
             label: str | None,
-            max_pixels: int,
             **rest: Any,
         ) -> Any:
             if model_version is not None and label is not None:
                 raise click.UsageError("--model-version and --label: give one of them")
             if overwrite and resume:
                 raise click.UsageError("--overwrite does again what --resume would skip: give one of them")
-            reference = Reference(model=model, version=model_version, label=label, max_pixels=max_pixels)
-            results = Results(place(output), output.endswith("/"), overwrite, resume, concurrency)
+            target, as_folder = place(output), output.endswith("/")
             sources = tuple(place(text) for text in inputs)
-            return command(inputs=sources, results=results, reference=reference, **rest)
+            pictures = Pictures(sources, target, as_folder, overwrite, resume, concurrency)
+            asked = Model(model, model_version, label)
+            return command(pictures=pictures, model=asked, **rest)
+
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The things to keep of a picture while a long job makes it.
+
+    Attributes:
+        every: the picture after every so many steps, None for none.
+        checkpoint: where the job keeps how far it is; deleted when the result is written.
+    """
+
+    every: int | None
+    checkpoint: Path | None
+
+    def refuse_for_several(self) -> None:
+        """UsageError if what is for one picture is asked of several, or of what may be skipped."""
+        for option, value in (("--every", self.every), ("--checkpoint", self.checkpoint)):
+            if value is not None:
+                raise click.UsageError(
+                    f"{option} is for one picture and goes without --resume, which is for several"
+                )
+
+
+def long_job_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --every and --checkpoint; it receives them as `keep`."""
+    every_option = click.option(
+        "--every",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Of one picture: keep it after every N steps in all, as OUT with the number in its name.",
+    )
+    checkpoint_option = click.option(
+        "--checkpoint",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Of one picture: keep in FILE how far it is. If it is there, go on from it; OUT may be replaced then. It "
+        "is deleted when OUT is written.",
+    )
+
+    @functools.wraps(command)
+    def wrapped(*, every: int | None, checkpoint: Path | None, **rest: Any) -> Any:
+        return command(keep=Keep(every, checkpoint), **rest)
+
+    return every_option(checkpoint_option(wrapped))
+
+
+def job_options(
+    job: type[Any], options: Sequence[Callable[..., Any]], *, besides: Sequence[str]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of a job; it receives them as `options`, fields of the job's class.
+
+    Args:
+        job: the class, a dataclass.
+        options: one for each field.
+        besides: the fields that have none.
+    """
+    names = [field.name for field in fields(job) if field.name not in besides]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def wrapped(**values: Any) -> Any:
+            return command(options={name: values.pop(name) for name in names}, **values)
 
         for option in reversed(options):
             wrapped = option(wrapped)

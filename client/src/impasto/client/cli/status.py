@@ -7,15 +7,11 @@ from typing import Any
 
 import click
 
+from impasto.client import Client, State, VersionStatus, errors, signatures
 from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json, print_table
-from impasto.client.cli.replicas import Asked, ask_each
-from impasto.client.cli.streams import note, print_line
-from impasto.client.client import Client
-from impasto.client.errors import ModelNotFound
-from impasto.client.metadata import State, VersionStatus
-from impasto.client.signatures import MODELS
+from impasto.client.cli.output import note, print_json, print_line, print_table
+from impasto.client.cli.served import Asked, ask_each
 
 Found = Mapping[str, tuple[VersionStatus, ...]]
 """The versions of each model, by its name."""
@@ -35,7 +31,7 @@ def status(*, common: Common, model: str | None) -> int:
     """
     if model == "":
         raise click.UsageError("MODEL is empty; name a model, or none to ask for the server")
-    names = list(MODELS) if model is None else [model]
+    names = list(signatures.MODELS) if model is None else [model]
 
     def ask(client: Client) -> Found:
         return {name: _versions(client, name) for name in names}
@@ -62,7 +58,7 @@ def status(*, common: Common, model: str | None) -> int:
 def _versions(client: Client, name: str) -> tuple[VersionStatus, ...]:
     try:
         return client.status(name)
-    except ModelNotFound:
+    except errors.ModelNotFound:
         return ()
 
 

@@ -11,24 +11,16 @@ from typing import Any, Final
 import click
 from PIL import Image
 
-from impasto.client._jobs import Progress
-from impasto.client.async_client import AsyncClient
-from impasto.client.cli.batch import Job, run_batch
-from impasto.client.cli.inputs import real
-from impasto.client.cli.lookup import look_up
-from impasto.client.cli.numbers import Number
-from impasto.client.cli.options import Common, common_options
+from impasto.client import CONCURRENCY, AsyncClient, Client, Model, Progress, StyleSource, Stylize, errors
+from impasto.client.cli.files import is_folder, real
+from impasto.client.cli.options import Common, Number, common_options
 from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_options import Reference, Results, picture_options
-from impasto.client.cli.places import Place, is_folder
-from impasto.client.client import Client
-from impasto.client.errors import InvalidInput
-from impasto.client.images import ImageSource, read_picture
-from impasto.client.mapping import CONCURRENCY
+from impasto.client.cli.picture_options import Pictures, picture_options
+from impasto.client.cli.runner import Work, run_pictures
+from impasto.client.cli.served import look_up
+from impasto.client.cli.sheet import Panel, contact_sheet
+from impasto.client.pictures import ImageSource, read_picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
-from impasto.client.stylize import MAX_SIDE
-from impasto.client.stylize.sheet import Panel, contact_sheet
-from impasto.client.stylize.style import StyleSource
 
 _SHEET_WIDTH: Final = 384
 
@@ -66,7 +58,7 @@ _SHEET_WIDTH: Final = 384
 @click.option(
     "--max-side",
     type=click.IntRange(min=CONTENT_MINIMUM_SIDE),
-    default=MAX_SIDE,
+    default=Stylize.max_side,
     show_default=True,
     metavar="PIXELS",
     help="Paint larger photos in this size and enlarge the result again; less gives broader strokes.",
@@ -78,10 +70,9 @@ _SHEET_WIDTH: Final = 384
 def stylize(
     *,
     common: Common,
-    inputs: tuple[Place, ...],
     styles: tuple[Path, ...],
-    results: Results,
-    reference: Reference,
+    pictures: Pictures,
+    model: Model,
     weights: tuple[float, ...],
     sheet: bool,
     **options: Any,
@@ -98,22 +89,22 @@ def stylize(
       impasto stylize photo.jpg -s waves.jpg -s stars.jpg --sheet -o sheet.png
     """
     _check_weights(weights, styles, sheet=sheet)
-    if sheet and (len(inputs) != 1 or is_folder(inputs[0])):
+    if sheet and (len(pictures.inputs) != 1 or is_folder(pictures.inputs[0])):
         raise click.UsageError("--sheet is for one picture")
-    plan = pair_up(inputs, results, others=styles)
+    plan = pair_up(pictures, others=styles)
     with common.connect() as client:
-        metadata = look_up(client, reference)
+        metadata = look_up(client, model)
         painter = _Painter(
             client,
             styles,
             weights=weights or None,
             splits="style_vector" in metadata.signatures,
-            reference=reference,
+            model=model,
             options=options,
         )
-        job = painter.sheet if sheet else painter.job(several=len(plan.pairs) > 1)
+        work = painter.sheet if sheet else painter.work(several=len(plan.pairs) > 1)
         unit = "styles" if sheet else "calls"
-        return run_batch(client, plan, job, common=common, results=results, unit=unit)
+        return run_pictures(client, plan, work, common=common, pictures=pictures, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -125,34 +116,33 @@ class _Painter:
         styles: the paintings' files.
         weights: of the styles.
         splits: whether the model gives style vectors.
-        reference: the model.
-        options: the rest of what `Client.stylize` takes.
+        model: the model.
+        options: the other fields of Stylize.
     """
 
     client: Client
     styles: tuple[Path, ...]
     weights: tuple[float, ...] | None
     splits: bool
-    reference: Reference
+    model: Model
     options: dict[str, Any]
 
-    def job(self, *, several: bool) -> Job:
+    def work(self, *, several: bool) -> Work:
         """Paints a photo in the blend of the styles; for several photos, they are looked at now and only once."""
         style: StyleSource | tuple[Path, ...] = self.styles
         weights = self.weights
         needs_vectors = len(self.styles) > 1 or self.options["strength"] < 1
         if several and (self.splits or needs_vectors):  # where it cannot, that is better said once
-            style = self.client.style_vector(self.styles, weights=weights, **self.reference)
+            style = self.client.style_vector(self.styles, weights=weights, model=self.model)
             weights = None
 
         async def paint(
             client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
         ) -> Image.Image:
             if isinstance(source, Path) and [real(source)] == [real(path) for path in self.styles]:
-                raise InvalidInput("it is the style as well: choose another painting")
-            return await client.stylize(
-                source, style, weights=weights, on_progress=show, **self.reference, **self.options
-            )
+                raise errors.InvalidInput("it is the style as well: choose another painting")
+            job = Stylize(source, style, weights=weights, model=self.model, **self.options)
+            return await client.run(job, on_progress=show)
 
         return paint
 
@@ -163,14 +153,14 @@ class _Painter:
         panels = [Panel("photo", self._read(source))]
         for done, style in enumerate(self.styles):
             show(Progress(done, len(self.styles)))
-            painted = await client.stylize(source, style, **self.reference, **self.options)
+            painted = await client.stylize(source, style, model=self.model, **self.options)
             panels.append(Panel(style.stem, painted, inset=self._read(style)))
         show(Progress(len(self.styles), len(self.styles)))
         columns = min(4, math.ceil(math.sqrt(len(panels))))
         return contact_sheet(panels, columns=columns, width=_SHEET_WIDTH)
 
     def _read(self, source: ImageSource) -> Image.Image:
-        picture = read_picture(source, max_pixels=self.reference["max_pixels"])
+        picture = read_picture(source, max_pixels=self.client.settings.max_pixels)
         return picture.rebuild(picture.rgb)
 
 

@@ -2,32 +2,163 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
-from PIL import Image
 
-from impasto.client._jobs import Progress
-from impasto.client.async_client import AsyncClient
-from impasto.client.cli.batch import run_batch
-from impasto.client.cli.long_jobs import long_job_options, refuse_for_several
-from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_job import Files, PictureJob
-from impasto.client.cli.picture_options import Reference, Results, picture_options
-from impasto.client.cli.pipes import read_input
-from impasto.client.cli.places import Place
-from impasto.client.cli.transfer_options import transfer_options
-from impasto.client.images import ImageSource
-from impasto.client.signatures import TRANSFER
-from impasto.client.transfer import TransferKeywords, TransferProgress
+from impasto.client import DescribeTransfer, Model, Transfer, TransferProgress, signatures
+from impasto.client._jobs.values import MOST_STEPS
+from impasto.client._models.transfer import job, materials
+from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
+from impasto.client.cli.options import Common, Number, common_options, layers
+from impasto.client.cli.picture_options import Keep, Pictures, job_options, long_job_options, picture_options
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+def _start(_context: click.Context, _option: click.Parameter, value: str) -> str | Path:
+    """A word, or a file."""
+    if value in (materials.CONTENT, materials.NOISE):
+        return value
+    if not Path(value).is_file():
+        raise click.BadParameter(
+            f"{value!r} is neither {materials.CONTENT!r} nor {materials.NOISE!r} nor a file"
+        )
+    return Path(value)
+
+
+def _weights(
+    _context: click.Context, _option: click.Parameter, value: tuple[float, ...]
+) -> tuple[float, ...] | None:
+    return value or None
+
+
+def _weight(name: str, what: str) -> Callable[[Any], Any]:
+    return click.option(
+        name,
+        type=Number(min=0, max=job.LARGEST_WEIGHT),
+        metavar="NUMBER",
+        help=f"Of the {what} in the loss.  [default: what the model suggests]",
+    )
+
+
+def _layers(name: str, what: str) -> Callable[[Any], Any]:
+    return click.option(
+        name,
+        callback=layers,
+        metavar="NAME[=WEIGHT],...",
+        help=f"The layers whose {what}. `impasto models -s` lists them.",
+    )
+
+
+_OPTIONS = (
+    click.option(
+        "--epochs",
+        type=click.IntRange(min=0, max=MOST_STEPS),
+        default=Transfer.epochs,
+        show_default=True,
+        metavar="N",
+        help="Epochs at each size; 100 for the long recipe.",
+    ),
+    click.option(
+        "--steps-per-epoch",
+        type=click.IntRange(min=0, max=MOST_STEPS),
+        default=Transfer.steps_per_epoch,
+        show_default=True,
+        metavar="N",
+        help="Optimisation steps in each.",
+    ),
+    click.option(
+        "-w",
+        "--weight",
+        "weights",
+        multiple=True,
+        type=Number(min=0, max=math.inf, max_open=True),
+        callback=_weights,
+        metavar="NUMBER",
+        help="The share of each style, in their order.  [default: the same for all]",
+    ),
+    click.option(
+        "--style-scale",
+        type=Number(min=job.LEAST_STYLE_SCALE, max=job.LARGEST_STYLE_SCALE),
+        default=Transfer.style_scale,
+        show_default=True,
+        metavar="RATIO",
+        help="Size of the style beside the painting; more gives larger strokes.",
+    ),
+    _weight("--style-weight", "style"),
+    _weight("--content-weight", "content"),
+    click.option(
+        "--tv-weight",
+        "total_variation_weight",
+        type=Number(min=0, max=job.LARGEST_WEIGHT),
+        metavar="NUMBER",
+        help="Of the differences between neighbouring pixels in the loss; more is smoother.",
+    ),
+    _layers("--style-layers", "Gram matrices are the style"),
+    _layers("--content-layers", "activations are the content"),
+    click.option(
+        "--learning-rate",
+        type=Number(min=0, max=job.LARGEST_LEARNING_RATE),
+        metavar="RATE",
+        help="How far each step goes.",
+    ),
+    click.option(
+        "--max-side",
+        type=int,
+        default=Transfer.max_side,
+        show_default=True,
+        metavar="PIXELS",
+        help="Paint larger pictures in this size.",
+    ),
+    click.option(
+        "--pyramid",
+        type=click.IntRange(min=1, max=job.MOST_SIZES),
+        default=Transfer.pyramid,
+        show_default=True,
+        metavar="SIZES",
+        help="Paint at so many sizes, from coarse to fine, each twice the one before.",
+    ),
+    click.option(
+        "--start",
+        default=materials.CONTENT,
+        show_default=True,
+        callback=_start,
+        metavar="content|noise|PICTURE",
+        help="What to begin with; an earlier result is painted further.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=Transfer.seed,
+        show_default=True,
+        metavar="N",
+        help="Of the noise.",
+    ),
+    click.option(
+        "--mask",
+        type=_FILE,
+        metavar="PICTURE",
+        help="Paint where it is white, not where it is black.",
+    ),
+    click.option(
+        "--preserve-color", is_flag=True, help="Keep the photo's colours; paint only light and dark."
+    ),
+    click.option(
+        "--painted-size",
+        "keep_size",
+        flag_value=False,
+        default=True,
+        help="Leave the result at the size in which it is painted instead of enlarging it to the photo's.",
+    ),
+)
+
+
 @click.command(short_help="Paint a picture like another by optimisation (Gatys et al.).")
-@picture_options(model=TRANSFER.name, concurrency=1)
+@picture_options(model=signatures.TRANSFER.name, concurrency=1)
 @click.option(
     "-s",
     "--style",
@@ -38,19 +169,17 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=_FILE,
     help="The picture to paint like; give it again to mix several.",
 )
-@transfer_options
+@job_options(Transfer, _OPTIONS, besides=("content", "style", "model"))
 @long_job_options
 @common_options
 def transfer(
     *,
     common: Common,
-    inputs: tuple[Place, ...],
     styles: tuple[Path, ...],
-    results: Results,
-    reference: Reference,
-    options: TransferKeywords,
-    every: int | None,
-    checkpoint: Path | None,
+    pictures: Pictures,
+    model: Model,
+    options: dict[str, Any],
+    keep: Keep,
 ) -> int:
     """Paint a picture in the style of another: change its pixels until a network sees the one's content and the
     other's style.
@@ -68,38 +197,13 @@ def transfer(
     if weights is not None and len(weights) != len(styles):
         raise click.UsageError(f"{len(weights)} --weight for {len(styles)} --style: give one for each")
     further = (path for path in (options.get("start"), options.get("mask")) if isinstance(path, Path))
-    others = (*styles, *further)
-    plan = pair_up(inputs, results, others=others)
-    if plan.is_single and not results.resume:
-        (pair,) = plan.pairs
-        files = Files(
-            source=pair.source,
-            others=others,
-            output=pair.output,
-            checkpoint=checkpoint,
-            every=every,
-            overwrite=results.overwrite,
-        )
-        single = PictureJob[TransferProgress](files, common=common, where=_where, measures=_measures)
-        with common.connect() as client:
-            source = read_input(pair.source)
-            return single.run(
-                client.transferring(
-                    source, styles, every=every, checkpoint=checkpoint, **reference, **options
-                )
-            )
-    refuse_for_several(every=every, checkpoint=checkpoint)
-
-    async def job(
-        asynchronous: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
-    ) -> Image.Image:
-        return await asynchronous.transfer(source, styles, on_progress=show, **reference, **options)
-
-    with common.connect() as client:
-        client.describe_transfer(
-            model=reference["model"], version=reference["version"], label=reference["label"]
-        )
-        return run_batch(client, plan, job, common=common, results=results, unit="steps")
+    jobs = LongJobs(
+        lambda picture: Transfer(picture, styles, model=model, **options),
+        describe=DescribeTransfer(model=model),
+        where=_where,
+        measures=_measures,
+    )
+    return run_long_jobs(jobs, pictures, others=(*styles, *further), keep=keep, common=common)
 
 
 def _where(progress: TransferProgress) -> str:

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import click
-from PIL import Image
 
-from impasto.client._jobs import Progress
-from impasto.client.async_client import AsyncClient
-from impasto.client.cli.batch import run_batch
-from impasto.client.cli.lookup import look_up
+from impasto.client import CONCURRENCY, Model, Upscale, signatures
+from impasto.client._models.upscale import LEAST_TILE, TILE
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_options import Reference, Results, picture_options
-from impasto.client.cli.places import Place
-from impasto.client.images import ImageSource
-from impasto.client.mapping import CONCURRENCY
-from impasto.client.signatures import SRCNN
-from impasto.client.tiling import SRCNN_OVERLAP
-from impasto.client.upscale import TILE
+from impasto.client.cli.picture_options import Pictures, picture_options
+from impasto.client.cli.runner import run_pictures, running
+from impasto.client.cli.served import look_up
 
 
 @click.command(short_help="Double the width and height of pictures.")
-@picture_options(model=SRCNN.name, concurrency=CONCURRENCY)
+@picture_options(model=signatures.SRCNN.name, concurrency=CONCURRENCY)
 @click.option(
     "--tile",
-    type=click.IntRange(min=2 * SRCNN_OVERLAP + 1),
+    type=click.IntRange(min=LEAST_TILE),
     default=TILE,
     show_default=True,
     metavar="PIXELS",
     help="The side of the pieces in which large pictures are sent; less needs less memory on the server.",
 )
 @common_options
-def upscale(
-    *, common: Common, inputs: tuple[Place, ...], results: Results, reference: Reference, tile: int
-) -> int:
+def upscale(*, common: Common, pictures: Pictures, model: Model, tile: int) -> int:
     """Double the width and height of pictures.
 
     IN is a picture or a folder of pictures (its subfolders are not searched). Each result keeps its picture's name,
@@ -48,14 +37,9 @@ def upscale(
       impasto upscale holiday/ -o large/ --resume
       curl -s https://example.com/photo.jpg | impasto upscale - -o - > large.png
     """
-    plan = pair_up(inputs, results)
+    plan = pair_up(pictures)
     with common.connect() as client:
         if not plan.is_single:
-            look_up(client, reference)
-
-        async def job(
-            asynchronous: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
-        ) -> Image.Image:
-            return await asynchronous.upscale(source, tile=tile, on_progress=show, **reference)
-
-        return run_batch(client, plan, job, common=common, results=results, unit="tiles")
+            look_up(client, model)
+        work = running(lambda source: Upscale(source, tile=tile, model=model))
+        return run_pictures(client, plan, work, common=common, pictures=pictures, unit="tiles")

@@ -1,4 +1,4 @@
-"""What a network is, apart from its weights: a function of an image and of how convolutions are made.
+"""A network apart from its weights: a function of an image and of the way in which convolutions are made.
 
 The network's functions are written once. Given convolutions that take the next variables they are the network; given
 convolutions that draw kernels they initialise one (see `impasto.export.backbones.random`).
@@ -33,8 +33,8 @@ class Conv(ABC):
 
         Args:
             x: [B, H, W, C].
-            filters: of each.
-            smoothed: filters of one more, the last, of the mean of `x` over 3x3; the border counts as not there.
+            filters: the number of filters of each convolution.
+            smoothed: the filters of one more convolution, the last, of the mean of `x` over 3x3 without the border.
         """
         found = [self(x, count, (1, 1)) for count in filters]
         if smoothed is not None:
@@ -43,13 +43,13 @@ class Conv(ABC):
 
 
 def smooth(x: tf.Tensor) -> tf.Tensor:
-    """The mean over 3x3; the border counts as not there."""
+    """The mean over 3x3, without what lies beyond the border."""
     return tf.nn.avg_pool2d(x, 3, 1, "SAME")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """What leads from one candidate layer to the next.
+    """The part of a network that leads from one candidate layer to the next.
 
     Attributes:
         compute: from the layer before, or the image, to the layer; float32 [B, H, W, C].
@@ -69,7 +69,7 @@ class Architecture:
         layers: the candidate layers, from shallow to deep.
         minimum_side: least height and width of an image in pixels; smaller ones fail in the convolutions' kernels, some
             of them by killing the process.
-        normalised: whether batch normalisation follows each convolution, instead of a bias.
+        normalised: true where batch normalisation follows each convolution, instead of a bias.
         segments: one for each candidate layer. The first takes an image float32 [B, H, W, 3] as the network was trained
             on it.
         from_signed: RGB in -1..1 to the network's own input.
@@ -89,5 +89,5 @@ class Architecture:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """What each convolution has, beside its kernel."""
+        """The parameters that each convolution has beside its kernel."""
         return ("beta", "mean", "variance") if self.normalised else ("bias",)

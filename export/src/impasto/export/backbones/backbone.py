@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,7 @@ class Backbone(tf.Module):
     ) -> None:
         super().__init__(name=architecture.name)
         self.architecture = architecture
+        self.compute = compute
         _check(architecture, arrays)
         if compute is not Compute.FLOAT32 and architecture.normalised and not fold:
             raise BackboneError(
@@ -58,9 +59,7 @@ class Backbone(tf.Module):
         # Without batch normalisation there is nothing to gain but another type for gradients: VGG19's kernels are small
         # beside its activations, and none share an input.
         self._fast = fold if architecture.normalised else compute is Compute.BFLOAT16_BACKWARD
-        self._compute = compute
         self._computed: dict[str, Computed] = {}
-        self._segments: list[Callable[[tf.Tensor], tf.Tensor]] = []
         self._kernels: list[tf.Variable] = []
         self._others: list[list[tf.Variable]] = []
         for name in architecture.convolutions:
@@ -76,12 +75,7 @@ class Backbone(tf.Module):
                     for other in others
                 ]
             )
-
-    def channels(self) -> tuple[int, ...]:
-        """The number of channels of each candidate layer."""
-        side = self.architecture.minimum_side
-        smallest = self.activations(tf.zeros([1, side, side, 3]), len(self.architecture.layers))
-        return tuple(layer.shape[-1] for layer in smallest)
+        self._inputs = self._measured()
 
     def activations(self, image: tf.Tensor, count: int) -> list[tf.Tensor]:
         """The activations of the first `count` candidate layers.
@@ -95,13 +89,52 @@ class Backbone(tf.Module):
         """
         layers = [image]
         for index in range(count):
-            below = tf.cast(layers[-1], self._dtype(index))
-            layers.append(self._segment(index, below.shape[-1])(below))
+            layers.append(self.layer(index, layers[-1]))
         return [tf.cast(layer, tf.float32) for layer in layers[1:]]
 
+    def layer(self, index: int, below: tf.Tensor) -> tf.Tensor:
+        """A candidate layer's activation [B, h, w, C], in the type that the network computes in.
+
+        Args:
+            index: the layer's, from 0.
+            below: the activation of the layer before, or the image for the first.
+        """
+        segment = self.architecture.segments[index]
+        start = sum(len(before.convolutions) for before in self.architecture.segments[:index])
+        remaining = map(self._parameters, range(start, start + len(segment.convolutions)))
+
+        def take(shape: tuple[int, ...]) -> Parameters:
+            parameters = next(remaining)
+            if tuple(parameters.kernel.shape) != shape:
+                raise BackboneError(
+                    f"{parameters.name}/kernel has shape {tuple(parameters.kernel.shape)}, not {shape}: "
+                    f"give weights of {self.architecture.name} without its classifier"
+                )
+            return parameters
+
+        conv = FastConv(take, self._computed) if self._fast else RecipeConv(take)
+        return segment.compute(tf.cast(below, self._dtype(index)), conv)
+
+    def below(self, index: int) -> tf.TensorSpec:
+        """The tf.TensorSpec of the input of `layer`, for a single image."""
+        return self._inputs[index]
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The number of channels of each candidate layer."""
+        return tuple(spec.shape[-1] for spec in self._inputs[1:])
+
+    def _measured(self) -> list[tf.TensorSpec]:
+        """Run the smallest image through the network, and return the input of each layer and the last one's output."""
+        side = self.architecture.minimum_side
+        layers = [tf.zeros([1, side, side, 3])]
+        for index in range(len(self.architecture.layers)):
+            layers.append(self.layer(index, layers[-1]))
+        return [tf.TensorSpec([1, None, None, layer.shape[-1]], layer.dtype) for layer in layers]
+
     def _computes(self, index: int) -> Compute:
-        """What a convolution computes in, or a segment takes."""
-        return self._compute if index else Compute.FLOAT32
+        """The type that a convolution computes in, and that a segment takes."""
+        return self.compute if index else Compute.FLOAT32
 
     def _dtype(self, index: int) -> tf.DType:
         return tf.as_dtype(self._computes(index).forward)
@@ -113,36 +146,6 @@ class Backbone(tf.Module):
             self._others[index],
             tf.as_dtype(self._computes(index).backward),
         )
-
-    def _segment(self, index: int, channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        if not self._fast:
-            return self._computation(index)
-        # A function, so that a saved model holds each segment once, forward and back, whatever uses it.
-        if len(self._segments) == index:
-            layer = tf.TensorSpec([None, None, None, channels], self._dtype(index))
-            segment = tf.function(self._computation(index), input_signature=[layer], autograph=False)
-            self._segments.append(segment)
-        return self._segments[index]
-
-    def _computation(self, index: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        segment = self.architecture.segments[index]
-        start = sum(len(before.convolutions) for before in self.architecture.segments[:index])
-
-        def compute(x: tf.Tensor) -> tf.Tensor:
-            remaining = map(self._parameters, range(start, start + len(segment.convolutions)))
-
-            def take(shape: tuple[int, ...]) -> Parameters:
-                parameters = next(remaining)
-                if tuple(parameters.kernel.shape) != shape:
-                    raise BackboneError(
-                        f"{parameters.name}/kernel has shape {tuple(parameters.kernel.shape)}, not {shape}: "
-                        f"give weights of {self.architecture.name} without its classifier"
-                    )
-                return parameters
-
-            return segment.compute(x, FastConv(take, self._computed) if self._fast else RecipeConv(take))
-
-        return compute
 
 
 def _folded(

@@ -13,15 +13,15 @@ from impasto.export.backbones.architecture import Conv, smooth
 from impasto.export.backbones.computed import Computed
 
 EPSILON: Final = np.float32(1e-3)
-"""What Keras' InceptionV3 adds to the variance."""
+"""The number that Keras' InceptionV3 adds to the variance."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """One convolution's.
+    """The parameters of one convolution.
 
     Attributes:
-        name: of the convolution.
+        name: the convolution's.
         kernel: [height, width, C, filters].
         others: the bias; or the batch normalisation's beta, mean and variance.
         backward: the type that its gradient is convolved in.
@@ -51,7 +51,9 @@ class RecipeConv(Conv):
     ) -> tf.Tensor:
         """See `Conv`."""
         own = self._take((*kernel, x.shape[-1], filters))
-        x = tf.nn.conv2d(tf.cast(x, own.kernel.dtype), own.kernel, strides=stride, padding=padding)
+        # Without it a function's gradient would convolve for the kernel's as well.
+        fixed = tf.stop_gradient(own.kernel)
+        x = tf.nn.conv2d(tf.cast(x, fixed.dtype), fixed, strides=stride, padding=padding)
         if len(own.others) == 1:
             return tf.nn.relu(tf.nn.bias_add(x, own.others[0]))
         beta, mean, variance = own.others
@@ -59,10 +61,10 @@ class RecipeConv(Conv):
 
 
 class FastConv(Conv):
-    """The same to rounding, given biases.
+    """The same convolutions with biases in less time, equal but for rounding.
 
     TensorFlow puts a kernel in another order at each gradient by a convolution's input. A convolution by a kernel in
-    that order is the same: it is kept beside the kernel. And convolutions of one input are done as one.
+    that order gives the same, so it is kept beside the kernel. Convolutions of one input are computed as one.
 
     Args:
         take: see `Take`.
@@ -154,7 +156,7 @@ def _turned(kernel: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 
 
 def _around(kernel: Sequence[int], padding: str) -> list[list[int]]:
-    """What that convolution is padded with: what the other one was not."""
+    """The padding of that convolution: as much as the other one left out."""
     before = [(side - 1) // 2 if padding == "SAME" else 0 for side in kernel]
     after = [side // 2 if padding == "SAME" else 0 for side in kernel]
     sides = [[side - 1 - a, side - 1 - b] for side, a, b in zip(kernel, before, after, strict=True)]
@@ -166,7 +168,7 @@ def _relu_gradient(gradient: tf.Tensor, activation: tf.Tensor) -> tf.Tensor:
 
 
 def _smooth_gradient(gradient: tf.Tensor) -> tf.Tensor:
-    """Of `smooth`, whose input and output have one shape."""
+    """The gradient of `smooth`, whose input and output have one shape."""
     return tf.raw_ops.AvgPoolGrad(
         orig_input_shape=tf.shape(gradient),
         grad=gradient,

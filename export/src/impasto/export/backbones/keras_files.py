@@ -32,7 +32,7 @@ _BASE: Final = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 @dataclass(frozen=True)
 class _Published:
-    """What Keras publishes of a network: its model, and the file of ImageNet weights with the MD5 that Keras checks."""
+    """A network as Keras publishes it: its model, and the file of ImageNet weights with the MD5 that Keras checks."""
 
     model: Callable[..., Any]
     url: str

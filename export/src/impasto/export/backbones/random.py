@@ -9,14 +9,14 @@ import tensorflow as tf
 from impasto.export.backbones.architecture import Architecture, Conv
 
 _PICTURES = 16
-"""That the batch normalisation is calibrated on: a deep layer has only 9 places in each."""
+"""The number of pictures that calibrate the batch normalisation: a deep layer has only 9 places in each."""
 
 _SIDE = 160
-"""Of each, in pixels."""
+"""The side of each of them, in pixels."""
 
 _BETA = 1.0
-"""Of the batch normalisation. Around zero, each layer would part similar pictures further (by about a fifth), and 94
-layers make that chaos: one rounding error would change a dream. Most units are active at one."""
+"""The beta of the batch normalisation. Around zero, each layer would drive similar pictures apart (by about a fifth),
+and 94 layers make that chaos: one rounding error would change a dream. Most units are active at one."""
 
 
 def random_arrays(architecture: Architecture, *, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]:

@@ -46,7 +46,7 @@ def read_tensors(content: bytes) -> dict[str, npt.NDArray[Any]]:
 
 
 class _Tensor:
-    """What the pickle says of a tensor, before the storages are read."""
+    """A tensor as the pickle describes it, before the storages are read."""
 
     def __init__(self, key: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
         self._key, self._offset, self._shape, self._strides = key, offset, shape, strides

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from impasto.export.backbones.architecture import Architecture, Conv, Segment
 
-_BLOCKS: Final = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
-"""Convolutions and filters of each block."""
+_CONVOLUTIONS: Final = (2, 2, 4, 4, 4)
+"""The convolutions of each block. A pooling that halves the sides is before each block but the first."""
 
 # Of ImageNet, in blue, green, red order, on the scale 0..255.
 _MEANS: Final = (103.939, 116.779, 123.68)
@@ -32,17 +32,21 @@ def _layer(filters: int, *, pooled: bool) -> Callable[[tf.Tensor, Conv], tf.Tens
     return compute
 
 
-_SEGMENTS: Final = tuple(
-    Segment(_layer(filters, pooled=block > 1 and number == 1), (f"block{block}_conv{number}",))
-    for block, (count, filters) in enumerate(_BLOCKS, start=1)
-    for number in range(1, count + 1)
-)
+def with_filters(*filters: int) -> Architecture:
+    """VGG19 with another number of filters in the convolutions of each of its five blocks."""
+    segments = tuple(
+        Segment(_layer(count, pooled=block > 1 and number == 1), (f"block{block}_conv{number}",))
+        for block, (convolutions, count) in enumerate(zip(_CONVOLUTIONS, filters, strict=True), start=1)
+        for number in range(1, convolutions + 1)
+    )
+    return Architecture(
+        name="vgg19",
+        layers=tuple(name for segment in segments for name in segment.convolutions),
+        minimum_side=16,
+        normalised=False,
+        segments=segments,
+        from_signed=_from_signed,
+    )
 
-VGG19: Final = Architecture(
-    name="vgg19",
-    layers=tuple(name for segment in _SEGMENTS for name in segment.convolutions),
-    minimum_side=16,
-    normalised=False,
-    segments=_SEGMENTS,
-    from_signed=_from_signed,
-)
+
+VGG19: Final = with_filters(64, 128, 256, 512, 512)

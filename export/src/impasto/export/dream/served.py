@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
+from impasto.export import checks
 from impasto.export.backbones import Backbone
-from impasto.export.contract_functions import Tensors, contract_function
-from impasto.export.dream import limits as checks
-from impasto.export.dream.ascent import Steps, ascend
-from impasto.export.dream.gradients import Gradients
-from impasto.export.dream.limits import Limits
+from impasto.export.backbones.gradients import Gradients, Readings, deepest
+from impasto.export.contract_functions import Tensors, contract_functions, open_list
+from impasto.export.dream import limits as bounds
+from impasto.export.dream import objectives
+from impasto.export.dream.ascent import Ascent, ascend
+from impasto.export.dream.limits import DreamLimits, DreamSuggestions
 from impasto.export.dream.pictures import Pictures
-from impasto.export.dream.settings import Settings
 from impasto.export.dream.tiles import Gradient, tile_size
 
 
@@ -25,48 +26,55 @@ class DeepDream(tf.Module):
 
     Args:
         backbone: the network.
-        settings: what it dreams well with.
+        suggestions: the values with which it dreams well.
         weights: one line on where the network's weights come from and their licence.
-        limits: what a request may ask for; by default what the network needs, and memory for a few gigabytes.
+        limits: the limits of a request; by default what the network needs, and memory for a few gigabytes.
     """
 
     def __init__(
-        self, backbone: Backbone, settings: Settings, *, weights: str, limits: Limits | None = None
+        self,
+        backbone: Backbone,
+        suggestions: DreamSuggestions,
+        *,
+        weights: str,
+        limits: DreamLimits | None = None,
     ) -> None:
         super().__init__(name="deep_dream")
         self._backbone = backbone
-        self._gradients = Gradients(backbone)
+        self._gradients = Gradients(
+            backbone, self._network_input, objectives.terms, objectives.specs(backbone.channels)
+        )
+        self._features = Readings(backbone, self._network_input, _places)
         self._pictures = Pictures()
-        self._settings = settings
+        self._suggestions = suggestions
         self._weights = weights
-        self._limits = limits or Limits(minimum_side=backbone.architecture.minimum_side)
+        self._limits = limits or DreamLimits(minimum_side=backbone.architecture.minimum_side)
         layers = backbone.architecture.layers
-        self._layer_weights = np.array([settings.layers.get(layer, 0.0) for layer in layers], np.float32)
-        computations: dict[str, Callable[[Tensors], Tensors]] = {
-            SERVING_DEFAULT: self._dream,
-            "open": self._open,
-            "ascend": self._ascend,
-            "ascend_guided": self._ascend_guided,
-            "close": self._close,
-            "describe": self._describe,
-        }
-        self.functions: Mapping[str, Any] = {
-            name: contract_function(DREAM.signatures[name], function)
-            for name, function in computations.items()
-        }
+        self._layer_weights = np.array([suggestions.layers.get(layer, 0.0) for layer in layers], np.float32)
+        self.functions: Mapping[str, Any] = contract_functions(
+            DREAM,
+            {
+                SERVING_DEFAULT: self._dream,
+                "open": self._open,
+                "ascend": self._ascend,
+                "ascend_guided": self._ascend_guided,
+                "close": self._close,
+                "describe": self._describe,
+            },
+        )
         """A tf.function for each signature of the contract, by name."""
 
     def _dream(self, inputs: Tensors) -> Tensors:
-        steps, weights = self._checked(inputs, first=tf.constant(0))
-        octaves, octave_scale = checks.check_octaves(inputs["octaves"], inputs["octave_scale"])
+        ascent, weights = self._checked(inputs, first=tf.constant(0))
+        octaves, octave_scale = bounds.check_octaves(inputs["octaves"], inputs["octave_scale"])
         original = inputs["image"]
-        size = checks.check_result_size(tf.shape(original)[:2], self._limits)
+        size = checks.picture_size("size", tf.shape(original)[:2], self._limits)
         sizes = self._pictures.octave_sizes(size, octave_scale, octaves)
-        sizes = self._check_octave_sizes(sizes, steps.tile)
+        sizes = self._check_octave_sizes(sizes, ascent.tile)
         gradient = self._gradient(weights)
 
         def body(octave: tf.Tensor, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            state, _, _ = ascend(self._pictures.open(image, sizes[octave]), gradient, steps)
+            state, _, _ = ascend(self._pictures.open(image, sizes[octave]), gradient, ascent)
             return octave + 1, self._pictures.to_bytes(state)
 
         _, image = tf.while_loop(
@@ -79,78 +87,87 @@ class DeepDream(tf.Module):
         return {"image": self._pictures.resize(image, size)}
 
     def _open(self, inputs: Tensors) -> Tensors:
-        size = checks.check_sizes(inputs["size"], inputs["size"][None], self._limits)
-        return {"state": self._pictures.open(checks.check_picture(inputs["image"]), size)}
+        size = bounds.check_sizes(inputs["size"], inputs["size"][None], self._limits)
+        return {"state": self._pictures.open(checks.picture("image", inputs["image"]), size)}
 
     def _ascend(self, inputs: Tensors) -> Tensors:
-        steps, weights = self._checked(inputs, first=checks.check_first_step(inputs["first_step"]))
-        return self._ascended(inputs["state"], self._gradient(weights), steps)
+        ascent, weights = self._checked(inputs, first=bounds.check_first_step(inputs["first_step"]))
+        return self._ascended(inputs["state"], self._gradient(weights), ascent)
 
     def _ascend_guided(self, inputs: Tensors) -> Tensors:
-        steps, weights = self._checked(inputs, first=checks.check_first_step(inputs["first_step"]))
-        guide = self._pictures.to_signed(checks.check_guide(inputs["guide"], self._limits))
-        features = self._gradients.features(guide, self._gradients.depth(weights))
-        return self._ascended(inputs["state"], self._gradient(weights, features), steps)
+        ascent, weights = self._checked(inputs, first=bounds.check_first_step(inputs["first_step"]))
+        guide = self._pictures.to_signed(bounds.check_guide(inputs["guide"], self._limits))
+        found = self._features(guide, deepest(weights))
+        features = [
+            tf.ensure_shape(places, [None, channels])
+            for places, channels in zip(found, self._backbone.channels, strict=True)
+        ]
+        return self._ascended(inputs["state"], self._gradient(weights, features), ascent)
 
-    def _ascended(self, state: tf.Tensor, gradient: Gradient, steps: Steps) -> Tensors:
-        sizes = self._check_octave_sizes(tf.shape(state)[None, :2], steps.tile)
+    def _ascended(self, state: tf.Tensor, gradient: Gradient, ascent: Ascent) -> Tensors:
+        sizes = self._check_octave_sizes(tf.shape(state)[None, :2], ascent.tile)
         with tf.control_dependencies([sizes]):
-            state = checks.check_state(state)
-        state, loss, scale = ascend(state, gradient, steps)
+            state = bounds.check_state(state)
+        state, loss, scale = ascend(state, gradient, ascent)
         return {"state": state, "loss": loss, "gradient_scale": scale}
 
     def _close(self, inputs: Tensors) -> Tensors:
-        size = checks.check_result_size(inputs["size"], self._limits)
-        state = checks.check_state(checks.check_picture(inputs["state"]))
+        size = checks.picture_size("size", inputs["size"], self._limits)
+        state = bounds.check_state(checks.picture("state", inputs["state"]))
         return {"image": self._pictures.resize(self._pictures.to_bytes(state), size)}
 
     def _describe(self, inputs: Tensors) -> Tensors:
-        octaves, octave_scale = checks.check_octaves(inputs["octaves"], inputs["octave_scale"])
-        settings, limits = self._settings, self._limits
+        octaves, octave_scale = bounds.check_octaves(inputs["octaves"], inputs["octave_scale"])
+        suggestions, limits = self._suggestions, self._limits
         return {
             "sizes": self._pictures.octave_sizes(inputs["size"], octave_scale, octaves),
             "backbone": tf.constant(self._backbone.architecture.name),
             "weights": tf.constant(self._weights),
-            "layers": _list(self._backbone.architecture.layers),
-            "layer_weights": _list(self._layer_weights),
-            "suggested_steps": tf.constant(settings.steps),
-            "suggested_step_size": tf.constant(settings.step_size),
-            "suggested_octave_scale": tf.constant(settings.octave_scale),
-            "suggested_octaves": _list(settings.octaves),
+            "layers": open_list(self._backbone.architecture.layers),
+            "layer_weights": open_list(self._layer_weights),
+            "suggested_steps": tf.constant(suggestions.steps),
+            "suggested_step_size": tf.constant(suggestions.step_size),
+            "suggested_octave_scale": tf.constant(suggestions.octave_scale),
+            "suggested_octaves": open_list(suggestions.octaves),
             "minimum_side": tf.constant(limits.minimum_side),
             "maximum_steps": tf.constant(limits.maximum_steps),
             "maximum_pixels": tf.constant(limits.maximum_pixels),
             "maximum_tile_pixels": tf.constant(limits.maximum_tile_pixels),
         }
 
-    def _checked(self, inputs: Tensors, *, first: tf.Tensor) -> tuple[Steps, tf.Tensor]:
-        """The settings and the layers' weights of a request."""
-        steps, step_size, tile = checks.check_settings(
+    def _checked(self, inputs: Tensors, *, first: tf.Tensor) -> tuple[Ascent, tf.Tensor]:
+        """The parameters of the ascent, and the layers' weights."""
+        steps, step_size, tile = bounds.check_settings(
             inputs["steps"], inputs["step_size"], inputs["tile"], self._limits
         )
-        weights = checks.check_layer_weights(inputs["layer_weights"], self._layer_weights)
-        return Steps(steps, step_size, first, tile, inputs["seed"]), weights
+        weights = bounds.check_layer_weights(inputs["layer_weights"], self._layer_weights)
+        return Ascent(steps, step_size, first, tile, inputs["seed"]), weights
 
     def _check_octave_sizes(self, sizes: tf.Tensor, tile: tf.Tensor) -> tf.Tensor:
-        sizes = checks.check_sizes(sizes, sizes, self._limits)
+        sizes = bounds.check_sizes(sizes, sizes, self._limits)
         _, sides = tile_size(sizes, tile)
-        return checks.check_pixels(
+        return bounds.check_pixels(
             sizes,
             sides,
             self._limits.maximum_tile_pixels,
             hint=" at once: set tile to take gradients in parts",
         )
 
-    def _gradient(self, weights: tf.Tensor, features: list[tf.Tensor] | None = None) -> Gradient:
-        depth = self._gradients.depth(weights)
-        guide = self._gradients.no_features() if features is None else features
+    def _gradient(self, weights: tf.Tensor, guide: list[tf.Tensor] | None = None) -> Gradient:
+        none = [tf.zeros([0, channels]) for channels in self._backbone.channels]
+        objective = objectives.Objective(weights, none if guide is None else guide)
+        depth = deepest(weights)
 
         def gradient(picture: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return self._gradients.gradient(picture, weights, depth, guide)
+            (loss,), found = self._gradients(picture, depth, objective)
+            return loss, found
 
         return gradient
 
+    def _network_input(self, picture: tf.Tensor) -> tf.Tensor:
+        return self._backbone.architecture.from_signed(picture[None])
 
-def _list(values: Any) -> tf.Tensor:
-    """A constant [n] whose length the signature leaves free, as it differs from backbone to backbone."""
-    return tf.raw_ops.PlaceholderWithDefault(input=tf.constant(values), shape=[None])
+
+def _places(_: int, x: tf.Tensor) -> tf.Tensor:
+    """A layer's activations [1, h, w, C] as float32 [Q, C]."""
+    return tf.reshape(tf.cast(x, tf.float32), [-1, x.shape[-1]])

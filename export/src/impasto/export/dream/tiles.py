@@ -16,7 +16,7 @@ Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def tile_size(size: tf.Tensor, tile: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """How a picture is cut: as evenly as its sides allow.
+    """Cut a picture into tiles as evenly as its sides allow.
 
     Args:
         size: int32 [..., 2], height and width.
@@ -38,9 +38,9 @@ def tiled_gradient(
 
     Args:
         picture: float32 [H, W, 3].
-        gradient: of one tile.
+        gradient: computes loss and gradient of one tile.
         tile: see `tile_size`.
-        seed: int32 [], of the shifts.
+        seed: int32 [], the seed of the shifts.
         step: int32 [], the step's number; each has its own shift.
 
     Returns:

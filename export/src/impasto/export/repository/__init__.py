@@ -12,8 +12,7 @@ from impasto.export.repository.errors import (
     VersionNotFoundError,
 )
 from impasto.export.repository.store import ModelRepository
-from impasto.export.repository.verification import Report
-from impasto.export.repository.versions import Version
+from impasto.export.repository.versions import Report, Version
 
 __all__ = [
     "CorruptVersionError",

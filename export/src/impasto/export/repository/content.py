@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from impasto.client.manifest import FileRecord
-from impasto.client.version_files import entries
+from impasto.client.repository.manifest import FileRecord
+from impasto.client.repository.version_files import entries
 from impasto.export.repository import tree
 from impasto.export.repository.errors import CorruptVersionError, PublishError
-from impasto.export.repository.versions import Version
+from impasto.export.repository.versions import Version, check_present
 
 Writer = Callable[[Path], object]
 """Fills the directory it is given with the files of one version."""
@@ -37,7 +37,8 @@ def version_writer(version: Version, files: Mapping[str, FileRecord]) -> Writer:
         try:
             for name in files:
                 _copy(version.path / name, content / name)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
+            check_present(version)
             raise CorruptVersionError(f"{error.filename} is missing: roll back to another version") from error
         # Checking the copy rather than the original leaves no moment in between.
         if tree.records(content) != files:

@@ -1,4 +1,4 @@
-"""What can go wrong with a model repository.
+"""The errors of a model repository.
 
     ExportError
     └── RepositoryError
@@ -33,7 +33,7 @@ class VersionNotFoundError(RepositoryError):
 
 
 class PublishError(RepositoryError):
-    """What the writer left in the staging directory cannot be a version."""
+    """The files that the writer left in the staging directory cannot be a version."""
 
 
 class CorruptVersionError(RepositoryError):

@@ -1,4 +1,4 @@
-"""Where a version is put together, and how what killed processes left is told from what living ones use.
+"""The place where a version is put together, and the locks that tell remains of killed processes from living ones.
 
 A model's directory holds, beside its versions, names that no server takes for a version because they are no
 numbers:
@@ -22,6 +22,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from impasto.export.repository.errors import RepositoryError
+
 STAGING: Final = ".staging-"
 PRUNED: Final = ".pruned-"
 
@@ -29,7 +31,13 @@ PRUNED: Final = ".pruned-"
 @contextmanager
 def locked(model: Path) -> Iterator[None]:
     """Hold the lock of the model directory `model`, against other processes and other threads."""
-    descriptor = os.open(model / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    path = model / ".lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if path.is_symlink():
+            raise RepositoryError(f"{path} must be a file of its own: remove it, it is made again") from error
+        raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -53,24 +61,36 @@ def staging(model: Path) -> Iterator[Path]:
     finally:
         try:
             with locked(model):
-                shutil.rmtree(holder)
+                remove(holder)
         finally:
             os.close(descriptor)
 
 
 def sweep(model: Path) -> None:
-    """Remove what killed publishers and pruners left; the caller holds the model's lock."""
-    for path in model.iterdir():
-        # What another user left is theirs to remove: it must not keep this one from publishing.
-        with suppress(PermissionError):
+    """Remove what killed publishers and pruners left; the caller holds the model's lock.
+
+    What cannot be removed stays: it must not keep anyone from publishing.
+    """
+    for path in list(model.iterdir()):
+        with suppress(OSError):
             if path.name.startswith(PRUNED) or (path.name.startswith(STAGING) and not _held(path)):
-                shutil.rmtree(path)
+                remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a directory with all that it holds, a file, or a link; what a link points to stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _held(holder: Path) -> bool:
+    if holder.is_symlink():
+        return False
     try:
-        descriptor = os.open(holder / "lock", os.O_RDWR)
-    except FileNotFoundError:
+        descriptor = os.open(holder / "lock", os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

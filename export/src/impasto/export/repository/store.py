@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from impasto.client.manifest import MANIFEST_NAME, Manifest, ManifestError, utc_now
-from impasto.export.repository import tree, verification
+from impasto.client.pictures import sync_folder
+from impasto.client.repository.manifest import MANIFEST_NAME, Manifest, ManifestError, utc_now
+from impasto.export.repository import tree, versions
 from impasto.export.repository.content import Writer, directory_writer, version_writer
 from impasto.export.repository.errors import (
     CorruptVersionError,
     ModelNotFoundError,
     PublishError,
+    RepositoryError,
     VersionNotFoundError,
 )
-from impasto.export.repository.staging import PRUNED, locked, staging, sweep
-from impasto.export.repository.verification import Report
-from impasto.export.repository.versions import (
-    Version,
-    check_model_name,
-    is_model_name,
-    next_number,
-    versions_in,
-)
+from impasto.export.repository.staging import PRUNED, locked, remove, staging, sweep
+from impasto.export.repository.versions import Report, Version
 
 
 class ModelRepository:
@@ -44,6 +38,8 @@ class ModelRepository:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root)
+        if "\0" in str(self._root):
+            raise RepositoryError(f"{str(self._root)!r} cannot be a path: leave the NUL out")
 
     @property
     def root(self) -> Path:
@@ -54,12 +50,12 @@ class ModelRepository:
         """The names of the models that have a version, sorted; none if the root is not there."""
         if not self._root.is_dir():
             return ()
-        names = (path.name for path in self._root.iterdir() if is_model_name(path.name))
-        return tuple(sorted(name for name in names if versions_in(self._root / name)))
+        names = (path.name for path in self._root.iterdir() if versions.is_model_name(path.name))
+        return tuple(sorted(name for name in names if versions.versions_in(self._root / name)))
 
     def versions(self, model: str) -> tuple[Version, ...]:
         """The versions of `model`, ascending; none if there is no such model."""
-        return versions_in(self._directory(model))
+        return versions.versions_in(self._directory(model))
 
     def latest(self, model: str) -> Version:
         """The newest version of `model`: the one that a server with the default policy loads.
@@ -98,7 +94,7 @@ class ModelRepository:
         try:
             return Manifest.read(version.path)
         except ManifestError as error:
-            _still_there(version)
+            versions.check_present(version)
             raise CorruptVersionError(str(error)) from error
 
     def verify(self, model: str, number: int | None = None) -> Report:
@@ -107,9 +103,9 @@ class ModelRepository:
         Raises:
             ModelNotFoundError, VersionNotFoundError: see `version`.
         """
-        report = verification.verify(self.version(model, number))
+        report = versions.verify(self.version(model, number))
         if not report.ok:
-            _still_there(report.version)
+            versions.check_present(report.version)
         return report
 
     def publish(self, model: str, content: Writer | str | os.PathLike[str], *, manifest: Manifest) -> Version:
@@ -128,17 +124,21 @@ class ModelRepository:
 
         Raises:
             PublishError: `content` gave no file, a link, a special file or a manifest of its own, or is no
-                directory.
+                directory; or the largest number is taken.
             ManifestError: the manifest's values are not JSON, or it is for another model.
         """
         directory = self._directory(model)
         if manifest.model != model:
             raise ManifestError(f"the manifest is for {manifest.model!r}, not {model!r}: make them the same")
         write = content if callable(content) else directory_writer(Path(content))
-        _make_shared(self._root)
-        _make_shared(directory)
+        tree.make_shared(self._root)
+        tree.make_shared(directory)
         with staging(directory) as staged:
             write(staged)
+            if staged.is_symlink():
+                raise PublishError(
+                    "the writer put a link in the place of its directory: write the files into it"
+                )
             if (staged / MANIFEST_NAME).exists():
                 raise PublishError(
                     f"the content holds a {MANIFEST_NAME}, which publishing writes: leave it out"
@@ -154,25 +154,31 @@ class ModelRepository:
         """Delete all but the newest `keep` versions of `model`.
 
         Each is first renamed to a name that is no version's, so that nobody meets a half-deleted one. The
-        newest never goes, so no number comes back.
+        newest never goes, so no number comes back. Of a version that is a link only the link goes.
 
         Returns:
             The deleted versions, ascending; their paths are gone.
 
         Raises:
             ModelNotFoundError: the model has no version.
+            RepositoryError: the model's directory is a link: what it leads to is not the repository's to delete.
             ValueError: `keep` is less than 1.
         """
         if keep < 1:
             raise ValueError(f"keep must be 1 or more, not {keep}: the newest version always stays")
         directory = self.latest(model).path.parent
+        if directory.is_symlink():
+            raise RepositoryError(
+                f"{directory} is a link, and nothing outside the repository is deleted: "
+                f"prune the repository that it leads to, {directory.resolve().parent}"
+            )
         with locked(directory):
             sweep(directory)
-            old = versions_in(directory)[:-keep]
+            old = versions.versions_in(directory)[:-keep]
             aside = [version.path.rename(directory / f"{PRUNED}{version.number}") for version in old]
-            tree.flush(directory)
+            sync_folder(directory)
             for path in aside:
-                shutil.rmtree(path)
+                remove(path)
         return old
 
     def roll_back(self, model: str, *, to: int | None = None) -> Version:
@@ -213,7 +219,7 @@ class ModelRepository:
         return self.publish(model, version_writer(earlier, old.files), manifest=manifest)
 
     def _directory(self, model: str) -> Path:
-        return self._root / check_model_name(model)
+        return self._root / versions.check_model_name(model)
 
     def _number_before(self, newest: Version) -> int:
         try:
@@ -230,31 +236,22 @@ class ModelRepository:
         return earlier[-1]
 
 
-def _still_there(version: Version) -> None:
-    """Tell damage from a version that was pruned while it was being read."""
-    if not version.path.exists():
-        raise VersionNotFoundError(f"version {version.number} of model {version.name!r} was pruned meanwhile")
-
-
-def _make_shared(directory: Path) -> None:
-    """Make `directory` for every user to read; one that is there keeps its mode."""
-    if not directory.is_dir():
-        directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(tree.DIRECTORY_MODE)
-        tree.flush(directory.parent)
-
-
 def _rename_to_next(staged: Path, directory: Path) -> Version:
-    number = next_number(directory)
+    number = versions.next_number(directory)
     while True:
+        if number > versions.LARGEST_VERSION:
+            raise PublishError(
+                f"{directory} holds version {versions.LARGEST_VERSION}, the largest number that servers read: "
+                "move it away"
+            )
         try:
             # The lock keeps Impasto's own publishers apart. Against any other, a rename never replaces a
             # directory that holds something.
             path = staged.rename(directory / str(number))
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY):
                 raise
             number += 1
         else:
-            tree.flush(directory)
+            sync_folder(directory)
             return Version(directory.name, number, path)

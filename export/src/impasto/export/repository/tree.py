@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-from impasto.client.manifest import FileRecord
-from impasto.client.version_files import entries, is_regular, record
+from impasto.client.pictures import sync_folder
+from impasto.client.repository.manifest import FileRecord
+from impasto.client.repository.version_files import entries, is_regular, record
 from impasto.export.repository.errors import PublishError
 
 DIRECTORY_MODE: Final = 0o755
@@ -18,17 +19,27 @@ def records(root: Path) -> dict[str, FileRecord]:
     """Hash every file under `root`.
 
     Raises:
-        PublishError: there is none, or something is a link, a socket or a device: a version must hold its own
-            bytes.
+        PublishError: there is none, or something is a link, a socket or a device, or its name is not
+            UTF-8: a version must hold its own bytes.
     """
     found: dict[str, FileRecord] = {}
     for name, path in entries(root):
+        if not _is_text(name):
+            raise PublishError(f"{name!r} is not a name in UTF-8, which a manifest can list: rename the file")
         if not is_regular(path):
             raise PublishError(f"{name} is a link or a special file: a version holds plain files only")
         found[name] = record(path)
     if not found:
         raise PublishError("the writer left no file: write the SavedModel into the directory it is given")
     return found
+
+
+def make_shared(directory: Path) -> None:
+    """Make `directory` for every user to read; one that exists already keeps its mode."""
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(DIRECTORY_MODE)
+        sync_folder(directory.parent)
 
 
 def share(root: Path) -> None:
@@ -39,8 +50,15 @@ def share(root: Path) -> None:
             Path(parent, name).chmod(FILE_MODE)
 
 
-def flush(path: Path) -> None:
-    """Make one file's bytes or one directory's names durable."""
+def flush_tree(root: Path) -> None:
+    """Make the whole tree durable, contents before the directories that name them."""
+    for parent, _, names in os.walk(root, topdown=False):
+        for name in names:
+            _flush_file(Path(parent, name))
+        sync_folder(Path(parent))
+
+
+def _flush_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -48,9 +66,9 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def flush_tree(root: Path) -> None:
-    """Make the whole tree durable, contents before the directories that name them."""
-    for parent, _, names in os.walk(root, topdown=False):
-        for name in names:
-            flush(Path(parent, name))
-        flush(Path(parent))
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

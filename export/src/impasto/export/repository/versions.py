@@ -1,17 +1,21 @@
-"""The names in a repository: which can be a model's, and which are versions."""
+"""The versions in a repository: the names that they may have, and the comparison of one with its manifest."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from impasto.export.repository.errors import ModelNameError
+from impasto.client.repository.version_files import Comparison, compare
+from impasto.export.repository.errors import ModelNameError, VersionNotFoundError
 
 # What passes unquoted through TensorFlow Serving's REST paths, metric labels and text-format config.
 _MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+LARGEST_VERSION: Final = 2**63 - 1
+"""The largest number that TensorFlow Serving reads; a directory with a larger one is no version."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,37 @@ class Version:
     path: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class Report(Comparison):
+    """The differences between one version of the repository and its manifest.
+
+    Attributes:
+        version: the version that was looked at.
+    """
+
+    version: Version
+
+    def __str__(self) -> str:
+        return f"{self.version.name}/{self.version.number}: {super().__str__()}"
+
+
+def verify(version: Version) -> Report:
+    """Read every byte of `version` and compare it with its manifest."""
+    return Report(version=version, **asdict(compare(version.path)))
+
+
+def check_present(version: Version) -> None:
+    """Tell damage from a version that was pruned while it was being read.
+
+    Raises:
+        VersionNotFoundError: it is gone.
+    """
+    if not version.path.exists():
+        raise VersionNotFoundError(f"version {version.number} of model {version.name!r} was pruned meanwhile")
+
+
 def is_model_name(name: str) -> bool:
-    """Whether a model may have `name`."""
+    """Return true if a model may have `name`."""
     return _MODEL_NAME.fullmatch(name) is not None
 
 
@@ -63,4 +96,4 @@ def next_number(model: Path) -> int:
 
 def _is_number(name: str) -> bool:
     # TensorFlow Serving takes ASCII digits only; str.isdigit alone would let others through.
-    return name.isascii() and name.isdigit()
+    return name.isascii() and name.isdigit() and int(name) <= LARGEST_VERSION

@@ -1,7 +1,8 @@
-"""How much better than bicubic interpolation, in decibels."""
+"""The gain over bicubic interpolation, in decibels."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -9,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from impasto.export.errors import ExportError
 from impasto.export.srcnn.photos import Photo, bicubic, shrink
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -28,12 +30,25 @@ class Score:
 
     @property
     def gain_rgb(self) -> float:
-        """What SRCNN adds over bicubic on R, G and B together."""
+        """The gain of SRCNN over bicubic on R, G and B together."""
         return self.srcnn_rgb - self.bicubic_rgb
 
     @property
+    def is_finite(self) -> bool:
+        """True if all of them are numbers. A blank photo is enlarged without an error, which is infinitely good."""
+        return all(map(math.isfinite, (self.bicubic_rgb, self.srcnn_rgb, self.bicubic_y, self.srcnn_y)))
+
+    def as_dict(self, *, digits: int | None = None) -> dict[str, float | None]:
+        """The ratios by their names, rounded if `digits` is given; None, JSON's null, for one that is no number."""
+        ratios: dict[str, float] = {name: value for name, value in vars(self).items() if name != "name"}
+        return {
+            name: (value if digits is None else round(value, digits)) if math.isfinite(value) else None
+            for name, value in ratios.items()
+        }
+
+    @property
     def gain_y(self) -> float:
-        """What SRCNN adds over bicubic on luma alone."""
+        """The gain of SRCNN over bicubic on luma alone."""
         return self.srcnn_y - self.bicubic_y
 
 
@@ -68,5 +83,31 @@ def luma(pixels: Pixels) -> NDArray[np.float64]:
 
 
 def mean_gain(scores: Sequence[Score]) -> float:
-    """The mean RGB gain in dB; NaN for no scores."""
-    return float(np.mean([score.gain_rgb for score in scores])) if scores else float("nan")
+    """The mean RGB gain in dB over the photos that have one; NaN for none."""
+    return _mean([score.gain_rgb for score in scores if score.is_finite])
+
+
+def mean_gain_y(scores: Sequence[Score]) -> float:
+    """The mean gain on luma in dB over the photos that have one; NaN for none."""
+    return _mean([score.gain_y for score in scores if score.is_finite])
+
+
+def require_gain(scores: Sequence[Score], least: float) -> None:
+    """Check that the mean gain is at least so many dB, over photos that all have one.
+
+    Raises:
+        ExportError: it is less, or some photo has no gain: what cannot be measured does not pass.
+    """
+    blank = [score.name for score in scores if not score.is_finite]
+    if blank or not scores:
+        raise ExportError(
+            f"--require-gain cannot be judged: no gain can be measured on {', '.join(blank) or 'no photos'} "
+            "(enlarged without any error, as a blank page is); leave such photos out"
+        )
+    gain = mean_gain(scores)
+    if not gain >= least:
+        raise ExportError(f"the mean gain is {gain:+.2f} dB, below --require-gain {least:+.2f} dB")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

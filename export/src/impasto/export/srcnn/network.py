@@ -19,11 +19,11 @@ class SRCNN(tf.Module):
     """The three convolutions, valid padding, on all of R, G and B.
 
     Args:
-        residual: whether the output is the cropped input plus what the network adds. The last layer then starts at
+        residual: add the cropped input to what the network computes. The last layer then starts at
             zero.
         pixel_scale: divisor of pixel values in front of the network.
         pixel_mean: pixel value that the network sees as zero.
-        seed: of the He initialisation.
+        seed: the seed of the He initialisation.
     """
 
     def __init__(self, *, residual: bool, pixel_scale: float, pixel_mean: float, seed: int = 0) -> None:

@@ -88,7 +88,7 @@ def _windows(image: NDArray[PixelT], size: int, stride: int) -> NDArray[PixelT]:
 
 
 def _shares(parts: list[NDArray[np.float32]], wanted: int) -> list[int]:
-    """How many patches to take from each photo, as evenly as their number allows."""
+    """The number of patches to take from each photo, as evenly as their number allows."""
     shares = [0] * len(parts)
     remaining = min(wanted, sum(map(len, parts)))
     # Smallest photos first: what they lack is spread over the larger ones.

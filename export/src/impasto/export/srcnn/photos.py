@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from impasto.client import read_picture
+from impasto.client.errors import ImageError
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import SCALE
 
@@ -47,27 +49,54 @@ def list_photos(folder: Path) -> list[Path]:
 def read_photo(path: Path, *, longest_side: int | None = None) -> Photo:
     """Read one photo as RGB, upright, its sides even, reduced to `longest_side` pixels if it is larger."""
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        upright = Image.fromarray(read_picture(path).rgb)
+    except (OSError, ImageError) as error:
         raise ExportError(
             f"cannot read photo {path}: {error}; remove it from the folder or repair it"
         ) from error
     if longest_side is not None and max(upright.size) > longest_side:
         upright.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
-    return Photo(path.name, crop_even(np.asarray(upright)))
+    pixels = crop_even(np.asarray(upright))
+    if 0 in pixels.shape:
+        raise ExportError(
+            f"cannot use photo {path}: it is less than {SCALE} pixels wide or high; remove it from the folder"
+        )
+    return Photo(path.name, pixels)
 
 
-def read_photos(folder: Path, *, longest_side: int | None = None) -> Iterator[Photo]:
-    """Every photo of a folder, one at a time."""
+def read_photos(
+    folder: Path,
+    *,
+    longest_side: int | None = None,
+    on_unreadable: Callable[[Path, ExportError], None] | None = None,
+) -> Iterator[Photo]:
+    """Every photo of a folder, one at a time.
+
+    Args:
+        folder: the folder.
+        longest_side: larger photos are reduced to so many pixels.
+        on_unreadable: called with the path and the reason for a photo that cannot be read, which is then left out.
+            None raises the reason.
+    """
     for path in list_photos(folder):
-        yield read_photo(path, longest_side=longest_side)
+        try:
+            photo = read_photo(path, longest_side=longest_side)
+        except ExportError as error:
+            if on_unreadable is None:
+                raise
+            on_unreadable(path, error)
+            continue
+        yield photo
 
 
-def describe_photos(folder: Path) -> list[dict[str, str]]:
+def describe_photos(folder: Path, *, without: Collection[Path] = ()) -> list[dict[str, str]]:
     """Name, SHA-256 and, from the folder's licences.json, author and licence of each photo: the manifest's record.
 
     licences.json maps a photo's path below the folder to `{"author": ..., "licence": ..., "source": ...}`.
+
+    Args:
+        folder: the folder.
+        without: the photos that were left out.
 
     Raises:
         ExportError: licences.json is not such a mapping.
@@ -79,12 +108,14 @@ def describe_photos(folder: Path) -> list[dict[str, str]]:
             licences = {
                 str(name): dict(entry) for name, entry in json.loads(listing.read_text("utf-8")).items()
             }
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise ExportError(
                 f"{listing} is not a mapping of photo to author and licence: {error}"
             ) from error
     described = []
     for path in list_photos(folder):
+        if path in without:
+            continue
         name = path.relative_to(folder).as_posix()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         described.append({"name": name, "sha256": digest, **licences.get(name, {"licence": "not stated"})})

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 SCALE: Final = 2
-"""How many times wider and higher the result is."""
+"""The factor by which the result is wider and higher."""
 
 MARGIN: Final = 6
 """Pixels that the three valid convolutions (9, 1, 5) take off each side."""
@@ -25,7 +25,7 @@ class Preset:
     """A training recipe.
 
     Attributes:
-        name: how the command line calls it.
+        name: the name on the command line.
         residual: add the bicubic image to the network's output, whose last layer starts at zero; training then starts
             at bicubic quality instead of at noise.
         pixel_scale: what pixel values are divided by before the network (1 leaves 0..255).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,17 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client.manifest import Manifest
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
+from impasto.export import publishing
 from impasto.export.errors import ExportError
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.saved_model import load_as_server
-from impasto.export.saved_model import save as save_model
 from impasto.export.srcnn.evaluate import Pixels, mean_gain, score_photos
 from impasto.export.srcnn.photos import held_out_photos
 from impasto.export.srcnn.served import ServedSRCNN
 from impasto.export.srcnn.training import load_network
-from impasto.export.warmup import write_warmup
 
 
 def publish(checkpoint: Path, models: Path) -> Version:
@@ -35,26 +34,26 @@ def publish(checkpoint: Path, models: Path) -> Version:
         raise ExportError(f"the training in {checkpoint} has not finished an epoch; continue it first")
     served = ServedSRCNN(network)
     scores = score_photos(held_out_photos(), served.upscale)
-    manifest = Manifest(
-        model=SRCNN.name,
-        signatures=tuple(SRCNN.signatures),
+    gain = mean_gain(scores)
+    if not math.isfinite(gain):
+        raise ExportError(
+            f"the network of {checkpoint} gives no picture that can be measured: train it again"
+        )
+    figures = {
+        "mean_gain_rgb_db": round(gain, 3),
+        "psnr_db": {score.name: score.as_dict(digits=2) for score in scores},
+    }
+    # One request of each rank of work: a single picture as the client sends it, and a small batch.
+    requests = [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]
+    return publishing.publish(
+        served,
+        {SERVING_DEFAULT: served.serving_default},
+        models,
+        contract=SRCNN,
+        warm_up=requests,
         source={"training": {**training, "finished_epochs": epochs}},
-        figures={
-            "mean_gain_rgb_db": round(mean_gain(scores), 3),
-            "psnr_db": {
-                score.name: {name: round(value, 2) for name, value in vars(score).items() if name != "name"}
-                for score in scores
-            },
-        },
+        figures=figures,
     )
-
-    def write(directory: Path) -> None:
-        save_model(served, directory, {SERVING_DEFAULT: served.serving_default}, contract=SRCNN)
-        # One request of each rank of work: a lone picture as the client sends it, and a small batch.
-        requests = [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]
-        write_warmup(directory, SRCNN.name, requests)
-
-    return ModelRepository(models).publish(SRCNN.name, write, manifest=manifest)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _CONFIG = "training.json"
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch brought.
+    """The result of one epoch.
 
     Attributes:
         number: counted from 1.
@@ -40,7 +40,7 @@ class Epoch:
 
     @property
     def gain(self) -> float:
-        """Mean gain over bicubic on the held-out photos in dB, RGB; NaN without such photos."""
+        """Mean gain over bicubic on the held-out photos in dB, RGB; NaN without such photos that can be measured."""
         return mean_gain(self.scores)
 
 
@@ -50,9 +50,9 @@ class Trainer:
     Args:
         folder: where checkpoints and the record of the run are kept; an unfinished run there is continued.
         preset: the recipe.
-        data: what the patches were cut from, recorded for the manifest: see `describe_photos`.
+        data: the photos that the patches were cut from, recorded for the manifest: see `describe_photos`.
         epochs: overrides the recipe's number of epochs.
-        seed: of the weights and of the order of patches.
+        seed: the seed of the weights and of the order of patches.
 
     Raises:
         ExportError: the folder holds a run with another recipe.
@@ -162,7 +162,7 @@ class Trainer:
                 )
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(config, indent=2) + "\n")
+        write_text(path, json.dumps(config, indent=2, allow_nan=False) + "\n")
 
 
 def make_network(preset: Preset, *, seed: int = 0) -> SRCNN:

@@ -16,7 +16,7 @@ class Kernel(NamedTuple):
     Attributes:
         weights: float32 [height, width, in, out]; [height, width, channels, 1] where it is depthwise.
         bias: float32 [out].
-        depthwise: whether each channel has a filter of its own.
+        depthwise: true where each channel has a filter of its own.
     """
 
     weights: NDArray[np.float32]

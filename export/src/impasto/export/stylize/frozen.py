@@ -48,7 +48,7 @@ class FrozenFunction:
         return str(self._inputs[name].name)
 
     def shape(self, tensor: str) -> tf.TensorShape:
-        """What is known of a tensor's shape."""
+        """A tensor's shape, as far as it is known."""
         return self._graph.get_tensor_by_name(tensor).shape
 
     def waist(self, source: str, other: str) -> str | None:
@@ -88,7 +88,7 @@ def _downstream(start: Any, *, without: str | None = None) -> Mapping[str, Any]:
 
 
 def _numbers_each(tensor: tf.Tensor) -> int | None:
-    """How many float32 numbers a tensor has for each element of its first dimension, if that is all it leaves open."""
+    """The number of float32 numbers for each element of a tensor's first dimension, if only that one is open."""
     shape = tensor.shape
     if tensor.dtype != tf.float32 or shape.rank is None or shape.rank < 2:
         return None

@@ -107,7 +107,7 @@ def _frozen(directory: Path, handle: str) -> FrozenFunction:
 
 
 def _provenance(handle: str, directory: Path) -> Provenance:
-    """What can be said for sure: only the default URL stands for Magenta's own module."""
+    """The facts that are certain: only the default URL stands for Magenta's own module."""
     if handle == HANDLE:
         origin = f"Magenta's arbitrary image stylizer, the TensorFlow Hub module {handle}"
         licence = "Apache-2.0 (the Magenta authors)"

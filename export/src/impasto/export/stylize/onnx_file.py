@@ -27,10 +27,10 @@ def read_kernels(content: bytes, *, where: str) -> dict[str, Kernel]:
 
     Args:
         content: the file's bytes.
-        where: what to call the file in an error.
+        where: the file's name for an error.
 
     Raises:
-        OnnxFileError: see there.
+        OnnxFileError: the content is no ONNX model of this kind, or the package `onnx` is missing.
     """
     try:
         import onnx
@@ -70,7 +70,7 @@ def _name(constant: str) -> str:
 
 
 def _floats(node: Any, constants: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """What the DequantizeLinear `node` gives: (integers - zero point) times scale, both for each output channel."""
+    """The output of the DequantizeLinear `node`: (integers - zero point) times scale, both for each output channel."""
     integers, scale, zero_point = (constants[name] for name in node.input)
     shape = (-1,) + (1,) * (integers.ndim - 1)
     offsets = integers.astype(np.int64) - zero_point.reshape(shape)

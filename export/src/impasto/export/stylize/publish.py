@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from impasto.client.manifest import Manifest
-from impasto.client.signatures import SERVING_DEFAULT, STYLE_SIDE, STYLIZE
-from impasto.export.repository import ModelRepository, Version
-from impasto.export.saved_model import save
+from impasto.client.signatures import SERVING_DEFAULT, STYLE_SIDE
+from impasto.export import publishing
+from impasto.export.repository import Version
 from impasto.export.stylize.served import ServedStylizer
 from impasto.export.stylize.source import Stylizer
-from impasto.export.warmup import Request, write_warmup
+from impasto.export.warmup import Request
 
 _WARM_SIDE = 64
 
@@ -29,17 +28,14 @@ def publish(stylizer: Stylizer, models: Path, *, maximum_pixels: int | None = No
             limit if None.
     """
     served = ServedStylizer(stylizer, maximum_pixels=maximum_pixels)
-    manifest = Manifest(
-        model=STYLIZE.name,
-        signatures=tuple(served.signatures),
+    return publishing.publish(
+        served,
+        served.signatures,
+        models,
+        contract=served.contract,
+        warm_up=_warm_up(served),
         source={"weights": stylizer.provenance.as_dict()},
     )
-
-    def write(directory: Path) -> None:
-        save(served, directory, served.signatures, contract=served.contract)
-        write_warmup(directory, STYLIZE.name, _warm_up(served))
-
-    return ModelRepository(models).publish(STYLIZE.name, write, manifest=manifest)
 
 
 def _warm_up(served: ServedStylizer) -> list[Request]:

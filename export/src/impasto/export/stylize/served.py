@@ -1,4 +1,4 @@
-"""The stylizer as the server runs it: the signatures, and what they refuse."""
+"""The stylizer as the server runs it: the signatures and their checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from impasto.client.signatures import CONTENT_MINIMUM_SIDE, SERVING_DEFAULT, STYLE_SIDE, STYLIZE, Model
+from impasto.client.signatures import (
+    CONTENT_MINIMUM_SIDE,
+    SERVING_DEFAULT,
+    STYLE_SIDE,
+    STYLIZE,
+    ModelContract,
+)
 from impasto.export.stylize.source import Stylizer
 
 _SPLIT_SIGNATURES: Final = ("style_vector", "apply")
@@ -62,14 +68,14 @@ class ServedStylizer(tf.Module):
         return 0 if self._stylizer.split is None else self._stylizer.split.size
 
     @property
-    def contract(self) -> Model:
+    def contract(self) -> ModelContract:
         """The contract that this source can keep: `STYLIZE`, without what needs a split where there is none."""
         kept = {name: item for name, item in STYLIZE.signatures.items() if name in self._functions}
         return replace(STYLIZE, signatures=MappingProxyType(kept))
 
     @tf.function(input_signature=[_floats("placeholder"), _floats("placeholder_1")])
     def __call__(self, placeholder: tf.Tensor, placeholder_1: tf.Tensor) -> list[tf.Tensor]:
-        """What `tensorflow_hub.load` of the export calls, as the Hub module: a list of one float32 [B, H, W, 3]."""
+        """Return a list of one float32 [B, H, W, 3], as the Hub module does: `tensorflow_hub.load` calls it."""
         return [self._hub(placeholder, placeholder_1)["output_0"]]
 
     def _serving_default(self, content: tf.Tensor, style: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,4 +1,4 @@
-"""What a source of the stylizer gives: the computation, and where it comes from."""
+"""A source of the stylizer: the computation and its origin."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class SourceError(ExportError):
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where a network comes from.
+    """The origin of a network.
 
     Attributes:
         source: `hub` or `package`.
         origin: one line for people: which network, trained by whom, taken from where.
-        licence: of the weights and of what carried them.
-        sha256: of each file that was read, by name.
+        licence: the licence of the weights and of the package that carried them.
+        sha256: the SHA-256 of each file that was read, by name.
     """
 
     source: str

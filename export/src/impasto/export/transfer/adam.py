@@ -34,8 +34,8 @@ def update(
     """One step down the gradient, cut off at 0 and 1.
 
     Args:
-        state: before the step.
-        gradient: of the loss, [H, W, 3].
+        state: the state before the step.
+        gradient: the gradient of the loss, [H, W, 3].
         step: the number of this step, int32 [], from 1.
         learning_rate: float32 [].
         mask: the part of its step that each pixel takes; [H, W, 1] or [1, 1, 1].

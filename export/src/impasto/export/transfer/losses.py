@@ -1,58 +1,78 @@
-"""The losses of one layer and their gradients with respect to its activation, as pure functions.
+"""The losses of style transfer and their derivatives, as pure functions.
 
-The gradients are written out rather than traced: a Gram matrix is symmetric, so its gradient takes one matrix product
-where automatic differentiation takes two, and a layer's loss can be left out of the backward pass at run time.
+With F the activation of a layer as a matrix of n places by C channels, G = F'F/n its Gram matrix, T the painting's and
+P the photo's own activation:
 
-Everything is float32, whatever the network computes in.
+    style     w mean((G - T)^2)       d/dF = 2 w F (D + D') / (n C^2), where D = G - T
+    content   w mean((F - P)^2)       d/dF = 2 w (F - P) / (n C)
+
+For the first, automatic differentiation would take two products with F, not one. Everything is float32, whatever the
+network computes in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
+from impasto.export.backbones.gradients import Term, where_weighted
 
-def in_float32(activation: tf.Tensor) -> tf.Tensor:
-    """The activation, whatever the network computes in."""
-    return tf.cast(activation, tf.float32)
+Target = Callable[[tf.Tensor], tf.Tensor]
+"""From a layer's activation to its target, which has that shape, or that of its Gram matrix."""
 
 
 def gram(activation: tf.Tensor) -> tf.Tensor:
     """[C, C]: for each pair of channels of [1, h, w, C] the mean over all places of their product."""
     rows = _rows(activation)
-    return tf.matmul(rows, rows, transpose_a=True) / tf.cast(tf.shape(rows)[0], tf.float32)
+    return tf.matmul(rows, rows, transpose_a=True) / _places(rows)
 
 
-def mean_square(difference: tf.Tensor) -> tf.Tensor:
-    """The mean of the squares of all elements, []."""
+def style_term(weight: tf.Tensor, target: Target) -> Term:
+    """`weight` times the mean squared difference of the Gram matrix from its target [C, C]."""
+
+    def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rows, difference = _rows(x), gram(x) - target(x)
+        scale = 2.0 * weight / (_places(rows) * float(x.shape[-1]) ** 2)
+        # A target that a client sent need not be symmetric.
+        both = scale * (difference + tf.transpose(difference))
+        return weight * _mean_square(difference), tf.reshape(tf.matmul(rows, both), tf.shape(x))
+
+    return Term(weight, compute)
+
+
+def content_term(weight: tf.Tensor, target: Target) -> Term:
+    """`weight` times the mean squared difference of the activation from its target [1, h, w, C]."""
+
+    def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        difference = x - target(x)
+        return weight * _mean_square(difference), (
+            2.0 * weight / tf.cast(tf.size(x), tf.float32)
+        ) * difference
+
+    return Term(weight, compute)
+
+
+def total_variation(picture: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """`weight` times the sum of absolute differences between neighbouring pixels of [H, W, 3], and its gradient."""
+
+    def computed() -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(picture)
+            loss = weight * tf.image.total_variation(picture)
+        return loss, tape.gradient(loss, picture)
+
+    loss, gradient = where_weighted(weight, computed, lambda: (tf.constant(0.0), tf.zeros_like(picture)))
+    return loss, gradient
+
+
+def _mean_square(difference: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(difference))
 
 
-def style_gradient(activation: tf.Tensor, difference: tf.Tensor) -> tf.Tensor:
-    """Of mean_square(difference) with difference = gram(activation) - target, [C, C]; as `activation`.
-
-    d/dF of 1/C^2 |F'F/n - T|^2 is 2 F (D + D') / (n C^2), with n places and D the difference.
-    """
-    rows = _rows(activation)
-    places = tf.cast(tf.shape(rows)[0], tf.float32)
-    channels = float(activation.shape[-1])
-    both = (difference + tf.transpose(difference)) * (2.0 / (places * channels * channels))
-    return tf.reshape(tf.matmul(rows, both), tf.shape(activation))
-
-
-def content_difference(activation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """The activation [1, h, w, C] minus its target, which is flat."""
-    return in_float32(activation) - tf.reshape(target, tf.shape(activation))
-
-
-def content_gradient(difference: tf.Tensor) -> tf.Tensor:
-    """Of mean_square(difference) with respect to the activation."""
-    return difference * (2.0 / tf.cast(tf.size(difference), tf.float32))
-
-
-def total_variation(image: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """`weight` times the sum of absolute differences between neighbouring pixels of [H, W, 3]."""
-    return weight * tf.image.total_variation(image)
-
-
 def _rows(activation: tf.Tensor) -> tf.Tensor:
-    return tf.reshape(in_float32(activation), [-1, activation.shape[-1]])
+    return tf.reshape(activation, [-1, activation.shape[-1]])
+
+
+def _places(rows: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.shape(rows)[0], tf.float32)

@@ -1,84 +1,94 @@
-"""What a run lowers: weights, targets, and where each layer's targets lie in the flat vectors that carry them."""
+"""The objective of a run: weights, targets, and the place of each layer's targets in the vectors that carry them."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 import tensorflow as tf
 
-from impasto.export.transfer.network import BLOCKS, LAYERS
+from impasto.export.backbones import VGG19
+from impasto.export.backbones.gradients import Term
+from impasto.export.transfer.losses import content_term, style_term
+
+LAYERS: Final = VGG19.layers
+"""The candidate layers, from shallow to deep; each is a convolution with its ReLU."""
+
+# A pooling that drops what is left over when it halves is before each block but the first.
+_SCALES: Final = tuple(2 ** (int(name.removeprefix("block").split("_")[0]) - 1) for name in LAYERS)
 
 
 class Objective(NamedTuple):
-    """The loss of a picture, but for the picture.
+    """The loss of a picture, but for the picture and its total variation.
 
     Attributes:
-        style: float32 [n], for each layer what its style loss counts in the sum.
-        content: the same for content.
-        total_variation: float32 [], what the total variation counts.
-        grams: float32 [g], the layers' Gram matrices, one after the other.
-        features: float32 [f], the layers' activations, one after the other.
+        style: float32 [n], the weight of each layer's style loss in the sum.
+        content: float32 [n], the weight of each layer's content loss in the sum.
+        grams: float32 [g], the Gram matrices of the layers of non-zero style weight, one after the other.
+        features: float32 [f], the activations of the layers of non-zero content weight, one after the other.
         gram_starts: int32 [n], where in `grams` each layer's begins.
-        feature_starts: the same in `features`.
+        feature_starts: int32 [n], where in `features` each layer's begins.
     """
 
     style: tf.Tensor
     content: tf.Tensor
-    total_variation: tf.Tensor
     grams: tf.Tensor
     features: tf.Tensor
     gram_starts: tf.Tensor
     feature_starts: tf.Tensor
 
-    def gram(self, index: int, channels: int) -> tf.Tensor:
-        """A layer's target, [C, C]; only where its style weight is not zero."""
-        flat = tf.slice(self.grams, self.gram_starts[index, None], [channels * channels])
-        return tf.reshape(flat, [channels, channels])
-
-    def feature(self, index: int, size: tf.Tensor) -> tf.Tensor:
-        """A layer's target, flat; only where its content weight is not zero."""
-        return tf.slice(self.features, self.feature_starts[index, None], size[None])
-
     @staticmethod
     def specs() -> Objective:
         """The fields' tf.TensorSpecs."""
-        per_layer = [len(LAYERS)]
+        per_layer, free = [len(LAYERS)], [None]
         return Objective(
             style=tf.TensorSpec(per_layer),
             content=tf.TensorSpec(per_layer),
-            total_variation=tf.TensorSpec([]),
-            grams=tf.TensorSpec([None]),
-            features=tf.TensorSpec([None]),
+            grams=tf.TensorSpec(free),
+            features=tf.TensorSpec(free),
             gram_starts=tf.TensorSpec(per_layer, tf.int32),
             feature_starts=tf.TensorSpec(per_layer, tf.int32),
         )
 
 
+def terms(index: int, objective: Objective) -> tuple[Term, Term]:
+    """The style loss and the content loss of a layer."""
+    return (
+        style_term(objective.style[index], partial(_gram, index, objective)),
+        content_term(objective.content[index], partial(_feature, index, objective)),
+    )
+
+
+def _gram(index: int, objective: Objective, x: tf.Tensor) -> tf.Tensor:
+    channels = x.shape[-1]
+    flat = tf.slice(objective.grams, objective.gram_starts[index, None], [channels * channels])
+    return tf.reshape(flat, [channels, channels])
+
+
+def _feature(index: int, objective: Objective, x: tf.Tensor) -> tf.Tensor:
+    flat = tf.slice(objective.features, objective.feature_starts[index, None], tf.size(x)[None])
+    return tf.reshape(flat, tf.shape(x))
+
+
 def gram_sizes(channels: tuple[int, ...]) -> tf.Tensor:
-    """int32 [n]: how many numbers each layer's Gram matrix has."""
+    """int32 [n]: the count of numbers in each layer's Gram matrix."""
     return tf.constant([count * count for count in channels])
 
 
 def feature_sizes(channels: tuple[int, ...], sides: tf.Tensor) -> tf.Tensor:
-    """int32 [n]: how many numbers each layer's activation of a picture has, whose height and width are `sides` [2]."""
-    # A pooling drops what is left over when it halves.
-    scales = tf.constant([[2 ** (block - 1)] for block in BLOCKS])
+    """int32 [n]: the count of numbers in each layer's activation of a picture of height and width `sides` [2]."""
+    scales = tf.constant(_SCALES)[:, None]
     return tf.reduce_prod(sides[None, :] // scales, axis=1) * tf.constant(channels)
 
 
 def total(sizes: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """How many numbers the layers of non-zero weight have together, int32 []."""
+    """The count of numbers in all layers of non-zero weight together, int32 []."""
     return tf.reduce_sum(_wanted(sizes, weights))
 
 
 def starts(sizes: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Where each layer begins when only those of non-zero weight are there, int32 [n]."""
+    """The place where each layer begins when only those of non-zero weight are there, int32 [n]."""
     return tf.cumsum(_wanted(sizes, weights), exclusive=True)
-
-
-def deepest(weights: tf.Tensor) -> tf.Tensor:
-    """The index of the deepest layer of non-zero weight, int32 []; 0 if there is none."""
-    return tf.reduce_max(tf.where(tf.not_equal(weights, 0.0), tf.range(len(LAYERS)), 0))
 
 
 def shares(weights: tf.Tensor) -> tf.Tensor:

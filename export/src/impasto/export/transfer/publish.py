@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from impasto.client.manifest import Manifest
 from impasto.client.signatures import SERVING_DEFAULT, TRANSFER
-from impasto.export.backbones import VGG19, Weights
-from impasto.export.repository import ModelRepository, Version
-from impasto.export.saved_model import save
-from impasto.export.transfer.network import MINIMUM_SIDE, Network
+from impasto.export import publishing
+from impasto.export.backbones import VGG19, Backbone, Weights
+from impasto.export.compute import Compute
+from impasto.export.repository import Version
 from impasto.export.transfer.served import Transfer
-from impasto.export.warmup import Request, write_warmup
+from impasto.export.warmup import Request
 
 
-def publish(weights: Weights, models: Path, *, compute: str = "float32") -> Version:
+def publish(weights: Weights, models: Path, *, compute: Compute = Compute.FLOAT32) -> Version:
     """Export style transfer on VGG19 as the next version of `transfer`.
 
     The manifest says which weights are inside.
@@ -25,30 +23,22 @@ def publish(weights: Weights, models: Path, *, compute: str = "float32") -> Vers
     Args:
         weights: VGG19's.
         models: the model repository.
-        compute: `float32`, or `bfloat16` for the network; the picture and the losses are float32 in any case.
+        compute: what the network computes in; the picture and the losses are float32 in any case.
 
     Raises:
         ExportError: the weights do not fit, or the result does not keep the contract.
     """
-    transfer = Transfer(
-        Network(weights.arrays, compute=tf.as_dtype(compute)), weights=str(weights.provenance)
-    )
-    manifest = Manifest(
-        model=TRANSFER.name,
-        signatures=tuple(TRANSFER.signatures),
-        source={"backbone": VGG19.name, "weights": weights.provenance.as_dict(), "compute": compute},
+    backbone = Backbone(VGG19, weights.arrays, compute=compute)
+    transfer = Transfer(backbone, weights=str(weights.provenance))
+    source = publishing.backbone_source(backbone, weights)
+    return publishing.publish(
+        transfer, transfer.functions, models, contract=TRANSFER, warm_up=warm_up(transfer), source=source
     )
 
-    def write(directory: Path) -> None:
-        save(transfer, directory, transfer.functions, contract=TRANSFER)
-        write_warmup(directory, TRANSFER.name, warmup_requests(transfer))
 
-    return ModelRepository(models).publish(TRANSFER.name, write, manifest=manifest)
-
-
-def warmup_requests(transfer: Transfer) -> list[Request]:
-    """One small request for each signature, with the layers that are taken when a request names none."""
-    side = MINIMUM_SIDE
+def warm_up(transfer: Transfer) -> list[Request]:
+    """Return one small request for each signature, with the layers that are taken when a request names none."""
+    side = VGG19.minimum_side
     picture = np.zeros((side, side, 3), np.uint8)
     image = np.zeros((side, side, 3), np.float32)
     opened = transfer.functions["open"](content=picture, style=picture)

@@ -10,169 +10,221 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from impasto.client.signatures import SERVING_DEFAULT, TRANSFER
-from impasto.export.backbones import VGG19
-from impasto.export.contract_functions import Tensors, contract_function
-from impasto.export.transfer import limits as checks
+from impasto.export import checks
+from impasto.export.backbones import Backbone
+from impasto.export.backbones.gradients import Gradients, Readings, deepest, where_weighted
+from impasto.export.backbones.vgg19 import preprocess
+from impasto.export.contract_functions import Tensors, contract_functions, open_list
+from impasto.export.transfer import limits as bounds
 from impasto.export.transfer import objective as objectives
-from impasto.export.transfer import pictures
 from impasto.export.transfer.adam import State, start
-from impasto.export.transfer.gradients import Gradients, Losses
-from impasto.export.transfer.limits import Limits
-from impasto.export.transfer.network import LAYERS, MINIMUM_SIDE, Network
-from impasto.export.transfer.objective import Objective
-from impasto.export.transfer.optimisation import Steps, optimise
-from impasto.export.transfer.settings import Settings
+from impasto.export.transfer.descent import Descent, Losses, descend
+from impasto.export.transfer.limits import TransferSuggestions
+from impasto.export.transfer.losses import gram, total_variation
+from impasto.export.transfer.objective import LAYERS, Objective
 
 
 class Transfer(tf.Module):
     """A network and the loop around it.
 
     Args:
-        network: VGG19.
+        backbone: VGG19.
         weights: one line on where the network's weights come from and their licence.
-        settings: what it paints well with.
-        limits: what a request may ask for; by default memory for a few gigabytes.
+        suggestions: the values with which it paints well.
+        limits: the limits of a request; by default memory for a few gigabytes, as the network needs about 2 GB for
+            each million pixels.
     """
 
     def __init__(
         self,
-        network: Network,
+        backbone: Backbone,
         *,
         weights: str,
-        settings: Settings | None = None,
-        limits: Limits | None = None,
+        suggestions: TransferSuggestions | None = None,
+        limits: checks.Limits | None = None,
     ) -> None:
         super().__init__(name="transfer")
-        self._network = network
-        self._gradients = Gradients(network)
+        self._backbone = backbone
+        per_layer = tf.TensorSpec([len(LAYERS)])
+        self._targets = Readings(backbone, _prepare, read_targets, per_layer, per_layer)
+        self._gradients = Gradients(backbone, _prepare, objectives.terms, Objective.specs())
         self._weights = weights
-        self._settings = settings or Settings()
-        self._limits = limits or Limits()
+        self._suggestions = suggestions or TransferSuggestions()
+        self._limits = limits or checks.Limits(minimum_side=backbone.architecture.minimum_side)
         self._own_layers = {
-            "style_layer_weights": _per_layer(self._settings.style_layers),
-            "content_layer_weights": _per_layer(self._settings.content_layers),
+            "style_layer_weights": _per_layer(self._suggestions.style_layers),
+            "content_layer_weights": _per_layer(self._suggestions.content_layers),
         }
-        computations: dict[str, Callable[[Tensors], Tensors]] = {
-            SERVING_DEFAULT: self._transfer,
-            "open": self._open,
-            "open_style": self._open_style,
-            "optimize": self._optimize,
-            "resize": self._resize,
-            "close": self._close,
-            "describe": self._describe,
-        }
-        self.functions: Mapping[str, Any] = {
-            name: contract_function(TRANSFER.signatures[name], function)
-            for name, function in computations.items()
-        }
+        self.functions: Mapping[str, Any] = contract_functions(
+            TRANSFER,
+            {
+                SERVING_DEFAULT: self._transfer,
+                "open": self._open,
+                "open_style": self._open_style,
+                "optimize": self._optimize,
+                "resize": self._resize,
+                "close": self._close,
+                "describe": self._describe,
+            },
+        )
         """A tf.function for each signature of the contract, by name."""
 
     def _transfer(self, inputs: Tensors) -> Tensors:
         own = tf.constant([0, 0])
         opened = self._open(inputs | {"size": own, "style_size": own})
-        steps = Steps(
-            count=checks.check_steps(inputs["steps"], self._limits),
+        descent = Descent(
+            count=checks.steps_within(inputs["steps"], self._limits),
             done=tf.constant(0),
-            learning_rate=checks.check_learning_rate(inputs["learning_rate"]),
+            learning_rate=bounds.check_learning_rate(inputs["learning_rate"]),
             mask=tf.ones([1, 1, 1]),
         )
-        state, _ = self._optimised(inputs | opened, start(opened["image"]), steps)
-        return {"image": pictures.to_bytes(state.image)}
+        state, _ = self._optimised(inputs | opened, start(opened["image"]), descent)
+        return {"image": _to_bytes(state.image)}
 
     def _open(self, inputs: Tensors) -> Tensors:
         content = self._painted("content", inputs["content"], inputs["size"])
-        _, features = self._gradients.targets(content, content=self._layers("content", inputs))
+        _, features = self._targets_of(content, content=self._layers("content", inputs))
         return {"image": content, "content_targets": features} | self._open_style(inputs)
 
     def _open_style(self, inputs: Tensors) -> Tensors:
         style = self._painted("style", inputs["style"], inputs["style_size"])
-        grams, _ = self._gradients.targets(style, style=self._layers("style", inputs))
+        grams, _ = self._targets_of(style, style=self._layers("style", inputs))
         return {"style_targets": grams}
 
     def _optimize(self, inputs: Tensors) -> Tensors:
-        state = checks.check_state(inputs["image"], inputs["m"], inputs["v"], self._limits)
-        steps = Steps(
-            count=checks.check_steps(inputs["steps"], self._limits),
-            done=checks.check_iteration(inputs["iteration"]),
-            learning_rate=checks.check_learning_rate(inputs["learning_rate"]),
-            mask=checks.check_mask(inputs["mask"], state.image),
+        state = bounds.check_state(inputs["image"], inputs["m"], inputs["v"], self._limits)
+        descent = Descent(
+            count=checks.steps_within(inputs["steps"], self._limits),
+            done=bounds.check_iteration(inputs["iteration"]),
+            learning_rate=bounds.check_learning_rate(inputs["learning_rate"]),
+            mask=bounds.check_mask(inputs["mask"], state.image),
         )
-        state, losses = self._optimised(inputs, state, steps)
+        state, losses = self._optimised(inputs, state, descent)
         named = {f"{name}_loss": loss for name, loss in losses._asdict().items()}
-        return {**state._asdict(), "iteration": steps.done + steps.count, **named}
+        return {**state._asdict(), "iteration": descent.done + descent.count, **named}
 
     def _resize(self, inputs: Tensors) -> Tensors:
         return {"image": self._resized(inputs["image"], inputs["size"])}
 
     def _close(self, inputs: Tensors) -> Tensors:
         size = _size_or_own(inputs["size"], inputs["image"])
-        return {"image": pictures.to_bytes(self._resized(inputs["image"], size))}
+        return {"image": _to_bytes(self._resized(inputs["image"], size))}
 
     def _describe(self, inputs: Tensors) -> Tensors:
-        size, longest_side = checks.check_describe(inputs["size"], inputs["longest_side"])
-        settings, limits = self._settings, self._limits
-        own = {name: _list(weights) for name, weights in self._own_layers.items()}
+        size, longest_side = bounds.check_describe(inputs["size"], inputs["longest_side"])
+        suggestions, limits = self._suggestions, self._limits
+        own = {name: open_list(weights) for name, weights in self._own_layers.items()}
         return own | {
-            "size": pictures.painting_size(size, longest_side),
-            "backbone": tf.constant(VGG19.name),
+            "size": _painting_size(size, longest_side),
+            "backbone": tf.constant(self._backbone.architecture.name),
             "weights": tf.constant(self._weights),
-            "compute": tf.constant(self._network.compute.name),
-            "layers": _list(LAYERS),
-            "suggested_steps": tf.constant(settings.steps),
-            "suggested_style_weight": tf.constant(settings.style_weight),
-            "suggested_content_weight": tf.constant(settings.content_weight),
-            "suggested_total_variation_weight": tf.constant(settings.total_variation_weight),
-            "suggested_learning_rate": tf.constant(settings.learning_rate),
-            "minimum_side": tf.constant(MINIMUM_SIDE),
+            "compute": tf.constant(self._backbone.compute.value),
+            "layers": open_list(LAYERS),
+            "suggested_steps": tf.constant(suggestions.steps),
+            "suggested_style_weight": tf.constant(suggestions.style_weight),
+            "suggested_content_weight": tf.constant(suggestions.content_weight),
+            "suggested_total_variation_weight": tf.constant(suggestions.total_variation_weight),
+            "suggested_learning_rate": tf.constant(suggestions.learning_rate),
+            "minimum_side": tf.constant(limits.minimum_side),
             "maximum_steps": tf.constant(limits.maximum_steps),
             "maximum_pixels": tf.constant(limits.maximum_pixels),
         }
 
-    def _optimised(self, inputs: Tensors, state: State, steps: Steps) -> tuple[State, Losses]:
-        objective = self._objective(inputs, tf.shape(state.image)[:2])
+    def _targets_of(
+        self, picture: tf.Tensor, *, style: tf.Tensor | None = None, content: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The Gram matrices and the activations of the layers of non-zero weight, one after the other."""
+        none = tf.zeros([len(LAYERS)])
+        style, content = (none if weights is None else weights for weights in (style, content))
+        found = self._targets(picture, deepest(style + content), style, content)
+        grams, features = (tf.concat(each, axis=0) for each in zip(*found, strict=True))
+        return grams, features
+
+    def _optimised(self, inputs: Tensors, state: State, descent: Descent) -> tuple[State, Losses]:
+        variation_weight, objective = self._objective(inputs, tf.shape(state.image)[:2])
+        depth = deepest(objective.style + objective.content)
 
         def gradient(picture: tf.Tensor) -> tuple[Losses, tf.Tensor]:
-            return self._gradients.gradient(picture, objective)
+            (style, content), of_layers = self._gradients(picture, depth, objective)
+            variation, smoothing = total_variation(picture, variation_weight)
+            return Losses(style, content, variation), of_layers + smoothing
 
-        state, losses = optimise(state, gradient, steps)
-        return checks.check_result(state), losses
+        state, losses = descend(state, gradient, descent)
+        return bounds.check_result(state), losses
 
-    def _objective(self, inputs: Tensors, sides: tf.Tensor) -> Objective:
-        style_weight, content_weight, variation_weight = checks.check_weights(
+    def _objective(self, inputs: Tensors, sides: tf.Tensor) -> tuple[tf.Tensor, Objective]:
+        style_weight, content_weight, variation_weight = bounds.check_weights(
             inputs["style_weight"], inputs["content_weight"], inputs["total_variation_weight"]
         )
         style, content = self._layers("style", inputs), self._layers("content", inputs)
-        gram_sizes = objectives.gram_sizes(self._network.channels)
-        feature_sizes = objectives.feature_sizes(self._network.channels, sides)
-        return Objective(
+        gram_sizes = objectives.gram_sizes(self._backbone.channels)
+        feature_sizes = objectives.feature_sizes(self._backbone.channels, sides)
+        objective = Objective(
             style=style_weight * objectives.shares(style),
             content=content_weight * objectives.shares(content),
-            total_variation=variation_weight,
-            grams=checks.check_targets(
+            grams=bounds.check_targets(
                 "style_targets", inputs["style_targets"], objectives.total(gram_sizes, style)
             ),
-            features=checks.check_targets(
+            features=bounds.check_targets(
                 "content_targets", inputs["content_targets"], objectives.total(feature_sizes, content)
             ),
             gram_starts=objectives.starts(gram_sizes, style),
             feature_starts=objectives.starts(feature_sizes, content),
         )
+        return variation_weight, objective
 
     def _layers(self, kind: str, inputs: Tensors) -> tf.Tensor:
         """The weights of a request's layers, or the model's own."""
         name = f"{kind}_layer_weights"
-        return checks.check_layer_weights(name, inputs[name], self._own_layers[name])
+        return bounds.check_layer_weights(name, inputs[name], self._own_layers[name])
 
     def _painted(self, name: str, picture: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         """A uint8 picture as the network takes it, at `size` or its own."""
-        picture = checks.check_picture(name, picture)
-        size = checks.check_painted_size(name, _size_or_own(size, picture), self._limits)
-        return pictures.resize(pictures.from_bytes(picture), size)
+        picture, least = checks.picture(name, picture), self._limits.minimum_side
+        size = checks.picture_size(name, _size_or_own(size, picture), self._limits, least=least)
+        return _resize(tf.image.convert_image_dtype(picture, tf.float32), size)
 
     def _resized(self, image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        image = checks.check_image(checks.check_picture("image", image))
-        size = checks.check_result_size(size, self._limits)
-        return tf.clip_by_value(pictures.resize(image, size), 0.0, 1.0)
+        image = bounds.check_image(checks.picture("image", image))
+        size = checks.picture_size("size", size, self._limits)
+        return tf.clip_by_value(_resize(image, size), 0.0, 1.0)
+
+
+def _prepare(picture: tf.Tensor) -> tf.Tensor:
+    """From a picture [H, W, 3] in 0..1 to what VGG19 takes."""
+    return preprocess(255.0 * picture[None])
+
+
+def read_targets(
+    index: int, x: tf.Tensor, style: tf.Tensor, content: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The Gram matrix and the activation of a layer, flat; empty where its weight is zero."""
+
+    def flat(read: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[], tf.Tensor]:
+        return lambda: tf.reshape(read(tf.cast(x, tf.float32)), [-1])
+
+    return (
+        where_weighted(style[index], flat(gram), lambda: tf.zeros([0])),
+        where_weighted(content[index], flat(tf.identity), lambda: tf.zeros([0])),
+    )
+
+
+def _to_bytes(image: tf.Tensor) -> tf.Tensor:
+    """0..1 to uint8, cut off rather than rounded, as the usual recipe does."""
+    return tf.cast(255.0 * image, tf.uint8)
+
+
+def _resize(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """float32 [h, w, 3] to [H, W, 3]: bilinear, without antialiasing; a picture of that size stays as it is."""
+    return tf.ensure_shape(tf.image.resize(image, size), [None, None, 3])
+
+
+def _painting_size(size: tf.Tensor, longest_side: tf.Tensor) -> tf.Tensor:
+    """int32 [2]: height and width `size` [2], scaled so that the larger is `longest_side`, and cut off."""
+    sides = tf.cast(size, tf.float32)
+    scale = tf.math.divide_no_nan(tf.cast(longest_side, tf.float32), tf.reduce_max(sides))
+    # Beyond int32 a cast gives anything; any number above every limit will do.
+    return tf.cast(tf.minimum(sides * scale, float(1 << 30)), tf.int32)
 
 
 def _size_or_own(size: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
@@ -181,8 +233,3 @@ def _size_or_own(size: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
 
 def _per_layer(weights: Mapping[str, float]) -> NDArray[np.float32]:
     return np.array([weights.get(layer, 0.0) for layer in LAYERS], np.float32)
-
-
-def _list(values: Any) -> tf.Tensor:
-    """A constant [n] whose length the signature leaves free."""
-    return tf.raw_ops.PlaceholderWithDefault(input=tf.constant(values), shape=[None])

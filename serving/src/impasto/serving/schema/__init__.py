@@ -1,1 +1,1 @@
-"""Messages of TensorFlow Serving's configuration files that the tensorflow-serving-api package leaves out."""
+"""Messages of TensorFlow Serving's configuration files that the tensorflow-serving-api package lacks."""

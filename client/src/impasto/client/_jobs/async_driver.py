@@ -1,0 +1,108 @@
+"""Carry out the steps of jobs with awaits: the same steps that `driver` carries out with blocking calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from impasto.client._jobs.checkpoint import CheckpointFile
+from impasto.client._jobs.driver import OnProgress
+from impasto.client._jobs.job import Job
+from impasto.client._jobs.steps import Pause, Progress, Snapshot, Steps
+from impasto.client._jobs.verbs import Verb
+from impasto.client._transport.asynchronous import in_thread
+from impasto.client._transport.calls import Call
+from impasto.client._transport.patience import Patience, PatienceWanted
+from impasto.client.errors import CallError
+
+FieldsP = ParamSpec("FieldsP")
+ResultT = TypeVar("ResultT")
+
+
+def runs(job: Callable[FieldsP, Job[ResultT, Any]]) -> Verb[FieldsP, Coroutine[Any, Any, ResultT]]:
+    """Return the method of an async client that runs this kind of job: it takes the job's own fields."""
+
+    async def method(client: Any, /, *args: FieldsP.args, **fields: FieldsP.kwargs) -> ResultT:
+        return cast(ResultT, await client.run(job(*args, **fields)))
+
+    return Verb(job, method)
+
+
+@dataclass(frozen=True, eq=False)
+class Finished(Generic[ResultT]):
+    """The last thing that a driven job gives: an async generator returns nothing."""
+
+    result: ResultT
+
+
+async def drive(
+    steps: Steps[ResultT],
+    send: Callable[[Call[Any]], Awaitable[Any]],
+    patience: Patience,
+    checkpoint: CheckpointFile | None = None,
+    *,
+    threads: bool = True,
+) -> AsyncGenerator[Progress | Finished[ResultT], None]:
+    """Carry out the steps of a job; yields its progress, and at last its result.
+
+    Args:
+        steps: closed at the end, also when this generator is closed before.
+        send: sends a call and returns the parsed answer, or raises CallError.
+        patience: the job's, which learns of each answer.
+        checkpoint: gets the snapshots, and whatever ends the job early, the last one.
+        threads: let a thread do what the job does between its calls, for jobs that work on pictures there.
+    """
+    answer: Any = None
+    failure: CallError | None = None
+
+    def advance() -> Any:
+        try:
+            return steps.send(answer) if failure is None else steps.throw(failure)
+        except StopIteration as end:  # which no future may raise
+            return Finished(cast(ResultT, end.value))
+
+    try:
+        while True:
+            step = await in_thread(advance) if threads else advance()
+            answer = failure = None
+            if isinstance(step, Finished):
+                yield step
+                return
+            if isinstance(step, Progress):
+                yield step
+            elif isinstance(step, Snapshot):
+                if checkpoint is not None:
+                    await in_thread(partial(checkpoint.offer, step))
+            elif isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+            elif isinstance(step, PatienceWanted):
+                answer = patience
+            else:
+                try:
+                    answer = await send(step)
+                except CallError as error:
+                    failure = error
+                else:
+                    patience.answered(steps)
+    finally:
+        patience.ended(steps)
+        steps.close()
+        if checkpoint is not None:
+            await in_thread(checkpoint.flush)
+
+
+async def finish(
+    driven: AsyncGenerator[Progress | Finished[ResultT], None], on_progress: OnProgress[Any] | None = None
+) -> ResultT:
+    """Run a driven job to its end; whatever happens, it is closed."""
+    async with aclosing(driven):
+        async for step in driven:
+            if isinstance(step, Finished):
+                return step.result
+            if on_progress is not None:
+                on_progress(step)
+    raise AssertionError("a driven job ends with its result")

@@ -1,0 +1,118 @@
+"""Carry out the steps of jobs with blocking calls."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+
+from impasto.client._jobs.checkpoint import CheckpointFile
+from impasto.client._jobs.job import Job
+from impasto.client._jobs.long import LongJob
+from impasto.client._jobs.steps import Pause, Progress, Snapshot, Steps
+from impasto.client._jobs.verbs import Verb
+from impasto.client._transport.calls import Call
+from impasto.client._transport.patience import Patience, PatienceWanted
+from impasto.client.errors import CallError, InvalidInput
+
+FieldsP = ParamSpec("FieldsP")
+ResultT = TypeVar("ResultT")
+ProgressT = TypeVar("ProgressT")
+
+OnProgress: TypeAlias = Callable[[ProgressT], None]
+Checkpoint: TypeAlias = str | os.PathLike[str]
+
+
+def runs(job: Callable[FieldsP, Job[ResultT, Any]]) -> Verb[FieldsP, ResultT]:
+    """Return the method of a client that runs this kind of job: it takes the job's own fields."""
+
+    def method(client: Any, /, *args: FieldsP.args, **fields: FieldsP.kwargs) -> ResultT:
+        return cast(ResultT, client.run(job(*args, **fields)))
+
+    return Verb(job, method)
+
+
+def prepare(
+    job: Job[ResultT, Any], *, max_pixels: int, every: int | None, checkpoint: Checkpoint | None
+) -> tuple[Steps[ResultT], CheckpointFile | None]:
+    """Read what a job needs, and return its steps and its checkpoint's file.
+
+    Raises:
+        InvalidInput: `every` or `checkpoint` is for long jobs, and this is none.
+        CheckpointError: the checkpoint is damaged, or of another job.
+        ImageError: a picture cannot be used.
+        OSError: a file cannot be opened.
+    """
+    if isinstance(job, LongJob):
+        file = None if checkpoint is None else CheckpointFile(checkpoint)
+        resume = None if file is None else file.read()
+        steps = job.prepare(max_pixels=max_pixels, every=every, resume=resume)
+        return cast(Steps[ResultT], steps), file
+    for name, value in (("every", every), ("checkpoint", checkpoint)):
+        if value is not None:
+            raise InvalidInput(
+                f"{name} is {str(value)!r}, but a job of {type(job).__name__} is done in a few calls; leave it out"
+            )
+    return job.prepare(max_pixels=max_pixels), None
+
+
+def drive(
+    steps: Steps[ResultT],
+    send: Callable[[Call[Any]], Any],
+    patience: Patience,
+    checkpoint: CheckpointFile | None = None,
+) -> Generator[Any, None, ResultT]:
+    """Carry out the steps of a job; yields its progress and returns its result.
+
+    Args:
+        steps: closed at the end, also when this generator is closed before.
+        send: sends a call and returns the parsed answer, or raises CallError.
+        patience: the job's, which learns of each answer.
+        checkpoint: gets the snapshots, and whatever ends the job early, the last one.
+    """
+    answer: Any = None
+    failure: CallError | None = None
+    try:
+        while True:
+            try:
+                step = steps.send(answer) if failure is None else steps.throw(failure)
+            except StopIteration as end:
+                return cast(ResultT, end.value)
+            answer = failure = None
+            if isinstance(step, Progress):
+                yield step
+            elif isinstance(step, Snapshot):
+                if checkpoint is not None:
+                    checkpoint.offer(step)
+            elif isinstance(step, Pause):
+                time.sleep(step.seconds)
+            elif isinstance(step, PatienceWanted):
+                answer = patience
+            else:
+                try:
+                    answer = send(step)
+                except CallError as error:
+                    failure = error
+                else:
+                    patience.answered(steps)
+    finally:
+        patience.ended(steps)
+        steps.close()
+        if checkpoint is not None:
+            checkpoint.flush()
+
+
+def finish(
+    driven: Generator[ProgressT, None, ResultT], on_progress: OnProgress[ProgressT] | None = None
+) -> ResultT:
+    """Run a driven job to its end; whatever happens, it is closed."""
+    try:
+        while True:
+            progress = next(driven)
+            if on_progress is not None:
+                on_progress(progress)
+    except StopIteration as end:
+        return cast(ResultT, end.value)
+    finally:
+        driven.close()

@@ -1,0 +1,192 @@
+"""The skeleton of long jobs: an optimisation of so many steps at each of several sizes, in calls of about a second.
+
+It keeps a snapshot, shows the progress, makes the next call, and so on, so that the job can be watched, stopped within
+a second and gone on with from a checkpoint. Cut into calls it equals one long call of the model's `serving_default`
+bit for bit, for all state travels. That holds among servers of one kind: another processor, number of threads or
+version of TensorFlow rounds differently.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.client._jobs.checkpoint import check_same_job
+from impasto.client._jobs.job import Job
+from impasto.client._jobs.optimisation import Arrays, LongProgress, Optimisation
+from impasto.client._jobs.pace import Pace
+from impasto.client._jobs.pinning import PinnedModel, begun_by
+from impasto.client._jobs.steps import Snapshot, Steps
+from impasto.client._jobs.values import MOST_STEPS, whole
+from impasto.client.errors import CheckpointError
+from impasto.client.model import Model
+
+ProgressT_co = TypeVar("ProgressT_co", bound=LongProgress, covariant=True)
+
+_PICTURE: Final = "picture"
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """The point that a long job has reached.
+
+    Attributes:
+        stage: the index of the current size.
+        step: steps done at it.
+        state: what the steps change; None before the size is opened, and at the end.
+        picture: what to open the size with, None for what the job begins with; beyond the last size, the result.
+    """
+
+    stage: int = 0
+    step: int = 0
+    state: Arrays | None = None
+    picture: NDArray[Any] | None = None
+
+
+Begin: TypeAlias = Callable[[PinnedModel], Steps[Optimisation[ProgressT_co]]]
+"""Asks the model what it needs to know, and completes what the person asked for."""
+
+
+class LongJob(Job[Image.Image, ProgressT_co]):
+    """A job of many steps: it can be watched, stopped, and gone on with from a checkpoint."""
+
+    @abstractmethod
+    def begin(self, *, max_pixels: int) -> Begin[ProgressT_co]:
+        """Read the pictures now, and return what plans the work."""
+
+    def prepare(
+        self, *, max_pixels: int, every: int | None = None, resume: Snapshot | None = None
+    ) -> Steps[Image.Image]:
+        """Read the pictures, and return the steps that make the result.
+
+        They yield a progress at the start, after each call that takes steps, and with the result.
+
+        Args:
+            max_pixels: the largest width times height of a picture that is read.
+            every: end a call at each multiple of this many steps, counted over all sizes.
+            resume: where an earlier run of the same job was.
+
+        Raises:
+            InvalidInput: `every` is out of its range.
+            CheckpointError: `resume` is of another job.
+        """
+        if every is not None:
+            every = whole("every", every, 1, MOST_STEPS)
+        model = Model.of(self.model)
+        version = 0 if resume is None else begun_by(resume, model, kind=self.kind)
+        pace = Pace()
+        pinned = PinnedModel(model, begun_by=version, on_failure=pace.disturb)
+        return _steps(self.begin(max_pixels=max_pixels)(pinned), pace, every, resume)
+
+
+def _steps(
+    planning: Steps[Optimisation[Any]], pace: Pace, every: int | None, resume: Snapshot | None
+) -> Steps[Image.Image]:
+    work = yield from planning
+    position = Position() if resume is None else _restored(resume, work)
+    run = _Run(work, pace, every)
+    shows = True
+    while True:
+        # First, so that whoever stops at a progress loses none of it.
+        yield run.snapshot(position)
+        if shows:
+            yield run.progress(position)
+        if position.stage == len(work.sizes):
+            return work.image(position.picture)
+        before = position
+        position = yield from run.advance(before)
+        shows = position.step > before.step or position.stage == len(work.sizes)
+
+
+class _Run(Generic[ProgressT_co]):
+    """One run of an optimisation, and what is measured of it."""
+
+    def __init__(self, work: Optimisation[ProgressT_co], pace: Pace, every: int | None) -> None:
+        self._work = work
+        self._pace = pace
+        self._every = every
+        self._areas = [height * width for height, width in work.sizes]
+
+    def snapshot(self, position: Position) -> Snapshot:
+        """Return what a checkpoint keeps of a position."""
+        between = {} if position.picture is None else {_PICTURE: position.picture}
+        arrays = between if position.state is None else position.state
+        return Snapshot(self._work.identity, {"stage": position.stage, "step": position.step}, arrays)
+
+    def progress(self, position: Position) -> ProgressT_co:
+        """Return what people see of a position."""
+        work, stages = self._work, len(self._areas)
+        is_over = position.stage == stages
+        left = 0 if is_over else self._work_left(position)
+        pixels = position.picture if position.state is None else position.state[work.IMAGE]
+        common = {
+            "done": position.stage * work.steps + position.step,
+            "total": work.steps * stages,
+            "step": work.steps if is_over else position.step,
+            "steps": work.steps,
+            "seconds_left": 0.0 if is_over else self._pace.seconds(left),
+            "fraction": 1.0 if is_over else 1.0 - left / max(work.steps * sum(self._areas), 1),
+        }
+        return work.progress(min(position.stage, stages - 1), common, pixels)
+
+    def advance(self, position: Position) -> Steps[Position]:
+        """Return the position after one more call, or the few that open a size."""
+        work, stage, state = self._work, position.stage, position.state
+        if state is None:
+            return replace(position, state=(yield from work.open(stage, position.picture)), picture=None)
+        if position.step == work.steps:
+            return Position(stage + 1, picture=(yield from work.close(state, stage)))
+        count = self._pace.steps(self._areas[stage], most=self._most_steps(position))
+        self._pace.start()
+        state = yield from work.change(state, stage, position.step, count)
+        self._pace.stop(count * self._areas[stage])
+        return replace(position, step=position.step + count, state=state)
+
+    def _work_left(self, position: Position) -> int:
+        areas = self._areas[position.stage :]
+        return self._work.steps * sum(areas) - position.step * areas[0]
+
+    def _most_steps(self, position: Position) -> int:
+        most = min(self._work.steps - position.step, self._work.most_steps)
+        if self._every is None:
+            return most
+        return min(most, self._every - (position.stage * self._work.steps + position.step) % self._every)
+
+
+def _restored(resume: Snapshot, work: Optimisation[Any]) -> Position:
+    """The position in a checkpoint. Raises CheckpointError: it is of another job, or makes no sense."""
+    check_same_job(resume, work.identity)
+    stage, step = resume.position.get("stage"), resume.position.get("step")
+    if isinstance(stage, int) and isinstance(step, int) and 0 <= stage <= len(work.sizes):
+        between = resume.arrays.get(_PICTURE)
+        if _is_between(resume.arrays, work, stage) and step == 0:
+            return Position(stage, picture=between)
+        if stage < len(work.sizes) and 0 <= step <= work.steps and _is_state(resume.arrays, work, stage):
+            return Position(stage, step, resume.arrays)
+    raise CheckpointError("the checkpoint is damaged; delete it to begin anew, or name another")
+
+
+def _is_between(arrays: Arrays, work: Optimisation[Any], stage: int) -> bool:
+    if stage == 0:
+        return not arrays
+    dtype, shape = work.picture_form(stage)
+    found = arrays.get(_PICTURE)
+    return len(arrays) == 1 and found is not None and found.dtype == dtype and found.shape == shape
+
+
+def _is_state(arrays: Arrays, work: Optimisation[Any], stage: int) -> bool:
+    shapes = work.state_shapes(stage)
+    return arrays.keys() == shapes.keys() and all(
+        arrays[name].dtype == np.float32 and _fits(arrays[name].shape, shape)
+        for name, shape in shapes.items()
+    )
+
+
+def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(found) == len(wanted) and all(w in (None, f) for f, w in zip(found, wanted, strict=True))

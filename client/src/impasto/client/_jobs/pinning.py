@@ -1,0 +1,142 @@
+"""A job is done by one version of its model from its first call to its last, also over a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from impasto.client._jobs.checkpoint import check_same_job
+from impasto.client._jobs.steps import Pause, Snapshot, Steps
+from impasto.client._transport import calls
+from impasto.client._transport.patience import patiently
+from impasto.client.errors import CheckpointError, ModelNotFound, VersionGone
+from impasto.client.model import Model
+
+ResultT = TypeVar("ResultT")
+
+# While replicas are replaced one after the other, some have a version that the others do not have: the next call goes
+# to the next one.
+_PAUSES: Final = (0.05, 0.1, 0.2)
+
+RESTARTS: Final = 2
+"""The times that a picture is begun again because the version that began it is gone."""
+
+
+class PinnedModel:
+    """A model as one job asks it: the version that answers first is asked for in all further calls.
+
+    Calls are sent as `patiently` does. A pinned version that is not found is asked for again, since only some replicas
+    may lack it.
+
+    Args:
+        model: what to ask for in the first call.
+        begun_by: the version that began the job in an earlier run, if there was one.
+        on_failure: called after each failure that is waited out.
+
+    Attributes:
+        model: what is asked for; with its version, once one has answered.
+        version: the version that answered; 0 before, and if the server does not say.
+    """
+
+    def __init__(
+        self, model: Model, *, begun_by: int = 0, on_failure: Callable[[], None] = lambda: None
+    ) -> None:
+        self.model = model
+        self.version = 0
+        self._is_pinned = False
+        self._on_failure = on_failure
+        self._pin(begun_by)
+
+    @property
+    def name(self) -> str:
+        """The model's name on the server."""
+        return self.model.name
+
+    def predict(
+        self, inputs: Mapping[str, object], *, signature: str | None = None, outputs: Sequence[str] = ()
+    ) -> Steps[calls.Outputs]:
+        """Run a signature.
+
+        Raises:
+            VersionGone: the version with which the job began is not found any more.
+            CallError: the call failed.
+        """
+        call = calls.predict_with_version_call(self.model, inputs, signature=signature, outputs=outputs)
+        version, answer = yield from self._send(call)
+        self._pin(version)
+        return answer
+
+    def _pin(self, version: int) -> None:
+        self.version = version
+        if version:
+            self.model = Model(self.model.name, version)
+            self._is_pinned = True
+
+    def _send(self, call: calls.Call[ResultT]) -> Steps[ResultT]:
+        for pause in _PAUSES if self._is_pinned else ():
+            try:
+                return (yield from patiently(call, on_failure=self._on_failure))
+            except ModelNotFound:
+                yield Pause(pause)
+        try:
+            return (yield from patiently(call, on_failure=self._on_failure))
+        except ModelNotFound as error:
+            raise self._gone(error) if self._is_pinned else error from error.__cause__
+
+    def _gone(self, error: ModelNotFound) -> VersionGone:
+        return VersionGone(
+            f"version {self.model.version} of {self.name}, with which this job began, is no longer served, and another "
+            "version would give another picture. Serve it again and go on from the checkpoint, or begin anew "
+            f"({error.details or error})",
+            code=error.code,
+            details=error.details,
+            address=error.address,
+            model=error.model,
+        )
+
+
+def begun_again(attempt: Callable[[PinnedModel], Steps[ResultT]], model: Model) -> Steps[ResultT]:
+    """Make a picture, and begin it again with the version that is served then if the one that began it is gone.
+
+    Args:
+        attempt: begins to make it, each time that it is called.
+        model: the model to ask.
+
+    Raises:
+        VersionGone: that happened three times.
+    """
+    for _ in range(RESTARTS):
+        try:
+            return (yield from attempt(PinnedModel(model)))
+        except VersionGone:
+            pass
+    try:
+        return (yield from attempt(PinnedModel(model)))
+    except VersionGone as error:
+        raise VersionGone(
+            f"{RESTARTS + 1} versions of {model.name} went away in the middle of one picture; wait until `impasto "
+            f"status {model.name}` shows the same again and again, or ask for a version ({error.details or error})",
+            code=error.code,
+            details=error.details,
+            address=error.address,
+            model=error.model,
+        ) from error
+
+
+def begun_by(resume: Snapshot, model: Model, *, kind: str) -> int:
+    """Return the version that a checkpoint began with, which a label may no longer stand for.
+
+    Args:
+        resume: the checkpoint's snapshot, whose job has a `kind` and a `version`.
+        model: the model that is asked for.
+        kind: the kind of job that the checkpoint must be of.
+
+    Raises:
+        CheckpointError: it is of another kind of job, or of another version than the one asked for.
+    """
+    version = resume.job.get("version")
+    if resume.job.get("kind") != kind or not isinstance(version, int):
+        raise CheckpointError(f"the checkpoint is of no {kind}; delete it to begin anew, or name another")
+    if model.version is not None and model.version != version:
+        check_same_job(resume, {**resume.job, "version": model.version})
+    return version

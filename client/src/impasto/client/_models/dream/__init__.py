@@ -1,0 +1,1 @@
+"""DeepDream: gradient ascent at one octave after the other."""

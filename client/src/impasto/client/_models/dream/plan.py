@@ -1,0 +1,158 @@
+"""A dream with every choice made: what the person asked for, completed and checked by what the model says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.client._jobs import Size
+from impasto.client._jobs.values import digest, sent
+from impasto.client._models.dream.description import DreamDescription
+from impasto.client._models.layers import layer_weights, weights_by_name
+from impasto.client.errors import InvalidInput
+from impasto.client.pictures import Picture
+
+if TYPE_CHECKING:
+    from impasto.client._models.dream.job import Dream
+
+GUIDE_SIDE: Final = 256
+"""Pixels of a guide's longer side; each place of a layer is compared with each place of the guide's."""
+TILE: Final = 512
+"""The tile, in pixels, for octaves above LARGEST_UNTILED."""
+LARGEST_UNTILED: Final = 1 << 20
+"""Pixels of an octave that is worked on whole unless the person says otherwise: VGG19 takes some 2.7 GB for them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DreamChoices:
+    """A dream's numbers, complete, but not yet checked against the octaves' sizes.
+
+    Attributes:
+        weights: the weight of each of the model's layers, float32 [n].
+        octaves: powers of `octave_scale`.
+        octave_scale: a float32's value.
+        steps: gradient steps at each octave.
+        step_size: a float32's value.
+        tile: the longest side of a tile in pixels; 0 for none, None to be chosen by the octaves' sizes.
+        guide: uint8 [h, w, 3], or None.
+    """
+
+    weights: NDArray[np.float32]
+    octaves: tuple[int, ...]
+    octave_scale: float
+    steps: int
+    step_size: float
+    tile: int | None
+    guide: NDArray[np.uint8] | None
+
+
+def complete(job: Dream, model: DreamDescription, guide: Picture | None = None) -> DreamChoices:
+    """Complete a job by what the model suggests.
+
+    Args:
+        job: what was asked for.
+        model: the model's description.
+        guide: the guide, as it was read.
+
+    Raises:
+        InvalidInput: a layer, the tile or the guide does not suit the model.
+    """
+    if job.tile is not None and 0 < job.tile < 2 * model.minimum_side:
+        raise InvalidInput(
+            f"tile is {job.tile}; it must be 0 (none) or at least {2 * model.minimum_side} pixels for {model.backbone}"
+        )
+    layers = model.layer_weights.items() if job.named_layers is None else job.named_layers
+    return DreamChoices(
+        weights=layer_weights(layers, model.layers),
+        octaves=model.octaves if job.octaves is None else tuple(job.octaves),
+        octave_scale=sent(model.octave_scale if job.octave_scale is None else job.octave_scale),
+        steps=model.steps if job.steps is None else job.steps,
+        step_size=sent(model.step_size if job.step_size is None else job.step_size),
+        tile=job.tile,
+        guide=None if guide is None else _reduced(guide, model),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DreamPlan:
+    """A dream that the model can run.
+
+    Attributes:
+        choices: the numbers that the dream is made by.
+        sizes: the size of each octave.
+        tile: the tile as the model takes it, 0 for none.
+        model: the model's description.
+    """
+
+    choices: DreamChoices
+    sizes: tuple[Size, ...]
+    tile: int
+    model: DreamDescription
+
+    def identity(self, job: Dream, picture: Picture, name: str) -> dict[str, Any]:
+        """Return what the result depends on, as JSON values: two dreams of one identity are the same."""
+        choices, model = self.choices, self.model
+        return {
+            "kind": job.kind,
+            "model": name,
+            "version": model.version,
+            "backbone": model.backbone,
+            "weights": model.weights,
+            "picture": digest(picture.rgb),
+            "layers": weights_by_name(model.layers, choices.weights.tolist()),
+            "octaves": list(choices.octaves),
+            "octave_scale": choices.octave_scale,
+            "steps": choices.steps,
+            "step_size": choices.step_size,
+            "tile": self.tile,
+            "seed": job.seed,
+            "guide": None if choices.guide is None else digest(choices.guide),
+            "preserve_color": job.preserve_color,
+        }
+
+
+def fit(choices: DreamChoices, model: DreamDescription, sizes: tuple[Size, ...]) -> DreamPlan:
+    """Check the octaves' sizes against the model's limits, and choose the tile.
+
+    Raises:
+        InvalidInput: an octave is too small or too large for the model; says which, and what to do.
+    """
+    largest = max(height * width for height, width in sizes)
+    tile = choices.tile
+    if tile is None:
+        tile = max(TILE, 2 * model.minimum_side) if largest > LARGEST_UNTILED else 0
+    for octave, (height, width) in zip(choices.octaves, sizes, strict=True):
+        where = f"octaves: octave {octave} makes the picture {width} x {height} pixels"
+        if min(height, width) < model.minimum_side:
+            raise InvalidInput(
+                f"{where}, and {model.backbone} needs {model.minimum_side} in width and height; "
+                "use a larger picture or leave small octaves out"
+            )
+        if height * width > model.maximum_pixels:
+            raise InvalidInput(
+                f"{where}, and the model takes {model.maximum_pixels:,} in all; use a smaller picture or leave "
+                "large octaves out"
+            )
+        at_once = math.prod(-(-side // -(-side // (tile or side))) for side in (height, width))
+        if at_once > model.maximum_tile_pixels:
+            raise InvalidInput(
+                f"{where}, and the model takes gradients of {model.maximum_tile_pixels:,} pixels at once; "
+                f"set tile, which is {tile}, to {TILE}, say"
+            )
+    return DreamPlan(choices=choices, sizes=sizes, tile=tile, model=model)
+
+
+def _reduced(guide: Picture, model: DreamDescription) -> NDArray[np.uint8]:
+    image = Image.fromarray(guide.rgb)
+    image.thumbnail((GUIDE_SIDE, GUIDE_SIDE), Image.Resampling.LANCZOS)
+    if min(image.size) < model.minimum_side:
+        raise InvalidInput(
+            f"guide is {image.width} x {image.height} pixels once its longer side is {GUIDE_SIDE} or less, and "
+            f"{model.backbone} needs {model.minimum_side} in width and height; use a larger or squarer picture"
+        )
+    return np.asarray(image)

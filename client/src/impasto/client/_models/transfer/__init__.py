@@ -1,0 +1,1 @@
+"""Style transfer by optimisation (Gatys et al.), at one size or several."""

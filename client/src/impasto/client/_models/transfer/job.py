@@ -1,0 +1,205 @@
+"""The jobs of a transfer model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Final
+
+from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Size, Steps, values
+from impasto.client._models.layers import Layers, named_layers
+from impasto.client._models.transfer import plan
+from impasto.client._models.transfer.canvas import Canvas
+from impasto.client._models.transfer.description import TransferDescription, describe_transfer, scaled_size
+from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials, read_materials
+from impasto.client._models.transfer.painting import Painting
+from impasto.client._models.transfer.progress import TransferProgress
+from impasto.client.model import Model
+from impasto.client.pictures import ImageSource
+from impasto.client.settings import CallKind
+from impasto.client.signatures import TRANSFER
+
+MAX_SIDE: Final = 512
+"""The longest side, in pixels, in which a picture is painted unless told otherwise."""
+
+MOST_SIZES: Final = 10
+LARGEST_WEIGHT: Final = 1e10
+LARGEST_LEARNING_RATE: Final = 1.0
+LEAST_STYLE_SCALE: Final = 0.1
+LARGEST_STYLE_SCALE: Final = 10.0
+
+_LARGEST: Final = {
+    "style_weight": LARGEST_WEIGHT,
+    "content_weight": LARGEST_WEIGHT,
+    "total_variation_weight": LARGEST_WEIGHT,
+    "learning_rate": LARGEST_LEARNING_RATE,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer(LongJob[TransferProgress]):
+    """Paint a picture in the style of another by optimising its pixels (Gatys et al.).
+
+        client.transfer("photo.jpg", "painting.jpg", epochs=10, steps_per_epoch=100)
+        client.transfer("photo.jpg", ["waves.jpg", "stars.jpg"], weights=[2, 1], pyramid=3, epochs=3)
+
+    That takes minutes where `stylize` takes seconds, and paints in more detail. The work is done in calls of about
+    a second each, all by the version of the model that answers first. While the server is away or overloaded, a
+    call is sent again, for as long as the setting `patience` says (5 minutes). A weight, a rate or layers that are
+    None take what the served model suggests.
+
+    Args:
+        content: the picture to paint, as for `upscale`.
+        style: the picture to paint like; or a list of several, which are mixed.
+        epochs: how often `steps_per_epoch` steps are done, at each size; 0 or more. The long recipe takes 100.
+        steps_per_epoch: optimisation steps an epoch, 0 or more. Progress counts in epochs; the result depends on the
+            product alone.
+        weights: the share of each style where there are several, 0 or more, at any scale; None weighs them equally.
+        style_scale: size of the style beside the painting, 0.1 to 10: its longest side is that many times the
+            painting's. More gives larger strokes.
+        style_weight: of the style in the loss, 0 to 1e10.
+        content_weight: of the content in the loss, 0 to 1e10.
+        total_variation_weight: of the differences between neighbouring pixels in the loss, 0 to 1e10. More gives a
+            smoother painting.
+        style_layers: the layers whose Gram matrices are the style, each with a weight 0 to 1e6 (1 where none is
+            given), not all zero. `describe_transfer` lists them.
+        content_layers: the same for the layers whose activations are the content.
+        learning_rate: about how far a step moves a pixel in 0..1; 0 to 1.
+        max_side: the longest side, in pixels, in which it is painted; None for the content's own. Smaller pictures are
+            painted at their own size.
+        pyramid: at how many sizes to paint, 1 to 10, from coarse to fine, each twice as large as the one before; the
+            last is the full one. Large forms come out better, and three cost a third more than one.
+        start: what to begin with: "content", "noise", or a picture, such as an earlier result (a path is a picture
+            too; for a file of that very name write "./noise").
+        seed: of the noise, 0 to 2**32 - 1.
+        mask: a picture that says how strongly each place is painted: nothing where it is black, all where it is white.
+            It is scaled to the content. None paints everywhere.
+        preserve_color: keep the content's colours and take only the brightness of the painting.
+        keep_size: enlarge the result to the content's own size. False leaves it at the size in which it was painted.
+        model: the transfer model on the server.
+
+    Returns:
+        An image of the content's size (or, without keep_size, of the size in which it was painted), of mode RGB,
+        or RGBA if the content had transparency; gray stays gray where colours are kept. The colour profile and
+        the resolution are carried over.
+
+    Raises:
+        InvalidInput: no style, or a field is out of its range or does not suit the model or the pictures.
+        CheckpointError: the checkpoint is damaged, or of other pictures, another model or other fields.
+        ImageError: a picture cannot be used.
+        OutputError: the checkpoint cannot be written.
+        OSError: a file cannot be opened.
+        CallError: a call failed; VersionGone in the middle: the version is no longer served.
+    """
+
+    kind: ClassVar[CallKind] = "transfer"
+    pictures: ClassVar[tuple[str, ...]] = ("content", "start", "mask")
+
+    content: ImageSource
+    style: ImageSource | Sequence[ImageSource]
+    _: KW_ONLY
+    epochs: int = 10
+    steps_per_epoch: int = 100
+    weights: Sequence[float] | None = None
+    style_scale: float = 1.0
+    style_weight: float | None = None
+    content_weight: float | None = None
+    total_variation_weight: float | None = None
+    style_layers: Layers | None = None
+    content_layers: Layers | None = None
+    learning_rate: float | None = None
+    max_side: int | None = MAX_SIDE
+    pyramid: int = 1
+    start: ImageSource = CONTENT
+    seed: int = 0
+    mask: ImageSource | None = None
+    preserve_color: bool = False
+    keep_size: bool = True
+    model: Model | str = TRANSFER.name
+
+    @property
+    def styles(self) -> tuple[ImageSource, ...]:
+        """The styles, also where there is one."""
+        return values.several(self.style)
+
+    def checked(self) -> dict[str, Any]:
+        """Return the styles, the layers as pairs, and the numbers. Raises InvalidInput."""
+        epochs = values.whole("epochs", self.epochs, 0, values.MOST_STEPS)
+        steps_per_epoch = values.whole("steps_per_epoch", self.steps_per_epoch, 0, values.MOST_STEPS)
+        values.whole("epochs times steps_per_epoch", epochs * steps_per_epoch, 0, values.MOST_STEPS)
+        style = values.styles_of(self.style, kind="picture")
+        given: dict[str, Any] = {
+            "style": style,
+            "epochs": epochs,
+            "steps_per_epoch": steps_per_epoch,
+            "weights": values.style_weights(self.weights, len(values.several(style))),
+            "style_scale": values.real(
+                "style_scale", self.style_scale, LEAST_STYLE_SCALE, LARGEST_STYLE_SCALE
+            ),
+            "style_layers": named_layers(self.style_layers, name="style_layers", least=0.0),
+            "content_layers": named_layers(self.content_layers, name="content_layers", least=0.0),
+            "pyramid": values.whole("pyramid", self.pyramid, 1, MOST_SIZES),
+            "seed": values.whole("seed", self.seed, 0, 2**32 - 1),
+            "preserve_color": values.flag("preserve_color", self.preserve_color),
+            "keep_size": values.flag("keep_size", self.keep_size),
+        }
+        for name, largest in _LARGEST.items():
+            if (value := getattr(self, name)) is not None:
+                given[name] = values.real(name, value, 0.0, largest)
+        if self.max_side is not None:
+            given["max_side"] = values.whole("max_side", self.max_side, 1, values.LARGEST_INT32)
+        if isinstance(self.start, os.PathLike) and os.fspath(self.start) in (CONTENT, NOISE):
+            given["start"] = os.path.join(".", self.start)  # noqa: PTH118 - a Path would leave the dot out again
+        return given
+
+    def begin(self, *, max_pixels: int) -> Begin[TransferProgress]:
+        """Read the pictures, and return what plans the transfer."""
+        materials = read_materials(
+            self.content, self.styles, start=self.start, mask=self.mask, max_pixels=max_pixels
+        )
+        return lambda model: _painting(self, materials, model)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DescribeTransfer(Job[TransferDescription, Progress]):
+    """Ask a served transfer model for its network, weights, layers, suggestions and limits.
+
+    Args:
+        model: the transfer model on the server.
+
+    Raises:
+        CallError: the call failed.
+    """
+
+    kind: ClassVar[CallKind] = "transfer"
+
+    model: Model | str = TRANSFER.name
+
+    def prepare(self, *, max_pixels: int) -> Steps[TransferDescription]:
+        """Return the one step."""
+        return describe_transfer(PinnedModel(Model.of(self.model)))
+
+
+def _painting(job: Transfer, materials: Materials, model: PinnedModel) -> Steps[Painting]:
+    description = yield from describe_transfer(model)
+    choices = plan.complete(job, description)
+    levels = yield from _levels(job, materials, model)
+    planned = plan.fit(job, choices, description, levels)
+    size = materials.size if job.keep_size else levels[-1].size
+    canvas = Canvas(materials=materials, size=size, preserve_color=job.preserve_color)
+    identity = planned.identity(job, materials, model.name)
+    return Painting(planned, model, canvas, job, identity)
+
+
+def _levels(job: Transfer, materials: Materials, model: PinnedModel) -> Steps[tuple[plan.Level, ...]]:
+    levels: list[plan.Level] = []
+    for side in plan.painted_sides(job, materials.size):
+        size = yield from scaled_size(model, materials.size, longest_side=side)
+        styles: list[Size] = []
+        for style in materials.styles:
+            height, width = style.shape[:2]
+            longest = plan.style_side(job, size)
+            styles.append((yield from scaled_size(model, (height, width), longest_side=longest)))
+        levels.append(plan.Level(size, tuple(styles)))
+    return tuple(levels)

@@ -1,0 +1,215 @@
+"""The calls of a transfer: a size is opened, painted by optimisation steps, and at the end closed.
+
+What `open` computes, the Gram matrices and the content's activations, is part of the state: for each step of a call
+it is less to send it than to compute it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.client._answers import output
+from impasto.client._jobs import Arrays, Optimisation, PinnedModel, Size, Steps
+from impasto.client._models.transfer.canvas import Canvas
+from impasto.client._models.transfer.materials import near, resized
+from impasto.client._models.transfer.plan import Level, TransferPlan
+from impasto.client._models.transfer.progress import Losses, TransferProgress, epoch_of
+from impasto.client._transport.calls import Outputs
+from impasto.client.errors import DecodeError
+
+if TYPE_CHECKING:
+    from impasto.client._models.transfer.job import Transfer
+
+Array = NDArray[np.float32]
+
+# What the steps change: the picture, and Adam's means of the gradient and of its square.
+_CHANGED: Final = ("image", "m", "v")
+_LOSSES: Final = tuple(field.name for field in fields(Losses))
+_DONE: Final = "iteration"
+_OUTPUTS: Final = (*_CHANGED, _DONE, *(f"{name}_loss" for name in _LOSSES))
+
+
+class Painting(Optimisation[TransferProgress]):
+    """A transfer's optimisation at one size after the other.
+
+    The state is the picture [H, W, 3] in 0..1, Adam's moments `m` and `v` of the same shape, the Gram matrices of all
+    styles mixed, and the content's activations, each of the last two one after the other in a vector.
+
+    Args:
+        plan: the transfer.
+        model: the model to ask.
+        canvas: makes pictures of the states, and has what they are made of.
+        job: what was asked for.
+        identity: what the result depends on.
+    """
+
+    IMAGE: ClassVar = "image"
+
+    def __init__(
+        self,
+        plan: TransferPlan,
+        model: PinnedModel,
+        canvas: Canvas,
+        job: Transfer,
+        identity: Mapping[str, Any],
+    ) -> None:
+        choices = plan.choices
+        self.sizes = tuple(level.size for level in plan.levels)
+        self.steps = choices.steps
+        self.most_steps = plan.model.maximum_steps
+        self.identity = identity
+        self._levels = plan.levels
+        self._shares = choices.shares
+        self._model = model
+        self._canvas = canvas
+        self._materials = canvas.materials
+        self._job = job
+        self._losses: Losses | None = None
+        self._mask: Array | None = None
+        self._style_layers = {"style_layer_weights": choices.style_layers}
+        self._layers = {**self._style_layers, "content_layer_weights": choices.content_layers}
+        self._weights = {name: np.asarray(value, np.float32) for name, value in choices.weights.items()}
+
+    def open(self, stage: int, picture: NDArray[Any] | None) -> Steps[Arrays]:
+        """Return the state at a size: what to begin with, moments of zero, and the targets."""
+        level = self._levels[stage]
+        first, *others = zip(self._materials.styles, level.styles, strict=True)
+        inputs = {
+            "content": near(self._materials.content.rgb, level.size),
+            "size": np.array(level.size, np.int32),
+            **_style_inputs(*first),
+            **self._layers,
+        }
+        opened = yield from self._model.predict(
+            inputs, signature="open", outputs=["image", "style_targets", "content_targets"]
+        )
+        targets = [self._flat(opened, "style_targets")]
+        for style, size in others:
+            inputs = {**_style_inputs(style, size), **self._style_layers}
+            answer = yield from self._model.predict(inputs, signature="open_style", outputs=["style_targets"])
+            targets.append(self._flat(answer, "style_targets", length=len(targets[0])))
+        image = yield from self._start(picture, level, self._picture(opened, "image", level.size))
+        none = np.zeros_like(image)
+        self._mask = None
+        return {
+            "image": image,
+            "m": none,
+            "v": none,
+            "style_targets": _mixed(targets, self._shares),
+            "content_targets": self._flat(opened, "content_targets"),
+        }
+
+    def change(self, state: Arrays, stage: int, step: int, count: int) -> Steps[Arrays]:
+        """Return the state after `count` more steps of Adam."""
+        size = self.sizes[stage]
+        inputs: dict[str, NDArray[Any]] = {
+            **state,
+            **self._weights,
+            **self._layers,
+            **self._masked(size),
+            "iteration": np.asarray(step, np.int32),
+            "steps": np.asarray(count, np.int32),
+        }
+        answer = yield from self._model.predict(inputs, signature="optimize", outputs=_OUTPUTS)
+        self._check_progress(answer, step + count)
+        self._losses = Losses(**{name: self._number(answer, f"{name}_loss") for name in _LOSSES})
+        return {**state, **{name: self._picture(answer, name, size) for name in _CHANGED}}
+
+    def close(self, state: Arrays, stage: int) -> Steps[NDArray[Any]]:
+        """Return the painting at a size; of the last one, as the model's bytes."""
+        image = state["image"]
+        if stage + 1 < len(self.sizes):
+            return image
+        answer = yield from self._model.predict({"image": image}, signature="close", outputs=["image"])
+        return output(answer, "image", dtype=np.uint8, shape=image.shape, model=self._model.name)
+
+    def image(self, pixels: NDArray[Any] | None) -> Image.Image:
+        """Return what the canvas makes of it."""
+        return self._canvas.image(pixels)
+
+    def progress(
+        self, stage: int, common: Mapping[str, Any], pixels: NDArray[Any] | None
+    ) -> TransferProgress:
+        """Return the progress at a size."""
+        job = self._job
+        height, width = self.sizes[stage]
+        return TransferProgress(
+            **common,
+            level=stage + 1,
+            levels=len(self.sizes),
+            size=(width, height),
+            epoch=epoch_of(common["step"], epochs=job.epochs, steps_per_epoch=job.steps_per_epoch),
+            epochs=job.epochs,
+            losses=self._losses,
+            _canvas=self._canvas,
+            _pixels=pixels,
+        )
+
+    def state_shapes(self, stage: int) -> Mapping[str, tuple[int | None, ...]]:
+        """Return the shapes: of the picture and the moments, the size's; of the targets, any length."""
+        changed = dict.fromkeys(_CHANGED, (*self.sizes[stage], 3))
+        return {**changed, "style_targets": (None,), "content_targets": (None,)}
+
+    def picture_form(self, stage: int) -> tuple[type[np.generic], tuple[int, ...]]:
+        """Return the form of the painting that a size begins with; beyond the last, of the result."""
+        return np.uint8 if stage == len(self.sizes) else np.float32, (*self.sizes[stage - 1], 3)
+
+    def _start(self, picture: Array | None, level: Level, content: Array) -> Steps[Array]:
+        if picture is not None:
+            return (yield from self._resize(picture, level.size))
+        if self._materials.start is not None:
+            start = near(self._materials.start, level.size)
+            return (yield from self._resize(start.astype(np.float32) / np.float32(255.0), level.size))
+        if self._materials.noise:
+            return np.random.default_rng(self._job.seed).random(content.shape, np.float32)
+        return content
+
+    def _resize(self, image: Array, size: Size) -> Steps[Array]:
+        if image.shape[:2] == size:
+            return image
+        inputs = {"image": image, "size": np.array(size, np.int32)}
+        answer = yield from self._model.predict(inputs, signature="resize", outputs=["image"])
+        return self._picture(answer, "image", size)
+
+    def _masked(self, size: Size) -> dict[str, NDArray[Any]]:
+        if self._materials.mask is None:
+            return {}
+        if self._mask is None or self._mask.size != size[0] * size[1]:
+            self._mask = resized(self._materials.mask, size).astype(np.float32).ravel() / np.float32(255.0)
+        return {"mask": self._mask}
+
+    def _check_progress(self, answer: Outputs, wanted: int) -> None:
+        """Check that the model did the steps that were asked for. Raises DecodeError."""
+        done = int(output(answer, _DONE, dtype=np.int32, shape=(), model=self._model.name))
+        if done != wanted:
+            raise DecodeError(
+                f"{self._model.name} says that {done} steps are done where it was asked to get to {wanted}",
+                model=self._model.name,
+            )
+
+    def _picture(self, answer: Outputs, name: str, size: Size) -> Array:
+        return output(answer, name, dtype=np.float32, shape=(*size, 3), model=self._model.name)
+
+    def _flat(self, answer: Outputs, name: str, *, length: int | None = None) -> Array:
+        return output(answer, name, dtype=np.float32, shape=(length,), model=self._model.name, finite=True)
+
+    def _number(self, answer: Outputs, name: str) -> float:
+        return float(output(answer, name, dtype=np.float32, shape=(), model=self._model.name))
+
+
+def _style_inputs(style: NDArray[np.uint8], size: Size) -> dict[str, NDArray[Any]]:
+    return {"style": near(style, size), "style_size": np.array(size, np.int32)}
+
+
+def _mixed(targets: Sequence[Array], shares: Sequence[float]) -> Array:
+    """The weighted mean; of a single one, that very one."""
+    total = np.float32(shares[0]) * targets[0]
+    for target, share in zip(targets[1:], shares[1:], strict=True):
+        total += np.float32(share) * target
+    return total

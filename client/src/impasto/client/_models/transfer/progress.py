@@ -1,0 +1,84 @@
+"""The progress of a transfer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.client._jobs import LongProgress
+from impasto.client._models.transfer.canvas import Canvas
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """The parts of the loss, each times its weight, as the last step saw them before it changed the picture."""
+
+    style: float
+    content: float
+    total_variation: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TransferProgress(LongProgress):
+    """The progress of a transfer.
+
+    Attributes:
+        done: optimisation steps done, at all sizes.
+        total: optimisation steps in all.
+        level: the size of the pyramid that is in work, counted from 1.
+        levels: the number of sizes.
+        size: width and height at this level, in pixels.
+        epoch: the epoch that is going on, or the last one where all are over, counted from 1; 0 if there are none.
+        epochs: the number of epochs at each size.
+        step: steps done at this size.
+        steps: steps at each size.
+        losses: as the last step saw them; None before the first.
+        seconds_left: an estimate; None before the first step.
+        fraction: the part of the work that is done, 0 to 1. Steps at large sizes are more work than at small ones.
+    """
+
+    level: int
+    levels: int
+    size: tuple[int, int]
+    epoch: int
+    epochs: int
+    losses: Losses | None = field(repr=False)
+    _canvas: Canvas = field(repr=False)
+    _pixels: NDArray[Any] | None = field(repr=False)
+
+    def preview(self) -> Image.Image:
+        """Make the picture so far, of the result's size and mode; of the last progress it is the result."""
+        return self._canvas.image(self._pixels)
+
+    @property
+    def style_loss(self) -> float | None:
+        """The loss times its weight; None before the first step."""
+        return None if self.losses is None else self.losses.style
+
+    @property
+    def content_loss(self) -> float | None:
+        """The loss times its weight; None before the first step."""
+        return None if self.losses is None else self.losses.content
+
+    @property
+    def total_variation_loss(self) -> float | None:
+        """The loss times its weight; None before the first step."""
+        return None if self.losses is None else self.losses.total_variation
+
+    def __str__(self) -> str:
+        width, height = self.size
+        size = (f"{width} x {height}",) if self.levels > 1 else ()
+        losses: tuple[str, ...] = ()
+        if self.losses is not None:
+            losses = (f"style loss {self.losses.style:.4g}", f"content loss {self.losses.content:.4g}")
+        return self.words(
+            *size, f"epoch {self.epoch}/{self.epochs}", f"step {self.step}/{self.steps}", *losses
+        )
+
+
+def epoch_of(step: int, *, epochs: int, steps_per_epoch: int) -> int:
+    """Return the epoch that is going on when `step` steps are done, counted from 1; the last one when all are over."""
+    return min(epochs, 1 + step // steps_per_epoch) if steps_per_epoch else epochs

@@ -1,0 +1,97 @@
+"""Send calls over a channel and wait for their responses."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TypeVar, cast
+
+import grpc
+
+from impasto.client._transport.calls import Call
+from impasto.client._transport.channel import Closable, channel_to, credentials
+from impasto.client._transport.failures import call_error, explained, parsed
+from impasto.client._transport.lookup import Lookup
+from impasto.client._transport.patience import Attempts, Wait
+from impasto.client.errors import CallError
+from impasto.client.settings import Settings
+
+ResultT = TypeVar("ResultT")
+
+
+class SyncTransport(Closable):
+    """A channel that sends one Call at a time for each thread that asks; threads may share it."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.address)
+        self._settings = settings
+        self._metadata = settings.call_metadata()
+        self._lookup = Lookup(settings.address)
+        self._credentials = credentials(settings)
+        self._target = self._lookup.target
+        self._channel = channel_to(self._target, settings, self._credentials)
+        self._lock = threading.Lock()
+
+    def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
+        """Return the parsed response, after as many attempts as the policy has (see `patience`).
+
+        Threads may close the transport meanwhile.
+
+        Args:
+            call: what to send.
+            timeout: seconds for each round of attempts; None for no limit.
+
+        Raises:
+            CallError: what became of the last attempt; a response that cannot be read is a DecodeError.
+        """
+        if call.patience is None:
+            return self._round(call, timeout)
+        with Wait(call.patience) as wait:
+            while True:
+                try:
+                    return self._round(call, timeout)
+                except CallError as error:
+                    pause = wait.pause_after(error)
+                call.on_failure()
+                time.sleep(pause)
+
+    def _round(self, call: Call[ResultT], timeout: float | None) -> ResultT:
+        attempts = Attempts(self._settings.retries, timeout)
+        while True:
+            try:
+                return self._send_once(call, attempts.left())
+            except CallError as error:
+                if (pause := attempts.pause_after(error)) is None:
+                    raise explained(error, tls=self._settings.tls) from error.__cause__
+            call.on_failure()
+            time.sleep(pause)
+
+    def _send_once(self, call: Call[ResultT], timeout: float | None) -> ResultT:
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
+        try:
+            payload: bytes | None = method(call.request, timeout=timeout, metadata=self._metadata)
+        except grpc.RpcError as error:
+            failed = cast(grpc.Call, error)  # what every failed unary call raises is both
+            code, details = failed.code(), failed.details() or ""
+            if code is grpc.StatusCode.UNAVAILABLE:
+                self._lookup.look_again(failed=True)
+            raise call_error(call, code, details, address=self.address) from error
+        except ValueError:  # with which gRPC refuses calls over a closed channel
+            self.check_open(call.model)
+            raise
+        return parsed(call, payload, address=self.address)
+
+    def _open(self) -> grpc.Channel:
+        """The channel to where the replicas are now. One to where they were lives on in the calls under way over it."""
+        self._lookup.look_again()
+        with self._lock:
+            if self._target != self._lookup.target and not self._closed:
+                self._target = self._lookup.target
+                self._channel = channel_to(self._target, self._settings, self._credentials)
+            return self._channel
+
+    def close(self) -> None:
+        """Drop the connections; calls in flight end with CallAborted."""
+        with self._lock:
+            self._closed = True
+            self._channel.close()

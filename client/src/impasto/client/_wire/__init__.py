@@ -1,0 +1,1 @@
+"""TensorFlow Serving's messages as bytes: read and written here, without protobuf."""

@@ -1,0 +1,125 @@
+"""Element types on the wire beside numpy's, and the field that carries each outside tensor_content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from impasto.client._wire.format import FIXED32, FIXED64, LENGTH, VARINT
+
+Coding = Literal["fixed", "varint", "strings", "blob"]
+
+
+@dataclass(frozen=True)
+class ValueField:
+    """A field of TensorProto that carries elements.
+
+    Attributes:
+        number: the field's.
+        name: the field's.
+        coding: repeated fixed-width numbers, little-endian; repeated base-128 varints; repeated byte strings; or
+            one byte string that holds all elements.
+        wire_type: of one element where it stands alone; repeated numbers are usually packed into one byte string.
+    """
+
+    number: int
+    name: str
+    coding: Coding
+    wire_type: int
+
+
+FLOAT_VAL: Final = ValueField(5, "float_val", "fixed", FIXED32)
+DOUBLE_VAL: Final = ValueField(6, "double_val", "fixed", FIXED64)
+INT_VAL: Final = ValueField(7, "int_val", "varint", VARINT)
+STRING_VAL: Final = ValueField(8, "string_val", "strings", LENGTH)
+SCOMPLEX_VAL: Final = ValueField(9, "scomplex_val", "fixed", FIXED32)
+INT64_VAL: Final = ValueField(10, "int64_val", "varint", VARINT)
+BOOL_VAL: Final = ValueField(11, "bool_val", "varint", VARINT)
+DCOMPLEX_VAL: Final = ValueField(12, "dcomplex_val", "fixed", FIXED64)
+HALF_VAL: Final = ValueField(13, "half_val", "varint", VARINT)
+UINT32_VAL: Final = ValueField(16, "uint32_val", "varint", VARINT)
+UINT64_VAL: Final = ValueField(17, "uint64_val", "varint", VARINT)
+FLOAT8_VAL: Final = ValueField(18, "float8_val", "blob", LENGTH)
+
+
+@dataclass(frozen=True)
+class WireType:
+    """An element type on the wire.
+
+    Attributes:
+        number: the DataType enumerator's.
+        name: numpy's name of the type, or ml_dtypes' for those that numpy lacks.
+        storage: the little-endian numpy dtype that has the same bits.
+        field: TensorProto's typed field.
+    """
+
+    number: int
+    name: str
+    storage: np.dtype[Any]
+    field: ValueField
+
+
+def _types(*rows: tuple[int, str, str, ValueField]) -> tuple[WireType, ...]:
+    return tuple(WireType(number, name, np.dtype(storage), field) for number, name, storage, field in rows)
+
+
+DT_STRING: Final = 7
+
+WIRE_TYPES: Final = _types(
+    (1, "float32", "<f4", FLOAT_VAL),
+    (2, "float64", "<f8", DOUBLE_VAL),
+    (3, "int32", "<i4", INT_VAL),
+    (4, "uint8", "<u1", INT_VAL),
+    (5, "int16", "<i2", INT_VAL),
+    (6, "int8", "<i1", INT_VAL),
+    (DT_STRING, "object", "O", STRING_VAL),
+    (8, "complex64", "<c8", SCOMPLEX_VAL),
+    (9, "int64", "<i8", INT64_VAL),
+    (10, "bool", "?", BOOL_VAL),
+    (17, "uint16", "<u2", INT_VAL),
+    (18, "complex128", "<c16", DCOMPLEX_VAL),
+    (19, "float16", "<f2", HALF_VAL),
+    (22, "uint32", "<u4", UINT32_VAL),
+    (23, "uint64", "<u8", UINT64_VAL),
+    # Types that numpy knows through ml_dtypes.
+    (14, "bfloat16", "<u2", HALF_VAL),
+    (24, "float8_e5m2", "<u1", FLOAT8_VAL),
+    (25, "float8_e4m3fn", "<u1", FLOAT8_VAL),
+    (29, "int4", "<i1", INT_VAL),
+    (30, "uint4", "<u1", INT_VAL),
+    # Quantised types are read as the integers that they hold, and never written.
+    (11, "qint8", "<i1", INT_VAL),
+    (12, "quint8", "<u1", INT_VAL),
+    (15, "qint16", "<i2", INT_VAL),
+    (16, "quint16", "<u2", INT_VAL),
+    (13, "qint32", "<i4", INT_VAL),
+)
+
+VALUE_FIELDS: Final = {entry.field.number: entry.field for entry in WIRE_TYPES}
+OF_ML_DTYPES: Final = frozenset({"bfloat16", "float8_e5m2", "float8_e4m3fn", "int4", "uint4"})
+BY_NUMBER: Final = {entry.number: entry for entry in WIRE_TYPES}
+BY_NAME: Final = {entry.name: entry for entry in WIRE_TYPES}
+
+
+_UNREADABLE: Final = {0: "DT_INVALID", 20: "DT_RESOURCE", 21: "DT_VARIANT"}
+
+
+def type_name(number: int) -> str:
+    """A name for people of any DataType number: numpy's where there is one, `string`, or TensorFlow's own."""
+    if number == DT_STRING:
+        return "string"
+    if number in BY_NUMBER:
+        return BY_NUMBER[number].name
+    return _UNREADABLE.get(number, f"DataType {number}")
+
+
+def ml_dtype(name: str) -> np.dtype[Any] | None:
+    """ml_dtypes' type of this name; None where that package is not installed."""
+    try:
+        import ml_dtypes
+    except ImportError:
+        return None
+    scalar: type[np.generic] = getattr(ml_dtypes, name)
+    return np.dtype(scalar)

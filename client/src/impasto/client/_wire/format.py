@@ -1,0 +1,177 @@
+"""Protobuf's wire format, read and written field by field.
+
+A value that is read is a slice of the message, so nothing is copied; a message that is written is a list of pieces, so
+that large payloads are copied once, when the pieces are joined.
+
+The reader takes and refuses what protobuf's own parser takes and refuses in the fields that are read: numbers that are
+written longer than need be, unknown fields and groups (skipped), and at most 100 levels of messages and groups in one
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+VARINT: Final = 0
+FIXED64: Final = 1
+LENGTH: Final = 2
+START_GROUP: Final = 3
+END_GROUP: Final = 4
+FIXED32: Final = 5
+
+WIDTHS: Final = {FIXED32: 4, FIXED64: 8}
+"""Bytes of a value of the wire types that have a fixed width."""
+
+Field = tuple[int, int, memoryview]
+"""A field's number, its wire type, and the bytes of its value (without a length that goes before them)."""
+
+Pieces = list[bytes | memoryview]
+"""The bytes of a message in order, not yet joined; memoryviews are one-dimensional, of single bytes."""
+
+_MOST_LEVELS: Final = 100
+_LONGEST_TAG: Final = 5
+_LONGEST: Final = 10
+
+
+class WireError(ValueError):
+    """The bytes are not a message."""
+
+
+def fields(message: memoryview, *, level: int = 0) -> Iterator[Field]:
+    """The fields of a message in the order in which they were written; groups, which nothing here uses, are skipped.
+
+    Args:
+        message: of single bytes.
+        level: how many messages this one is inside of.
+
+    Raises:
+        WireError: the bytes are not a message. Fields before the damage have been given by then.
+    """
+    position = 0
+    while position < len(message):
+        number, kind, position = _tag(message, position)
+        if kind == START_GROUP:
+            position = _after_group(message, position, number, level)
+            continue
+        start, position = _value(message, position, kind)
+        yield number, kind, message[start:position]
+
+
+def integer(value: memoryview) -> int:
+    """The number in a varint field's value, as protobuf reads an int64: from -2**63 to 2**63 - 1."""
+    unsigned, _ = _varint(value, 0, _LONGEST)
+    unsigned &= 2**64 - 1
+    return unsigned - 2**64 if unsigned >> 63 else unsigned
+
+
+def int32(value: memoryview) -> int:
+    """The number in a varint field's value, as protobuf reads an int32 or an enumerator: its low 32 bits."""
+    low = integer(value) & 0xFFFFFFFF
+    return low - 2**32 if low >> 31 else low
+
+
+def text(value: memoryview) -> str:
+    """The string in a length-delimited field's value. Raises WireError if it is not UTF-8."""
+    try:
+        return str(value, "utf-8")
+    except UnicodeDecodeError as error:
+        raise WireError(f"a string is not UTF-8: {error.reason}") from error
+
+
+def map_entry(entry: memoryview, *, level: int) -> tuple[str, list[memoryview]]:
+    """The key of a map's entry, and the pieces of its value; protobuf merges several, and there may be none.
+
+    Args:
+        entry: the entry's bytes, of a map from strings to messages.
+        level: how many messages it is inside of.
+
+    Raises:
+        WireError: the bytes are not an entry.
+    """
+    key = ""
+    pieces: list[memoryview] = []
+    for number, kind, value in fields(entry, level=level):
+        if (number, kind) == (1, LENGTH):
+            key = text(value)
+        elif (number, kind) == (2, LENGTH):
+            pieces.append(value)
+    return key, pieces
+
+
+def varint(value: int) -> bytes:
+    """An integer from -2**63 to 2**64 - 1 in base 128, lowest first; a negative one as two's complement of 64 bits."""
+    value &= 2**64 - 1
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def number(field: int, value: int) -> bytes:
+    """A field that holds an integer, a bool or an enumerator."""
+    return varint(field << 3 | VARINT) + varint(value)
+
+
+def delimited(field: int, payload: bytes) -> bytes:
+    """A field that holds bytes, UTF-8 text or a finished message."""
+    return b"".join(nested(field, [payload]))
+
+
+def nested(field: int, pieces: Pieces) -> Pieces:
+    """A field that holds a message, or bytes, in pieces."""
+    return [varint(field << 3 | LENGTH) + varint(sum(map(len, pieces))), *pieces]
+
+
+def _tag(message: memoryview, position: int) -> tuple[int, int, int]:
+    tag, position = _varint(message, position, _LONGEST_TAG)
+    number, kind = tag >> 3, tag & 7
+    if not 0 < number < 1 << 29:
+        raise WireError(f"a field has the number {number}")
+    return number, kind, position
+
+
+def _value(message: memoryview, position: int, kind: int) -> tuple[int, int]:
+    """Find where the value of a field begins and ends, given where its tag ends."""
+    start = stop = position
+    if kind == LENGTH:
+        length, start = _varint(message, position, _LONGEST)
+        stop = start + length
+    elif kind == VARINT:
+        _, stop = _varint(message, position, _LONGEST)
+    elif kind in WIDTHS:
+        stop = start + WIDTHS[kind]
+    else:
+        raise WireError(f"a field has the wire type {kind}")
+    if stop > len(message):
+        raise WireError("a field goes on after the end")
+    return start, stop
+
+
+def _after_group(message: memoryview, position: int, number: int, level: int) -> int:
+    """Find where a group ends, given where the tag that opens it ends."""
+    open_groups = [number]
+    while open_groups:
+        if level + len(open_groups) > _MOST_LEVELS:
+            raise WireError(f"more than {_MOST_LEVELS} levels of groups")
+        number, kind, position = _tag(message, position)
+        if kind == START_GROUP:
+            open_groups.append(number)
+        elif kind != END_GROUP:
+            _, position = _value(message, position, kind)
+        elif number != open_groups.pop():
+            raise WireError("a group ends that was not begun")
+    return position
+
+
+def _varint(message: memoryview, position: int, longest: int) -> tuple[int, int]:
+    """A varint's value, perhaps of more than 64 bits, and where it ends."""
+    value = shift = 0
+    for byte in message[position : position + longest]:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, position + shift // 7
+    raise WireError("a number is cut off or too long")

@@ -1,0 +1,216 @@
+"""Signs of progress on standard error: bars where it is a terminal, and words while a job waits for its server."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from impasto.client import Progress, Waiting
+from impasto.client.cli.output import note, print_path
+from impasto.client.printable import printable
+
+if TYPE_CHECKING:
+    from rich import progress as rich_progress
+    from typing_extensions import Self
+
+
+class Waits:
+    """The waits of a command's jobs. It is called as the client's `on_wait`, perhaps from several threads.
+
+    Args:
+        quiet: say nothing.
+
+    Attributes:
+        now: who is waited for at the moment; None for nobody. A bar that is drawn shows it.
+        drawn: whether a bar is.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.now: Waiting | None = None
+        self.drawn = False
+        self._quiet = quiet
+        self._over = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that the command has waited in all."""
+        now = self.now
+        return self._over + (0.0 if now is None else now.seconds)
+
+    def __call__(self, waiting: Waiting | None) -> None:
+        """A job waits; None: no job waits any more."""
+        with self._lock:
+            before, self.now = self.now, _longer(self.now, waiting)
+            if waiting is None and before is not None:
+                self._over += before.seconds
+        if self._quiet or self.drawn:
+            return
+        if before is None and waiting is not None:
+            at_most = "" if math.isinf(waiting.patience) else f", for {waiting.patience:g} s at most"
+            note(f"impasto: {waiting.server} {waiting.why}; waiting for it{at_most}")
+        elif before is not None and waiting is None:
+            note(f"impasto: waited {time.monotonic() - before.since:.0f} s for {before.server}")
+
+
+def _longer(one: Waiting | None, other: Waiting | None) -> Waiting | None:
+    """Return the wait of several jobs' that began first."""
+    if one is None or other is None:
+        return other
+    return min(one, other, key=lambda waiting: waiting.since)
+
+
+class _Bars:
+    """Bars that are drawn while the block runs, and only where standard error is a terminal."""
+
+    def __init__(
+        self, columns: Callable[[], Sequence[rich_progress.ProgressColumn]], *, quiet: bool, waits: Waits
+    ) -> None:
+        self._waits = waits
+        self._bar = None if quiet else _terminal_bar(columns, waits)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+            self._waits.drawn = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._waits.drawn = False
+            self._bar.stop()
+
+
+class JobBar(_Bars):
+    """A bar for one long job, with words about where it is. Messages are for after its end.
+
+    Args:
+        quiet: draw nothing.
+        waits: shown below.
+    """
+
+    def __init__(self, *, quiet: bool, waits: Waits) -> None:
+        super().__init__(_job_columns, quiet=quiet, waits=waits)
+        if self._bar is not None:
+            self._task = self._bar.add_task("job", total=1.0, words="")
+
+    def show(self, fraction: float, words: str) -> None:
+        """Draw the bar at `fraction`, 0 to 1, with `words` behind it."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=fraction, words=words)
+
+
+class PictureBars(_Bars):
+    """Bars for some pictures, which may be shown from several threads, with messages above them.
+
+    Args:
+        quiet: draw nothing; messages and results are still written.
+        waits: shown below.
+        pictures: how many there will be; a bar counts them if there are several.
+        behind: how many of them need no work.
+        unit: what a picture's progress counts, in the plural.
+    """
+
+    def __init__(self, *, quiet: bool, waits: Waits, pictures: int, behind: int, unit: str) -> None:
+        super().__init__(_picture_columns, quiet=quiet, waits=waits)
+        self._unit = unit
+        if self._bar is not None:
+            self._all = self._bar.add_task(
+                "all", total=pictures, completed=behind, unit="pictures", visible=pictures > 1
+            )
+
+    @contextmanager
+    def picture(self, name: str) -> Generator[Callable[[Progress], None], None, None]:
+        """A bar for one picture while the block runs; call what it gives with the job's progress."""
+        bar = self._bar
+        if bar is None:
+            yield lambda progress: None
+            return
+        task = bar.add_task(printable(name), total=None, unit=self._unit)
+
+        def show(progress: Progress) -> None:
+            bar.update(task, completed=progress.done, total=progress.total)
+
+        try:
+            yield show
+        finally:
+            bar.remove_task(task)
+
+    def next_picture(self) -> None:
+        """One more picture is behind us."""
+        if self._bar is not None:
+            self._bar.advance(self._all)
+
+    def message(self, text: str) -> None:
+        """A line for the person: to standard error, above the bars."""
+        if self._bar is None:
+            note(text)
+        else:
+            self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+    def result(self, path: Path) -> None:
+        """A result's file: to standard output, above the bars where that is the same terminal."""
+        if self._bar is None or not sys.stdout.isatty():
+            print_path(path)
+        else:
+            self.message(printable(str(path)))
+
+
+def _terminal_bar(
+    columns: Callable[[], Sequence[rich_progress.ProgressColumn]], waits: Waits
+) -> rich_progress.Progress | None:
+    """Return a bar on standard error, with a line below it that says for whom it waits, if it does.
+
+    None where standard error is no terminal, which also saves importing rich.
+    """
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress as ProgressBar
+    from rich.text import Text
+
+    class Bar(ProgressBar):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            yield from super().get_renderables()
+            if waits.now is not None:
+                yield Text(str(waits.now), overflow="ellipsis", no_wrap=True)
+
+    # Rich would send standard output through the console too, that is, results to standard error.
+    return Bar(
+        *columns(),
+        console=Console(stderr=True),
+        redirect_stdout=False,
+        redirect_stderr=False,
+        transient=True,
+    )
+
+
+def _picture_columns() -> Sequence[rich_progress.ProgressColumn]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+    return (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}"),
+        TimeElapsedColumn(),
+    )
+
+
+def _job_columns() -> Sequence[rich_progress.ProgressColumn]:
+    from rich.progress import BarColumn, TextColumn
+
+    return (
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[words]}", markup=False),
+    )

@@ -1,0 +1,198 @@
+"""`impasto dream --zoom`: a sequence that dreams its way into a picture."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import click
+from PIL import Image
+
+from impasto.client import Client, Dream, DreamProgress, Model, errors, zoom_in
+from impasto.client.cli.files import Pipe, Place, is_folder, make_folder, refuse_inputs
+from impasto.client.cli.options import Common
+from impasto.client.cli.picture_options import Pictures
+from impasto.client.cli.runner import Growing, run_growing
+from impasto.client.pictures import ImageSource, to_frame, write_animation, write_picture
+
+FRAME_NAME: Final = "frame-%05d.png"
+"""In a folder; counted from 1. FFmpeg understands it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zoom:
+    """The frames that `--zoom` makes.
+
+    Attributes:
+        source: the picture to begin with.
+        others: further files that are read.
+        output: a .gif, or a folder for numbered PNG files.
+        animated: whether it is a .gif.
+        frames: how many.
+        factor: how far to go in from frame to frame.
+        overwrite: replace what is there.
+    """
+
+    source: Path
+    others: tuple[Path, ...]
+    output: Path
+    animated: bool
+    frames: int
+    factor: float
+    overwrite: bool
+
+    def frame_path(self, number: int) -> Path:
+        """Where frame `number`, from 1, goes."""
+        return self.output / (FRAME_NAME % number)
+
+
+def zoom_of(pictures: Pictures, *, others: tuple[Path, ...], frames: int, factor: float) -> Zoom:
+    """Return what the options ask for. UsageError if they do not name one picture, and a .gif or a folder."""
+    source, output = pictures.inputs[0], pictures.output
+    if len(pictures.inputs) > 1 or not isinstance(source, Path) or is_folder(source):
+        raise click.UsageError("--zoom is for one picture in a file")
+    if isinstance(output, Pipe):
+        raise click.UsageError(f"-o {output}: --zoom writes a .gif, or numbered pictures into a folder")
+    into_folder = pictures.as_folder or not output.suffix or output.is_dir()
+    animated = not into_folder and output.suffix.lower() == ".gif"
+    if not into_folder and not animated:
+        raise click.UsageError(
+            f"-o {output}: --zoom writes a .gif, or numbered pictures into a folder"
+            + (f", which then become a video: {_video_command(output)}" if _is_video(output) else "")
+        )
+    return Zoom(
+        source=source,
+        others=others,
+        output=output,
+        animated=animated,
+        frames=frames,
+        factor=factor,
+        overwrite=pictures.overwrite,
+    )
+
+
+def run_zoom(
+    client: Client, zoom: Zoom, dream: Callable[[ImageSource, Model], Dream], *, common: Common, model: Model
+) -> int:
+    """Make and write the frames, and return the exit code.
+
+    Ctrl-C, and a server that fails for good, leave the frames that are done.
+
+    Raises:
+        CallError: a frame could not be made. Those before it are written.
+        OutputError: what was made cannot be written.
+    """
+    _check(zoom)
+    client = client.in_one_job()
+    # One version for all frames, whatever is published meanwhile.
+    pinned = Model(model.name, client.describe_dream(model=model).version)
+
+    def make(picture: ImageSource, show: Callable[[DreamProgress], None]) -> Image.Image:
+        return client.run(dream(picture, pinned), on_progress=show)
+
+    return run_growing(_GrowingZoom(zoom, make, common), common=common)
+
+
+class _GrowingZoom(Growing):
+    """The frames of a zoom.
+
+    Args:
+        zoom: what is made.
+        dream: makes a frame of a picture.
+        common: the common options; the time of the command's waits does not count.
+    """
+
+    reports_failures = True
+
+    def __init__(
+        self,
+        zoom: Zoom,
+        dream: Callable[[ImageSource, Callable[[DreamProgress], None]], Image.Image],
+        common: Common,
+    ) -> None:
+        self._zoom = zoom
+        self._dream = dream
+        self._waits = common.waits
+        self._animation: list[Image.Image] = []
+        self._done = 0
+
+    def has_begun(self) -> bool:
+        return self._done > 0
+
+    def make(self, show: Callable[[float, str], None]) -> None:
+        zoom, started = self._zoom, time.monotonic()
+
+        def tell(progress: DreamProgress) -> None:
+            fraction = (self._done + progress.fraction) / zoom.frames
+            worked = time.monotonic() - started - self._waits.seconds
+            left = worked * (1 / fraction - 1) if fraction else None
+            show(fraction, f"frame {self._done + 1}/{zoom.frames}  {replace(progress, seconds_left=left)}")
+
+        picture: ImageSource = zoom.source
+        # Ctrl-C does not interrupt another thread: a frame counts if and only if it is kept.
+        with ThreadPoolExecutor(1) as keeper:
+            for _ in range(zoom.frames):
+                frame = self._dream(picture, tell)
+                keeper.submit(self._keep, frame).result()
+                picture = zoom_in(frame, factor=zoom.factor)
+
+    def _keep(self, frame: Image.Image) -> None:
+        if self._zoom.animated:
+            self._animation.append(to_frame(frame))
+        else:
+            write_picture(self._zoom.frame_path(self._done + 1), frame, overwrite=self._zoom.overwrite)
+        self._done += 1
+
+    def write(self, *, finished: bool) -> None:
+        if self._zoom.animated:
+            write_animation(self._zoom.output, self._animation, overwrite=self._zoom.overwrite)
+
+    def notes(self) -> Sequence[str]:
+        zoom = self._zoom
+        return [f"stopped after {self._done} of {zoom.frames} frames; they are in {zoom.output}"]
+
+    def files(self) -> Sequence[Place]:
+        return [self._zoom.output]
+
+    def report(self, *, finished: bool) -> Mapping[str, object]:
+        return {
+            "input": str(self._zoom.source),
+            "output": str(self._zoom.output),
+            "frames": self._done,
+            "finished": finished,
+        }
+
+
+def _check(zoom: Zoom) -> None:
+    """Find out before the work whether the GIF, or the folder's pictures, can be written."""
+    if zoom.animated:
+        outputs = [zoom.output]
+        if not zoom.output.absolute().parent.is_dir():
+            raise errors.UnwritableOutput(f"cannot write {zoom.output}: its folder is not there")
+    else:
+        outputs = [zoom.frame_path(number) for number in range(1, zoom.frames + 1)]
+        make_folder(zoom.output)
+        beyond = zoom.frame_path(zoom.frames + 1)
+        if beyond.exists():
+            raise errors.OutputExists(f"{beyond} is of a longer zoom; delete it, or name another folder")
+    there = [path for path in outputs if path.exists()]
+    refuse_inputs(there, (zoom.source, *zoom.others))
+    if there and not zoom.overwrite:
+        raise errors.OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
+
+
+def _is_video(output: Path) -> bool:
+    return output.suffix.lower() in (".mp4", ".mkv", ".mov", ".webm")
+
+
+def _video_command(output: Path) -> str:
+    """Return the command that makes a video of the frames in a folder of its name; the codec wants even sides."""
+    even = "crop=trunc(iw/2)*2:trunc(ih/2)*2"
+    frames = output.with_suffix("") / FRAME_NAME
+    words = ["ffmpeg", "-framerate", "10", "-i", str(frames), "-vf", even, "-pix_fmt", "yuv420p", str(output)]
+    return shlex.join(words)

@@ -1,0 +1,51 @@
+"""Pictures: read them as the models see them, and write what comes out.
+
+`read_picture` and `write_picture` are for one picture, `read_animation` and `write_animation` for those that move;
+`named_picture` tells by a name what a file is. Everything that is left out, mended or chosen on the way is said by a
+`PictureWarning`.
+"""
+
+from __future__ import annotations
+
+from impasto.client.pictures._animation import (
+    ANIMATED,
+    FRAME_MILLISECONDS,
+    Animation,
+    read_animation,
+    to_frame,
+    write_animation,
+)
+from impasto.client.pictures._atomic import sync_folder, write_bytes
+from impasto.client.pictures._colour import keep_colours
+from impasto.client.pictures._decode import MAX_PIXELS
+from impasto.client.pictures._encoding import flattened
+from impasto.client.pictures._extensions import NamedPicture, named_picture, readable_extensions
+from impasto.client.pictures._notes import PictureWarning
+from impasto.client.pictures._picture import Picture
+from impasto.client.pictures._reading import ImageSource, read_picture
+from impasto.client.pictures._writing import WRITABLE, check_output, encode_picture, write_picture
+
+__all__ = [
+    "ANIMATED",
+    "FRAME_MILLISECONDS",
+    "MAX_PIXELS",
+    "WRITABLE",
+    "Animation",
+    "ImageSource",
+    "NamedPicture",
+    "Picture",
+    "PictureWarning",
+    "check_output",
+    "encode_picture",
+    "flattened",
+    "keep_colours",
+    "named_picture",
+    "read_animation",
+    "read_picture",
+    "readable_extensions",
+    "sync_folder",
+    "to_frame",
+    "write_animation",
+    "write_bytes",
+    "write_picture",
+]

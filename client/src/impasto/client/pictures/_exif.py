@@ -1,0 +1,155 @@
+"""The part of EXIF data that still holds for a result: who, when, where and with which camera; nothing else.
+
+The orientation is applied to the pixels, thumbnails show the old picture, sizes and colour spaces describe it, and
+maker notes point at places in the old file: all of these are left out.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from PIL import Image
+
+from impasto.client.pictures._notes import Notes
+
+ORIENTATION: Final = 0x0112
+_CAMERA: Final = 0x8769
+_GPS: Final = 0x8825
+
+_LONGEST_TEXT: Final = 8192
+
+Check = Callable[[Any], Any]
+"""Returns a tag's value as it is written; raises if it is not what the standard says."""
+
+
+def _text(value: Any) -> str:
+    text = (value.decode("utf-8") if isinstance(value, bytes) else value).split("\0")[0].strip()
+    if not text or len(text) > _LONGEST_TEXT:
+        raise ValueError("no text of a usable length")
+    text.encode("utf-8")
+    return str(text)
+
+
+def _fraction(value: Any) -> Any:
+    number = float(value)
+    if not math.isfinite(number) or not -(2**31) < number < 2**31:
+        raise ValueError("no number that fits")
+    return value
+
+
+def several(value: Any) -> list[Any]:
+    """An entry's values: one by itself, or as many as it has."""
+    return list(cast("list[Any]", value)) if isinstance(value, tuple | list) else [value]
+
+
+def _fractions(value: Any) -> Any:
+    parts = [_fraction(part) for part in several(value)]
+    if len(parts) > 4:
+        raise ValueError("too many numbers")
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def _whole(value: Any) -> Any:
+    number = several(value)[0]
+    if not isinstance(number, int) or not 0 <= number < 2**16:
+        raise ValueError("no whole number of 16 bits")
+    return number
+
+
+def _bytes(value: Any) -> bytes:
+    data = value if isinstance(value, bytes) else bytes(several(value))
+    if len(data) > _LONGEST_TEXT:
+        raise ValueError("too many bytes")
+    return data
+
+
+def _table(**tags: tuple[Check, tuple[int, ...]]) -> Mapping[int, Check]:
+    return {tag: check for check, numbers in tags.values() for tag in numbers}
+
+
+# Of the EXIF standard (CIPA DC-008), 4.6. Description, maker, model, time, artist, copyright.
+_IMAGE_TAGS: Final = _table(text=(_text, (0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298)))
+_CAMERA_TAGS: Final = _table(
+    # Times with their offsets and fractions of seconds; owner, lens maker and lens.
+    text=(_text, (0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x9290, 0x9291, 0x9292, 0xA430, 0xA433, 0xA434)),
+    # Exposure time, f-number, speeds, bias, distance, focal length, lens range.
+    fractions=(_fractions, (0x829A, 0x829D, 0x9201, 0x9202, 0x9204, 0x9205, 0x9206, 0x920A, 0xA432)),
+    # Programme, ISO, metering, light, flash, white balance, focal length in 35 mm film.
+    whole=(_whole, (0x8822, 0x8827, 0x9207, 0x9208, 0x9209, 0xA403, 0xA405)),
+)
+_GPS_TAGS: Final = _table(
+    data=(_bytes, (0, 5, 27, 28)),
+    text=(_text, (1, 3, 8, 9, 10, 12, 14, 16, 18, 19, 21, 23, 25, 29)),
+    fractions=(_fractions, (2, 4, 6, 7, 11, 13, 15, 17, 20, 22, 24, 26, 31)),
+    whole=(_whole, (30,)),
+)
+
+
+def exif_of(image: Image.Image, notes: Notes) -> Image.Exif | None:
+    """The image's EXIF data, or None if it has none that can be read."""
+    try:
+        exif = image.getexif()
+        return exif if len(exif) else None
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - EXIF is written by anything; an unreadable block says nothing about the pixels
+        notes.say("its EXIF data is damaged and is left out")
+        return None
+
+
+def kept_exif(exif: Image.Exif, notes: Notes) -> bytes | None:
+    """The EXIF data of a result, or None if there is nothing to keep."""
+    kept = Image.Exif()
+    kept.endian = "<" if sys.byteorder == "little" else ">"  # as TIFF files are written here
+    damaged = 0
+    for tags, folder in ((_IMAGE_TAGS, None), (_CAMERA_TAGS, _CAMERA), (_GPS_TAGS, _GPS)):
+        found, bad = _sound_tags(exif, tags, folder)
+        damaged += bad
+        if folder is None:
+            for tag, value in found.items():
+                kept[tag] = value
+        elif found:
+            kept[folder] = found
+    if damaged:
+        notes.say(f"{damaged} of its EXIF entries are damaged and are left out")
+    return kept.tobytes() if len(kept) else None
+
+
+def _sound_tags(
+    exif: Image.Exif, tags: Mapping[int, Check], folder: int | None
+) -> tuple[dict[int, Any], int]:
+    """The tags that can be written, and the number of those that cannot."""
+    try:
+        source: Mapping[int, Any] = exif if folder is None else exif.get_ifd(folder)
+        present = {tag: source[tag] for tag in tags if tag in source}
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as in exif_of
+        return {}, 1
+    sound: dict[int, Any] = {}
+    damaged = 0
+    for tag, value in present.items():
+        try:
+            checked = tags[tag](value)
+            _write(tag, checked, folder)
+        except Exception:  # noqa: BLE001 - a damaged entry raises whatever its types do
+            damaged += not _is_blank(value)
+        else:
+            sound[tag] = checked
+    return sound, damaged
+
+
+def _is_blank(value: Any) -> bool:
+    """Tell whether an entry is empty, as cameras leave those that nobody filled in."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return isinstance(text, str) and not text.strip("\0 ")
+
+
+def _write(tag: int, value: Any, folder: int | None) -> None:
+    """Raise whatever writing the entry alone raises."""
+    alone = Image.Exif()
+    alone[tag if folder is None else folder] = value if folder is None else {tag: value}
+    alone.tobytes()

@@ -1,0 +1,112 @@
+"""PIL images of any mode to one of the four 8-bit ones that a Picture is made of."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.client.errors import UnsupportedImage
+from impasto.client.pictures._decode import damage
+from impasto.client.pictures._exif import ORIENTATION, exif_of, several
+from impasto.client.pictures._metadata import carried, to_srgb
+from impasto.client.pictures._notes import Notes
+from impasto.client.pictures._tones import WIDE, tones
+
+# What turns the stored pixels upright, by EXIF's orientation.
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def upright_8bit(
+    image: Image.Image, notes: Notes, *, origin: Image.Image | None = None
+) -> tuple[Image.Image, dict[str, Any]]:
+    """The image the right way up, as L, LA, RGB or RGBA, and what of its metadata still holds for it.
+
+    Args:
+        image: decoded.
+        notes: what it is called, and where it is said what was left out.
+        origin: the image that has the metadata, if that is another one.
+
+    Raises:
+        UnsupportedImage: a mode without a clear 8-bit meaning (Lab).
+        TruncatedImage: the pixels cannot be converted.
+    """
+    origin = image if origin is None else origin
+    exif = exif_of(origin, notes)
+    info = carried(origin, image.mode, exif, notes)
+    with damage(notes.name, "its pixels cannot be converted"):  # a palette that is not there, say
+        plain = _in_8bit(image, info, notes)
+    orientation = None if exif is None else exif.get(ORIENTATION)
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return plain if turn is None else plain.transpose(turn), info
+
+
+def _in_8bit(image: Image.Image, info: dict[str, Any], notes: Notes) -> Image.Image:
+    if image.mode == "CMYK":
+        return _from_cmyk(
+            image, info.pop("icc_profile", None), notes
+        )  # it describes inks, and the result has none
+    gray = image.mode in ("1", "L", *WIDE)
+    if not gray and image.mode != "RGB":
+        return image.convert(_plain_mode(image, notes.name))
+    hidden = _hidden(image, notes)
+    plain = (
+        Image.fromarray(tones(image, notes)) if image.mode in WIDE else image.convert("L" if gray else "RGB")
+    )
+    if hidden is not None:
+        plain.putalpha(Image.fromarray(np.where(hidden, 0, 255).astype(np.uint8)))
+    return plain
+
+
+def _hidden(image: Image.Image, notes: Notes) -> NDArray[np.bool_] | None:
+    """The pixels of the colour that the file calls transparent, compared before anything is scaled."""
+    key = image.info.get("transparency")
+    if key is None:
+        return None
+    wanted = _as_tuple(key)
+    pixels = np.asarray(image)
+    planes = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    if len(wanted) != planes.shape[2] or image.mode == "F":
+        notes.say("its transparent colour is none of its colours and is left out")
+        return None
+    if image.mode == "1":
+        wanted = (bool(wanted[0]),)
+    hidden: NDArray[np.bool_] = (planes == np.asarray(wanted)).all(axis=2)
+    return hidden
+
+
+def _as_tuple(key: Any) -> tuple[int, ...]:
+    """One number for each channel; nothing for what is no colour."""
+    return tuple(part for part in several(key) if isinstance(part, int))
+
+
+def _plain_mode(image: Image.Image, name: str) -> str:
+    mode = image.mode
+    if mode in ("La", "LA"):
+        return "LA"
+    if mode in ("P", "PA", "RGBX", "RGBA", "RGBa", "YCbCr", "HSV"):
+        return "RGBA" if image.has_transparency_data or mode in ("PA", "RGBa") else "RGB"
+    raise UnsupportedImage(
+        f"{name} has pixels of mode {mode} without a clear 8-bit meaning; convert it to RGB or L first"
+    )
+
+
+def _from_cmyk(image: Image.Image, profile: bytes | None, notes: Notes) -> Image.Image:
+    if profile is None:  # or a damaged one; Pillow's plain formula needs none
+        return image.convert("RGB")
+    converted = to_srgb(image, profile, "RGB")
+    if converted is None:
+        notes.say("its colour profile cannot be used; its inks are converted without one")
+        return image.convert("RGB")
+    converted.info.pop("icc_profile", None)
+    return converted

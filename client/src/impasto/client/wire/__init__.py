@@ -1,1 +1,0 @@
-"""TensorFlow Serving's messages on the wire, generated from `serving.proto` (its header says how)."""

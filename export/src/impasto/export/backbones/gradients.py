@@ -1,0 +1,194 @@
+"""The losses of a picture and their gradient, at the cost of the deepest layer that counts.
+
+A loss is a sum of terms, each a function of one layer's activation. With x the activation of a layer, b that of the
+layer below, and g the gradient by x of all deeper terms, back-propagation is
+
+    dL/db = (dx/db)' (g + d(term)/dx for each term of this layer)
+
+TensorFlow differentiates the layers. A term states its own derivative, because it knows more: a Gram matrix is
+symmetric, so its derivative takes one matrix product instead of two. A term of weight zero costs nothing: it is neither
+computed nor added.
+
+For each depth there is one function that builds the network down to that layer and no further; a switch picks one at
+run time. A layer, and the terms of a layer, are functions as well, which the graph holds once for all depths. Those of
+the depths and of the terms are never inlined, so a server builds each only when a request first asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from impasto.export.backbones.backbone import Backbone
+
+Prepare = Callable[[tf.Tensor], tf.Tensor]
+"""From a picture [H, W, 3] to the network's own input [1, H, W, 3]."""
+
+Terms = Callable[[int, Any], "Sequence[Term]"]
+"""From a layer's index and the objective, which is any structure of tensors, to the layer's terms."""
+
+_PICTURE = tf.TensorSpec([None, None, 3])
+
+
+class Term(NamedTuple):
+    """A part of the loss that depends on one layer's activation x, float32 [1, h, w, C].
+
+    Attributes:
+        weight: float32 []; at zero nothing is computed. The loss and its derivative already contain it.
+        compute: from x to the loss [] and d(loss)/dx, of any shape that broadcasts to x's.
+    """
+
+    weight: tf.Tensor
+    compute: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+class Gradients(tf.Module):
+    """The losses of a picture and the gradient of their sum.
+
+    Args:
+        backbone: the network.
+        prepare: see `Prepare`.
+        terms: see `Terms`; as many for each layer.
+        objective: the tf.TensorSpecs of the objective.
+    """
+
+    def __init__(self, backbone: Backbone, prepare: Prepare, terms: Terms, objective: Any) -> None:
+        super().__init__(name="gradients")
+        self._prepare = prepare
+        self._layers = _layer_functions(backbone)
+        self._terms = [_function(partial(_add_terms, terms, index)) for index in range(len(self._layers))]
+        self._at_depth = [
+            _function(partial(self._compute, depth), _PICTURE, objective)
+            for depth in range(len(self._layers))
+        ]
+
+    def __call__(
+        self, picture: tf.Tensor, depth: tf.Tensor, objective: Any
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Return the losses and their gradient.
+
+        Args:
+            picture: float32 [H, W, 3].
+            depth: the index of the deepest layer that counts, int32 []: see `deepest`.
+            objective: the tensors that the terms depend on.
+
+        Returns:
+            For each kind of term the sum of its losses over the layers, [], and the gradient [H, W, 3].
+        """
+        *losses, gradient = _switch(self._at_depth, depth, picture, objective)
+        return losses, tf.ensure_shape(gradient, [None, None, 3])
+
+    def _compute(self, depth: int, picture: tf.Tensor, objective: Any) -> list[tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(picture)
+            x = self._prepare(picture)
+        steps = [(picture, x, tape)]
+        for layer in self._layers[: depth + 1]:
+            below = x
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(below)
+                x = layer(below)
+            steps.append((below, x, tape))
+        gradient = tf.zeros_like(x)
+        losses = []
+        for index in reversed(range(depth + 1)):
+            below, x, tape = steps.pop()
+            *found, gradient = self._terms[index](gradient, x, objective)
+            losses.append(found)
+            gradient = tape.gradient(x, below, output_gradients=gradient)
+        ((below, x, tape),) = steps
+        gradient = tape.gradient(x, below, output_gradients=gradient)
+        return [*(tf.add_n(each) for each in zip(*losses, strict=True)), gradient]
+
+
+class Readings(tf.Module):
+    """A picture's activations down to a depth, each as a function reads it.
+
+    Args:
+        backbone: the network.
+        prepare: see `Prepare`.
+        read: from a layer's index, its activation [1, h, w, C] in the type that the network computes in, and more
+            tensors, to what is wanted of it, any structure of tensors. Layers beyond the depth are read as empty: h and
+            w are 0.
+        more: the tf.TensorSpecs of those tensors.
+    """
+
+    def __init__(self, backbone: Backbone, prepare: Prepare, read: Callable[..., Any], *more: Any) -> None:
+        super().__init__(name="readings")
+        self._backbone = backbone
+        self._prepare = prepare
+        self._read = read
+        self._function = _function(self._compute, _PICTURE, tf.TensorSpec([], tf.int32), *more)
+
+    def __call__(self, picture: tf.Tensor, depth: tf.Tensor, *more: tf.Tensor) -> list[Any]:
+        """Return what is read of each candidate layer of a picture [H, W, 3], of which `depth` is the last computed."""
+        found: list[Any] = self._function(picture, depth, *more)
+        return found
+
+    def _compute(self, picture: tf.Tensor, depth: tf.Tensor, *more: tf.Tensor) -> list[Any]:
+        found = []
+        x = self._prepare(picture)
+        for index in range(len(self._backbone.channels)):
+            after = self._backbone.below(index + 1)
+            x = tf.cond(
+                index <= depth,
+                lambda index=index, below=x: self._backbone.layer(index, below),
+                lambda after=after: tf.zeros([1, 0, 0, after.shape[-1]], after.dtype),
+            )
+            found.append(self._read(index, x, *more))
+        return found
+
+
+def deepest(weights: tf.Tensor) -> tf.Tensor:
+    """The index of the deepest layer of non-zero weight, int32 []; 0 if there is none."""
+    return tf.reduce_max(tf.where(tf.not_equal(weights, 0.0), tf.range(weights.shape[0]), 0))
+
+
+def where_weighted(weight: tf.Tensor, something: Callable[[], Any], nothing: Callable[[], Any]) -> Any:
+    """The result of `something` where a weight is not zero, of `nothing` elsewhere, decided at run time."""
+    return tf.cond(tf.not_equal(weight, 0.0), something, nothing)
+
+
+def _add_terms(
+    terms: Terms, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any
+) -> list[tf.Tensor]:
+    """The losses of a layer's terms, and `gradient` with their derivatives."""
+    losses = []
+    for term in terms(index, objective):
+        loss, gradient = _added(term, gradient, x)
+        losses.append(loss)
+    return [*losses, tf.ensure_shape(gradient, x.shape)]
+
+
+def _added(term: Term, gradient: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def added() -> tuple[tf.Tensor, tf.Tensor]:
+        loss, derivative = term.compute(tf.cast(x, tf.float32))
+        return loss, gradient + tf.cast(derivative, x.dtype)
+
+    loss, total = where_weighted(term.weight, added, lambda: (tf.constant(0.0), gradient))
+    return loss, total
+
+
+def _layer_functions(backbone: Backbone) -> list[Callable[..., tf.Tensor]]:
+    return [
+        tf.function(partial(backbone.layer, index), input_signature=[backbone.below(index)], autograph=False)
+        for index in range(len(backbone.channels))
+    ]
+
+
+def _function(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
+    # The attribute keeps the graph optimiser from copying the body into every caller.
+    wrapped: Callable[..., Any] = tf.function(
+        function,
+        autograph=False,
+        input_signature=signature or None,
+        experimental_attributes={"_noinline": True},
+    )
+    return wrapped
+
+
+def _switch(functions: Sequence[Callable[..., Any]], index: tf.Tensor, *inputs: Any) -> Any:
+    return tf.switch_case(index, [lambda function=function: function(*inputs) for function in functions])

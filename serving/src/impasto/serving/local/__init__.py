@@ -1,0 +1,1 @@
+"""The local server: TensorFlow Serving's gRPC API in this process."""

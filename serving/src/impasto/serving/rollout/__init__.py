@@ -1,0 +1,1 @@
+"""Rollouts: the configuration of real servers is written, checked and changed while they run."""

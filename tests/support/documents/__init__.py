@@ -1,0 +1,1 @@
+"""The tables of the documents, as the code has them."""

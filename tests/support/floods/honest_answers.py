@@ -1,0 +1,190 @@
+"""The answers of an honest server to each method of a client, in the order of its calls: what mutations start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+
+from images.pictures import pixels
+from impasto.client import Model
+from scripted.client_servers import prediction
+
+PHOTO: Final = pixels(16, 20)
+PAINTING: Final = pixels(18, 16) ^ 255
+_STATE: Final = np.zeros((16, 20, 3), np.float32)
+_VECTOR: Final = np.linspace(-1, 1, 8, dtype=np.float32)
+_LAYERS: Final = np.array([b"mixed3", b"mixed4"], object)
+_WEIGHTS: Final = np.array([1, 0.5], np.float32)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the clients.
+
+    Attributes:
+        call: calls it, of either client: the async one gives what is to be awaited.
+        answers: what a server answers to its calls, one after the other; to all further ones, the last.
+        right: judges the result of the honest answers.
+    """
+
+    call: Callable[[Any], Any]
+    answers: tuple[Any, ...]
+    right: Callable[[Any], bool]
+
+
+def _predicted(**outputs: Any) -> Any:
+    answer = predict_pb2.PredictResponse()
+    answer.ParseFromString(prediction(**{name: np.asarray(value) for name, value in outputs.items()}))
+    answer.model_spec.name = "model"
+    answer.model_spec.version.value = 3
+    for tensor in answer.outputs.values():
+        if tensor.dtype == 3 and len(tensor.tensor_content) == 4:  # as real servers send scalars
+            tensor.int_val.append(int.from_bytes(tensor.tensor_content, "little", signed=True))
+            tensor.tensor_content = b""
+    return answer
+
+
+def _metadata() -> Any:
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    signature = signatures.signature_def["serving_default"]
+    signature.method_name = "tensorflow/serving/predict"
+    for infos, name in ((signature.inputs, "x"), (signature.outputs, "y")):
+        infos[name].name, infos[name].dtype = f"{name}:0", 1
+        infos[name].tensor_shape.dim.add(size=-1)
+        infos[name].tensor_shape.dim.add(size=3)
+    signature.defaults["x"].CopyFrom(_predicted(x=np.ones((1, 3), np.float32)).outputs["x"])
+    answer = get_model_metadata_pb2.GetModelMetadataResponse()
+    answer.model_spec.name = "half"
+    answer.model_spec.version.value = 3
+    answer.metadata["signature_def"].Pack(signatures)
+    return answer
+
+
+def _status() -> Any:
+    answer = get_model_status_pb2.GetModelStatusResponse()
+    answer.model_version_status.add(version=3, state=30)
+    answer.model_version_status.add(version=2, state=50).status.error_message = "it was unloaded"
+    return answer
+
+
+_DREAM: Final = _predicted(
+    backbone=np.array(b"inception", object),
+    weights=np.array("Inception, \u00e9".encode(), object),
+    layers=_LAYERS,
+    layer_weights=_WEIGHTS,
+    suggested_steps=np.int32(2),
+    suggested_step_size=np.float32(0.02),
+    suggested_octave_scale=np.float32(1.4),
+    suggested_octaves=np.array([0], np.int32),
+    minimum_side=np.int32(8),
+    maximum_steps=np.int32(10),
+    maximum_pixels=np.int32(10_000),
+    maximum_tile_pixels=np.int32(10_000),
+)
+_TRANSFER: Final = _predicted(
+    backbone=np.array(b"vgg", object),
+    weights=np.array(b"VGG", object),
+    compute=np.array(b"float32", object),
+    layers=_LAYERS,
+    style_layer_weights=_WEIGHTS,
+    content_layer_weights=_WEIGHTS,
+    suggested_steps=np.int32(2),
+    suggested_style_weight=np.float32(1),
+    suggested_content_weight=np.float32(1),
+    suggested_total_variation_weight=np.float32(1),
+    suggested_learning_rate=np.float32(0.02),
+    minimum_side=np.int32(8),
+    maximum_steps=np.int32(10),
+    maximum_pixels=np.int32(10_000),
+)
+
+
+def _is_photo(image: Any) -> bool:
+    return bool(image.size == (20, 16))
+
+
+METHODS: Final[Mapping[str, Method]] = {
+    "predict": Method(
+        lambda client: client.predict("half", {"x": _WEIGHTS}),
+        (_predicted(y=_WEIGHTS, words=_LAYERS),),
+        lambda found: bool(found["y"].tolist() == [1, 0.5]),
+    ),
+    "metadata": Method(
+        lambda client: client.metadata("half"),
+        (_metadata(),),
+        lambda found: "serving_default" in found.signatures,
+    ),
+    "status": Method(lambda client: client.status("half"), (_status(),), lambda found: len(found) == 2),
+    "wait_ready": Method(
+        lambda client: client.wait_ready(timeout=0.02, models=["half"]),
+        (_status(),),
+        lambda found: found is None,
+    ),
+    "upscale": Method(
+        lambda client: client.upscale(PHOTO, tile=12),
+        tuple(
+            _predicted(image=np.zeros((1, 2 * height, 2 * width, 3), np.uint8))
+            for height, width in ((12, 12), (12, 12), (12, 12), (12, 12), (12, 12), (12, 12))
+        ),
+        lambda found: bool(found.size == (40, 32)),
+    ),
+    "stylize": Method(
+        lambda client: client.stylize(PHOTO, [PAINTING, PAINTING[::-1]], strength=0.5),
+        (*3 * [_predicted(vector=_VECTOR[np.newaxis])], _predicted(image=PHOTO[np.newaxis])),
+        _is_photo,
+    ),
+    "style_vector": Method(
+        lambda client: client.style_vector([PAINTING, PAINTING[::-1]]),
+        2 * (_predicted(vector=_VECTOR[np.newaxis]),),
+        lambda found: bool(np.array_equal(found.values, _VECTOR)),
+    ),
+    "dream": Method(
+        lambda client: client.dream(PHOTO),
+        (
+            _DREAM,
+            _predicted(sizes=np.array([[16, 20]], np.int32)),
+            _predicted(state=_STATE),
+            _predicted(state=_STATE, loss=np.float32(1)),
+            _predicted(state=_STATE, loss=np.float32(2)),
+            _predicted(image=PHOTO),
+        ),
+        _is_photo,
+    ),
+    "describe_dream": Method(
+        lambda client: client.describe_dream(model=Model("dream", 3)),
+        (_DREAM,),
+        lambda found: bool(found.layers == ("mixed3", "mixed4")),
+    ),
+    "transfer": Method(
+        lambda client: client.transfer(
+            PHOTO, [PAINTING, PAINTING[::-1]], epochs=1, steps_per_epoch=2, max_side=16, style_scale=0.9
+        ),
+        (
+            _TRANSFER,
+            _predicted(size=np.array([12, 16], np.int32)),
+            *2 * [_predicted(size=np.array([14, 12], np.int32))],
+            _predicted(image=_STATE[:12, :16], style_targets=_VECTOR, content_targets=_VECTOR),
+            _predicted(style_targets=_VECTOR),
+            *(
+                _predicted(
+                    **dict.fromkeys(("image", "m", "v"), _STATE[:12, :16]),
+                    iteration=np.int32(iteration),
+                    **{f"{name}_loss": np.float32(1) for name in ("style", "content", "total_variation")},
+                )
+                for iteration in (1, 2)
+            ),
+            _predicted(image=PHOTO[:12, :16]),
+        ),
+        _is_photo,
+    ),
+    "describe_transfer": Method(
+        lambda client: client.describe_transfer(),
+        (_TRANSFER,),
+        lambda found: bool(found.backbone == "vgg"),
+    ),
+}
+"""By the method's name."""

@@ -1,0 +1,1 @@
+"""Servers and proxies that answer, batch, stall and break as a test tells them to."""

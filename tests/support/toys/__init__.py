@@ -1,0 +1,1 @@
+"""Models that are made in seconds and run in milliseconds, and the repositories that hold them."""

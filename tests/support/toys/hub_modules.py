@@ -1,0 +1,45 @@
+"""Modules in the layout of the Hub's arbitrary stylizer, on small random networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from toys.tiny_stylizer import tiny_networks
+
+_PICTURES = [None, None, None, 3]
+
+
+class HubModule(tf.Module):
+    """Called as the Hub's, and with its names: placeholder and placeholder_1 to [output_0]."""
+
+    def __init__(self, *, seed: int = 0) -> None:
+        super().__init__()
+        self.networks = tiny_networks(seed=seed)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec(_PICTURES, tf.float32, "placeholder"),
+            tf.TensorSpec(_PICTURES, tf.float32, "placeholder_1"),
+        ]
+    )
+    def __call__(self, placeholder: tf.Tensor, placeholder_1: tf.Tensor) -> list[tf.Tensor]:
+        return [self.stylize(placeholder, placeholder_1)]
+
+    def stylize(self, content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+        return self.networks.stylize(content, style)
+
+
+class TangledModule(HubModule):
+    """One whose painting reaches the output by two ways, so that no vector holds all of the style."""
+
+    def stylize(self, content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+        return super().stylize(content, style) * tf.reduce_mean(style, axis=[1, 2, 3], keepdims=True)
+
+
+def write_hub_module(directory: Path, module: HubModule | None = None) -> Path:
+    """Save it; returns the directory."""
+    saved = HubModule() if module is None else module
+    tf.saved_model.save(saved, str(directory), signatures=saved.__call__)
+    return directory
