@@ -153,7 +153,7 @@ def test_config_waits_for_a_rollout_too(prepared: Path, root: Path, file: Path, 
             assert ended(config)[0] == 0
         finally:
             config.kill()
-            config.communicate()
+            config.wait()
     assert labels(file) == {}  # the last to write was config, by --force
 
 
@@ -258,9 +258,14 @@ def test_a_signal_in_the_middle_brings_file_and_servers_back_to_where_they_were(
     prepared: Path, root: Path, file: Path, server: ModelServer, number: signal.Signals, expected: int
 ) -> None:
     before = file.read_bytes()
-    with waiting_promotion(prepared, file, server) as promotion:
-        promotion.send_signal(number)
-        status, said = ended(promotion)
+    ours = signal.signal(number, signal.SIG_DFL)  # under nohup, children would ignore SIGHUP, too
+    try:
+        with waiting_promotion(prepared, file, server) as promotion:
+            signal.signal(number, ours)
+            promotion.send_signal(number)
+            status, said = ended(promotion)
+    finally:
+        signal.signal(number, ours)
     assert status == expected
     assert "Going back to the configuration as it was." in said
     assert file.read_bytes() == before  # Ada's comment, too
