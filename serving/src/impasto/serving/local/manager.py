@@ -19,7 +19,7 @@ from impasto.serving.log import get_logger
 _LOG: Final = get_logger("impasto.serving")
 
 _INTERNAL: Final = "__saved_model"
-"""What `tf.saved_model.save` adds to the signatures for its own use begins so."""
+"""The beginning of the names that `tf.saved_model.save` adds to the signatures for its own use."""
 
 State: TypeAlias = get_model_status_pb2.ModelVersionStatus
 
