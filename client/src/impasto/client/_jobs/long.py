@@ -128,6 +128,7 @@ class _Run(Generic[ProgressT_co]):
         common = {
             "done": position.stage * work.steps + position.step,
             "total": work.steps * stages,
+            "version": work.identity["version"],
             "step": work.steps if is_over else position.step,
             "steps": work.steps,
             "seconds_left": 0.0 if is_over else self._pace.seconds(left),

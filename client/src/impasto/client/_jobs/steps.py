@@ -9,7 +9,7 @@ blocking calls, an async one with awaits.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
@@ -20,10 +20,11 @@ from impasto.client._transport.patience import PatienceWanted
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a job: `done` of `total` steps."""
+    """The progress of a job: `done` of `total` steps, by a version of the model; 0 while it is not known."""
 
     done: int
     total: int
+    version: int = field(default=0, kw_only=True, compare=False)
 
 
 @dataclass(frozen=True)

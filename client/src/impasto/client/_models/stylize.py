@@ -160,7 +160,7 @@ def _painted(job: Stylize, photo: Picture, blend: Blend, model: PinnedModel) -> 
     content = _reduced(photo.rgb, job.max_side)
     simple = len(blend.styles) == 1 and job.strength == 1
     total = 1 + (0 if simple else len(blend.styles)) + (job.strength < 1)
-    yield Progress(0, total)
+    yield Progress(0, total, version=model.version)
     if simple and isinstance(style := blend.styles[0], Picture):
         pictures = {"content": content[np.newaxis], "style": painting_batch(style)}
         outputs = yield from _predict(model, pictures, SERVING_DEFAULT, "image")
@@ -169,11 +169,11 @@ def _painted(job: Stylize, photo: Picture, blend: Blend, model: PinnedModel) -> 
         if job.strength < 1:
             own = yield from _vector_of(Picture(content), model, length=len(vector.values))
             vector = own.mixed(vector, job.strength)
-        yield Progress(total - 1, total)
+        yield Progress(total - 1, total, version=model.version)
         inputs = {"content": content[np.newaxis], "vector": vector.values[np.newaxis]}
         outputs = yield from _predict(model, inputs, "apply", "image")
     painted = output(outputs, "image", dtype=np.uint8, shape=(1, *content.shape), model=model.name)[0]
-    yield Progress(total, total)
+    yield Progress(total, total, version=model.version)
     result = _resized(painted, photo.rgb.shape[1], photo.rgb.shape[0])
     if job.preserve_color:
         return photo.rebuild(keep_colours(photo.rgb, result))

@@ -80,12 +80,12 @@ def _upscaled(picture: Picture, model: PinnedModel, tiles: Sequence[Tile]) -> St
     height, width = picture.rgb.shape[:2]
     result = np.empty((height * SCALE, width * SCALE, 3), np.uint8)
     for done, piece in enumerate(tiles):
-        yield Progress(done, len(tiles))
+        yield Progress(done, len(tiles), version=model.version)
         batch = np.ascontiguousarray(picture.rgb[piece.source])[np.newaxis]
         outputs = yield from model.predict({_INPUT: batch}, outputs=[_OUTPUT])
         doubled = _doubled(outputs, batch.shape, model.name)
         result[piece.target(SCALE)] = doubled[0][piece.kept(SCALE)]
-    yield Progress(len(tiles), len(tiles))
+    yield Progress(len(tiles), len(tiles), version=model.version)
     return picture.rebuild(result)
 
 

@@ -12,11 +12,12 @@ from typing import Any, Final, Generic, TypeVar
 import click
 from PIL import Image
 
-from impasto.client import Client, ImageSource, Job, LongJob, LongProgress, errors, write_picture
+from impasto.client import Client, ImageSource, Job, LongJob, LongProgress, Model, errors, write_picture
 from impasto.client.cli.files import Pipe, Place, check_result, read_input, real, refuse_inputs, write_result
 from impasto.client.cli.options import Common
-from impasto.client.cli.pairs import Pair, pair_up
+from impasto.client.cli.pairs import Pair, pair_up, tell_repeated
 from impasto.client.cli.picture_options import Keep, Pictures
+from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import Growing, run_growing, run_pictures, running
 
 ProgressT = TypeVar("ProgressT", bound=LongProgress)
@@ -65,6 +66,7 @@ def run_long_jobs(
     """
     plan = pair_up(pictures, others=others)
     if plan.is_single and not pictures.resume:
+        tell_repeated(plan, quiet=common.quiet)
         picture = _GrowingPicture(jobs, plan.pairs[0], others, keep, pictures, as_json=common.as_json)
         with common.connect() as client:
             picture.begin(client)
@@ -72,7 +74,10 @@ def run_long_jobs(
     keep.refuse_for_several()
     with common.connect() as client:
         client.run(jobs.describe)
-        return run_pictures(client, plan, running(jobs.job), common=common, pictures=pictures, unit="steps")
+        job = jobs.job(PICTURE)
+        recipe = Recipe(Model.of(job.model), job.to_json(), others)
+        work = running(jobs.job)
+        return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit="steps")
 
 
 class _GrowingPicture(Growing, Generic[ProgressT]):

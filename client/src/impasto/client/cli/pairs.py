@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import stat
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import click
 
 from impasto.client.cli.files import Pipe, Place, is_folder, real, refuse_inputs
+from impasto.client.cli.output import note
 from impasto.client.cli.picture_options import Pictures
-from impasto.client.pictures import WRITABLE
-
-READABLE: Final = (
-    *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png"),
-    *(".ppm", ".tga", ".tif", ".tiff", ".webp"),
-)
-"""The file extensions of pictures when a folder is searched; a file named by itself may have any extension."""
+from impasto.client.cli.result_names import result_names
+from impasto.client.cli.sources import LeftOut, Repeated, find, lines_on_repeated
 
 
 @dataclass(frozen=True)
@@ -29,23 +23,22 @@ class Pair:
     source: Place
     output: Place
 
-    def is_done(self) -> bool:
-        """Tell whether the result's file is there, and not older than the picture. It is whole then: see `files`."""
-        if isinstance(self.source, Pipe) or isinstance(self.output, Pipe):
-            return False
-        try:
-            there, picture = self.output.stat(), self.source.stat()
-        except OSError:
-            return False
-        return stat.S_ISREG(there.st_mode) and there.st_mtime_ns >= picture.st_mtime_ns
-
 
 @dataclass(frozen=True)
 class Plan:
-    """All pairs of a run, and the folder that the results go to if it is to be made first."""
+    """All pairs of a run.
+
+    Attributes:
+        pairs: each picture and its result's place.
+        folder: the folder that the results go to, perhaps in folders of it; None if the one result has a name.
+        left_out: files of the folders that were named which are not read.
+        repeated: pictures that were named more than once.
+    """
 
     pairs: tuple[Pair, ...]
     folder: Path | None
+    left_out: tuple[LeftOut, ...] = ()
+    repeated: tuple[Repeated, ...] = ()
 
     @property
     def is_single(self) -> bool:
@@ -56,8 +49,8 @@ class Plan:
 def pair_up(pictures: Pictures, *, others: Sequence[Path] = ()) -> Plan:
     """Decide each result's place; nothing is written yet.
 
-    One picture may go to a file or to standard output; several files, or a folder, go to a folder under their own
-    names. A result whose format cannot be written (GIF, say) becomes a PNG.
+    One picture may go to a file or to standard output; several files, or a folder, go to a folder under the names
+    that `result_names` gives them. A picture that is named twice is done once.
 
     Args:
         pictures: what to read, and where the results go.
@@ -77,18 +70,26 @@ def pair_up(pictures: Pictures, *, others: Sequence[Path] = ()) -> Plan:
     return plan
 
 
+def tell_repeated(plan: Plan, *, quiet: bool) -> None:
+    """Say which pictures were named more than once."""
+    for line in () if quiet else lines_on_repeated(plan.repeated):
+        note(f"impasto: {line}")
+
+
 def _through_files(inputs: Sequence[Path], output: Path, *, as_folder: bool) -> Plan:
-    sources = [picture for path in inputs for picture in _pictures(path)]
-    into_folder = (
-        as_folder or len(inputs) > 1 or is_folder(inputs[0]) or is_folder(output) or not output.suffix
-    )
+    found = find(inputs)
+    sources, folders = found.pictures, [path for path in inputs if is_folder(path)]
+    into_folder = as_folder or len(sources) > 1 or bool(folders) or is_folder(output) or not output.suffix
     if not into_folder:
-        return Plan((Pair(sources[0], output),), None)
+        pairs = tuple(Pair(source, output) for source in sources)  # which is one
+        return Plan(pairs, None, repeated=found.repeated)
     if output.exists() and not output.is_dir():
         raise click.ClickException(
             f"-o {output} is a file; several pictures need a folder to go to, and a name with a slash at its end is one"
         )
-    return Plan(tuple(Pair(source, output / _result_name(source)) for source in sources), output)
+    names = result_names(sources, folders)
+    into = tuple(Pair(source, output / names[source]) for source in sources)
+    return Plan(into, output, found.left_out, found.repeated)
 
 
 def _through_pipe(pictures: Pictures) -> Plan:
@@ -101,23 +102,6 @@ def _through_pipe(pictures: Pictures) -> Plan:
             f"-o {output} is a folder; name the file that standard input's picture goes to"
         )
     return Plan((Pair(first, output),), None)
-
-
-def _pictures(path: Path) -> list[Path]:
-    if not is_folder(path):
-        return [path]
-    found = sorted(
-        entry
-        for entry in path.iterdir()
-        if entry.suffix.lower() in READABLE and not entry.name.startswith(".") and entry.is_file()
-    )
-    if not found:
-        raise click.ClickException(f"no pictures in the folder {path} (looked for {' '.join(READABLE)})")
-    return found
-
-
-def _result_name(source: Path) -> str:
-    return source.name if source.suffix.lower() in WRITABLE else f"{source.stem}.png"
 
 
 def _refuse_collisions(pairs: Sequence[Pair]) -> None:

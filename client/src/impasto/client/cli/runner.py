@@ -23,8 +23,10 @@ from impasto.client.cli.bars import JobBar, PictureBars
 from impasto.client.cli.files import Pipe, Place, check_result, make_folder, name_of, read_input, write_result
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import note, print_json, print_path
-from impasto.client.cli.pairs import Pair, Plan
+from impasto.client.cli.pairs import Pair, Plan, tell_repeated
 from impasto.client.cli.picture_options import Pictures
+from impasto.client.cli.resuming import Ledger, Recipe
+from impasto.client.cli.sources import LeftOut, lines_on_left_out
 
 Work = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture and reports how far it is."""
@@ -51,7 +53,7 @@ def running(job: Callable[[ImageSource], Job[Image.Image, Any]]) -> Work:
 
 
 def run_pictures(
-    client: Client, plan: Plan, work: Work, *, common: Common, pictures: Pictures, unit: str
+    client: Client, plan: Plan, work: Work, *, recipe: Recipe, common: Common, pictures: Pictures, unit: str
 ) -> int:
     """Do and write every picture, show progress, say what failed, and return the exit code.
 
@@ -59,6 +61,7 @@ def run_pictures(
         client: connected; AsyncClients with its settings do the work.
         plan: what to read and where to write.
         work: makes one result.
+        recipe: what the results depend on, for --resume.
         common: the common options.
         pictures: what was asked for.
         unit: what the job's progress counts, in the plural.
@@ -71,16 +74,20 @@ def run_pictures(
     """
     if plan.is_single:
         check_result(plan.pairs[0].output, overwrite=True, as_json=common.as_json)
-    if plan.folder is not None:
-        make_folder(plan.folder)
-    skipped = {pair: None for pair in plan.pairs if pictures.resume and pair.is_done()}
-    pairs = [pair for pair in plan.pairs if pair not in skipped]
+    tell_repeated(plan, quiet=common.quiet)
+    ledger = Ledger(plan, recipe, pictures)
+    pairs = ledger.to_do(client, quiet=common.quiet) if pictures.resume else plan.pairs
+    skipped = [pair for pair in plan.pairs if pair not in set(pairs)]
+    for folder in {pair.output.parent for pair in pairs if plan.folder and isinstance(pair.output, Path)}:
+        make_folder(folder)
     # Pipes are read and written in this thread: no other is interrupted by Ctrl-C while it waits for the other end.
     sources = {pair: read_input(pair.source) for pair in pairs}
     bars = PictureBars(
         quiet=common.quiet, waits=common.waits, pictures=len(plan.pairs), behind=len(skipped), unit=unit
     )
-    run = _Batch(pairs, tuple(skipped), work, bars, overwrite=pictures.overwrite or pictures.resume)
+    run = _Batch(
+        pairs, skipped, plan.left_out, work, bars, ledger, overwrite=pictures.overwrite or pictures.resume
+    )
     unsaid = list(pairs)
 
     def say(pair: Pair) -> None:
@@ -106,10 +113,14 @@ def run_pictures(
         finally:
             for pair in [pair for pair in unsaid if pair in run.written]:
                 say(pair)
+            lost = ledger.close()
             if common.as_json:
                 print_json(run.report())
-            if len(plan.pairs) > 1 and not common.quiet:
-                bars.message(run.summary())
+            if not common.quiet:
+                for line in (*lines_on_left_out(plan.left_out), *((lost,) if lost else ())):
+                    bars.message(f"impasto: {line}")
+                if run.total > 1 or skipped:
+                    bars.message(run.summary())
     return exit_codes.FAILED if run.failed else exit_codes.DONE
 
 
@@ -123,8 +134,10 @@ class _Batch:
 
     pairs: Sequence[Pair]
     skipped: Sequence[Pair]
+    left_out: Sequence[LeftOut]
     work: Work
     bars: PictureBars
+    ledger: Ledger
     overwrite: bool = field(kw_only=True)
     written: dict[Pair, dict[str, Any]] = field(default_factory=dict, init=False)
     failed: list[dict[str, Any]] = field(default_factory=list, init=False)
@@ -135,13 +148,15 @@ class _Batch:
         async def do(client: AsyncClient) -> Image.Image | None:
             started = time.monotonic()
             check_result(pair.output, overwrite=self.overwrite, as_json=False)
+            await in_thread(lambda: self.ledger.begin(pair))
             with self.bars.picture(pair.source.name) as show:
-                image = await self.work(client, source, show)
+                image = await self.work(client, source, self.ledger.watch(pair, show))
             if isinstance(pair.output, Pipe):
                 return image
 
             def write() -> None:
                 write_result(pair.output, image, overwrite=self.overwrite)
+                self.ledger.record(pair)
                 # Here, not after the awaiting: a task that is cancelled meanwhile still has written it.
                 self.written[pair] = {
                     **_names(pair),
@@ -168,16 +183,26 @@ class _Batch:
     def report(self) -> dict[str, Any]:
         """Return what became of the pictures, as JSON values."""
         done = [self.written[pair] for pair in self.pairs if pair in self.written]
-        return {"done": done, "skipped": [_names(pair) for pair in self.skipped], "failed": self.failed}
+        return {
+            "done": done,
+            "skipped": [_names(pair) for pair in self.skipped],
+            "failed": self.failed,
+            "left_out": [{"input": str(file.path), "reason": file.reason} for file in self.left_out],
+        }
+
+    @property
+    def total(self) -> int:
+        """The number of files that the person pointed at."""
+        return len(self.pairs) + len(self.skipped) + len(self.left_out)
 
     def summary(self) -> str:
-        """Return a line with the numbers of pictures."""
-        total = len(self.pairs) + len(self.skipped)
+        """Return a line with the numbers of files."""
         left = len(self.pairs) - len(self.written) - len(self.failed)
-        parts = [f"{len(self.written)} of {total} pictures done"]
+        parts = [f"{len(self.written)} of {self.total} {'files' if self.left_out else 'pictures'} done"]
         parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
         parts += [f"{len(self.failed)} failed"] if self.failed else []
         parts += [f"{left} not done"] if left else []
+        parts += [f"{len(self.left_out)} left out"] if self.left_out else []
         return ", ".join(parts)
 
 

@@ -16,6 +16,7 @@ from impasto.client.cli.files import is_folder, real
 from impasto.client.cli.options import Common, Number, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Pictures, picture_options
+from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import Work, run_pictures
 from impasto.client.cli.served import look_up
 from impasto.client.cli.sheet import Panel, contact_sheet
@@ -104,7 +105,9 @@ def stylize(
         )
         work = painter.sheet if sheet else painter.work(several=len(plan.pairs) > 1)
         unit = "styles" if sheet else "calls"
-        return run_pictures(client, plan, work, common=common, pictures=pictures, unit=unit)
+        job = Stylize(PICTURE, styles, weights=weights or None, model=model, **options)
+        recipe = Recipe(model, {**job.to_json(), "sheet": sheet}, styles)
+        return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -151,11 +154,13 @@ class _Painter:
     ) -> Image.Image:
         """A contact sheet of the photo and of it in each of the styles."""
         panels = [Panel("photo", self._read(source))]
+        seen: list[Progress] = [Progress(0, 1)]
         for done, style in enumerate(self.styles):
-            show(Progress(done, len(self.styles)))
-            painted = await client.stylize(source, style, model=self.model, **self.options)
+            show(Progress(done, len(self.styles), version=seen[-1].version))
+            job = Stylize(source, style, model=self.model, **self.options)
+            painted = await client.run(job, on_progress=seen.append)
             panels.append(Panel(style.stem, painted, inset=self._read(style)))
-        show(Progress(len(self.styles), len(self.styles)))
+        show(Progress(len(self.styles), len(self.styles), version=seen[-1].version))
         columns = min(4, math.ceil(math.sqrt(len(panels))))
         return contact_sheet(panels, columns=columns, width=_SHEET_WIDTH)
 

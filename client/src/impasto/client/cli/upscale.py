@@ -9,6 +9,7 @@ from impasto.client._models.upscale import LEAST_TILE, TILE
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Pictures, picture_options
+from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import run_pictures, running
 from impasto.client.cli.served import look_up
 
@@ -42,4 +43,7 @@ def upscale(*, common: Common, pictures: Pictures, model: Model, tile: int) -> i
         if not plan.is_single:
             look_up(client, model)
         work = running(lambda source: Upscale(source, tile=tile, model=model))
-        return run_pictures(client, plan, work, common=common, pictures=pictures, unit="tiles")
+        recipe = Recipe(
+            model, Upscale(PICTURE, model=model).to_json()
+        )  # the tile's size does not change results
+        return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit="tiles")
