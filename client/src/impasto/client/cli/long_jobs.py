@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 import click
 from PIL import Image
 
-from impasto.client import Client, ImageSource, Job, LongJob, LongProgress, Model, errors, write_picture
+from impasto.client import Client, ImageSource, Job, LongJob, LongProgress, errors, write_picture
 from impasto.client.cli.files import Pipe, Place, check_result, read_input, real, refuse_inputs, write_result
 from impasto.client.cli.options import Common
 from impasto.client.cli.pairs import Pair, pair_up, tell_repeated
@@ -72,10 +72,9 @@ def run_long_jobs(
             picture.begin(client)
             return run_growing(picture, common=common)
     keep.refuse_for_several()
+    recipe = Recipe.of(jobs.job(PICTURE), others)
     with common.connect() as client:
         client.run(jobs.describe)
-        job = jobs.job(PICTURE)
-        recipe = Recipe(Model.of(job.model), job.to_json(), others)
         work = running(jobs.job)
         return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit="steps")
 

@@ -23,7 +23,7 @@ class Pictures:
         output: the file, folder or pipe that the results go to.
         as_folder: it was named with a slash at its end: a folder, also where there is none yet.
         overwrite: replace those that exist.
-        resume: leave those that exist, unless they are older than their pictures.
+        resume: leave those that exist and are what would be made now.
         concurrency: how many pictures are under way at once.
     """
 
@@ -51,7 +51,8 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
             metavar="OUT",
             type=click.Path(),
             help="The file to write; for several pictures or a folder, the folder to write them to; - for standard "
-            "output, as PNG, or jpg:-, webp:- and so on. OUT/ is a folder in any case, and ./- a file.",
+            "output, as PNG, or jpg:-, webp:- and so on. OUT/ is a folder in any case, and ./- a file. Pictures of "
+            "equal names from several folders keep their folder in OUT.",
         ),
         click.option(
             "--overwrite", is_flag=True, help="Replace results that exist. Inputs are never replaced."
@@ -59,7 +60,9 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
         click.option(
             "--resume",
             is_flag=True,
-            help="Skip pictures whose result exists and is not older than they are; do the others.",
+            help="Skip pictures whose result is there, whole, and made of the same picture with the same options by "
+            "the version of the model that is served now; do the others, and replace results that are none of that. "
+            "OUT/.impasto.json tells what made each.",
         ),
         click.option(
             "--concurrency",

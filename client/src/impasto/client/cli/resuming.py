@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, cast
 
-from impasto.client import Client, Model, Progress, errors
+from impasto.client import Client, Job, Model, Progress, errors
 from impasto.client.cli.files import Pipe, Place
 from impasto.client.cli.index import Entry, Fingerprint, Index, UnusableIndex, read_index
 from impasto.client.cli.output import note
@@ -32,26 +33,35 @@ _OF_THE_RUN: Final = ("inputs", "output", "as_folder", "overwrite", "resume", "c
 
 @dataclass(frozen=True)
 class Recipe:
-    """The things that results depend on, apart from their pictures.
+    """The things that results depend on, apart from their pictures: make it before any of them is read.
 
     Attributes:
         model: the model that is asked.
-        options: JSON values: a job's, of the picture PICTURE, and further ones.
-        files: whatever the options name that is read; what counts is what they hold.
+        options: JSON values: those of a job, with digests of files in place of their names, and further ones.
     """
 
     model: Model
     options: Mapping[str, Any]
-    files: tuple[Path, ...] = ()
+
+    @staticmethod
+    def of(job: Job[Any, Any], files: Iterable[Path] = (), **more: object) -> Recipe:
+        """Return the recipe of the results of jobs like one of PICTURE.
+
+        Args:
+            job: of the picture PICTURE.
+            files: those that it reads besides; what they hold counts, not their names.
+            **more: further options, JSON values.
+        """
+        held = {str(path): _held(path) for path in files}
+        options = {name: _with(value, held) for name, value in job.to_json().items() if name != "model"}
+        return Recipe(Model.of(job.model), {**options, **more})
 
     def digest(self, pictures: Pictures) -> str:
-        """Return a digest of the options and of how results are written. Raises OSError if a file cannot be read."""
-        held = {str(path): _sha256(path) for path in self.files}
+        """Return a digest of the options, those on how results are written included."""
         writing = {field.name: getattr(pictures, field.name) for field in fields(pictures)}
         for name in _OF_THE_RUN:
             del writing[name]
-        options = {name: value for name, value in self.options.items() if name != "model"}
-        told = json.dumps([_with(options, held), writing], sort_keys=True, default=str)
+        told = json.dumps([self.options, writing], sort_keys=True, default=str)
         return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -62,9 +72,6 @@ class Ledger:
         plan: the run.
         recipe: what results depend on.
         pictures: what was asked for. The result of a run without a folder is recorded only with `resume`.
-
-    Raises:
-        OSError: a file of the recipe cannot be read.
     """
 
     def __init__(self, plan: Plan, recipe: Recipe, pictures: Pictures) -> None:
@@ -108,7 +115,7 @@ class Ledger:
             threads.shutdown(cancel_futures=True)
         for reason in sorted(set(found.values()) - {_NOT_THERE}):
             again = [pair.output for pair, why in found.items() if why == reason]
-            say(f"impasto: done again, {reason}: {named(again)}")
+            say(f"impasto: done again {reason}: {named(again)}")
         return tuple(found)
 
     def begin(self, pair: Pair) -> None:
@@ -148,18 +155,18 @@ class Ledger:
 
     def _why_not(self, pair: Pair, entry: Entry | None, version: int) -> str | None:
         """Return why a result is not what would be made now; None if it is. What costs least is compared first."""
-        if not isinstance(pair.output, Path) or not pair.output.is_file():
+        if not _is_there(pair.output):
             return _NOT_THERE
         if entry is None:
-            return "since nothing tells what made them"
+            return "because nothing tells what made it"
         if entry.options != self._options:
-            return "since they were made with other options"
+            return "because it was made with other options"
         if (entry.model, entry.version) != (self._model.name, version):
-            return f"since version {version} of {self._model.name} is served now"
+            return f"because version {version} of {self._model.name} is served now"
         if fingerprint(pair.output) != entry.result:
-            return "since they were changed or damaged"
+            return "because it was changed or damaged"
         self.begin(pair)
-        return None if self._inputs[pair] == entry.input else "since their pictures have changed"
+        return None if self._inputs[pair] == entry.input else "because its picture has changed"
 
     def _name(self, pair: Pair) -> str:
         assert isinstance(pair.output, Path)
@@ -172,20 +179,30 @@ def _unsaid(_line: str) -> None:
 
 def fingerprint(place: Place) -> Fingerprint | None:
     """Return a regular file's; None of anything else, which could be read only once, and of what cannot be read."""
-    if isinstance(place, Pipe):
-        return None
     try:
-        return Fingerprint(place.stat().st_size, _sha256(place)) if place.is_file() else None
+        if isinstance(place, Pipe) or not place.is_file():
+            return None
+        size, digest = 0, hashlib.sha256()
+        with place.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                size += len(chunk)
+                digest.update(chunk)
     except OSError:
         return None
+    return Fingerprint(size, digest.hexdigest())
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _held(path: Path) -> str:
+    """Return a digest of what a file holds; of what can be read only once, such as a pipe, one that never recurs."""
+    found = fingerprint(path)
+    return secrets.token_hex() if found is None else found.sha256
+
+
+def _is_there(place: Place) -> bool:
+    try:
+        return isinstance(place, Path) and place.is_file()
+    except OSError:  # such as a name that is too long, which the work tells
+        return False
 
 
 def _with(value: Any, held: Mapping[str, str]) -> Any:

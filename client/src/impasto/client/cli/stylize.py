@@ -82,7 +82,7 @@ def stylize(
 
     IN is a picture or a folder of pictures (its subfolders are not searched). Results keep their picture's name and
     size. The paintings are looked at once, however many photos there are. A photo that cannot be done does not stop
-    the others.
+    the others. Files of a folder that are not read are named at the end, and one that is named twice is done once.
 
     \b
       impasto stylize photo.jpg --style painting.jpg -o painted.png
@@ -94,6 +94,8 @@ def stylize(
         raise click.UsageError("--sheet is for one picture")
     plan = pair_up(pictures, others=styles)
     with common.connect() as client:
+        job = Stylize(PICTURE, styles, weights=weights or None, model=model, **options)
+        recipe = Recipe.of(job, styles, sheet=sheet)
         metadata = look_up(client, model)
         painter = _Painter(
             client,
@@ -105,8 +107,6 @@ def stylize(
         )
         work = painter.sheet if sheet else painter.work(several=len(plan.pairs) > 1)
         unit = "styles" if sheet else "calls"
-        job = Stylize(PICTURE, styles, weights=weights or None, model=model, **options)
-        recipe = Recipe(model, {**job.to_json(), "sheet": sheet}, styles)
         return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit=unit)
 
 

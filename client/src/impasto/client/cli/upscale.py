@@ -30,7 +30,8 @@ def upscale(*, common: Common, pictures: Pictures, model: Model, tile: int) -> i
 
     IN is a picture or a folder of pictures (its subfolders are not searched). Each result keeps its picture's name,
     gray level or colour, transparency, colour profile and resolution. The format follows the file extension: PNG,
-    JPEG, WebP, TIFF or BMP. A picture that cannot be done does not stop the others.
+    JPEG, WebP, TIFF or BMP; of other pictures it is PNG. A picture that cannot be done does not stop the others. Files
+    of a folder that are not read are named at the end, and one that is named twice is done once.
 
     \b
       impasto upscale photo.jpg -o large.png
