@@ -44,7 +44,5 @@ def upscale(*, common: Common, pictures: Pictures, model: Model, tile: int) -> i
         if not plan.is_single:
             look_up(client, model)
         work = running(lambda source: Upscale(source, tile=tile, model=model))
-        recipe = Recipe(
-            model, Upscale(PICTURE, model=model).to_json()
-        )  # the tile's size does not change results
+        recipe = Recipe.of(Upscale(PICTURE, model=model))  # the size of tiles changes no result
         return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit="tiles")
