@@ -15,10 +15,11 @@ import stat
 import threading
 import time
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from impasto.client.errors import UnwritableOutput
 from impasto.client.pictures import write_bytes
 
 NAME: Final = ".impasto.json"
@@ -131,8 +132,10 @@ class Index:
             there: dict[str, Entry] = {}
             with contextlib.suppress(UnusableIndex):
                 there = read_index(self.path)
-            results = {name: asdict(entry) for name, entry in sorted({**there, **self._new}.items())}
-            text = json.dumps({"impasto": _FORMAT, "results": results}, separators=(",", ":"))
+            results = dict(sorted({**there, **self._new}.items()))
+            text = json.dumps({"impasto": _FORMAT, "results": results}, separators=(",", ":"), default=vars)
+            if len(text) > _MOST_BYTES:
+                raise UnwritableOutput(f"cannot write {self.path}: it has no room for so many results")
             if self.path.is_symlink():
                 self.path.unlink()  # else what it points to would be replaced
             write_bytes(self.path, text.encode(), overwrite=True)
