@@ -60,9 +60,9 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
         click.option(
             "--resume",
             is_flag=True,
-            help="Skip pictures whose result is there, whole, and made of the same picture with the same options by "
-            "the version of the model that is served now; do the others, and replace results that are none of that. "
-            "OUT/.impasto.json tells what made each.",
+            help="Skip pictures whose result is there, unchanged, and was made of the same picture with the same "
+            "options by the version of the model that would make it now. Do the others, and replace what is there. "
+            "The file .impasto.json beside the results tells what made each.",
         ),
         click.option(
             "--concurrency",
