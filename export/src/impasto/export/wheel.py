@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from impasto.client.pictures import write_bytes
 from impasto.export.errors import ExportError
 
 
@@ -88,7 +89,7 @@ class WheelFiles:
         if not path.is_file():
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache) as aside:
-                self._download(Path(aside)).replace(path)
+                write_bytes(path, self._download(Path(aside)).read_bytes(), overwrite=True)
         return path
 
     def _download(self, folder: Path) -> Path:
