@@ -143,9 +143,8 @@ def test_who_may_read_the_key_is_said_as_it_is(models: Path, tmp_path: Path) -> 
     arguments: tuple[Any, ...] = (models, out, "--tls-cert", certificate, "--tls-key", key)
     assert "only user" in write(*arguments).output
     (out / "ssl.config").chmod(0o640)
-    assert "keeps the mode 640 that it had: others may read it. To keep them out: chmod 600" in written(
-        *arguments
-    )
+    said = write(*arguments).output
+    assert "keeps the mode 640 that it had: others may read it. To keep them out: chmod 600" in said
     assert stat.S_IMODE((out / "ssl.config").stat().st_mode) == 0o640
 
 
