@@ -110,7 +110,11 @@ def _check_sizes(path: Path) -> None:
 
     def add(name: str, item: h5py.HLObject) -> None:
         nonlocal total
-        total += item.nbytes if isinstance(item, h5py.Dataset) else 0
+        if not isinstance(item, h5py.Dataset):
+            return
+        if item.external is not None or item.is_virtual:
+            raise WeightsError(f"{path} holds no arrays of its own: {name}; name another file")
+        total += item.nbytes
         if total > _MOST_BYTES:
             raise WeightsError(
                 f"{path} holds more than {_MOST_BYTES >> 30} GiB of arrays, and no network here does; name another"
