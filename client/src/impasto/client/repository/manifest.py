@@ -118,11 +118,11 @@ class Manifest:
         }
         for name, value in data.items():
             try:
-                json.dumps(value, allow_nan=False)
+                json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
             except (TypeError, ValueError, RecursionError) as error:
                 raise ManifestError(
                     f"manifest field {name!r} cannot be written as JSON ({error}): "
-                    "give strings, finite int or float, bool, None, lists and mappings with string keys"
+                    "give strings in UTF-8, finite int or float, bool, None, lists and mappings with string keys"
                 ) from error
         return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

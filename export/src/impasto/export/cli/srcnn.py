@@ -89,7 +89,11 @@ def train(
     paths = pictures.list_photos(photos)
     left_out: dict[Path, str] = {}
 
+    console = Console(stderr=True)
+
     def leave_out(path: Path, error: ExportError) -> None:
+        if path not in left_out:
+            console.print(escape(printable(str(error))), highlight=False, soft_wrap=True)
         left_out[path] = str(error)
 
     measured = (
@@ -97,9 +101,6 @@ def train(
         if held_out is None
         else list(pictures.read_photos(held_out, on_unreadable=leave_out))
     )
-    if not measured:
-        raise ExportError(f"no photo in {held_out} can be read; name a folder of photos with --held-out")
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         cutting = progress.add_task("cutting patches", total=len(paths))
@@ -109,8 +110,6 @@ def train(
             seed=seed,
             on_photo=lambda: progress.advance(cutting),
         )
-        for reason in left_out.values():
-            progress.console.print(escape(printable(reason)), highlight=False, soft_wrap=True)
         if left_out:
             progress.console.print(f"left out {len(left_out)} of the photos", highlight=False, soft_wrap=True)
         training = progress.add_task("training", total=None)
