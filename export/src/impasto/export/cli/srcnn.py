@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from impasto.client.json_text import json_text
 from impasto.client.printable import printable
 from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand
 from impasto.export.errors import ExportError
@@ -179,11 +179,7 @@ def evaluate(
     with exported_upscaler(models, version) as upscale:
         scores = measures.score_photos(measured, upscale)
     if as_json:
-        click.echo(
-            json.dumps(
-                [{"name": score.name, **score.as_dict()} for score in scores], indent=2, allow_nan=False
-            )
-        )
+        click.echo(json_text([{"name": score.name, **score.as_dict()} for score in scores]))
     else:
         table = Table(title="PSNR in dB over all pixels")
         table.add_column("photo")
