@@ -129,9 +129,7 @@ def test_a_file_without_end_in_the_place_of_a_versions_is_not_copied(
         os.mkfifo(file)
     else:
         file.symlink_to(goal or outside / "saved_model.pb")
-    with pytest.raises(
-        CorruptVersionError, match="is no plain file any more: roll back to another"
-    ):
+    with pytest.raises(CorruptVersionError, match="is no plain file any more: roll back to another"):
         repository.roll_back("toy", to=1)
     assert repository.verify("toy", 1).changed == ("saved_model.pb",)
     assert numbers(repository) == [1, 2]

@@ -16,7 +16,7 @@ import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from floods.mutations import damaged
 from impasto.client._jobs.checkpoint import CheckpointFile
@@ -44,7 +44,7 @@ def main(path: Path, number: int, seed: int) -> None:
     """Read `number` mutations of the checkpoint at `path`."""
     good, rng = path.read_bytes(), random.Random(seed)
     place = path.with_name("mutated")
-    report = {"refused": 0, "read": 0, "others": [], "peak": 0}
+    report: dict[str, Any] = {"refused": 0, "read": 0, "others": [], "peak": 0}
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
     tracemalloc.start()
     for count in range(number):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 
@@ -16,7 +16,7 @@ def json_text(value: Any, *, indent: int | None = 2) -> str:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _finite(entry) for key, entry in cast("Mapping[Any, Any]", value).items()}
+        return {key: _finite(entry) for key, entry in cast("Mapping[str, object]", value).items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in cast("list[Any] | tuple[Any, ...]", value)]
+        return [_finite(entry) for entry in cast("Sequence[object]", value)]
     return None if isinstance(value, float) and not math.isfinite(value) else value
