@@ -116,9 +116,10 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
         begin = len(_MAGIC) + _LENGTH.size + length
         if len(shape) > 8 or math.prod(shape) * dtype.itemsize != info.file_size - begin:
             raise ArchiveError(f"{info.filename} has not the bytes of its shape")
-        values = np.empty(info.file_size - begin, np.uint8)
+        size: int = info.file_size - begin
+        values: NDArray[np.uint8] = np.empty(size, np.uint8)
         at = 0
-        while at < len(values):
+        while at < size:
             block = np.frombuffer(file.read(_BLOCK), np.uint8)  # at the end zipfile compares the checksum
             if not len(block):
                 raise ArchiveError(f"{info.filename} ends early")

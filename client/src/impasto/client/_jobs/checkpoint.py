@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +126,11 @@ def _header(encoded: NDArray[Any]) -> dict[str, Any]:
 def _is_shallow(value: Any, levels: int) -> bool:
     if not isinstance(value, list | dict):
         return True
-    inner = value.values() if isinstance(value, dict) else value
+    inner = (
+        list(cast("dict[str, object]", value).values())
+        if isinstance(value, dict)
+        else cast("list[object]", value)
+    )
     return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
 
 
