@@ -75,6 +75,24 @@ def test_text_that_people_read_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no https://user:p@ss@h:1/x?y", "no https://***@h:1/x?y"),
+        ("https:/user:pw@h", "https:/***@h"),
+        ("s3://k:v@b and http://token@h", "s3://***@b and http://***@h"),
+        ("http://h/a@b, a@b.c", "http://h/a@b, a@b.c"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(text: str, shown: str) -> None:
+    assert printable(text) == printable_lines(text) == shown
+
+
+def test_a_long_hostile_text_takes_no_time_to_look_for_passwords() -> None:
+    for piece in ("a.", "a:/", "a://b", "://", "@"):
+        printable(piece * 200_000, longest=4000)
+
+
 def test_what_is_escaped_is_not_escaped_again() -> None:
     assert printable(printable(HOSTILE)) == SHOWN
 

@@ -8,6 +8,7 @@ import math
 import os
 import pickle
 import re
+import traceback
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -16,7 +17,8 @@ from hypothesis import HealthCheck, given, settings, strategies
 
 from documents.client_docs import PAGE, page_with_tables
 from impasto.client import AsyncClient, Client, Retries, Settings, Timeouts, TlsOptions, errors
-from impasto.client.settings import KINDS, Options, resolve
+from impasto.client.errors import SettingsError
+from impasto.client.settings import KINDS, Options, resolve, sources
 from impasto.client.settings.forms import MOST_SECONDS
 from impasto.client.settings.values import SETTINGS, value_of
 from scripted.client_servers import prediction, scripted
@@ -482,7 +484,13 @@ def test_a_token_may_go_unencrypted_to_the_same_machine(address: str) -> None:
 
 @pytest.mark.parametrize("address", AWAY)
 @pytest.mark.parametrize(
-    "credentials", [{"token": "sesame"}, {"metadata": {"authorization": "Basic sesame"}}]
+    "credentials",
+    [
+        {"token": "sesame"},
+        {"metadata": {"authorization": "Basic sesame"}},
+        {"metadata": {"x-request-id": "1", "x-api-key": "sesame"}},
+        {"metadata": {"x-token-bin": b"sesame"}},
+    ],
 )
 def test_a_token_goes_elsewhere_only_encrypted_or_by_permission(
     address: str, credentials: dict[str, Any]
@@ -494,6 +502,76 @@ def test_a_token_goes_elsewhere_only_encrypted_or_by_permission(
     assert "sesame" not in message
     Settings(address=address, tls=TlsOptions(), **credentials)
     Settings(address=address, token_in_plain_text=True, **credentials)
+
+
+CREDENTIALS = [
+    *(
+        "authorization",
+        "proxy-authorization",
+        "x-amzn-authorization",
+        "cookie",
+        "set-cookie",
+        "x-api-key",
+        "apikey",
+    ),
+    *("x-goog-iam-authority-selector", "x-goog-iam-authorization-token", "x-csrf-token", "client_secret"),
+    *(
+        "password",
+        "x-passwd",
+        "x-pwd",
+        "x-auth",
+        "x-auth-user",
+        "session",
+        "x.sid",
+        "x-signature",
+        "my-key-bin",
+    ),
+]
+OTHERS = ["x-request-id", "traceparent", "baggage", "x-author", "x-passenger", "x-tenant", "x-side", "accept"]
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_metadata_with_the_name_of_a_credential_is_treated_as_one(name: str) -> None:
+    value = b"sesame" if name.endswith("-bin") else "sesame"
+    made = Settings(metadata={name: value})
+    assert made.has_credentials
+    assert "sesame" not in repr(made)
+    message = refused(address="models.example", metadata={name: value})
+    assert f"metadata {name}: without TLS, everyone on the way to models.example could read it" in message
+    assert "sesame" not in message
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_metadata_goes_everywhere(name: str) -> None:
+    assert not Settings(address="models.example", metadata={name: "1"}).has_credentials
+
+
+def test_no_traceback_and_no_representation_on_the_way_shows_a_secret(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text('token = "sesame"\n[metadata]\nx-api-key = "sesame"\n')
+    monkeypatch.setenv("IMPASTO_METADATA", "x-api-key=sesame")
+    found = sources.ambient(config=config)
+    assert {"token", "metadata"} <= found.keys()
+    assert "sesame" not in repr(found)
+    bad: list[dict[str, Any]] = [
+        {"token": "sesame sesame"},
+        {"token": b"sesame"},
+        {"metadata": {"X-Key": "sesame"}},
+        {"metadata": {"x-key": "sesame\n"}},
+        {"metadata": ["sesame"]},
+        {"metadata": {"x-key-bin": "sesame"}},
+        {"address": "user:sesame@models.example"},
+    ]
+    for options in bad:
+        with pytest.raises(SettingsError) as raised:
+            Settings(**options)
+        assert "sesame" not in "".join(traceback.format_exception(raised.value))
+    for variable, text in (("IMPASTO_METADATA", "sesame"), ("IMPASTO_METADATA", "k-bin=ses@me")):
+        monkeypatch.setenv(variable, text)
+        with pytest.raises(SettingsError) as raised:
+            sources.from_environment()
+        assert text not in "".join(traceback.format_exception(raised.value))
 
 
 def test_tls_from_an_argument_permits_a_token_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,8 @@ def server(
 
     root = tmp_path_factory.mktemp("models")
     (root / "stylize").symlink_to(stylize_repository / "stylize")
-    tangled = ServedStylizer(load_hub(str(write_hub_module(root.parent / "tangled", TangledModule()))))
+    module = write_hub_module(root.parent / "tangled", TangledModule())
+    tangled = ServedStylizer(load_hub(str(module), allow_unpinned=True))
     save_model(tangled, root / "tangled" / "1", tangled.signatures, contract=tangled.contract)
     with serving(server_kind, root) as server:
         yield server

@@ -87,6 +87,76 @@ def test_secrets_are_not_shown(file: Path, capsys: pytest.CaptureFixture[str]) -
     assert lines["tls.ca"][1] == "-"
 
 
+def test_a_file_with_a_secret_that_others_may_read_is_named(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "key.pem"
+    key.touch(mode=0o604)
+    arguments = ["config", "--config", str(file), "--tls-cert", "cert.pem", "--tls-key", str(key)]
+    for mode, named in ((0o640, True), (0o604, True), (0o600, False)):
+        file.chmod(mode)
+        assert run(arguments) == exit_codes.DONE
+        said = capsys.readouterr().err
+        assert (f"chmod 600 {file}\n" in said) == named
+        assert f"chmod 600 {key}\n" in said
+        assert "sesame" not in said
+    file.chmod(0o644)
+    assert run([*arguments, "--json"]) == exit_codes.DONE
+    assert str(file) in capsys.readouterr().err
+    assert run([*arguments, "--quiet"]) == exit_codes.DONE
+    file.write_text("patience = 2")
+    assert run(["config", "--config", str(file)]) == exit_codes.DONE
+    assert capsys.readouterr().err == ""
+
+
+ADDRESSES = [
+    "https://user:sesame@models.example:8500",
+    "user:sesame@models.example:8500",
+    "localhost:1,user:sesame@models.example",
+    "user:se@sa,m/e-sesame@models.example",
+    "dns://user:sesame@10.0.0.1/models.example",
+    "xds://user:sesame@models.example",
+    "user:sesame%40models.example",
+    "models.example:8500?key=sesame",
+    "https://models.example/#sesame",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("place", ["option", "variable", "file"])
+def test_an_address_with_a_password_is_refused_and_never_shown(
+    address: str,
+    place: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = []
+    if place == "option":
+        arguments = ["--server", address]
+    elif place == "variable":
+        monkeypatch.setenv("IMPASTO_SERVER", address)
+    else:
+        (tmp_path / "config.toml").write_text(f"server = {json.dumps(address)}")
+        arguments = ["--config", str(tmp_path / "config.toml")]
+    for command in (["config"], ["config", "--json"], ["status"], ["models", "--json"]):
+        assert run([*command, *arguments]) == exit_codes.USAGE
+        said = "".join(capsys.readouterr())
+        assert "the server address (not shown here) holds a user or password" in said
+        assert "write host:port" in said
+        assert "sesame" not in said
+
+
+def test_a_password_in_a_url_that_is_no_picture_is_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["https://user:sesame@models.example/photo.jpg", "-o", str(tmp_path / "result.png")]
+    assert run(["upscale", *arguments, "--server", "localhost:1"]) != exit_codes.DONE
+    said = "".join(capsys.readouterr())
+    assert "photo.jpg" in said
+    assert "sesame" not in said
+
+
 def test_the_table_says_which_file_is_read_or_would_be(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +192,10 @@ def test_unusable_settings_end_every_command_as_a_wrong_command_line_does(
     command: str, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run([command, "--config", str(file), "--no-tls"]) == exit_codes.USAGE
-    assert "impasto: token: without TLS, everyone on the way to models.example:1" in capsys.readouterr().err
+    assert (
+        "impasto: token, metadata x-key: without TLS, everyone on the way to models.example:1"
+        in capsys.readouterr().err
+    )
     monkeypatch.setenv("IMPASTO_PATIENCE", "soon")
     assert run([command]) == exit_codes.USAGE
     message = (

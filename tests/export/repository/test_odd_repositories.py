@@ -108,6 +108,46 @@ def test_a_lock_that_is_a_link_is_named_and_not_followed(repository: ModelReposi
     assert publish_toy(repository).number == 2
 
 
+def test_a_lock_that_is_a_folder_is_named(repository: ModelRepository) -> None:
+    publish_toy(repository)
+    lock = repository.root / "toy" / ".lock"
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(RepositoryError, match="must be a file of its own: remove it"):
+        publish_toy(repository)
+
+
+@pytest.mark.parametrize("goal", ["/dev/zero", None, "pipe"])
+def test_a_file_without_end_in_the_place_of_a_versions_is_not_copied(
+    repository: ModelRepository, outside: Path, goal: str | None
+) -> None:
+    version = publish_toy(repository)
+    publish_toy(repository)
+    file = version.path / "saved_model.pb"
+    file.unlink()
+    if goal == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to(goal or outside / "saved_model.pb")
+    with pytest.raises(CorruptVersionError, match="is no plain file any more: roll back to another"):
+        repository.roll_back("toy", to=1)
+    assert repository.verify("toy", 1).changed == ("saved_model.pb",)
+    assert numbers(repository) == [1, 2]
+    assert leftovers(repository) == []
+
+
+@pytest.mark.parametrize("number", [10**4000, 2**63, -1])
+@pytest.mark.parametrize("field", ["size", "copy_of", "rolled_back_from"])
+def test_a_number_that_no_version_can_have_is_said_by_every_command(
+    repository: ModelRepository, field: str, number: int
+) -> None:
+    version = publish_toy(repository)
+    content = json.loads((version.path / MANIFEST_NAME).read_text())
+    (content["files"]["saved_model.pb"] if field == "size" else content)[field] = number
+    (version.path / MANIFEST_NAME).write_text(json.dumps(content))
+    _check_corrupt(repository)
+
+
 def test_the_largest_number_is_told(repository: ModelRepository) -> None:
     (repository.root / "toy" / str(2**63 - 1)).mkdir(parents=True)
     with pytest.raises(PublishError, match="the largest number that servers read: move it away"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -130,17 +131,54 @@ def test_bad_photos_are_named_counted_and_left_out_of_a_training(run: Run, tmp_p
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no photo")
     (folder / "empty.png").write_bytes(b"")
     Image.new("RGB", (500, 1)).save(folder / "thin.png")
+    (folder / "half.png").write_bytes((folder / "coffee.png").read_bytes()[:5000])
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "round").symlink_to(".")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    os.mkfifo(folder / "pipe.webp")
+    (folder / "camera.heic").write_bytes(b"x")
+    (folder / "notes.txt").write_bytes(b"x")
+    with Image.open(folder / "coffee.png") as photo:
+        photo.convert("CMYK").save(folder / "print.tif")
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/odd\xff\x1b.png"))
+    shutil.copy(folder / "coffee.png", odd)
     trained = run(
         *("train", folder, "--checkpoint", tmp_path / "run", "--patches", "128", "--epochs", "1"),
         *("--held-out", folder),
     )
     assert trained.returncode == 0, trained.stderr
     said = " ".join(trained.stderr.split())
-    for name in ("broken.jpg", "empty.png", "thin.png"):
-        assert name in said
-    assert "left out 3 of the photos" in said
+    bad = [
+        "broken.jpg",
+        "empty.png",
+        "thin.png",
+        "half.png",
+        "loop.jpg",
+        "zero.png",
+        "pipe.webp",
+        "camera.heic",
+    ]
+    for name in bad:
+        assert said.count(f"photo {folder / name}:") == 1
+    assert f"left out {len(bad)} of the photos" in said
+    assert "notes.txt" not in said
+    assert "\x1b.png" not in said
     record = json.loads((tmp_path / "run" / "training.json").read_text())
-    assert {photo["name"] for photo in record["photos"]} == {"astronaut.png", "chelsea.png", "coffee.png"}
+    good = {"astronaut.png", "chelsea.png", "coffee.png", "print.tif", "odd\\udcff\\x1b.png"}
+    assert {photo["name"] for photo in record["photos"]} == good
+
+
+def test_a_training_of_which_no_photo_is_left_says_so_after_the_reasons(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.jpg"):
+        (tmp_path / "photos" / name).write_bytes(b"no photo")
+    for arguments in (["--held-out", EXAMPLES], ["--held-out", tmp_path / "photos"]):
+        ended = run("train", tmp_path / "photos", "--checkpoint", tmp_path / "run", *arguments)
+        assert ended.returncode == 1
+        said = " ".join(ended.stderr.split())
+        assert said.index("a.png") < said.index("b.jpg") < said.index("error: no photo in")
+        assert "can be read; repair them, or name another folder" in said
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

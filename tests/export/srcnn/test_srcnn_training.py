@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -184,6 +186,34 @@ def test_photo_folders_that_cannot_serve_are_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 not a picture")
     with pytest.raises(ExportError, match=r"cannot read photo .*broken\.jpg"):
         list(read_photos(tmp_path))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the test becomes a user who may not read everything")
+def test_what_this_user_may_not_read_is_left_out_and_named() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for path in (folder / "good.png", folder / "locked.png", folder / "names only" / "x.png"):
+            path.parent.mkdir(exist_ok=True)
+            Image.new("RGB", (8, 8)).save(path)
+        (folder / "closed").mkdir()
+        list(read_photos(folder))  # what a first use imports is root's to read
+        (folder / "locked.png").chmod(0)
+        (folder / "names only").chmod(0o744)
+        (folder / "closed").chmod(0o700)
+        left_out: dict[str, str] = {}
+
+        def leave_out(path: Path, error: ExportError) -> None:
+            left_out[path.relative_to(folder).as_posix()] = str(error)
+
+        os.seteuid(65534)
+        try:
+            read = [photo.name for photo in read_photos(folder, on_unreadable=leave_out)]
+        finally:
+            os.seteuid(0)
+    assert read == ["good.png"]
+    assert left_out.keys() == {"locked.png", "names only/x.png", "closed"}
+    assert all("Permission denied" in reason for reason in left_out.values())
 
 
 def test_photos_too_small_for_a_patch_are_an_error(tmp_path: Path) -> None:

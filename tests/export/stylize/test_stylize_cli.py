@@ -23,11 +23,17 @@ def export(*arguments: str) -> Result:
 def test_a_module_is_exported_with_the_options_that_are_given(tmp_path: Path) -> None:
     module = write_hub_module(tmp_path / "module", TangledModule())
     models = tmp_path / "models"
-    result = export("--from", str(module), "--models", str(models), "--max-pixels", "400")
+    refused = export("--from", str(module), "--models", str(models))
+    assert isinstance(refused.exception, ExportError)
+    assert "is not known to be Magenta's module" in str(refused.exception)
+    assert not models.exists()
+    arguments = ["--models", str(models), "--max-pixels", "400", "--allow-unpinned"]
+    assert export("--source", "package", *arguments).exit_code == 2
+    result = export("--from", str(module), *arguments)
     assert result.exit_code == 0, result.output
     version = ModelRepository(models).latest("stylize")
     assert result.stdout == f"{version.path}\n"
-    assert "from the directory module" in result.stderr
+    assert "provenance unknown, from the directory module; licence: not stated" in result.stderr
     assert "its style vector cannot be split off: no strength, no blends" in result.stderr
     style = np.zeros((1, 80, 80, 3), np.uint8)
     with load_as_server(version.path) as served:

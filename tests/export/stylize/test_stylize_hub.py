@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def version(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The export of that module."""
-    return publish(load_hub(str(directory)), tmp_path_factory.mktemp("models")).path
+    return publish(load_hub(str(directory), allow_unpinned=True), tmp_path_factory.mktemp("models")).path
 
 
 def floats(height: int, width: int, *, seed: int = 0) -> NDArray[np.float32]:
@@ -89,7 +92,7 @@ def test_the_modules_style_vector_is_found_and_split_off(version: Path) -> None:
 
 
 def test_a_module_whose_style_cannot_be_split_off_serves_the_rest_and_says_so(tmp_path: Path) -> None:
-    source = load_hub(str(write_hub_module(tmp_path / "module", TangledModule())))
+    source = load_hub(str(write_hub_module(tmp_path / "module", TangledModule())), allow_unpinned=True)
     assert source.split is None
     path = publish(source, tmp_path / "models").path
     assert ModelRepository(tmp_path / "models").manifest("stylize").signatures == (
@@ -119,16 +122,107 @@ def test_a_painting_too_small_for_the_modules_network_is_refused(version: Path) 
         served.run("hub", {"placeholder": floats(16, 16), "placeholder_1": floats(74, 80)})
 
 
-def test_a_filled_cache_needs_no_network(
+def digests(directory: Path) -> dict[str, str]:
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return {path.relative_to(directory).as_posix(): _sha256(path) for path in files}
+
+
+def test_a_filled_cache_needs_no_network_and_its_files_are_compared(
     tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     (tmp_path / hashlib.sha1(HANDLE.encode()).hexdigest()).symlink_to(directory)
-    source = load_hub()
+    pinned = digests(directory)
+    source = load_hub(pinned=pinned)
     assert source.split is not None
     assert source.provenance.source == "hub"
-    assert HANDLE in str(source.provenance)
-    assert source.provenance.sha256["saved_model.pb"] == _sha256(directory / "saved_model.pb")
+    assert source.provenance.origin == (
+        f"Magenta's arbitrary image stylizer, the TensorFlow Hub module {HANDLE}"
+    )
+    assert source.provenance.licence == "Apache-2.0 (the Magenta authors)"
+    assert source.provenance.sha256 == pinned
+    with pytest.raises(SourceError, match=r"is not known to be Magenta's module .*--allow-unpinned"):
+        load_hub()
+
+
+def test_the_pinned_files_are_magentas_wherever_they_lie(directory: Path) -> None:
+    assert "Magenta's" in load_hub(str(directory), pinned=digests(directory)).provenance.origin
+
+
+def _alter(module: Path) -> None:
+    with (module / "saved_model.pb").open("ab") as file:
+        file.write(b"\x00")
+
+
+def _add(module: Path) -> None:
+    (module / "assets").mkdir(exist_ok=True)
+    (module / "assets" / "more").write_text("x")
+
+
+def _remove(module: Path) -> None:
+    (module / "variables" / "variables.index").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_alter, r"altered: saved_model\.pb"),
+        (_add, "added: assets/more"),
+        (_remove, r"missing: variables/variables\.index"),
+    ],
+)
+def test_a_module_that_is_not_the_pinned_one_is_refused_before_it_is_loaded(
+    tmp_path: Path, directory: Path, change: Callable[[Path], None], words: str
+) -> None:
+    module = tmp_path / "module"
+    shutil.copytree(directory, module)
+    change(module)
+    with pytest.raises(
+        SourceError, match=rf"is not known to be Magenta's module \({words}\).*--source package"
+    ):
+        load_hub(str(module), pinned=digests(directory))
+
+
+@pytest.mark.parametrize("kind", ["link to a file", "link to a folder", "dangling link", "pipe"])
+def test_a_module_with_links_or_pipes_is_refused_even_unpinned(
+    tmp_path: Path, directory: Path, kind: str
+) -> None:
+    module, odd = tmp_path / "module", tmp_path / "module" / "odd"
+    shutil.copytree(directory, module)
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        goals = {"link to a file": directory / "saved_model.pb", "link to a folder": directory}
+        odd.symlink_to(goals.get(kind, tmp_path / "nowhere"))
+    with pytest.raises(SourceError, match="'odd' in the Hub module module is a link, a pipe or a device"):
+        load_hub(str(module), allow_unpinned=True)
+
+
+def test_an_unpinned_modules_manifest_says_that_nothing_is_known(tmp_path: Path, directory: Path) -> None:
+    source = load_hub(str(directory), allow_unpinned=True)
+    publish(source, tmp_path / "models")
+    weights = ModelRepository(tmp_path / "models").manifest("stylize").source["weights"]
+    assert weights["licence"] == "not stated"
+    assert "provenance unknown" in weights["origin"]
+    assert "Magenta" not in weights["origin"]
+    assert weights["sha256"] == digests(directory)
+
+
+def test_what_is_secret_in_a_url_is_neither_shown_nor_kept(
+    tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
+    with pytest.raises(SourceError, match=r"https://\*\*\*@impasto\.invalid/2: a URL with a user") as raised:
+        load_hub("https://user:sesame@impasto.invalid/2")
+    assert "sesame" not in str(raised.value)
+    signed = "https://impasto.invalid/stylizer/2?signature=sesame"
+    with pytest.raises(SourceError, match=r"https://impasto\.invalid/stylizer/2 cannot be fetched") as raised:
+        load_hub(signed)
+    assert "sesame" not in str(raised.value)
+    (tmp_path / hashlib.sha1(signed.encode()).hexdigest()).symlink_to(directory)
+    told = load_hub(signed, allow_unpinned=True).provenance
+    assert "sesame" not in str(told.as_dict())
+    assert told.origin.endswith("from https://impasto.invalid/stylizer/2")
 
 
 def test_without_network_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +235,11 @@ def test_without_network_the_error_says_what_to_do(tmp_path: Path, monkeypatch: 
 
 def test_a_folder_without_a_module_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"cannot be fetched|holds no SavedModel"):
-        load_hub(str(tmp_path))
+        load_hub(str(tmp_path), allow_unpinned=True)
+    for content in (b"", b"junk" * 100):
+        (tmp_path / "saved_model.pb").write_bytes(content)
+        with pytest.raises(SourceError, match=r"holds no SavedModel|is not the arbitrary stylizer"):
+            load_hub(str(tmp_path), allow_unpinned=True)
 
 
 def test_a_module_that_is_something_else_is_refused(tmp_path: Path) -> None:
@@ -153,11 +251,11 @@ def test_a_module_that_is_something_else_is_refused(tmp_path: Path) -> None:
 
     tf.saved_model.save(module, str(tmp_path / "other"), signatures=twice)
     with pytest.raises(SourceError, match=r"is not the arbitrary stylizer: .* and takes x"):
-        load_hub(str(tmp_path / "other"))
+        load_hub(str(tmp_path / "other"), allow_unpinned=True)
 
 
 def test_a_directory_is_never_called_magentas_module(directory: Path) -> None:
-    said = str(load_hub(str(directory)).provenance)
+    said = str(load_hub(str(directory), allow_unpinned=True).provenance)
     assert "Magenta" not in said
     assert f"the directory {directory.name}" in said
     assert str(directory) not in said

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import socket
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,6 +195,28 @@ def test_keys_that_do_not_belong_together_are_reported_before_a_model_is_loaded(
     file.write_text("\n".join(mixed))
     with pytest.raises(ConfigError, match="gRPC refuses its key and certificates"):
         LocalServer(damaged.parent.parent, grpc_options=GrpcOptions(ssl_config_file=file)).start()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"server_key: MIIEsesame",
+        b'server_key: "MIIEsesame',
+        b"-----BEGIN PRIVATE KEY-----\nMIIEsesame",
+        b'server_key: "a" MIIEsesame: 3',
+        b'server_key: "\\xzzsesame"',
+        b'server_key: "sesame\xff"',
+    ],
+)
+def test_a_key_that_cannot_be_read_is_not_shown_by_the_error(
+    damaged: Path, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "ssl.config").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"ssl\.config cannot be read as a text SSLConfig \(") as raised:
+        LocalServer(
+            damaged.parent.parent, grpc_options=GrpcOptions(ssl_config_file=tmp_path / "ssl.config")
+        ).start()
+    assert "sesame" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_a_start_that_fails_leaves_neither_port_nor_socket(damaged: Path, tmp_path: Path) -> None:

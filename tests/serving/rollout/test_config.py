@@ -134,6 +134,20 @@ def test_an_ssl_config_from_pem_files_makes_a_server_with_mtls(models: Path, tmp
             client.status("one")
 
 
+def test_who_may_read_the_key_is_said_as_it_is(models: Path, tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "ca")
+    certificate, key = authority.issue("127.0.0.1")
+    for path in (certificate, key):  # names in front of a key are in any encoding
+        path.write_bytes("friendlyName: Schlüssel\n".encode("latin-1") + path.read_bytes())
+    out = tmp_path / "out"
+    arguments: tuple[Any, ...] = (models, out, "--tls-cert", certificate, "--tls-key", key)
+    assert "only user" in write(*arguments).output
+    (out / "ssl.config").chmod(0o640)
+    said = write(*arguments).output
+    assert "keeps the mode 640 that it had: others may read it. To keep them out: chmod 600" in said
+    assert stat.S_IMODE((out / "ssl.config").stat().st_mode) == 0o640
+
+
 def test_pem_files_that_do_not_go_together_are_refused(models: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path, "ca")
     certificate, _ = authority.issue("a.example")

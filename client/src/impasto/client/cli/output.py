@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from impasto.client.errors import UnwritableOutput
+from impasto.client.json_text import json_text
 from impasto.client.printable import printable, printable_lines
 
 _LONGEST_CELL: Final = 1000
@@ -104,8 +104,7 @@ def _to_nowhere(stream: TextIO) -> None:
 
 def print_json(value: Any) -> None:
     """A result for a program: to standard output."""
-    # DEL is the one control character that JSON leaves.
-    print_line(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
+    print_line(json_text(value))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

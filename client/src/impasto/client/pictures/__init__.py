@@ -15,7 +15,7 @@ from impasto.client.pictures._animation import (
     to_frame,
     write_animation,
 )
-from impasto.client.pictures._atomic import sync_folder, write_bytes
+from impasto.client.pictures._atomic import give_rights, replaceable, sync_folder, write_bytes
 from impasto.client.pictures._colour import keep_colours
 from impasto.client.pictures._decode import MAX_PIXELS
 from impasto.client.pictures._encoding import flattened
@@ -38,11 +38,13 @@ __all__ = [
     "check_output",
     "encode_picture",
     "flattened",
+    "give_rights",
     "keep_colours",
     "named_picture",
     "read_animation",
     "read_picture",
     "readable_extensions",
+    "replaceable",
     "sync_folder",
     "to_frame",
     "write_animation",

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -15,13 +16,28 @@ from impasto.client.errors import OutputExists, UnwritableOutput
 _NO_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
+_PRIVATE: Final = 0o600
+_AS_THE_UMASK_SAYS: Final = 0o666
+
+
 def write_bytes(
-    path: str | os.PathLike[str], data: bytes | bytearray | memoryview, *, overwrite: bool = False
+    path: str | os.PathLike[str],
+    data: bytes | bytearray | memoryview,
+    *,
+    overwrite: bool = False,
+    private: bool = False,
 ) -> None:
     """Write a file aside, flush it to the disk and rename it: it appears complete or not at all.
 
-    What a killed process can leave is a hidden file `.impasto-<random>.part` beside the target, never the
-    target itself.
+    A file that is replaced keeps its mode and, where this user may give files away, its owner and group. A symbolic
+    link is followed: the file that it leads to is written. What a killed process can leave is a hidden file
+    `.impasto-<random>.part` beside the target, never the target itself, and never readable by more users.
+
+    Args:
+        path: the file.
+        data: its content.
+        overwrite: replace the file if it exists.
+        private: a new file is readable by this user only, rather than by those that the umask allows.
 
     Raises:
         OutputError: OutputExists (checked again at the last moment, atomically) or UnwritableOutput.
@@ -30,7 +46,8 @@ def write_bytes(
     # Without the target's name, which may be as long as the system allows.
     aside = target.with_name(f".impasto-{secrets.token_hex(8)}.part")
     try:
-        _write_synced(aside, data)
+        present = replaceable(target) if overwrite else None
+        _write_synced(aside, data, replaced=present, private=private)
         try:
             _move(aside, target, overwrite=overwrite)
         finally:
@@ -50,6 +67,39 @@ def resolved(path: str | os.PathLike[str]) -> Path:
         raise UnwritableOutput(f"cannot write {Path(path)}: {error}") from error
 
 
+def replaceable(target: Path) -> os.stat_result | None:
+    """The facts of the file that is to be replaced; None for no file. Raises OSError for what is no plain file."""
+    try:
+        present = target.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(present.st_mode) or stat.S_ISDIR(present.st_mode):  # the rename refuses a folder
+        return present
+    raise OSError(
+        errno.EINVAL, "it is a device, a pipe or a socket, which a file would replace; name another"
+    )
+
+
+def give_rights(descriptor: int, present: os.stat_result) -> None:
+    """Give an open file the owner, the group and the mode of the file that it will replace.
+
+    Raises:
+        OSError: this user may not give it to that owner or group. It has the mode all the same, less what the old
+            group could do and others could not.
+    """
+    mode = stat.S_IMODE(present.st_mode) & 0o777
+    own = os.fstat(descriptor)
+    try:
+        if own.st_gid != present.st_gid:
+            os.fchown(descriptor, -1, present.st_gid)
+    except OSError:
+        os.fchmod(descriptor, mode & ~0o070 | (mode & 0o070 & (mode & 0o007) << 3))
+        raise
+    os.fchmod(descriptor, mode)
+    if own.st_uid != present.st_uid:
+        os.fchown(descriptor, present.st_uid, -1)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename itself durable, where the system can open a folder (Windows cannot) and the file system can flush
     one."""
@@ -64,11 +114,17 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _write_synced(path: Path, data: bytes | bytearray | memoryview) -> None:
+def _write_synced(
+    path: Path, data: bytes | bytearray | memoryview, *, replaced: os.stat_result | None, private: bool
+) -> None:
+    mode = _AS_THE_UMASK_SAYS if replaced is None and not private else _PRIVATE
     try:
-        with path.open("xb") as file:
+        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
+            if replaced is not None and hasattr(os, "fchown"):  # Windows has neither owners nor modes
+                with contextlib.suppress(OSError):  # the file is this user's then
+                    give_rights(file.fileno(), replaced)
             os.fsync(file.fileno())
     except BaseException:
         with contextlib.suppress(OSError):

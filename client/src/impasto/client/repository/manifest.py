@@ -118,11 +118,11 @@ class Manifest:
         }
         for name, value in data.items():
             try:
-                json.dumps(value, allow_nan=False)
+                json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
             except (TypeError, ValueError, RecursionError) as error:
                 raise ManifestError(
                     f"manifest field {name!r} cannot be written as JSON ({error}): "
-                    "give strings, finite int or float, bool, None, lists and mappings with string keys"
+                    "give strings in UTF-8, finite int or float, bool, None, lists and mappings with string keys"
                 ) from error
         return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -157,8 +157,8 @@ class Manifest:
             source=reader.get("source", dict),
             figures=reader.get("figures", dict),
             files={path: _file_record(path, record, where) for path, record in records.items()},
-            copy_of=reader.optional_int("copy_of"),
-            rolled_back_from=reader.optional_int("rolled_back_from"),
+            copy_of=reader.optional_whole("copy_of"),
+            rolled_back_from=reader.optional_whole("rolled_back_from"),
             extra={name: value for name, value in data.items() if name not in known},
         )
 
@@ -216,8 +216,14 @@ class _Fields:
             raise ManifestError(f"{self._where}: field {name!r} must be a list of strings")
         return tuple(values)
 
-    def optional_int(self, name: str) -> int | None:
-        return None if name not in self._data else int(self.get(name, int))
+    def whole(self, name: str) -> int:
+        value = int(self.get(name, int))
+        if not 0 <= value < 2**63:
+            raise ManifestError(f"{self._where}: field {name!r} must be from 0 to 2**63 - 1")
+        return value
+
+    def optional_whole(self, name: str) -> int | None:
+        return None if name not in self._data else self.whole(name)
 
 
 def _file_record(path: str, record: object, where: str) -> FileRecord:
@@ -229,4 +235,4 @@ def _file_record(path: str, record: object, where: str) -> FileRecord:
     if not isinstance(record, dict):
         raise ManifestError(f"{where}: file {path!r} must have an object with sha256 and size")
     reader = _Fields(cast("dict[str, Any]", record), f"{where}: file {path!r}")
-    return FileRecord(sha256=reader.get("sha256", str), size=reader.get("size", int))
+    return FileRecord(sha256=reader.get("sha256", str), size=reader.whole("size"))

@@ -91,6 +91,7 @@ def endpoints(address: str) -> list[tuple[str, int]]:
     Raises:
         AddressError: the address cannot be parsed.
     """
+    _check_no_credentials(address)
     scheme = next((scheme for scheme in _SCHEMES if address.startswith(scheme)), None)
     if scheme is None or scheme in _NUMERIC:
         replicas = address.removeprefix(scheme or "")
@@ -127,6 +128,18 @@ def is_on_this_machine(address: str) -> bool:
         return True
     hosts = [host for host, _ in endpoints(address)]
     return bool(hosts) and all(_is_loopback(host) for host in hosts)
+
+
+def _check_no_credentials(address: str) -> None:
+    """Refuse an address with a password, as a URL may have one, before any message repeats it."""
+    if address.startswith(("unix:", "unix-abstract:")):  # the name of a file
+        return
+    if any(mark in address.lower() for mark in ("@", "%40", "?", "#")):
+        raise AddressError(
+            "the server address (not shown here) holds a user or password before `@`, or a query after `?` or `#`, "
+            f"which no server would get; write host:port, such as {DEFAULT_ADDRESS}, and give credentials as token or "
+            "metadata (IMPASTO_TOKEN, IMPASTO_METADATA)"
+        )
 
 
 def _dns_name(address: str) -> str:

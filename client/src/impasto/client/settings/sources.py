@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, TypeGuard
 
@@ -89,12 +89,12 @@ class Given:
     """A setting's value.
 
     Attributes:
-        value: checked already.
+        value: checked already; may be a secret.
         source: the variable, the file or the option that it comes from.
         key: in the file.
     """
 
-    value: Any
+    value: Any = field(repr=False)
     source: str
     key: str = ""
 

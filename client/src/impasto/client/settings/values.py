@@ -14,6 +14,7 @@ from impasto.client.errors import SettingsError
 from impasto.client.pictures import MAX_PIXELS
 from impasto.client.settings import forms
 from impasto.client.settings.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS, endpoints, is_on_this_machine
+from impasto.client.settings.credentials import AUTHORIZATION, is_credential
 from impasto.client.settings.forms import Setting, check_fields, documented, part_of, setting, settings_of
 from impasto.client.settings.tls import TlsOptions
 
@@ -25,7 +26,6 @@ KINDS: Final[tuple[CallKind, ...]] = ("status", "predict", "upscale", "stylize",
 LARGEST_MESSAGE: Final = 2**31 - 1
 """gRPC's own limit, in bytes."""
 
-_AUTHORIZATION: Final = "authorization"
 _LIMIT: Final = forms.seconds("more than 0", endless="no limit")
 _SHORTEST_PAUSE: Final = 0.01
 """A client that pauses for less only keeps the server from coming back."""
@@ -210,28 +210,34 @@ class Settings:
 
     @property
     def has_credentials(self) -> bool:
-        """True if each call carries a token, or an `authorization` of the metadata."""
-        return self.token is not None or _AUTHORIZATION in self.metadata
+        """True if each call carries a token, or metadata whose name says that it is a credential."""
+        return bool(self._credentials())
 
     def call_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         """Return the metadata of each call as gRPC takes it, the token included."""
         own = tuple(self.metadata.items())
-        return own if self.token is None else (*own, (_AUTHORIZATION, f"Bearer {self.token}"))
+        return own if self.token is None else (*own, (AUTHORIZATION, f"Bearer {self.token}"))
 
     def _check_credentials(self) -> None:
-        if self.token is not None and _AUTHORIZATION in self.metadata:
+        if self.token is not None and AUTHORIZATION in self.metadata:
             raise SettingsError(
                 "token and the metadata's authorization are both given, and both are sent as authorization; "
                 "give one of them"
             )
-        if not self.has_credentials or self.tls is not None or self.token_in_plain_text:
+        found = self._credentials()
+        if not found or self.tls is not None or self.token_in_plain_text:
             return
         if not is_on_this_machine(self.address):
             raise SettingsError(
-                f"token: without TLS, everyone on the way to {self.address} could read it. Switch TLS on "
+                f"{', '.join(found)}: without TLS, everyone on the way to {self.address} could read it. Switch TLS on "
                 "(tls=TlsOptions(...), IMPASTO_TLS=true, --tls), or, where the network itself is encrypted, set "
                 "token_in_plain_text (IMPASTO_TOKEN_IN_PLAIN_TEXT=true)"
             )
+
+    def _credentials(self) -> list[str]:
+        """The names of what is sent and must not be read by others."""
+        token = [] if self.token is None else ["token"]
+        return token + [f"metadata {name}" for name in self.metadata if is_credential(name)]
 
 
 SETTINGS: Final = tuple(settings_of(Settings))

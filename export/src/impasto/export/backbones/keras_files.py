@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -27,6 +28,7 @@ from impasto.export.backbones.weights import (
     sha256,
 )
 
+_MOST_BYTES: Final = 2 << 30
 _BASE: Final = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 
@@ -91,12 +93,35 @@ def read_keras_file(architecture: Architecture, path: Path) -> dict[str, npt.NDA
     """
     model = _PUBLISHED[architecture.name].model(include_top=False, weights=None)
     try:
+        _check_sizes(path)
         model.load_weights(str(path))
-    except (OSError, ValueError, KeyError) as error:
+    except WeightsError:
+        raise
+    except Exception as error:
         raise WeightsError(
             f"{path} does not hold Keras weights of {architecture.name} without its classifier ({error})"
         ) from error
     return arrays_of(architecture, model)
+
+
+def _check_sizes(path: Path) -> None:
+    """Check what a file says its arrays have before Keras takes memory for it: HDF5 compresses, and makes up zeros."""
+    total = 0
+
+    def add(name: str, item: h5py.HLObject) -> None:
+        nonlocal total
+        if not isinstance(item, h5py.Dataset):
+            return
+        if item.external is not None or item.is_virtual:
+            raise WeightsError(f"{path} holds no arrays of its own: {name}; name another file")
+        total += item.nbytes
+        if total > _MOST_BYTES:
+            raise WeightsError(
+                f"{path} holds more than {_MOST_BYTES >> 30} GiB of arrays, and no network here does; name another"
+            )
+
+    with h5py.File(path, "r") as file:
+        file.visititems(add)
 
 
 def arrays_of(architecture: Architecture, model: Any) -> dict[str, npt.NDArray[np.float32]]:

@@ -8,7 +8,8 @@ from typing import NoReturn
 
 import click
 
-from impasto.client.repository.manifest import ManifestError
+from impasto.client.errors import ImpastoError
+from impasto.client.printable import printable
 from impasto.export.errors import ExportError
 
 _COMMANDS = {
@@ -52,7 +53,7 @@ def main() -> None:
     """Run the command line; an error that the user can act on is one line and exit status 1."""
     try:
         cli()
-    except (ExportError, ManifestError) as error:
+    except (ExportError, ImpastoError) as error:
         _fail(str(error))
     except OSError as error:
         # A full disk, a folder that may not be written: the system's own words say what to do.
@@ -60,5 +61,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(message)}", err=True)
     sys.exit(1)

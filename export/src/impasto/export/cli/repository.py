@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
+from impasto.client.json_text import json_text
 from impasto.client.printable import printable
 from impasto.client.repository.manifest import Manifest, ManifestError
 from impasto.export.cli import options
@@ -43,7 +43,7 @@ def list_versions(names: tuple[str, ...], models: Path, as_json: bool) -> None:
         # One that a pruner removes meanwhile is no longer there to be listed.
         rows = [row for version in versions for row in (_describe(version),) if version.path.exists()]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json_text(rows))
         return
     table = Table(box=None, pad_edge=False)
     for title in ("model", "version", "created", "TensorFlow", "size"):
@@ -78,7 +78,7 @@ def verify(
                 with suppress(VersionNotFoundError):  # a pruner has removed it meanwhile
                     reports.append(store.verify(version.name, version.number))
     if as_json:
-        click.echo(json.dumps([_report(report) for report in reports], indent=2))
+        click.echo(json_text([_report(report) for report in reports]))
     else:
         console = Console(soft_wrap=True, highlight=False)
         for report in reports:
@@ -101,7 +101,7 @@ def prune(model: str, keep: int, models: Path, as_json: bool) -> None:
         deleted = [version.number for version in store.prune(model, keep=keep)]
         kept = [version.number for version in store.versions(model)]
     if as_json:
-        click.echo(json.dumps({"model": model, "deleted": deleted, "kept": kept}))
+        click.echo(json_text({"model": model, "deleted": deleted, "kept": kept}, indent=None))
         return
     click.echo(f"{model}: deleted {_numbers(deleted)}, kept {_numbers(kept)}")
 
@@ -119,7 +119,9 @@ def rollback(model: str, to: int | None, models: Path, as_json: bool) -> None:
     if as_json:
         facts = {"copy_of": manifest.copy_of, "rolled_back_from": manifest.rolled_back_from}
         click.echo(
-            json.dumps({"model": model, "version": version.number, **facts, "path": str(version.path)})
+            json_text(
+                {"model": model, "version": version.number, **facts, "path": str(version.path)}, indent=None
+            )
         )
         return
     click.echo(f"{model}: version {version.number} holds the files of version {manifest.copy_of}")

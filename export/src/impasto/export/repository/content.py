@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from impasto.client.repository.manifest import FileRecord
-from impasto.client.repository.version_files import entries
+from impasto.client.repository.version_files import entries, is_regular
 from impasto.export.repository import tree
 from impasto.export.repository.errors import CorruptVersionError, PublishError
 from impasto.export.repository.versions import Version, check_present
@@ -36,6 +36,10 @@ def version_writer(version: Version, files: Mapping[str, FileRecord]) -> Writer:
     def write(content: Path) -> None:
         try:
             for name in files:
+                if not is_regular(version.path / name):  # a link may lead to what has no end
+                    raise CorruptVersionError(
+                        f"{version.path / name} is no plain file any more: roll back to another version"
+                    )
                 _copy(version.path / name, content / name)
         except (FileNotFoundError, NotADirectoryError) as error:
             check_present(version)

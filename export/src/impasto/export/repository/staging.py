@@ -35,7 +35,7 @@ def locked(model: Path) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     except OSError as error:
-        if path.is_symlink():
+        if path.is_symlink() or path.is_dir():
             raise RepositoryError(f"{path} must be a file of its own: remove it, it is made again") from error
         raise
     try:

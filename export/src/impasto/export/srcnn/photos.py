@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,8 @@ from PIL import Image
 
 from impasto.client import read_picture
 from impasto.client.errors import ImageError
+from impasto.client.pictures import named_picture
+from impasto.client.printable import printable
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import SCALE
 
@@ -34,16 +39,61 @@ class Photo:
     pixels: Pixels
 
 
-def list_photos(folder: Path) -> list[Path]:
-    """The image files below `folder`, sorted by path; an ExportError if there is none."""
+LeftOut: TypeAlias = Callable[[Path, ExportError], None]
+"""Told of a file that cannot serve as a photo, and of the reason."""
+
+
+def list_photos(folder: Path, *, on_left_out: LeftOut | None = None) -> list[Path]:
+    """The image files below `folder`, sorted by path; links to folders are not followed.
+
+    Args:
+        folder: the folder.
+        on_left_out: called for each picture's file that is none of these: of a format that is not read here, a link to
+            nowhere, a pipe, or in a folder that may not be listed.
+
+    Raises:
+        ExportError: there is none.
+    """
     if not folder.is_dir():
         raise ExportError(f"photo folder {folder} does not exist; name a folder of photos")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths: list[Path] = []
+    for path in sorted(_below(folder, on_left_out)):
+        if reason := _why_not(path):
+            if on_left_out is not None:
+                on_left_out(path, ExportError(f"cannot read photo {path}: {reason}"))
+        elif path.suffix.lower() in SUFFIXES:
+            paths.append(path)
     if not paths:
         raise ExportError(
             f"no photos in {folder}; it must hold files with one of {', '.join(sorted(SUFFIXES))}"
         )
     return paths
+
+
+def _below(folder: Path, on_left_out: LeftOut | None) -> Iterator[Path]:
+    def left_out(error: OSError) -> None:
+        if on_left_out is not None:
+            path = Path(error.filename)
+            on_left_out(
+                path, ExportError(f"cannot list {path}: {error.strerror}; the photos in it are left out")
+            )
+
+    for parent, folders, names in os.walk(folder, onerror=left_out):
+        yield from (Path(parent, name) for name in names)
+        yield from (path for name in folders if (path := Path(parent, name)).is_symlink())
+
+
+def _why_not(path: Path) -> str:
+    """Say why a file with a picture's name cannot be a photo; nothing for a photo, and for what is no picture."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        known = named_picture(path) is not None
+        return f"{suffix} is not read here; save it as one of {', '.join(sorted(SUFFIXES))}" if known else ""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return error.strerror or str(error)
+    return "" if stat.S_ISREG(mode) else "it is no file"
 
 
 def read_photo(path: Path, *, longest_side: int | None = None) -> Photo:
@@ -61,14 +111,14 @@ def read_photo(path: Path, *, longest_side: int | None = None) -> Photo:
         raise ExportError(
             f"cannot use photo {path}: it is less than {SCALE} pixels wide or high; remove it from the folder"
         )
-    return Photo(path.name, pixels)
+    return Photo(printable(path.name), pixels)
 
 
 def read_photos(
     folder: Path,
     *,
     longest_side: int | None = None,
-    on_unreadable: Callable[[Path, ExportError], None] | None = None,
+    on_unreadable: LeftOut | None = None,
 ) -> Iterator[Photo]:
     """Every photo of a folder, one at a time.
 
@@ -77,8 +127,12 @@ def read_photos(
         longest_side: larger photos are reduced to so many pixels.
         on_unreadable: called with the path and the reason for a photo that cannot be read, which is then left out.
             None raises the reason.
+
+    Raises:
+        ExportError: there is none, or none can be read.
     """
-    for path in list_photos(folder):
+    is_any_read = False
+    for path in list_photos(folder, on_left_out=on_unreadable):
         try:
             photo = read_photo(path, longest_side=longest_side)
         except ExportError as error:
@@ -86,7 +140,10 @@ def read_photos(
                 raise
             on_unreadable(path, error)
             continue
+        is_any_read = True
         yield photo
+    if not is_any_read:
+        raise ExportError(f"no photo in {folder} can be read; repair them, or name another folder")
 
 
 def describe_photos(folder: Path, *, without: Collection[Path] = ()) -> list[dict[str, str]]:
@@ -116,7 +173,7 @@ def describe_photos(folder: Path, *, without: Collection[Path] = ()) -> list[dic
     for path in list_photos(folder):
         if path in without:
             continue
-        name = path.relative_to(folder).as_posix()
+        name = printable(path.relative_to(folder).as_posix())  # a name need not be text, and JSON is
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         described.append({"name": name, "sha256": digest, **licences.get(name, {"licence": "not stated"})})
     return described

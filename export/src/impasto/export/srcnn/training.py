@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from impasto.client.pictures import write_bytes
 from impasto.export.errors import ExportError
-from impasto.export.files import write_text
 from impasto.export.srcnn.evaluate import Score, mean_gain, score_photos
 from impasto.export.srcnn.network import SRCNN
 from impasto.export.srcnn.patches import Patches, flip_and_transpose
@@ -162,7 +162,7 @@ class Trainer:
                 )
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(config, indent=2, allow_nan=False) + "\n")
+        write_bytes(path, (json.dumps(config, indent=2, allow_nan=False) + "\n").encode(), overwrite=True)
 
 
 def make_network(preset: Preset, *, seed: int = 0) -> SRCNN:

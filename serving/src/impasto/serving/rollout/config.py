@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,11 +165,16 @@ def _ssl_config(certificate: Path | None, key: Path | None, client_ca: Path | No
         TlsOptions(ca=client_ca, certificate=certificate, key=key).context()
     except errors.CertificateError as error:
         raise ConfigError(str(error)) from error
-    config = SSLConfig(server_key=key.read_text(), server_cert=certificate.read_text())
+    config = SSLConfig(server_key=_pem(key), server_cert=_pem(certificate))
     if client_ca is not None:
-        config.custom_ca = client_ca.read_text()
+        config.custom_ca = _pem(client_ca)
         config.client_verify = True
     return config
+
+
+def _pem(path: Path) -> str:
+    """Return the text of a PEM file; names and comments outside of the keys may be in any encoding."""
+    return path.read_bytes().decode("ascii", "replace")
 
 
 def _write(out: Path, files: Mapping[str, Message], *, force: bool) -> None:
@@ -198,9 +204,15 @@ def _write(out: Path, files: Mapping[str, Message], *, force: bool) -> None:
 
 
 def _say_who_reads(path: Path) -> None:
-    """Print the steps that let a server of another user read the key."""
-    owner = path.stat().st_uid
+    """Print who may read the key, and the steps that let a server of another user read it."""
+    found = path.stat()
+    if found.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        say(
+            f"{path} holds the key, and keeps the mode {stat.S_IMODE(found.st_mode):o} that it had: others may read "
+            f"it. To keep them out: chmod 600 {path}"
+        )
+        return
     say(
-        f"{path} holds the key: only user {owner} may read it. The server must run as that user (in compose: "
-        f"IMPASTO_UID={owner}), or own the file: chown {_SERVER_UID} {path}"
+        f"{path} holds the key: only user {found.st_uid} may read it. The server must run as that user (in compose: "
+        f"IMPASTO_UID={found.st_uid}), or own the file: chown {_SERVER_UID} {path}"
     )

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import re
-import stat
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Final
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client.pictures import sync_folder
+from impasto.client.pictures import give_rights, replaceable, sync_folder
 from impasto.serving.errors import ConfigError, FileChangedError, StatusError, reason
 from impasto.serving.model_config import validate
 from impasto.serving.text_files import parse_text, read_bytes, text_of
@@ -158,18 +157,14 @@ def _open_temporary(target: Path) -> tuple[int, Path]:
 
 def _give_rights(descriptor: int, target: Path, *, private: bool) -> None:
     """Give the open file the owner, group and mode of the file that it will replace, or those of a new one."""
-    try:
-        present = target.stat()
-    except FileNotFoundError:
+    present = replaceable(target)
+    if present is None:
         os.fchmod(descriptor, _PRIVATE if private else _READABLE)
         return
-    own = os.fstat(descriptor)
-    if (own.st_uid, own.st_gid) != (present.st_uid, present.st_gid):
-        try:
-            os.fchown(descriptor, present.st_uid, present.st_gid)
-        except PermissionError as error:
-            raise ConfigError(
-                f"{target} belongs to user {present.st_uid} and group {present.st_gid}, and this user may not give "
-                "them a file: run the command as that user or as root"
-            ) from error
-    os.fchmod(descriptor, stat.S_IMODE(present.st_mode))
+    try:
+        give_rights(descriptor, present)
+    except PermissionError as error:
+        raise ConfigError(
+            f"{target} belongs to user {present.st_uid} and group {present.st_gid}, and this user may not give "
+            "them a file: run the command as that user or as root"
+        ) from error
