@@ -259,3 +259,24 @@ def test_a_resolution_in_a_png_survives_the_tidying() -> None:
     pixels_a_metre = struct.pack(">IIB", 11811, 11811, 1)
     data = png(pixels(), 8, COLOUR, chunk(b"tEXt", b"A\0b"), chunk(b"pHYs", pixels_a_metre))
     assert read_picture(data).info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+def test_a_still_picture_that_is_said_to_move_is_read() -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (9, 11, 3))
+    moves = chunk(b"acTL", struct.pack(">II", 1, 0))
+    frame = chunk(b"fdAT", struct.pack(">I", 0) + zlib.compress(b"a frame without a control chunk"))
+    with pytest.warns(PictureWarning, match="its still picture is taken"):
+        picture = read_picture(png(samples, 8, COLOUR, moves, after=[frame]))
+    assert np.array_equal(picture.rgb, samples)
+    assert picture.frames == 1
+
+
+def test_an_icon_with_a_huge_size_is_refused_in_words_about_the_file() -> None:
+    small = encoded(Image.fromarray(pixels(16, 16)), "ICO")
+    start = int.from_bytes(small[18:22], "little")
+    picture = bomb()
+    data = small[:14] + struct.pack("<II", len(picture), start) + small[22:start] + picture
+    with pytest.raises(errors.ImageTooLarge) as refused:
+        read_picture(data)
+    assert "such as a frame or a size of an icon" in str(refused.value)
+    assert "PIL" not in str(refused.value)

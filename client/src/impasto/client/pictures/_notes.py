@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import warnings
 from collections.abc import Generator, Iterable
@@ -43,6 +44,9 @@ def warn(notes: Iterable[str], *, stacklevel: int = 3) -> None:
     for note in notes:
         warnings.warn(note, PictureWarning, stacklevel=stacklevel)
 
+
+# Or the errors that Pillow logs go to standard error in a program that has set up no logging.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _lock = threading.Lock()
 _inside = 0
