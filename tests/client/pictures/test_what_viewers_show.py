@@ -280,3 +280,17 @@ def test_an_icon_with_a_huge_size_is_refused_in_words_about_the_file() -> None:
         read_picture(data)
     assert "such as a frame or a size of an icon" in str(refused.value)
     assert "PIL" not in str(refused.value)
+
+
+def test_a_name_cannot_command_the_terminal_by_a_note_or_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a\n\x1b[31mred\u202e.gif"
+    frame = Image.fromarray(pixels())
+    path.write_bytes(encoded(frame, "GIF", save_all=True, append_images=[frame.rotate(180)]))
+    with pytest.warns(PictureWarning) as said:
+        picture = read_picture(path)
+    path.write_bytes(b"no picture")
+    with pytest.raises(errors.NotAnImage) as refused:
+        read_picture(path)
+    for message in (*picture.notes, str(said[0].message), str(refused.value)):
+        assert r"a\n\x1b[31mred\u202e.gif" in message
+        assert message.isprintable()

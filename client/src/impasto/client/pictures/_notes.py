@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Generator, Iterable
 from typing import Final
 
+from impasto.client.printable import printable
+
 
 class PictureWarning(UserWarning):
     """Something of a picture was left out, mended or chosen; the message names the picture.
@@ -30,7 +32,9 @@ class Notes:
 
     def say(self, words: str) -> None:
         """Note `words` behind the picture's name; the same words only once."""
-        message = f"{self.name}: {words}"
+        message = printable(
+            f"{self.name}: {words}"
+        )  # for a warning is printed, and a file's name may be anything
         if message not in self._said:
             self._said.append(message)
 
