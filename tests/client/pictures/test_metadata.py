@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +25,8 @@ from impasto.client.pictures import encode_picture
 WITH_EXIF = [".png", ".jpg", ".webp", ".tif"]
 ORIENTATION, ARTIST, COPYRIGHT, DESCRIPTION, DATE, MAKER_NOTE = 0x0112, 0x013B, 0x8298, 0x010E, 0x9003, 0x927C
 CAMERA, GPS = 0x8769, 0x8825
+DISTANCE, LENS, METHOD = 0x9206, 0xA432, 27
+X_RESOLUTION, Y_RESOLUTION, UNIT = 0x011A, 0x011B, 0x0128
 
 
 def gray_profile(gamma: float = 1.0) -> bytes:
@@ -93,11 +96,37 @@ def test_the_exif_of_an_image_in_memory_is_kept() -> None:
 def test_damaged_exif_entries_are_left_out_and_the_others_kept() -> None:
     exif = photo_exif(1)
     exif[CAMERA] = {DATE: "2026:05:04 10:11:12", 0x829A: IFDRational(1, 0), 0x8827: "fast"}
-    with pytest.warns(PictureWarning, match="of its EXIF entries are damaged"):
+    with pytest.warns(PictureWarning, match="2 of its EXIF entries are damaged and left out"):
         picture = read_picture(encoded(Image.fromarray(pixels()), "JPEG", exif=exif))
     kept = picture.rebuild(picture.rgb).getexif()
     assert kept[COPYRIGHT] == "CC0"
     assert set(kept.get_ifd(CAMERA)) == {DATE}
+
+
+@pytest.mark.parametrize("suffix", WITH_EXIF)
+def test_an_unknown_or_infinite_distance_and_an_unknown_f_number_are_no_damage(suffix: str) -> None:
+    exif = Image.Exif()
+    lens = (IFDRational(18), IFDRational(55), IFDRational(0, 0), IFDRational(0, 0))
+    for distance in (IFDRational(0, 0), IFDRational(4294967295, 1), IFDRational(5, 2)):
+        exif[CAMERA] = {DISTANCE: distance, LENS: lens}
+        picture = read_picture(encoded(Image.fromarray(pixels()), "JPEG", exif=exif))
+        assert picture.notes == ()
+        data = encode_picture(picture.rebuild(picture.rgb), suffix)
+        camera = Image.open(io.BytesIO(data)).getexif().get_ifd(CAMERA)
+        assert parts(camera[DISTANCE]) == parts(distance)
+        assert [parts(part) for part in camera[LENS]] == [parts(part) for part in lens]
+
+
+def parts(number: Any) -> tuple[int, int]:
+    return number.numerator, number.denominator
+
+
+def test_the_way_a_place_was_found_may_be_text() -> None:
+    exif = Image.Exif()
+    exif[GPS] = {1: "N", METHOD: "ASCII\0\0\0GPS"}
+    picture = read_picture(encoded(Image.fromarray(pixels()), "JPEG", exif=exif))
+    assert picture.notes == ()
+    assert picture.rebuild(picture.rgb).getexif().get_ifd(GPS)[METHOD] == b"ASCII\0\0\0GPS"
 
 
 @settings(deadline=None, max_examples=150)
@@ -170,6 +199,56 @@ def test_a_tiff_with_a_resolution_of_0_0_is_read_with_a_word_and_written() -> No
         picture = read_picture(broken)
     for suffix in WITH_EXIF:
         encode_picture(picture.rebuild(picture.rgb), suffix)
+
+
+def bare_jpeg(exif: Image.Exif) -> bytes:
+    """A JPEG without JFIF's header, as cameras write it: its resolution stands in the EXIF data or nowhere."""
+    data = encoded(Image.fromarray(pixels()), "JPEG", exif=exif)
+    assert data[2:4] == b"\xff\xe0"
+    return data[:2] + data[4 + int.from_bytes(data[4:6], "big") :]
+
+
+@pytest.mark.parametrize(
+    "wrap", [bare_jpeg, lambda exif: encoded(Image.fromarray(pixels()), "JPEG", exif=exif)]
+)
+def test_a_jpeg_that_states_no_resolution_has_none(wrap: Callable[[Image.Exif], bytes]) -> None:
+    exif = Image.Exif()
+    exif[COPYRIGHT] = "CC0"
+    picture = read_picture(wrap(exif))
+    assert "dpi" not in picture.info
+    assert picture.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("x", "unit", "dpi"),
+    [
+        (IFDRational(72), 2, 72),
+        (IFDRational(300), 2, 300),
+        (IFDRational(100), 3, 254),
+        (IFDRational(0, 0), 2, 0),
+    ],
+)
+def test_a_resolution_in_the_exif_data_of_a_jpeg_is_kept_if_it_is_one(
+    x: IFDRational, unit: int, dpi: float
+) -> None:
+    exif = Image.Exif()
+    exif[X_RESOLUTION] = exif[Y_RESOLUTION] = x
+    exif[UNIT] = unit
+    if dpi:
+        assert read_picture(bare_jpeg(exif)).info["dpi"] == pytest.approx((dpi, dpi))
+        return
+    with pytest.warns(PictureWarning, match="its resolution is 0/0 or no number and is left out"):
+        assert "dpi" not in read_picture(bare_jpeg(exif)).info
+
+
+@pytest.mark.parametrize("suffix", [*WITH_EXIF, ".bmp"])
+def test_no_resolution_is_made_up(suffix: str) -> None:
+    image = Image.fromarray(pixels())
+    image.info["exif"] = photo_exif(1).tobytes()
+    for strip in (False, True):
+        picture = read_picture(bytes(encode_picture(image, suffix, strip=strip)))
+        assert "dpi" not in picture.info
+        assert picture.notes == ()
 
 
 PROFILES = {

@@ -259,3 +259,38 @@ def test_a_resolution_in_a_png_survives_the_tidying() -> None:
     pixels_a_metre = struct.pack(">IIB", 11811, 11811, 1)
     data = png(pixels(), 8, COLOUR, chunk(b"tEXt", b"A\0b"), chunk(b"pHYs", pixels_a_metre))
     assert read_picture(data).info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+def test_a_still_picture_that_is_said_to_move_is_read() -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (9, 11, 3))
+    moves = chunk(b"acTL", struct.pack(">II", 1, 0))
+    frame = chunk(b"fdAT", struct.pack(">I", 0) + zlib.compress(b"a frame without a control chunk"))
+    with pytest.warns(PictureWarning, match="its still picture is taken"):
+        picture = read_picture(png(samples, 8, COLOUR, moves, after=[frame]))
+    assert np.array_equal(picture.rgb, samples)
+    assert picture.frames == 1
+
+
+def test_an_icon_with_a_huge_size_is_refused_in_words_about_the_file() -> None:
+    small = encoded(Image.fromarray(pixels(16, 16)), "ICO")
+    start = int.from_bytes(small[18:22], "little")
+    picture = bomb()
+    data = small[:14] + struct.pack("<II", len(picture), start) + small[22:start] + picture
+    with pytest.raises(errors.ImageTooLarge) as refused:
+        read_picture(data)
+    assert "such as a frame or a size of an icon" in str(refused.value)
+    assert "PIL" not in str(refused.value)
+
+
+def test_a_name_cannot_command_the_terminal_by_a_note_or_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a\n\x1b[31mred\u202e.gif"
+    frame = Image.fromarray(pixels())
+    path.write_bytes(encoded(frame, "GIF", save_all=True, append_images=[frame.rotate(180)]))
+    with pytest.warns(PictureWarning) as said:
+        picture = read_picture(path)
+    path.write_bytes(b"no picture")
+    with pytest.raises(errors.NotAnImage) as refused:
+        read_picture(path)
+    for message in (*picture.notes, str(said[0].message), str(refused.value)):
+        assert r"a\n\x1b[31mred\u202e.gif" in message
+        assert message.isprintable()

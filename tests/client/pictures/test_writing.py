@@ -54,6 +54,18 @@ def test_lossless_formats_keep_every_pixel(tmp_path: Path, image: Image.Image, e
     assert np.array_equal(np.asarray(load(tmp_path / f"result{extension}")), np.asarray(image))
 
 
+@pytest.mark.parametrize(("extension", "longest"), [(".jpg", 65_500), (".webp", 16_383)])
+def test_a_side_beyond_the_format_is_refused_in_words(
+    tmp_path: Path, extension: str, longest: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_picture(tmp_path / f"longest{extension}", Image.new("L", (longest, 1)))
+    for size in ((longest + 1, 1), (1, longest + 1)):
+        with pytest.raises(errors.UnwritableOutput, match=rf"a side may have {longest:,} pixels; use \.png"):
+            write_picture(tmp_path / f"longer{extension}", Image.new("L", size))
+    assert names(tmp_path) == [f"longest{extension}"]
+    assert capfd.readouterr().err == ""
+
+
 def test_the_extension_may_be_in_capitals(tmp_path: Path, image: Image.Image) -> None:
     write_picture(tmp_path / "RESULT.PNG", image)
     assert load(tmp_path / "RESULT.PNG").format == "PNG"

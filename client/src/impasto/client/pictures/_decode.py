@@ -11,7 +11,7 @@ from typing import Any, Final
 from PIL import Image, ImageFile
 
 from impasto.client.errors import EmptyImage, ImageTooLarge, NotAnImage, TruncatedImage, UnsupportedImage
-from impasto.client.pictures import _png, _webp
+from impasto.client.pictures import _png, _tiff, _webp
 from impasto.client.pictures._deep import decoded_deep, is_deep
 from impasto.client.pictures._extensions import remedy_for
 from impasto.client.pictures._notes import Notes
@@ -31,11 +31,6 @@ _ONE_PICTURE: Final = frozenset({"PSD", "ICNS", "ICO", "CUR", "MPO"})
 
 _END_OF_JPEG: Final = b"\xff\xd9"
 _PREFIX: Final = 16
-
-# TIFF's tags, TIFF 6.0, section 8.
-_BITS: Final = 258
-_PLANES: Final = 284
-_SEPARATE: Final = 2
 
 
 @dataclass(frozen=True)
@@ -64,9 +59,9 @@ class Opened:
         Raises:
             TruncatedImage, UnsupportedImage: see errors.
         """
-        with damage(notes.name, self._where()):
-            _refuse_planes(self.image, notes.name)
-            _make_room(self.image, self.max_pixels)
+        with damage(notes.name, self._where()), _tiff.heard(self.kind, notes):
+            _tiff.refuse_planes(self.image, notes.name)
+            _tiff.make_room(self.image, self.max_pixels)
             if is_deep(self.image) and not is_animated(self.image):
                 return decoded_deep(self.image, self._again)
             return self._decoded(notes)
@@ -75,7 +70,7 @@ class Opened:
         image: ImageFile.ImageFile = _factory(self.kind)(io.BytesIO(self.data), "")
         if self.image.tell():
             image.seek(self.image.tell())
-        _make_room(image, self.max_pixels)
+        _tiff.make_room(image, self.max_pixels)
         return image
 
     def _decoded(self, notes: Notes) -> Image.Image:
@@ -117,23 +112,6 @@ def opened(data: bytes, notes: Notes, *, max_pixels: int) -> Opened:
     if profile is not None:
         image.info["icc_profile"] = profile
     return Opened(image, data, kind, ends_early, frame_count(image), max_pixels)
-
-
-def _refuse_planes(image: Image.Image, name: str) -> None:
-    """UnsupportedImage for a TIFF file of 16-bit planes, one after the other, which Pillow reads as 8-bit ones."""
-    tags = getattr(image, "tag_v2", {})
-    if tags.get(_PLANES) == _SEPARATE and max(tags.get(_BITS, (8,))) > 8 and len(image.getbands()) > 1:
-        raise UnsupportedImage(
-            f"{name} holds each colour's 16-bit plane by itself; save it with interleaved colours, or as PNG"
-        )
-
-
-def _make_room(image: Image.Image, max_pixels: int) -> None:
-    """Reserve a large TIFF's pixels, or its largest tile's, as Pillow does below its own limit; it refuses others."""
-    size = getattr(image, "_tile_size", None)
-    own = Image.MAX_IMAGE_PIXELS
-    if size is not None and own is not None and 2 * own < size[0] * size[1] <= max_pixels:
-        image.im = Image.new(image.mode, size, None).im
 
 
 def is_animated(image: Image.Image) -> bool:
@@ -188,8 +166,8 @@ def damage(name: str, where: str, *, closed: bool = False) -> Generator[None, No
         raise
     except Image.DecompressionBombError as error:
         raise ImageTooLarge(
-            f"{name} has a part beyond Pillow's own limit of {Image.MAX_IMAGE_PIXELS or 0:,} pixels; "
-            "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+            f"{name} has a part, such as a frame or a size of an icon, of more pixels than is decoded, whatever "
+            "max_pixels is; save that as a PNG by itself if you trust it"
         ) from error
     except Exception as error:
         if closed:
@@ -224,6 +202,8 @@ def _open(data: bytes, name: str) -> tuple[str, ImageFile.ImageFile]:
             if refusal is None and kind in (*_COMMON, *_SIGNED):
                 refusal, refused = error, kind
     if refusal is not None:
+        if refused == "TIFF":
+            _tiff.refuse_kind(data, name, refusal)
         raise TruncatedImage(
             f"{name} is incomplete or damaged, or of a kind of {refused} that is not read: its header cannot be used"
         ) from refusal

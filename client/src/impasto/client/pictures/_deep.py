@@ -20,6 +20,7 @@ _BAND: Final = 256
 _HIGH_FIRST: Final = ";16B"
 _LOW_FIRST: Final = ";16L"
 _NATIVE: Final = ";16N"
+_MULTIPLIED: Final = "RGBa"
 _SWAPPED: Final = {
     _HIGH_FIRST: _LOW_FIRST,
     _LOW_FIRST: _HIGH_FIRST,
@@ -30,9 +31,9 @@ _SWAPPED: Final = {
 def is_deep(image: Image.Image) -> bool:
     """Tell whether an image that is not decoded yet has colours, or gray with alpha, of 16 bits a channel."""
     layouts = [_layout(tile) for tile in getattr(image, "tile", ())]
-    # Premultiplied colours are divided by their alpha on the way, each byte on its own.
     return bool(layouts) and all(
-        name[-4:] in _SWAPPED and name[:2] != "I;" and name[:4] != "RGBa" for name in layouts
+        name[-4:] in _SWAPPED and name[:2] != "I;" and (name[:4] != _MULTIPLIED or _is_multiplied(name))
+        for name in layouts
     )
 
 
@@ -48,11 +49,17 @@ def decoded_deep(image: ImageFile.ImageFile, again: Opener) -> Image.Image:
     """
     if all(_layout(tile).startswith("LA") for tile in image.tile):
         return _gray_with_alpha(image)
+    # Or Pillow would divide such colours by their alpha, each byte on its own.
+    is_multiplied = all(_is_multiplied(_layout(tile)) for tile in image.tile)
+    if is_multiplied:
+        image.tile = [_relaid(tile, _straight(_layout(tile))) for tile in image.tile]
     other = again()
-    other.tile = [_relaid(tile, _swapped(_layout(tile))) for tile in other.tile]
+    other.tile = [_relaid(tile, _swapped(_straight(_layout(tile)))) for tile in other.tile]
     image.load()
     other.load()
     high, low = np.asarray(image), np.asarray(other)
+    if is_multiplied:
+        return Image.fromarray(_divided(high, low))
     key: Any = image.info.get("transparency")
     if image.mode == "CMYK":  # which an array of four channels is not by itself
         return Image.frombytes("CMYK", image.size, _rounded(high, low).tobytes())
@@ -84,6 +91,27 @@ def _rounded(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint
         difference = low[rows].astype(np.int16) - high[rows]
         result[rows] = high[rows] + (difference > 128) - (difference < -128)
     return result
+
+
+def _divided(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours that are multiplied by their alpha, divided by it; black where it is zero."""
+    result = np.empty_like(high)
+    for top in range(0, len(high), _BAND):
+        rows = slice(top, top + _BAND)
+        exact = high[rows] * np.float32(256) + low[rows]
+        alpha = exact[..., 3:]
+        exact[..., :3] *= np.divide(65535, alpha, out=np.zeros_like(alpha), where=alpha > 0)
+        result[rows] = np.rint(exact.clip(0, 65535) / 257).astype(np.uint8)
+    return result
+
+
+def _is_multiplied(layout: str) -> bool:
+    """Tell whether the layout is four samples, the colours multiplied by alpha; further samples are another one."""
+    return layout[:-4] == _MULTIPLIED and layout[-4:] in _SWAPPED
+
+
+def _straight(layout: str) -> str:
+    return "RGBA" + layout[-4:] if _is_multiplied(layout) else layout
 
 
 def _layout(tile: Any) -> str:

@@ -34,6 +34,9 @@ _OPAQUE: Final = ("JPEG", "BMP")
 _WITH_QUALITY: Final = ("JPEG", "WEBP")
 _WITH_COMPRESS: Final = ("PNG",)
 _WITH_PROFILE: Final = ("PNG", "JPEG", "WEBP", "TIFF")
+_LONGEST_SIDE: Final[Mapping[str, int]] = MappingProxyType({"JPEG": 65_500, "WEBP": 16_383})
+"""In pixels. What libjpeg says of longer ones goes to standard error."""
+
 _LOSSY_FREE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {"JPEG": {"subsampling": 0}, "TIFF": {"compression": "tiff_adobe_deflate"}}
 )
@@ -82,6 +85,12 @@ def encoded(
         UnwritableOutput: it is beyond the format.
     """
     kind = FORMATS[suffix.lower()]
+    longest = _LONGEST_SIDE.get(kind, max(image.size))
+    if max(image.size) > longest:
+        raise UnwritableOutput(
+            f"not possible as {kind}: it is {image.size[0]} x {image.size[1]}, and a side may have {longest:,} pixels; "
+            "use .png or .tif"
+        )
     options: dict[str, Any] = dict(_LOSSY_FREE.get(kind, {}))
     if kind in _WITH_QUALITY:
         options["quality"] = QUALITY if quality is None else int(quality)
@@ -93,6 +102,8 @@ def encoded(
         image = flattened(image)
     metadata = {} if strip else writable_metadata(image, kind, notes)
     exif = metadata.pop("exif", None) if kind == "TIFF" else None
+    if kind == "BMP":
+        metadata.setdefault("dpi", (0, 0))  # or Pillow claims 96
     buffer = io.BytesIO()
     try:
         _bare(image).save(buffer, kind, **options, **metadata)

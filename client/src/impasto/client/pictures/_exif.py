@@ -52,6 +52,19 @@ def _fractions(value: Any) -> Any:
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
+def _distance(value: Any) -> Any:
+    """0/0 is an unknown distance, 4294967295/1 an infinite one."""
+    return value if math.isnan(value) or 0 <= float(value) < 2**32 else _fraction(value)
+
+
+def _lens(value: Any) -> Any:
+    """Two focal lengths and the f-numbers there, of which 0/0 is an unknown one."""
+    parts = [part if math.isnan(part) else _fraction(part) for part in several(value)]
+    if len(parts) != 4:
+        raise ValueError("not four numbers")
+    return tuple(parts)
+
+
 def _whole(value: Any) -> Any:
     number = several(value)[0]
     if not isinstance(number, int) or not 0 <= number < 2**16:
@@ -60,6 +73,8 @@ def _whole(value: Any) -> Any:
 
 
 def _bytes(value: Any) -> bytes:
+    if isinstance(value, str):  # which some programs write where the standard has bytes
+        value = value.encode("latin-1")
     data = value if isinstance(value, bytes) else bytes(several(value))
     if len(data) > _LONGEST_TEXT:
         raise ValueError("too many bytes")
@@ -75,8 +90,10 @@ _IMAGE_TAGS: Final = _table(text=(_text, (0x010E, 0x010F, 0x0110, 0x0132, 0x013B
 _CAMERA_TAGS: Final = _table(
     # Times with their offsets and fractions of seconds; owner, lens maker and lens.
     text=(_text, (0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x9290, 0x9291, 0x9292, 0xA430, 0xA433, 0xA434)),
-    # Exposure time, f-number, speeds, bias, distance, focal length, lens range.
-    fractions=(_fractions, (0x829A, 0x829D, 0x9201, 0x9202, 0x9204, 0x9205, 0x9206, 0x920A, 0xA432)),
+    # Exposure time, f-number, speeds, bias, focal length.
+    fractions=(_fractions, (0x829A, 0x829D, 0x9201, 0x9202, 0x9204, 0x9205, 0x920A)),
+    distance=(_distance, (0x9206,)),
+    lens=(_lens, (0xA432,)),
     # Programme, ISO, metering, light, flash, white balance, focal length in 35 mm film.
     whole=(_whole, (0x8822, 0x8827, 0x9207, 0x9208, 0x9209, 0xA403, 0xA405)),
 )
@@ -114,7 +131,8 @@ def kept_exif(exif: Image.Exif, notes: Notes) -> bytes | None:
         elif found:
             kept[folder] = found
     if damaged:
-        notes.say(f"{damaged} of its EXIF entries are damaged and are left out")
+        words = "one of its EXIF entries is" if damaged == 1 else f"{damaged} of its EXIF entries are"
+        notes.say(f"{words} damaged and left out")
     return kept.tobytes() if len(kept) else None
 
 

@@ -18,6 +18,10 @@ CARRIED: Final = ("icc_profile", "dpi", "exif")
 MAX_DPI: Final = 65_535
 """JPEG has no room for more pixels an inch, and no picture has that many."""
 
+# EXIF's and TIFF's tag, and what JFIF counts dots by: inches and centimetres.
+_X_RESOLUTION: Final = 0x011A
+_JFIF_UNITS: Final = (1, 2)
+
 _MAX_PROFILE: Final = 16 * 2**20
 
 # Of ICC.1:2022, 7.2: profiles of devices and colour spaces; links, named colours and abstract ones convert no picture.
@@ -43,13 +47,30 @@ def carried(image: Image.Image, mode: str, exif: Image.Exif | None, notes: Notes
     profile = fitting_profile(image.info.get("icc_profile"), mode, notes)
     if profile is not None:
         info["icc_profile"] = profile
-    resolution = usable_dpi(image.info.get("dpi"), notes, unset=image.format in ("BMP", "DIB"))
+    resolution = usable_dpi(
+        _own_dpi(image, exif), notes, unset=image.format in ("BMP", "DIB", "CUR", "PCX", "DCX")
+    )
     if resolution is not None:
         info["dpi"] = resolution
     kept = None if exif is None else kept_exif(exif, notes)
     if kept is not None:
         info["exif"] = kept
     return info
+
+
+def _own_dpi(image: Image.Image, exif: Image.Exif | None) -> Any:
+    """The resolution that the file states; Pillow makes one up for a TIFF or JPEG file that states none."""
+    dpi = image.info.get("dpi")
+    if image.format == "TIFF" and dpi == (1, 1):
+        return dpi if _X_RESOLUTION in getattr(image, "tag_v2", {}) else None
+    if image.format != "JPEG" or dpi != (72, 72) or image.info.get("jfif_unit") in _JFIF_UNITS:
+        return dpi
+    if exif is None or _X_RESOLUTION not in exif:
+        return None
+    try:
+        return dpi if math.isfinite(float(exif[_X_RESOLUTION])) else (math.nan, math.nan)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return math.nan, math.nan
 
 
 def usable_dpi(value: Any, notes: Notes, *, unset: bool = False) -> tuple[float, float] | None:
@@ -113,6 +134,16 @@ def to_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image | None
     convert: Callable[..., Image.Image | None] = ImageCms.profileToProfile
     try:
         return convert(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), _srgb(), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None
+
+
+def lab_to_srgb(image: Image.Image) -> Image.Image | None:
+    """An image of mode LAB as sRGB; None if that is not possible."""
+    convert: Callable[..., Image.Image | None] = ImageCms.profileToProfile
+    lab: Any = ImageCms.createProfile("LAB")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    try:
+        return convert(image, lab, _srgb(), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         return None
 

@@ -11,7 +11,7 @@ from PIL import Image
 from impasto.client.errors import UnsupportedImage
 from impasto.client.pictures._decode import damage
 from impasto.client.pictures._exif import ORIENTATION, exif_of, several
-from impasto.client.pictures._metadata import carried, to_srgb
+from impasto.client.pictures._metadata import carried, lab_to_srgb, to_srgb
 from impasto.client.pictures._notes import Notes
 from impasto.client.pictures._tones import WIDE, tones
 
@@ -38,7 +38,7 @@ def upright_8bit(
         origin: the image that has the metadata, if that is another one.
 
     Raises:
-        UnsupportedImage: a mode without a clear 8-bit meaning (Lab).
+        UnsupportedImage: a mode without a clear 8-bit meaning.
         TruncatedImage: the pixels cannot be converted.
     """
     origin = image if origin is None else origin
@@ -56,6 +56,9 @@ def _in_8bit(image: Image.Image, info: dict[str, Any], notes: Notes) -> Image.Im
         return _from_cmyk(
             image, info.pop("icc_profile", None), notes
         )  # it describes inks, and the result has none
+    if image.mode == "LAB":
+        info.pop("icc_profile", None)
+        return _from_lab(image, notes.name)
     gray = image.mode in ("1", "L", *WIDE)
     if not gray and image.mode != "RGB":
         return image.convert(_plain_mode(image, notes.name))
@@ -97,7 +100,7 @@ def _plain_mode(image: Image.Image, name: str) -> str:
     if mode in ("P", "PA", "RGBX", "RGBA", "RGBa", "YCbCr", "HSV"):
         return "RGBA" if image.has_transparency_data or mode in ("PA", "RGBa") else "RGB"
     raise UnsupportedImage(
-        f"{name} has pixels of mode {mode} without a clear 8-bit meaning; convert it to RGB or L first"
+        f"{name} has pixels ({mode}) without a clear 8-bit meaning; convert it to colour (RGB) or gray (L) first"
     )
 
 
@@ -108,5 +111,15 @@ def _from_cmyk(image: Image.Image, profile: bytes | None, notes: Notes) -> Image
     if converted is None:
         notes.say("its colour profile cannot be used; its inks are converted without one")
         return image.convert("RGB")
+    converted.info.pop("icc_profile", None)
+    return converted
+
+
+def _from_lab(image: Image.Image, name: str) -> Image.Image:
+    converted = lab_to_srgb(image)
+    if converted is None:
+        raise UnsupportedImage(
+            f"{name} has Lab colours that cannot be converted; save it with RGB colours first"
+        )
     converted.info.pop("icc_profile", None)
     return converted

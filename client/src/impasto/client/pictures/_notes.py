@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import warnings
 from collections.abc import Generator, Iterable
 from typing import Final
+
+from impasto.client.printable import printable
 
 
 class PictureWarning(UserWarning):
@@ -29,7 +32,9 @@ class Notes:
 
     def say(self, words: str) -> None:
         """Note `words` behind the picture's name; the same words only once."""
-        message = f"{self.name}: {words}"
+        message = printable(
+            f"{self.name}: {words}"
+        )  # for a warning is printed, and a file's name may be anything
         if message not in self._said:
             self._said.append(message)
 
@@ -43,6 +48,9 @@ def warn(notes: Iterable[str], *, stacklevel: int = 3) -> None:
     for note in notes:
         warnings.warn(note, PictureWarning, stacklevel=stacklevel)
 
+
+# Or the errors that Pillow logs go to standard error in a program that has set up no logging.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _lock = threading.Lock()
 _inside = 0

@@ -20,6 +20,7 @@ MAX_PROFILE: Final = 16 * 2**20
 _SMALL_TEXT: Final = 2**16
 # Chunks beside the critical ones that say something about the picture which is used here.
 _USED: Final = (b"tRNS", b"pHYs", b"eXIf", b"acTL", b"fcTL", b"fdAT")
+_FRAMES: Final = (b"acTL", b"fdAT")
 _TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")
 # Text that is EXIF data, as ImageMagick writes it, or may hold the orientation.
 _USED_TEXTS: Final = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0\0")
@@ -83,6 +84,10 @@ def tidied(data: bytes, notes: Notes) -> TidyPng:
             kept.append(_key(bytes(content), depth, colour))
         elif kind in _USED or (kind in _TEXTS and _is_used(content)):
             kept.append(chunk)
+    kinds = {bytes(chunk[4:8]) for chunk in kept}
+    if b"acTL" in kinds and b"fcTL" not in kinds:
+        notes.say("it is said to move, and has no frames; its still picture is taken")
+        kept = [chunk for chunk in kept if chunk[4:8] not in _FRAMES]
     if has_pixels and not (kept[-1][4:8] == b"IEND" or _is_cut(kept[-1])):
         kept.append(_chunk(b"IEND", b""))
     return TidyPng(b"".join(kept), profile, depth, colour, not whole)

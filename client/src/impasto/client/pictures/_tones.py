@@ -78,10 +78,10 @@ def _scaled(values: NDArray[Any], black: float, white: float) -> NDArray[np.uint
     result = np.empty(values.shape, np.uint8)
     for top in range(0, len(values), _BAND):  # floating point only for some rows at once
         rows = slice(top, top + _BAND)
-        exact = (values[rows].astype(np.float64) - black) * (255 / (white - black))
-        result[rows] = np.rint(np.nan_to_num(exact, nan=0, posinf=255, neginf=0).clip(0, 255)).astype(
-            np.uint8
-        )
+        with np.errstate(invalid="ignore"):  # a cast of some kinds of NaN
+            exact = (values[rows].astype(np.float64) - black) * (255 / (white - black))
+        rounded = np.rint(np.nan_to_num(exact, nan=0, posinf=255, neginf=0).clip(0, 255))
+        result[rows] = rounded.astype(np.uint8)
     return result
 
 

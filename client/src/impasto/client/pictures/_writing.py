@@ -113,7 +113,7 @@ def encode_picture(
 
     Raises:
         UnknownFormat: for the extension.
-        UnwritableOutput: a picture beyond the format: 65,535 pixels a side in JPEG, 16,383 in WebP.
+        UnwritableOutput: a picture beyond the format: 65,500 pixels a side in JPEG, 16,383 in WebP.
         ValueError: as `write_picture`.
     """
     _check_suffix(suffix)
