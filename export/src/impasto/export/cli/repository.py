@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,7 +42,7 @@ def list_versions(names: tuple[str, ...], models: Path, as_json: bool) -> None:
         # One that a pruner removes meanwhile is no longer there to be listed.
         rows = [row for version in versions for row in (_describe(version),) if version.path.exists()]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        options.show_json(rows)
         return
     table = Table(box=None, pad_edge=False)
     for title in ("model", "version", "created", "TensorFlow", "size"):
@@ -52,7 +51,7 @@ def list_versions(names: tuple[str, ...], models: Path, as_json: bool) -> None:
     for row in rows:
         size = "" if row["size"] is None else decimal(row["size"])
         texts = (row["created"] or "", row["tensorflow"] or "", size, row["note"])
-        table.add_row(row["model"], str(row["version"]), *(escape(printable(text)) for text in texts))
+        table.add_row(*(escape(printable(text)) for text in (row["model"], str(row["version"]), *texts)))
     Console().print(table if rows else _no_models(models), highlight=False, soft_wrap=not rows)
 
 
@@ -78,7 +77,7 @@ def verify(
                 with suppress(VersionNotFoundError):  # a pruner has removed it meanwhile
                     reports.append(store.verify(version.name, version.number))
     if as_json:
-        click.echo(json.dumps([_report(report) for report in reports], indent=2))
+        options.show_json([_report(report) for report in reports])
     else:
         console = Console(soft_wrap=True, highlight=False)
         for report in reports:
@@ -101,9 +100,9 @@ def prune(model: str, keep: int, models: Path, as_json: bool) -> None:
         deleted = [version.number for version in store.prune(model, keep=keep)]
         kept = [version.number for version in store.versions(model)]
     if as_json:
-        click.echo(json.dumps({"model": model, "deleted": deleted, "kept": kept}))
+        options.show_json({"model": model, "deleted": deleted, "kept": kept})
         return
-    click.echo(f"{model}: deleted {_numbers(deleted)}, kept {_numbers(kept)}")
+    click.echo(f"{printable(model)}: deleted {_numbers(deleted)}, kept {_numbers(kept)}")
 
 
 @repository.command()
@@ -118,11 +117,9 @@ def rollback(model: str, to: int | None, models: Path, as_json: bool) -> None:
         manifest = store.manifest(model, version.number)
     if as_json:
         facts = {"copy_of": manifest.copy_of, "rolled_back_from": manifest.rolled_back_from}
-        click.echo(
-            json.dumps({"model": model, "version": version.number, **facts, "path": str(version.path)})
-        )
+        options.show_json({"model": model, "version": version.number, **facts, "path": str(version.path)})
         return
-    click.echo(f"{model}: version {version.number} holds the files of version {manifest.copy_of}")
+    click.echo(f"{printable(model)}: version {version.number} holds the files of version {manifest.copy_of}")
 
 
 @contextmanager
