@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+FUZZ   ?= 3000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit test-docker wheels docs bench-client bench-gzip bench-memory bench-dream bench-transfer clean
+.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-memory bench-dream bench-transfer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +49,9 @@ unit: setup-dev
 	@# One process more than processors, as a third of a process's time is spent waiting for servers.
 	$(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 1))') \
 	    --dist loadfile --no-loadscope-reorder
+
+fuzz: setup-dev ## FUZZ (3000) mutated answers to each method and command, and requests to each of the local server's
+	PYTHONPATH=tests/support $(BIN)/python -m floods.table $(FUZZ)
 
 test-docker: setup-dev ## compose's containers on this machine's Docker engine, with a stand-in for the server; skipped without one
 	IMPASTO_TEST_DOCKER=1 $(BIN)/pytest -v tests/docker_engine

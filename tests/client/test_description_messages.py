@@ -24,7 +24,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 from impasto.client._transport.calls import metadata_call, ping_call, status_call
 from impasto.client._wire import messages, tensors
 from impasto.client._wire.dtypes import BY_NUMBER, OF_ML_DTYPES, VALUE_FIELDS, WIRE_TYPES, type_name
-from impasto.client._wire.format import FIXED32, FIXED64, LENGTH, VARINT, delimited, number, varint
+from impasto.client._wire.format import FIXED32, FIXED64, LENGTH, VARINT, Place, delimited, number, varint
 from impasto.client._wire.tensor_message import TensorMessage
 from impasto.client.errors import DecodeError
 from impasto.client.metadata import ModelMetadata, State, TensorInfo
@@ -208,7 +208,7 @@ def scalar(field: FieldDescriptor, value: Any, extra: int) -> bytes:
 def default_of(proto: Any) -> Any:
     """A default as the client's reader of tensors reads it. Raises DecodeError."""
     tensor = TensorMessage()
-    tensor.merge(memoryview(proto.SerializeToString()), level=0)
+    tensor.merge(memoryview(proto.SerializeToString()), Place())
     return tensors.decode("", tensor)
 
 

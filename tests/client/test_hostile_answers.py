@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
-from floods import hostile_answers
+from floods import hostile_answers, hostile_commands
 from floods.honest_answers import METHODS, PHOTO
 from impasto.client import AsyncClient, Client, Dream, ImpastoError, StyleVector, errors
 from impasto.client._transport.texts import kind_of
@@ -22,8 +22,11 @@ from processes.scripts import run_script
 from scripted.client_servers import Answer, prediction, scripted
 from scripted.raw_http2 import Act, Stream, raw_server
 
-ANSWERS = 300
-"""To each method, of each client; with 11 methods that is 6,600 in all."""
+ANSWERS = 250
+"""To each method, of each client: 7,000 in all. `make fuzz` sends more."""
+
+COMMANDS = 60
+"""To each command."""
 
 FLOAT, STRING = 1, 7
 
@@ -37,6 +40,17 @@ def test_whatever_a_server_answers_a_method_returns_or_raises_what_it_promises(k
     assert report["answers"] == ANSWERS * len(METHODS)
     assert report["outcomes"]["DecodeError"] > ANSWERS
     assert report["outcomes"]["result"] > ANSWERS  # both ways were tried
+    assert report["megabytes"] < hostile_answers.MEMORY >> 20
+
+
+def test_whatever_a_server_answers_a_command_keeps_its_promises_and_prints_nothing_that_a_terminal_obeys() -> (
+    None
+):
+    finished = run_script(hostile_commands, COMMANDS, 20)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    report = json.loads(finished.stdout)
+    assert report["faults"] == []
+    assert [row[0] for row in report["rows"]] == list(hostile_commands.COMMANDS)
     assert report["megabytes"] < hostile_answers.MEMORY >> 20
 
 
@@ -71,9 +85,11 @@ def entry(name: bytes, message: bytes) -> bytes:
     return delimited(1, delimited(1, name) + delimited(2, message))
 
 
-def honest(method: str, place: int, **changed: Any) -> tuple[bytes, ...]:
+def honest(method: str, place: int = 0, **changed: Any) -> tuple[bytes, ...]:
     """The honest answers to a method, with outputs changed in the one at `place`."""
     answers = [answer.SerializeToString() for answer in METHODS[method].answers]
+    if not changed:
+        return tuple(answers)
     outputs = {**messages.prediction(answers[place]).outputs, **changed}
     answers[place] = prediction(**{name: np.asarray(value) for name, value in outputs.items()})
     return tuple(answers)
@@ -148,6 +164,53 @@ def test_a_default_does_not_stand_for_megabytes() -> None:
     definition = delimited(1, delimited(1, b"serving_default") + delimited(2, default))
     answer = delimited(2, delimited(1, b"signature_def") + delimited(2, delimited(2, definition)))
     assert "'x': 0 values claim to stand for 262145 elements" in str(refusal("metadata", answer))
+
+
+CROWDS = {
+    "unknown numbers": b"\x78\0",
+    "groups": b"\x7b\x7c",
+    "unknown messages": b"\x7a\0",
+}
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+@pytest.mark.parametrize(
+    ("method", "most"), [("predict", 1 << 20), ("metadata", 1 << 18), ("status", 1 << 18)]
+)
+def test_fields_without_end_are_not_read_to_their_end(method: str, most: int, crowd: str) -> None:
+    (answer,) = honest(method)
+    few, many = CROWDS[crowd] * 1000, CROWDS[crowd] * (most + 1)
+    with scripted(answering(few + answer, answer + many)) as server, Client(server.address) as client:
+        assert METHODS[method].right(METHODS[method].call(client))
+        with pytest.raises(DecodeError, match="more fields than any honest one"):
+            METHODS[method].call(client)
+
+
+def test_the_fields_of_messages_in_messages_are_counted_together() -> None:
+    output = entry(b"y", number(1, FLOAT) + delimited(2, b"\x12\0" * 30))
+    assert "more fields" in str(refusal("predict", output * 40_000))
+
+
+def test_strings_without_end_are_not_read_to_their_end() -> None:
+    content = bytes((1 << 22) + 1)
+    found = refusal("predict", entry(b"y", tensor(STRING, [len(content)], delimited(4, content))))
+    assert "4194305 strings; more than 4194304 are not read" in str(found)
+
+
+@pytest.mark.parametrize("algorithm", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_a_compressed_answer_is_not_unpacked_beyond_the_limit_of_messages(
+    algorithm: grpc.Compression,
+) -> None:
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        context.set_compression(algorithm)
+        return bytes(64 << 20)
+
+    with (
+        scripted(answer) as server,
+        Client(server.address, timeout=60, max_message_bytes=1 << 20) as client,
+        pytest.raises(errors.MessageTooLarge),
+    ):
+        client.status("half")
 
 
 def test_the_name_of_an_output_is_cut_in_the_message() -> None:
@@ -301,6 +364,16 @@ def test_a_description_that_no_model_has_is_an_error_that_names_the_number(
     method: str, name: str, value: Any
 ) -> None:
     assert name.removeprefix("suggested_") in str(refusal(method, *honest(method, 0, **{name: value})))
+
+
+@pytest.mark.parametrize("octave", [30_000, 2**31 - 1])
+def test_an_octave_larger_than_any_number_is_an_input_error(octave: int) -> None:
+    suggested = honest("dream", 0, suggested_octaves=np.array([octave], np.int32))
+    with scripted(answering(suggested[0])) as server, Client(server.address) as client:
+        with pytest.raises(errors.InvalidInput, match=f"octave {octave} of the scale 1.4"):
+            client.dream(PHOTO)
+        with pytest.raises(errors.InvalidInput, match=f"octave -{octave} of the scale 0.5"):
+            client.dream(PHOTO, octaves=[-octave], octave_scale=0.5)
 
 
 @pytest.mark.parametrize("size", [(0, 0), (0, 20), (-1, -1), (16, 2**31 - 1), (15, 25), (20, 16)])

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from impasto.client._wire import tensors
+from impasto.client._wire.format import Place
 from impasto.client._wire.tensor_message import TensorMessage
 from impasto.client._wire.varint import decode_varints
 from impasto.client.errors import DecodeError, InvalidInput
@@ -88,14 +89,14 @@ def decoded(proto: Any, name: str = "x") -> Array:
 
 def read(data: bytes, name: str = "x") -> Array:
     message = TensorMessage()
-    message.merge(memoryview(data), level=0)
+    message.merge(memoryview(data), Place())
     return tensors.decode(name, message)
 
 
 def packed(field: str, values: list[int]) -> bytes:
     """The bytes of a packed field, as the official class writes them."""
     message = TensorMessage()
-    message.merge(memoryview(tensor_pb2.TensorProto(**{field: values}).SerializeToString()), level=0)
+    message.merge(memoryview(tensor_pb2.TensorProto(**{field: values}).SerializeToString()), Place())
     ((piece,),) = message.values.values()
     return bytes(piece)
 

@@ -8,6 +8,8 @@ import grpc
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from impasto.export.cli.repository import repository as repository_command
@@ -42,6 +44,26 @@ def test_a_variant_output_is_an_error_of_that_output_only(tmp_path: Path) -> Non
             assert said in str(caught.value.details())
             assert str(caught.value.details()).endswith("with output_filter: {y}")
     assert "error" not in load_probe.probe("variant", 1, version)
+
+
+def test_an_output_that_is_a_variant_whatever_the_signature_says_is_told_so(tmp_path: Path) -> None:
+    version = toy_models.variant(tmp_path)
+    path = version / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    signatures = saved.meta_graphs[0].signature_def
+    signatures["serving_default"].outputs["v"].dtype = types_pb2.DT_FLOAT
+    # A signature that takes one.
+    signatures["taker"].inputs["x"].CopyFrom(signatures["serving_default"].outputs["v"])
+    signatures["taker"].outputs["y"].CopyFrom(signatures["serving_default"].outputs["y"])
+    path.write_bytes(saved.SerializeToString())
+    with LocalServer(tmp_path) as server, official_client(server.address) as client:
+        assert outputs(client.predict("variant", {"x": X}, output_filter=("y",)))["y"].tolist() == [0.5, 1]
+        with pytest.raises(grpc.RpcError, match="output v is a variant") as caught:
+            client.predict("variant", {"x": X})
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        with pytest.raises(grpc.RpcError, match="to be variant but float is provided") as caught:
+            client.predict({"name": "variant", "signature_name": "taker"}, {"x": X})
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_model_without_signatures_is_told_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow.core.framework import types_pb2
 
 from both_servers.answers import tensor
+from floods import hostile_requests
+from processes.scripts import run_script
 from processes.watched_process import MEGABYTE, needs_proc, usage
 from scripted.raw_http2 import DATA, END_HEADERS, HEADERS, SETTINGS, frame, header_block
 from servers.configurations import model, reload
@@ -24,7 +27,9 @@ from toys import toy_models
 
 X = np.array([1, 2], np.float32)
 HALF_A_MESSAGE = b"\0\0\0\0\x64"
-LOCAL_SERVER_ONLY = "TensorFlow Serving tries to allocate what a request asks for"
+
+REQUESTS = 200
+"""To each method; `make fuzz` sends more."""
 
 FLOAT, STRING, COMPLEX = types_pb2.DT_FLOAT, types_pb2.DT_STRING, types_pb2.DT_COMPLEX128
 
@@ -135,6 +140,33 @@ def test_a_call_without_a_request_is_told_so(official: OfficialClient) -> None:
         call(iter(()), timeout=60)
 
 
+@pytest.mark.parametrize("method", ["Check", "Watch"])
+def test_a_health_request_that_is_no_message_is_refused_in_words(
+    official: OfficialClient, method: str
+) -> None:
+    kind = official.channel.stream_stream if method == "Watch" else official.channel.stream_unary
+    call: Any = kind(f"/grpc.health.v1.Health/{method}", request_serializer=bytes)
+    with pytest.raises(grpc.RpcError) as caught:
+        list(call(iter([b"\xff\xff"]), timeout=60))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details() == "could not parse request"
+
+
+def test_whatever_a_client_sends_to_any_method_it_is_answered_with_a_status_and_a_text() -> None:
+    finished = run_script(hostile_requests, REQUESTS, 20)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    report = json.loads(finished.stdout)
+    assert report["faults"] == []
+    assert len(report["rows"]) == 10
+    assert report["outcomes"]["OK"] > REQUESTS
+    assert report["outcomes"]["INVALID_ARGUMENT"] > REQUESTS // 2
+
+
+def test_a_shape_of_millions_of_dimensions_is_refused(official: OfficialClient) -> None:
+    proto = tensor(FLOAT, (1,) * 2_000_000, float_val=[1.0])
+    assert refusal(official, "", proto, model="half") == "INVALID_ARGUMENT tensor parsing error: x"
+
+
 def test_reloads_can_be_refused(toy_repository: Path) -> None:
     with (
         serving("local", toy_repository, only=["half"], enable_reload="false") as server,
@@ -157,7 +189,10 @@ def test_a_name_in_a_request_cannot_forge_a_line_of_the_log(toy_repository: Path
             client.predict(forged, {"x": X})
         with pytest.raises(grpc.RpcError):
             client.predict({"name": "half", "signature_name": forged}, {"x": X})
+        with pytest.raises(grpc.RpcError):
+            client.predict("x" * 3_000_000, {"x": X})
     text = log.read_text()
+    assert len(text) < 100_000
     assert "half\\n2026-01-01" in text
     assert not any(line.startswith("2026-01-01 00:00:00,000 Predict half OK") for line in text.splitlines())
     assert "\x1b" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,45 @@ def test_a_damaged_file_fails_the_load(tmp_path: Path, server_kind: str) -> None
     error = start_failure(server_kind, tmp_path)
     assert "DATA_LOSS" in error
     assert "Please verify your warmup data is in TFRecord format." in error
+
+
+def _length(number: int) -> bytes:
+    """A record's length with its checksum, which TensorFlow believes."""
+    data = struct.pack("<Q", number)
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x82F63B78 if crc & 1 else crc >> 1
+    crc ^= 0xFFFFFFFF
+    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    return data + struct.pack("<I", masked)
+
+
+@pytest.mark.parametrize("number", [2**31, 2**40, 2**63, 2**64 - 1])
+def test_a_record_that_claims_more_bytes_than_there_is_memory_fails_the_load(
+    tmp_path: Path, number: int
+) -> None:
+    path = _write(toy_models.half_plus_two(tmp_path), [_record({"x": X})])
+    position = path.stat().st_size
+    path.write_bytes(path.read_bytes() + _length(number) + b"abc")
+    error = start_failure("local", tmp_path)
+    assert f"DATA_LOSS: {path}: corrupted record at {position}" in error
+
+
+def test_a_record_that_is_cut_off_fails_the_load(tmp_path: Path, server_kind: str) -> None:
+    path = _write(toy_models.half_plus_two(tmp_path), [_record({"x": X})])
+    path.write_bytes(path.read_bytes()[:-3])
+    error = start_failure(server_kind, tmp_path)
+    assert "DATA_LOSS" in error
+    assert "truncated record at 0" in error
+
+
+def test_a_long_record_that_is_no_message_is_shown_in_part(tmp_path: Path) -> None:
+    _write(toy_models.half_plus_two(tmp_path), [b"\xff" * 3_000_000])
+    error = start_failure("local", tmp_path)
+    assert "Failed to parse warmup record: b'" in error
+    assert len(error) < 2000
 
 
 def test_a_thousand_records_are_the_most(tmp_path: Path, server_kind: str) -> None:

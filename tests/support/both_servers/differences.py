@@ -171,12 +171,6 @@ DIFFERENCES: Final = (
         why="strings have at most 32 dimensions in TensorFlow's Python API: more would end the process",
     ),
     Difference(
-        "health: bytes that are no message",
-        real="INVALID_ARGUMENT could not parse request",
-        local="INTERNAL Exception deserializing request!",
-        why="these are the words of gRPC for Python",
-    ),
-    Difference(
         WRONG_FLAG,
         real="exit 255",
         local="exit 2",

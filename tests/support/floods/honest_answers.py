@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 
 from images.pictures import pixels
-from impasto.client import Model
+from impasto.client import AsyncClient, Dream, Model, Transfer, Upscale
 from scripted.client_servers import prediction
 
 PHOTO: Final = pixels(16, 20)
-PAINTING: Final = pixels(18, 16) ^ 255
+PAINTING: Final = pixels(18, 16)[..., ::-1]
 _STATE: Final = np.zeros((16, 20, 3), np.float32)
 _VECTOR: Final = np.linspace(-1, 1, 8, dtype=np.float32)
 _LAYERS: Final = np.array([b"mixed3", b"mixed4"], object)
@@ -64,12 +66,24 @@ def _metadata() -> Any:
     return answer
 
 
+def _description() -> Any:
+    """The metadata of a model that describes itself."""
+    answer = _metadata()
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    answer.metadata["signature_def"].Unpack(signatures)
+    signatures.signature_def["describe"].method_name = "tensorflow/serving/predict"
+    answer.metadata["signature_def"].Pack(signatures)
+    return answer
+
+
 def _status() -> Any:
     answer = get_model_status_pb2.GetModelStatusResponse()
     answer.model_version_status.add(version=3, state=30)
     answer.model_version_status.add(version=2, state=50).status.error_message = "it was unloaded"
     return answer
 
+
+DESCRIPTION: Final = _description()
 
 _DREAM: Final = _predicted(
     backbone=np.array(b"inception", object),
@@ -106,6 +120,59 @@ _TRANSFER: Final = _predicted(
 def _is_photo(image: Any) -> bool:
     return bool(image.size == (20, 16))
 
+
+def _iterated(client: Any) -> Any:
+    """The number of steps that a dream shows."""
+    job = Dream(PHOTO)
+    if isinstance(client, AsyncClient):
+
+        async def count() -> int:
+            return len([progress.preview() async for progress in client.iterate(job, every=1)])
+
+        return count()
+    return len([progress.preview() for progress in client.iterate(job, every=1)])
+
+
+def _mapped(client: Any) -> Any:
+    """The first of two pictures that are doubled one after the other. Raises its error."""
+    jobs = [Upscale(PHOTO), Upscale(PHOTO)]
+    if isinstance(client, AsyncClient):
+
+        async def first() -> Any:
+            outcomes = [outcome async for outcome in client.map(jobs, concurrency=1)]
+            return outcomes[0].result
+
+        return first()
+    outcomes = list(client.map(jobs, concurrency=1))
+    return outcomes[0].result
+
+
+def _kept(client: Any) -> Any:
+    """A transfer whose state is written to a file after each call, and taken up from it again."""
+    job = Transfer(PHOTO, PAINTING, epochs=1, steps_per_epoch=2)
+    folder = tempfile.TemporaryDirectory()
+    file = Path(folder.name, "checkpoint")
+    if isinstance(client, AsyncClient):
+
+        async def run() -> Any:
+            with folder:
+                await client.run(job, checkpoint=file)
+                return await client.run(job, checkpoint=file)
+
+        return run()
+    with folder:
+        client.run(job, checkpoint=file)
+        return client.run(job, checkpoint=file)
+
+
+_DREAMT: Final = (
+    _DREAM,
+    _predicted(sizes=np.array([[16, 20]], np.int32)),
+    _predicted(state=_STATE),
+    _predicted(state=_STATE, loss=np.float32(1)),
+    _predicted(state=_STATE, loss=np.float32(2)),
+    _predicted(image=PHOTO),
+)
 
 METHODS: Final[Mapping[str, Method]] = {
     "predict": Method(
@@ -144,14 +211,7 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "dream": Method(
         lambda client: client.dream(PHOTO),
-        (
-            _DREAM,
-            _predicted(sizes=np.array([[16, 20]], np.int32)),
-            _predicted(state=_STATE),
-            _predicted(state=_STATE, loss=np.float32(1)),
-            _predicted(state=_STATE, loss=np.float32(2)),
-            _predicted(image=PHOTO),
-        ),
+        _DREAMT,
         _is_photo,
     ),
     "describe_dream": Method(
@@ -185,6 +245,33 @@ METHODS: Final[Mapping[str, Method]] = {
         lambda client: client.describe_transfer(),
         (_TRANSFER,),
         lambda found: bool(found.backbone == "vgg"),
+    ),
+    "iterate": Method(_iterated, _DREAMT, lambda found: bool(found > 2)),
+    "map": Method(
+        _mapped,
+        (_predicted(image=np.zeros((1, 32, 40, 3), np.uint8)),),
+        lambda found: bool(found.size == (40, 32)),
+    ),
+    "run with a checkpoint": Method(
+        _kept,
+        (
+            _TRANSFER,
+            _predicted(size=np.array([20, 18], np.int32)),
+            _predicted(image=_STATE, style_targets=_VECTOR, content_targets=_VECTOR),
+            *(
+                _predicted(
+                    **dict.fromkeys(("image", "m", "v"), _STATE),
+                    iteration=np.int32(iteration),
+                    **{f"{name}_loss": np.float32(1) for name in ("style", "content", "total_variation")},
+                )
+                for iteration in (1, 2)
+            ),
+            _predicted(image=PHOTO),
+            _TRANSFER,  # the second run asks for what the model is, for a size, and for the picture
+            _predicted(size=np.array([20, 18], np.int32)),
+            _predicted(image=PHOTO),
+        ),
+        _is_photo,
     ),
 }
 """By the method's name."""

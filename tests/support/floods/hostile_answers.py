@@ -3,7 +3,8 @@
     python -m floods.hostile_answers KIND ANSWERS SEED METHODS...
 
 KIND is sync or async. Whatever a server answers, a method returns its result or raises an ImpastoError, whose text is
-safe to show, within some seconds. What else happens is reported as a fault; the report is JSON on standard output.
+safe to show, within some seconds. What else happens is reported as a fault; the report is JSON on standard output, with
+a row for each method: its name, the answers, the seconds, and the faults.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from floods.honest_answers import METHODS, Method
 from floods.mutations import altered, damaged
 from impasto.client import AsyncClient, Client, ImpastoError, Retries, Settings
 from impasto.client._jobs import readiness
+from impasto.client._wire.format import delimited, varint
 from scripted.client_servers import ScriptedServer, scripted
 
 MEMORY: Final = 1536 << 20
@@ -43,6 +45,7 @@ DEADLINE: Final = 20.0
 
 _LONGEST_MESSAGE: Final = 5000
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+UNSAFE_BUT_LINES: Final = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 _WORDS: Final = (
     b"\x1b]0;owned\x07\x1b[2J",
     "\u202egnp.exe".encode(),
@@ -56,6 +59,13 @@ _SIZES: Final = (0, 1, 2, 3, 1000, 2**15, 2**20, 2**28, 2**31 - 1, 2**31, 2**62,
 _DTYPES: Final = (0, 1, 2, 3, 4, 7, 9, 10, 14, 19, 20, 21, 24, 29, 101, 999, -1)
 
 
+_TRAILERS: Final = (
+    (("x-odd", "a" * 7000),),
+    (("grpc-status-details-bin", b"\xff" * 100),),
+    (("x-odd-bin", bytes(range(256))), ("retry-after", "99999")),
+    tuple((f"x-{number}", "") for number in range(100)),
+)
+
 # After UNAVAILABLE the client asks the replicas why, which takes seconds.
 _STATUSES: Final = tuple(code for code in grpc.StatusCode if code.name not in ("OK", "UNAVAILABLE"))
 _SETTINGS: Final = Settings(patience=0.0, retries=Retries(attempts=1))
@@ -68,6 +78,8 @@ class Hang(BaseException):
 def mutated(honest: Message, others: list[bytes], rng: random.Random) -> bytes:
     """An honest answer made hostile."""
     choice = rng.random()
+    if choice < 0.04:
+        return _crowded(honest.SerializeToString(), rng)
     if choice < 0.3:
         return damaged(honest.SerializeToString(), rng, others=others)
     if choice < 0.4:
@@ -78,6 +90,25 @@ def mutated(honest: Message, others: list[bytes], rng: random.Random) -> bytes:
     message.CopyFrom(honest)
     _lie(message, rng)
     return message.SerializeToString()
+
+
+def _crowded(honest: bytes, rng: random.Random) -> bytes:
+    """The answer among fields that protobuf takes and nobody sends."""
+    count = rng.choice((1, 101, 3000))
+    crowd = rng.choice(
+        (
+            b"\x78\x00" * count,  # unknown numbers
+            b"\x7b" * count + b"\x7c" * count,  # groups in one another
+            b"\x7b\x7c" * count,
+            b"\x0a\x00" * count,  # entries of a map without key and value
+            b"\x12\x00" * count,
+            delimited(1, delimited(1, b"image") + delimited(2, b"\x08\x01") * count),
+            delimited(1, delimited(1, b"image") * count),
+            varint(15 << 3 | 2) + b"\xff" * 9 + b"\x01",  # a length of 2**64 - 1
+            honest * rng.choice((1, 2, 30)),
+        )
+    )
+    return honest + crowd if rng.random() < 0.5 else crowd + honest
 
 
 def _lie(message: Any, rng: random.Random) -> None:
@@ -201,6 +232,10 @@ class Liar:
     def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         answer = self._answers[min(self._calls, len(self._answers) - 1)]
         self._calls += 1
+        if self._rng.random() < 0.02:
+            context.set_compression(self._rng.choice((grpc.Compression.Gzip, grpc.Compression.Deflate)))
+        if self._rng.random() < 0.02:
+            context.set_trailing_metadata(self._rng.choice(_TRAILERS))
         if isinstance(answer, grpc.StatusCode):
             context.abort(answer, self._rng.choice(_WORDS)[:2000].decode(errors="replace"))
             raise AssertionError("abort raises")
@@ -238,17 +273,18 @@ def main(kind: str, answers: int, seed: int, names: list[str]) -> None:
     warnings.simplefilter("error")
     readiness._POLL_SECONDS = 0.002  # type: ignore[misc] # or most of the time goes by between two looks
     rng, judge = random.Random(seed), Judge()
-    before = _limit_memory()
-    started = time.monotonic()
+    before = limit_memory()
     run = _sync if kind == "sync" else _async
+    rows: list[tuple[str, int, float, int]] = []
     for name in names:
         # A server for each method: a call that was given up may still arrive, and would take another's answer.
-        liar = Liar(rng)
+        liar, started, faults = Liar(rng), time.monotonic(), len(judge.faults)
         with scripted(liar) as server:
             run(server, liar, judge, [name], answers)
+        rows.append((name, answers, round(time.monotonic() - started, 1), len(judge.faults) - faults))
     report = {
+        "rows": rows,
         "answers": answers * len(names),
-        "seconds": round(time.monotonic() - started, 1),
         "megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10,
         "outcomes": judge.outcomes,
         "faults": judge.faults[:20],
@@ -294,7 +330,7 @@ def _check(name: str, found: Any, judge: Judge, *, honest: bool) -> None:
         judge.faults.append(f"{name}: honest answers gave {found!r}")
 
 
-def _limit_memory() -> int:
+def limit_memory() -> int:
     """Limit the address space to what is used now and `MEMORY`; returns the resident peak so far, in KiB."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))

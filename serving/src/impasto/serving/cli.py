@@ -15,6 +15,7 @@ from impasto.serving.errors import ConfigError, LocalServerError, ModelLoadError
 from impasto.serving.local.command_line import LocalOptions, local_options
 from impasto.serving.local.server import LocalServer
 from impasto.serving.local.sources import check_source
+from impasto.serving.log import escape
 from impasto.serving.model_config import STABLE
 from impasto.serving.rollout.config_options import ConfigOptions, config_options
 from impasto.serving.rollout.options import RolloutOptions, rollout_options
@@ -42,6 +43,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except LocalServerError as error:
             raise click.ClickException(printable_lines(str(error))) from error
+        except click.ClickException as error:
+            error.message = printable_lines(error.message)  # type: ignore[misc]  # which may hold the name of any file
+            raise
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +81,7 @@ def local(options: LocalOptions) -> None:
     )
     try:
         check_source(options.source)  # before TensorFlow, whose import takes seconds
-        click.echo(f"Loading the models of {options.what}")
+        click.echo(f"Loading the models of {printable(options.what)}")
         if not options.verbose:
             from impasto.serving.quiet import quiet_tensorflow
 
@@ -168,6 +172,8 @@ def _versions() -> str:
 
 def _set_up_logging(*, verbose: bool) -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(escape)  # for what gRPC and TensorFlow say of names, too
     logging.getLogger("impasto.serving").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
@@ -176,7 +182,8 @@ def _announce(server: LocalServer, options: LocalOptions) -> None:
         click.echo(f"{printable(name)}  version {version}")
     if not server.loaded:
         click.echo(
-            f"No model in {options.what} yet: calls are answered NOT_FOUND until a version is exported there."
+            f"No model in {printable(options.what)} yet: calls are answered NOT_FOUND until a version is exported "
+            "there."
         )
     click.echo(f"Listening on {server.address} (Ctrl-C to stop)")
 

@@ -1,7 +1,7 @@
 """The logs: each record is one line that nobody else can forge.
 
 Names of models, messages of errors and folders come from clients and from disks. A line break in one would begin a
-line of its own, and a terminal would obey its control characters.
+line of its own, a terminal would obey its control characters, and a name of megabytes would fill the disk.
 """
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from __future__ import annotations
 import logging
 import traceback
 
-from impasto.client.printable import printable
+from impasto.client.printable import LONGEST, printable
 
 
 def get_logger(name: str) -> logging.Logger:
     """Return the logger of that name, whose records are escaped."""
     logger = logging.getLogger(name)
-    if _escape not in logger.filters:
-        logger.addFilter(_escape)
+    if escape not in logger.filters:
+        logger.addFilter(escape)
     return logger
 
 
-def _escape(record: logging.LogRecord) -> bool:
-    record.msg, record.args = printable(record.getMessage()), ()
+def escape(record: logging.LogRecord) -> bool:
+    """Make a record one line, with a traceback set in; a filter of loggers and handlers that keeps every record."""
+    record.msg, record.args = printable(record.getMessage(), longest=LONGEST), ()
     if record.exc_info and record.exc_info[1] is not None:
         # The lines of a traceback stay lines, set in, so that none of them looks like a record.
         lines = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n").split("\n")
-        record.exc_text = "\n".join(f"    {printable(line)}" for line in lines)
+        record.exc_text = "\n".join(f"    {printable(line, longest=LONGEST)}" for line in lines)
     return True

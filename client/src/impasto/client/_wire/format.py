@@ -5,7 +5,7 @@ that large payloads are copied once, when the pieces are joined.
 
 The reader takes and refuses what protobuf's own parser takes and refuses in the fields that are read: numbers that are
 written longer than need be, unknown fields and groups (skipped), and at most 100 levels of messages and groups in one
-another.
+another. One limit is its own: the fields of a message are counted, with those of the messages in it.
 """
 
 from __future__ import annotations
@@ -38,21 +38,52 @@ class WireError(ValueError):
     """The bytes are not a message."""
 
 
-def fields(message: memoryview, *, level: int = 0) -> Iterator[Field]:
+class Place:
+    """The place of a message among those that are read together: the outermost one, or one inside of it.
+
+    A field takes this reader some microseconds, and can be of two bytes, so a response of a few megabytes could keep it
+    busy for a minute, which no timeout would end. Honest ones have a field for each string, and few others.
+
+    Args:
+        most_fields: the fields of all these messages together.
+    """
+
+    __slots__ = ("_fields", "level")
+
+    def __init__(self, most_fields: int = 1 << 20) -> None:
+        self.level = 0
+        """The number of messages that it is inside of."""
+        self._fields = [most_fields]
+
+    def inside(self, levels: int = 1) -> Place:
+        """Return the place so many messages further in, which counts its fields with this one's."""
+        inner = Place()
+        inner.level, inner._fields = self.level + levels, self._fields
+        return inner
+
+    def count(self) -> None:
+        """Count a field. Raises WireError if it is one too many."""
+        self._fields[0] -= 1
+        if self._fields[0] < 0:
+            raise WireError("it has more fields than any honest one")
+
+
+def fields(message: memoryview, place: Place) -> Iterator[Field]:
     """The fields of a message in the order in which they were written; groups, which nothing here uses, are skipped.
 
     Args:
         message: of single bytes.
-        level: how many messages this one is inside of.
+        place: the message's.
 
     Raises:
-        WireError: the bytes are not a message. Fields before the damage have been given by then.
+        WireError: the bytes are not a message, or have too many fields. Fields before that have been given by then.
     """
     position = 0
     while position < len(message):
+        place.count()
         number, kind, position = _tag(message, position)
         if kind == START_GROUP:
-            position = _after_group(message, position, number, level)
+            position = _after_group(message, position, number, place)
             continue
         start, position = _value(message, position, kind)
         yield number, kind, message[start:position]
@@ -79,19 +110,19 @@ def text(value: memoryview) -> str:
         raise WireError(f"a string is not UTF-8: {error.reason}") from error
 
 
-def map_entry(entry: memoryview, *, level: int) -> tuple[str, list[memoryview]]:
+def map_entry(entry: memoryview, place: Place) -> tuple[str, list[memoryview]]:
     """The key of a map's entry, and the pieces of its value; protobuf merges several, and there may be none.
 
     Args:
         entry: the entry's bytes, of a map from strings to messages.
-        level: how many messages it is inside of.
+        place: the entry's.
 
     Raises:
         WireError: the bytes are not an entry.
     """
     key = ""
     pieces: list[memoryview] = []
-    for number, kind, value in fields(entry, level=level):
+    for number, kind, value in fields(entry, place):
         if (number, kind) == (1, LENGTH):
             key = text(value)
         elif (number, kind) == (2, LENGTH):
@@ -150,12 +181,13 @@ def _value(message: memoryview, position: int, kind: int) -> tuple[int, int]:
     return start, stop
 
 
-def _after_group(message: memoryview, position: int, number: int, level: int) -> int:
+def _after_group(message: memoryview, position: int, number: int, place: Place) -> int:
     """Find where a group ends, given where the tag that opens it ends."""
     open_groups = [number]
     while open_groups:
-        if level + len(open_groups) > _MOST_LEVELS:
+        if place.level + len(open_groups) > _MOST_LEVELS:
             raise WireError(f"more than {_MOST_LEVELS} levels of groups")
+        place.count()
         number, kind, position = _tag(message, position)
         if kind == START_GROUP:
             open_groups.append(number)
@@ -168,6 +200,8 @@ def _after_group(message: memoryview, position: int, number: int, level: int) ->
 
 def _varint(message: memoryview, position: int, longest: int) -> tuple[int, int]:
     """A varint's value, perhaps of more than 64 bits, and where it ends."""
+    if position < len(message) and (byte := message[position]) < 0x80:
+        return byte, position + 1
     value = shift = 0
     for byte in message[position : position + longest]:
         value |= (byte & 0x7F) << shift

@@ -20,6 +20,7 @@ from impasto.client._wire.format import (
     LENGTH,
     VARINT,
     Pieces,
+    Place,
     WireError,
     delimited,
     fields,
@@ -40,6 +41,9 @@ _STATES: Final = {state.value: state for state in State}
 _LONGEST_NAME: Final = 200
 _MOST_DEFAULTS: Final = 1 << 20
 """Bytes that the defaults of a signature may take by repetition: they are numbers and short lists."""
+
+_MOST_FIELDS: Final = 1 << 18
+"""Fields of what a server says about a model: a few for each version, or each tensor of a signature."""
 
 _CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -113,16 +117,17 @@ def prediction(payload: bytes, *, wanted: Collection[str] = ()) -> Prediction:
     outputs: dict[str, tensors.Array] = {}
     repeats = tensors.Repeats()
     spec: _ModelSpec | None = None
+    place = Place()
     try:
-        for field_number, kind, value in fields(memoryview(payload)):
+        for field_number, kind, value in fields(memoryview(payload), place):
             if (field_number, kind) == (1, LENGTH):
-                name, pieces = map_entry(value, level=1)
+                name, pieces = map_entry(value, place.inside())
                 if not wanted or name in wanted:
-                    message = _tensor(pieces, level=2)
+                    message = _tensor(pieces, place.inside(2))
                     outputs[name] = tensors.decode(cut(name, _LONGEST_NAME), message, repeats)
             elif (field_number, kind) == (2, LENGTH):
                 spec = spec or _ModelSpec()
-                spec.merge(value)
+                spec.merge(value, place.inside())
     except WireError as error:
         raise _unreadable("PredictResponse", error) from error
     return Prediction(0 if spec is None else spec.version, outputs)
@@ -131,20 +136,21 @@ def prediction(payload: bytes, *, wanted: Collection[str] = ()) -> Prediction:
 def metadata(payload: bytes) -> ModelMetadata:
     """Read a GetModelMetadataResponse. Raises DecodeError."""
     spec, held = _ModelSpec(), dict[str, memoryview]()
+    place = Place(_MOST_FIELDS)
     try:
-        for field_number, kind, value in fields(memoryview(payload)):
+        for field_number, kind, value in fields(memoryview(payload), place):
             if (field_number, kind) == (1, LENGTH):
-                spec.merge(value)
+                spec.merge(value, place.inside())
             elif (field_number, kind) == (2, LENGTH):
-                name, pieces = map_entry(value, level=1)
-                held[name] = _any_value(pieces, level=2)
+                name, pieces = map_entry(value, place.inside())
+                held[name] = _any_value(pieces, place.inside(2))
         if _SIGNATURE_DEF not in held:
             raise DecodeError(f"the server's metadata of {spec.name} carries no {_SIGNATURE_DEF}")
         found = dict[str, SignatureInfo]()
-        for field_number, kind, value in fields(held[_SIGNATURE_DEF]):
+        for field_number, kind, value in fields(held[_SIGNATURE_DEF], place):
             if (field_number, kind) == (1, LENGTH):
-                name, pieces = map_entry(value, level=1)
-                found[name] = _signature(name, pieces, level=2)
+                name, pieces = map_entry(value, place.inside())
+                found[name] = _signature(name, pieces, place.inside(2))
     except WireError as error:
         raise _unreadable("GetModelMetadataResponse", error) from error
     callable_ones = {name: found[name] for name in sorted(found) if not is_internal(name)}
@@ -153,10 +159,11 @@ def metadata(payload: bytes) -> ModelMetadata:
 
 def status(payload: bytes) -> tuple[VersionStatus, ...]:
     """Read a GetModelStatusResponse. Raises DecodeError."""
+    place = Place(_MOST_FIELDS)
     try:
         return tuple(
-            _version_status(value)
-            for field_number, kind, value in fields(memoryview(payload))
+            _version_status(value, place.inside())
+            for field_number, kind, value in fields(memoryview(payload), place)
             if (field_number, kind) == (1, LENGTH)
         )
     except WireError as error:
@@ -166,7 +173,7 @@ def status(payload: bytes) -> tuple[VersionStatus, ...]:
 def signature(name: str, payload: bytes) -> SignatureInfo:
     """Read a SignatureDef. Raises DecodeError."""
     try:
-        return _signature(name, [memoryview(payload)], level=0)
+        return _signature(name, [memoryview(payload)], Place())
     except WireError as error:
         raise _unreadable("SignatureDef", error) from error
 
@@ -183,15 +190,15 @@ class _ModelSpec:
     name: str = ""
     version: int = 0
 
-    def merge(self, message: memoryview) -> None:
+    def merge(self, message: memoryview, place: Place) -> None:
         """Add what a message, inside of a response, says to what is known."""
-        for field_number, kind, value in fields(message, level=1):
+        for field_number, kind, value in fields(message, place):
             if kind != LENGTH:
                 continue
             if field_number == 1:
                 self.name = text(value)
             elif field_number == 2:
-                for inner, inner_kind, inner_value in fields(value, level=2):
+                for inner, inner_kind, inner_value in fields(value, place.inside()):
                     if (inner, inner_kind) == (1, VARINT):
                         self.version = integer(inner_value)
             elif field_number == 3:
@@ -201,11 +208,11 @@ class _ModelSpec:
                 self.version = 0  # a label takes the version's place
 
 
-def _any_value(pieces: Sequence[memoryview], *, level: int) -> memoryview:
+def _any_value(pieces: Sequence[memoryview], place: Place) -> memoryview:
     """The message in a google.protobuf.Any, whose type the caller knows."""
     held = memoryview(b"")
     for piece in pieces:
-        for field_number, kind, value in fields(piece, level=level):
+        for field_number, kind, value in fields(piece, place):
             if (field_number, kind) == (1, LENGTH):
                 text(value)
             elif (field_number, kind) == (2, LENGTH):
@@ -213,53 +220,53 @@ def _any_value(pieces: Sequence[memoryview], *, level: int) -> memoryview:
     return held
 
 
-def _signature(name: str, pieces: Sequence[memoryview], *, level: int) -> SignatureInfo:
+def _signature(name: str, pieces: Sequence[memoryview], place: Place) -> SignatureInfo:
     inputs, outputs = dict[str, TensorMessage](), dict[str, TensorMessage]()
     defaults = dict[str, tensors.Array]()
     repeats = tensors.Repeats(_MOST_DEFAULTS)
     for piece in pieces:
-        for field_number, kind, value in fields(piece, level=level):
+        for field_number, kind, value in fields(piece, place):
             if kind != LENGTH:
                 continue
             if field_number in (1, 2):
-                alias, parts = map_entry(value, level=level + 1)
-                (inputs if field_number == 1 else outputs)[alias] = _tensor_info(parts, level=level + 2)
+                alias, parts = map_entry(value, place.inside())
+                (inputs if field_number == 1 else outputs)[alias] = _tensor_info(parts, place.inside(2))
             elif field_number == 3:
                 text(value)  # the method's name, which is Predict's
             elif field_number == 4:
-                alias, parts = map_entry(value, level=level + 1)
-                defaults[alias] = _default(alias, parts, repeats, level=level + 2)
+                alias, parts = map_entry(value, place.inside())
+                defaults[alias] = _default(alias, parts, repeats, place.inside(2))
     return SignatureInfo(name, _tensor_infos(inputs, defaults), _tensor_infos(outputs, {}))
 
 
 def _default(
-    alias: str, pieces: Sequence[memoryview], repeats: tensors.Repeats, *, level: int
+    alias: str, pieces: Sequence[memoryview], repeats: tensors.Repeats, place: Place
 ) -> tensors.Array:
     shown = cut(alias, _LONGEST_NAME)
     try:
-        return tensors.decode(shown, _tensor(pieces, level=level), repeats)
+        return tensors.decode(shown, _tensor(pieces, place), repeats)
     except WireError as error:
         raise DecodeError(f"the default of {shown!r} cannot be parsed: {error}") from error
 
 
-def _tensor(pieces: Sequence[memoryview], *, level: int) -> TensorMessage:
+def _tensor(pieces: Sequence[memoryview], place: Place) -> TensorMessage:
     message = TensorMessage()
     for piece in pieces:
-        message.merge(piece, level=level)
+        message.merge(piece, place)
     return message
 
 
-def _tensor_info(pieces: Sequence[memoryview], *, level: int) -> TensorMessage:
+def _tensor_info(pieces: Sequence[memoryview], place: Place) -> TensorMessage:
     """A TensorInfo's dtype and shape. The encodings of sparse and composite tensors are skipped."""
     found = TensorMessage()
     for piece in pieces:
-        for field_number, kind, value in fields(piece, level=level):
+        for field_number, kind, value in fields(piece, place):
             if (field_number, kind) == (1, LENGTH):
                 text(value)  # the tensor's name in the graph
             elif (field_number, kind) == (2, VARINT):
                 found.dtype = int32(value)
             elif (field_number, kind) == (3, LENGTH):
-                found.merge_shape(value, level=level + 1)
+                found.merge_shape(value, place.inside())
     return found
 
 
@@ -273,15 +280,15 @@ def _tensor_infos(
     return MappingProxyType(infos)
 
 
-def _version_status(message: memoryview) -> VersionStatus:
+def _version_status(message: memoryview, place: Place) -> VersionStatus:
     version, state, code, words = 0, State.UNKNOWN, 0, ""
-    for field_number, kind, value in fields(message, level=1):
+    for field_number, kind, value in fields(message, place):
         if (field_number, kind) == (1, VARINT):
             version = integer(value)
         elif (field_number, kind) == (2, VARINT):
             state = _STATES.get(int32(value), State.UNKNOWN)
         elif (field_number, kind) == (3, LENGTH):
-            for inner, inner_kind, inner_value in fields(value, level=2):
+            for inner, inner_kind, inner_value in fields(value, place.inside()):
                 if (inner, inner_kind) == (1, VARINT):
                     code = int32(inner_value)
                 elif (inner, inner_kind) == (2, LENGTH):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from impasto.client._wire.dtypes import VALUE_FIELDS, ValueField
-from impasto.client._wire.format import LENGTH, VARINT, WIDTHS, WireError, fields, int32, integer, text
+from impasto.client._wire.format import LENGTH, VARINT, WIDTHS, Place, WireError, fields, int32, integer, text
 
 _NOTHING = memoryview(b"")
 
@@ -32,33 +32,33 @@ class TensorMessage:
     content: memoryview = _NOTHING
     values: dict[ValueField, list[bytes | bytearray | memoryview]] = field(default_factory=dict)
 
-    def merge(self, message: memoryview, *, level: int) -> None:
+    def merge(self, message: memoryview, place: Place) -> None:
         """Add what a message says to what is known, as protobuf does when a field occurs again.
 
         Args:
             message: a TensorProto's bytes.
-            level: how many messages it is inside of.
+            place: the message's.
 
         Raises:
             WireError: protobuf would refuse the bytes.
         """
-        for number, kind, value in fields(message, level=level):
+        for number, kind, value in fields(message, place):
             if number in VALUE_FIELDS:
                 self._add(VALUE_FIELDS[number], kind, value)
             elif (number, kind) == (1, VARINT):
                 self.dtype = int32(value)
             elif (number, kind) == (2, LENGTH):
-                self.merge_shape(value, level=level + 1)
+                self.merge_shape(value, place.inside())
             elif (number, kind) == (4, LENGTH):
                 self.content = value
 
-    def merge_shape(self, message: memoryview, *, level: int) -> None:
+    def merge_shape(self, message: memoryview, place: Place) -> None:
         """Add the dimensions of a TensorShapeProto, as `merge` adds the rest."""
-        for number, kind, value in fields(message, level=level):
+        for number, kind, value in fields(message, place):
             if (number, kind) == (2, LENGTH):
                 if len(self.sizes) == MOST_DIMENSIONS:
                     raise WireError(f"a tensor's shape has more than {MOST_DIMENSIONS} dimensions")
-                self.sizes.append(_size(value, level + 1))
+                self.sizes.append(_size(value, place.inside()))
             elif (number, kind) == (3, VARINT):
                 self.unknown_rank = integer(value) != 0
 
@@ -80,10 +80,10 @@ class TensorMessage:
                 pieces.append(bytearray(value))
 
 
-def _size(message: memoryview, level: int) -> int:
+def _size(message: memoryview, place: Place) -> int:
     """The size of a dimension."""
     size = 0
-    for number, kind, value in fields(message, level=level):
+    for number, kind, value in fields(message, place):
         if (number, kind) == (1, VARINT):
             size = integer(value)
         elif (number, kind) == (2, LENGTH):

@@ -30,6 +30,10 @@ Array = NDArray[Any]
 # As many elements as protobuf's largest message has bytes. Only the splat rule can ask for more.
 _MOST_ELEMENTS: Final = 2**31
 
+# Strings in tensor_content, of which each takes dozens of bytes of memory and of which a message of a megabyte can hold
+# a million. (Those in string_val are fields, which are counted.)
+_MOST_STRINGS: Final = 1 << 22
+
 # Copying so little costs nothing, and a loss that someone keeps must not keep a picture that came with it.
 _SMALL: Final = 4096
 
@@ -189,6 +193,8 @@ def _joined(pieces: Sequence[Buffer]) -> Buffer:
 
 def _string_list(name: str, content: memoryview, count: int) -> Array:
     """TensorFlow's packed strings: the length of each as a varint, then all of them end to end."""
+    if count > _MOST_STRINGS:
+        raise DecodeError(f"output {name!r}: {count} strings; more than {_MOST_STRINGS} are not read")
     ends_of_lengths = np.flatnonzero(np.frombuffer(content, np.uint8) < 0x80)[:count]
     start = int(ends_of_lengths[-1]) + 1 if ends_of_lengths.size else 0
     try:

@@ -6,12 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
+from numpy.typing import NDArray
 
 from impasto.client import Client, ModelMetadata, TensorInfo, signatures
 from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import note, print_json, print_line, print_table
-from impasto.client.cli.served import Asked, Served, ask_each, served, show_description, show_headline
+from impasto.client.cli.served import (
+    MOST_VALUES,
+    Asked,
+    Served,
+    ask_each,
+    served,
+    show_description,
+    show_headline,
+    values,
+)
 from impasto.client.printable import printable
 
 Answer = Mapping[str, Served]
@@ -126,8 +136,12 @@ def _show_signatures(label: str, metadata: ModelMetadata) -> None:
         print_line(f"\n{printable(label)} {printable(name)}")
         for word, infos in (("in ", signature.inputs), ("out", signature.outputs)):
             for info in infos.values():
-                default = "" if info.default is None else f" = {info.default.tolist()}"
+                default = "" if info.default is None else f" = {_default(info.default)}"
                 print_line(f"  {word} {printable(info.name)} {info.dtype} {_shape(info)}{default}")
+
+
+def _default(value: NDArray[Any]) -> str:
+    return str(value.tolist() if value.size <= MOST_VALUES else values(value))
 
 
 def _shape(info: TensorInfo) -> str:

@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar, cast
 
+from numpy.typing import NDArray
+
 from impasto.client import Client, Model, ModelMetadata, Settings, State, TensorInfo, VersionStatus, errors
 from impasto.client._transport.patience import Patience, Wait
 from impasto.client.cli.output import print_line
@@ -39,6 +41,9 @@ Description = dict[str, Any]
 
 _SIGNATURE: Final = "describe"
 _HEADLINE: Final = ("source", "backbone", "weights")
+MOST_VALUES: Final = 4096
+"""Elements of an array that are shown at most."""
+
 _ANSWERS: Final = ("size", "sizes")
 """Outputs that answer a question about a picture, and none is asked here."""
 
@@ -49,7 +54,7 @@ def description(client: Client, metadata: ModelMetadata) -> Description | None:
     if signature is None or any(info.default is None for info in signature.inputs.values()):
         return None
     outputs = client.predict(Model(metadata.model, metadata.version), {}, signature=_SIGNATURE)
-    return {name: plain(array.tolist()) for name, array in sorted(outputs.items()) if name not in _ANSWERS}
+    return {name: values(array) for name, array in sorted(outputs.items()) if name not in _ANSWERS}
 
 
 def show_headline(model: str, found: Description) -> None:
@@ -69,6 +74,13 @@ def show_description(model: str, found: Description) -> None:
 def _shown(value: Any) -> str:
     words = " ".join(map(str, cast(list[object], value))) if isinstance(value, list) else str(value)
     return printable(words, longest=LONGEST)
+
+
+def values(array: NDArray[Any]) -> Any:
+    """Return an array as JSON values; one with more elements than a description or a default has as words about it."""
+    if array.size > MOST_VALUES:
+        return f"({array.size} values of {array.dtype}, which are not shown)"
+    return plain(array.tolist())
 
 
 def plain(value: Any) -> Any:
@@ -166,7 +178,7 @@ def served(client: Client, name: str) -> Served:
 def _tensor_as_json(info: TensorInfo) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": info.name, "dtype": info.dtype, "shape": info.shape}
     if info.default is not None:
-        entry["default"] = plain(info.default.tolist())
+        entry["default"] = values(info.default)
     return entry
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from impasto.client.errors import ImpastoError
-from impasto.client.printable import printable
+from impasto.client.printable import printable_lines
 from impasto.export.errors import ExportError
 
 _COMMANDS = {
@@ -37,6 +37,14 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; the words of a wrong command line may hold the name of any file."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = printable_lines(error.message)  # type: ignore[misc]  # final for readers
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by the table's own summaries, which needs no import."""
         with formatter.section("Commands"):
@@ -61,5 +69,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(message)}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {printable_lines(message)}", err=True)
     sys.exit(1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from impasto.client.native_stderr import start_up_notes_dropped
+from impasto.client.printable import printable
 from impasto.export.errors import ExportError
 
 if TYPE_CHECKING:
@@ -49,6 +52,11 @@ class TensorFlowCommand(click.Command):
 
             tf.constant(0)  # it looks for its devices now, and reports them
         return super().invoke(ctx)
+
+
+def show_path(path: Path) -> None:
+    """Print the path of a result: byte for byte for programs, with what a terminal would obey escaped on a terminal."""
+    click.echo(printable(str(path)) if sys.stdout.isatty() else os.fsencode(path))
 
 
 def load_weights(command: str, backbone: str, source: str, *, seed: int, models: Path) -> Weights:

@@ -52,7 +52,7 @@ def list_versions(names: tuple[str, ...], models: Path, as_json: bool) -> None:
     for row in rows:
         size = "" if row["size"] is None else decimal(row["size"])
         texts = (row["created"] or "", row["tensorflow"] or "", size, row["note"])
-        table.add_row(row["model"], str(row["version"]), *(escape(printable(text)) for text in texts))
+        table.add_row(*(escape(printable(text)) for text in (row["model"], str(row["version"]), *texts)))
     Console().print(table if rows else _no_models(models), highlight=False, soft_wrap=not rows)
 
 
@@ -103,7 +103,7 @@ def prune(model: str, keep: int, models: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json_text({"model": model, "deleted": deleted, "kept": kept}, indent=None))
         return
-    click.echo(f"{model}: deleted {_numbers(deleted)}, kept {_numbers(kept)}")
+    click.echo(f"{printable(model)}: deleted {_numbers(deleted)}, kept {_numbers(kept)}")
 
 
 @repository.command()
@@ -124,7 +124,7 @@ def rollback(model: str, to: int | None, models: Path, as_json: bool) -> None:
             )
         )
         return
-    click.echo(f"{model}: version {version.number} holds the files of version {manifest.copy_of}")
+    click.echo(f"{printable(model)}: version {version.number} holds the files of version {manifest.copy_of}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from impasto.client.json_text import json_text
 from impasto.client.printable import printable
-from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand
+from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand, show_path
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import PRESETS
 
@@ -135,7 +135,10 @@ def train(
             seed=seed,
         )
         trainer.run(pairs, measured, on_step=on_step, on_epoch=on_epoch)
-    click.echo(f"trained; export it with: impasto-export srcnn save --checkpoint {checkpoint}", err=True)
+    click.echo(
+        f"trained; export it with: impasto-export srcnn save --checkpoint {printable(str(checkpoint))}",
+        err=True,
+    )
 
 
 @srcnn.command(cls=TensorFlowCommand)
@@ -146,7 +149,7 @@ def save(checkpoint: Path, models: Path) -> None:
     from impasto.export.srcnn.publish import publish
 
     version = publish(checkpoint, models)
-    click.echo(f"{version.path}")
+    show_path(version.path)
 
 
 @srcnn.command(cls=TensorFlowCommand)

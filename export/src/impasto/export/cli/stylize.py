@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from impasto.export.cli.options import MODELS, TensorFlowCommand
+from impasto.client.printable import printable_lines
+from impasto.export.cli.options import MODELS, TensorFlowCommand, show_path
 from impasto.export.errors import ExportError
 
 
@@ -64,8 +65,8 @@ def stylize(
             raise ExportError(f"--from {origin}: no such file; name the wheel of the package")
         stylizer = load_package(None if origin is None else Path(origin))
     version = publish(stylizer, models, maximum_pixels=max_pixels)
-    click.echo(f"{version.path}")
-    click.echo(f"  {stylizer.provenance}", err=True)
+    show_path(version.path)
+    click.echo(f"  {printable_lines(str(stylizer.provenance))}", err=True)
     if stylizer.split is None:
         click.echo(
             "  its style vector cannot be split off: no strength, no blends of several paintings", err=True

@@ -14,6 +14,7 @@ from concurrent import futures
 from typing import Any, Final, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 
 _Behaviour: TypeAlias = Callable[[Any, grpc.ServicerContext], Any]
 
@@ -97,10 +98,10 @@ class Admission(grpc.ServerInterceptor):
         method = handler_call_details.method
         if handler.response_streaming:
             return self._watch(handler, method)
+        if method.startswith(_HEALTH_METHODS):
+            return self._check(handler, method)
         serializers = (handler.request_deserializer, handler.response_serializer)
-        wrap = self._check if method.startswith(_HEALTH_METHODS) else self._limited
-        behaviour = wrap(handler.unary_unary, method)
-        return grpc.stream_unary_rpc_method_handler(behaviour, *serializers)
+        return grpc.stream_unary_rpc_method_handler(self._limited(handler.unary_unary, method), *serializers)
 
     def _limited(self, behaviour: _Behaviour, method: str) -> Callable[..., Any]:
         def limited(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
@@ -114,24 +115,39 @@ class Admission(grpc.ServerInterceptor):
 
         return limited
 
-    def _check(self, behaviour: _Behaviour, method: str) -> Callable[..., Any]:
-        def check(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
-            return behaviour(self._health_room.request(requests, context, method), context)
+    def _check(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
+        """Wrap the health service's Check."""
 
-        return self._on_health_threads(check)
+        def check(requests: Iterator[bytes], context: grpc.ServicerContext) -> Any:
+            return handler.unary_unary(self._health_request(requests, context, handler, method), context)
+
+        return grpc.stream_unary_rpc_method_handler(
+            self._on_health_threads(check), None, handler.response_serializer
+        )
 
     def _watch(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
         """Wrap the health service's Watch, which needs no thread while it waits for a change."""
 
         def watch(
-            requests: Iterator[Any], context: grpc.ServicerContext, send: Callable[[Any], None]
+            requests: Iterator[bytes], context: grpc.ServicerContext, send: Callable[[Any], None]
         ) -> None:
-            handler.unary_stream(self._health_room.request(requests, context, method), context, send)
+            handler.unary_stream(self._health_request(requests, context, handler, method), context, send)
 
         watch.experimental_non_blocking = True  # type: ignore[attr-defined]  # gRPC reads it from the function
         return grpc.stream_stream_rpc_method_handler(
-            self._on_health_threads(watch), handler.request_deserializer, handler.response_serializer
+            self._on_health_threads(watch), None, handler.response_serializer
         )
+
+    def _health_request(
+        self, requests: Iterator[bytes], context: grpc.ServicerContext, handler: Any, method: str
+    ) -> Any:
+        """Wait for a request and parse it here: gRPC for Python would tell the client of an exception."""
+        raw = self._health_room.request(requests, context, method)
+        try:
+            return handler.request_deserializer(raw)
+        except DecodeError:
+            # The words of gRPC's C++ service.
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "could not parse request")
 
     def _on_health_threads(self, behaviour: Any) -> Callable[..., Any]:
         behaviour.experimental_thread_pool = self._health_pool

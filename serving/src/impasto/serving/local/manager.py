@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
 from impasto.serving.errors import StatusError, invalid_argument, not_found
-from impasto.serving.local.predict import warm_up
 from impasto.serving.local.servable import Servable
+from impasto.serving.local.warm_up import warm_up
 from impasto.serving.log import get_logger
 
 _LOG: Final = get_logger("impasto.serving")

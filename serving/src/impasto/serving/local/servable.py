@@ -128,7 +128,7 @@ class ServingSession:
                 raise invalid_argument(
                     f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"
                 ) from error
-            handle = _Handle(tensor._as_tf_output(), np.dtype(tensor.dtype.as_numpy_dtype))
+            handle = _Handle(tensor._as_tf_output(), _numpy_dtype(tensor.dtype))
             self._handles[name] = handle
         return handle
 
@@ -205,6 +205,13 @@ class _Handle(NamedTuple):
     output: Any
     """The C++ session's name for it."""
     dtype: np.dtype[Any]
+
+
+def _numpy_dtype(dtype: tf.DType) -> np.dtype[Any]:
+    try:
+        return np.dtype(dtype.as_numpy_dtype)
+    except KeyError:  # a variant, which can be named in a call and is refused by the session
+        return np.dtype(object)
 
 
 def _array(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -178,11 +178,11 @@ def to_wire(array: NDArray[Any], *, as_content: bool) -> bytes:
 
 def _shape(proto: tensor_pb2.TensorProto, max_rank: int) -> tuple[int, ...]:
     # TensorFlow ignores `unknown_rank` here: the dimensions that are given are the shape.
+    if len(proto.tensor_shape.dim) > max_rank:
+        raise TensorParseError("too many dimensions")
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if any(size < 0 for size in shape):
         raise TensorParseError("the shape is incomplete")
-    if len(shape) > max_rank:
-        raise TensorParseError("too many dimensions")
     # Sizes beside a 0 count too: numpy, like TensorFlow, multiplies them before it reaches the 0.
     if math.prod(size for size in shape if size > 0) > _MAX_ELEMENTS:
         raise TensorParseError("too many elements")

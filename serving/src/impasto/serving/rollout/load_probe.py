@@ -25,8 +25,9 @@ from impasto.client.errors import DecodeError
 from impasto.client.repository import contract
 from impasto.client.signatures import MODELS
 from impasto.serving.errors import StatusError
-from impasto.serving.local.predict import predict, warm_up
+from impasto.serving.local.predict import predict
 from impasto.serving.local.servable import Servable
+from impasto.serving.local.warm_up import warm_up
 
 
 def probe(model: str, version: int, directory: Path) -> dict[str, Any]:

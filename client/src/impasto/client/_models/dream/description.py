@@ -14,7 +14,7 @@ from impasto.client._answers import output
 from impasto.client._jobs import PinnedModel, Size, Steps
 from impasto.client._models.describing import DESCRIBE, check_scaled, describe, layers_of
 from impasto.client._models.layers import weights_by_name
-from impasto.client.errors import DecodeError
+from impasto.client.errors import DecodeError, InvalidInput
 from impasto.client.signatures import DREAM
 
 MOST_OCTAVES: Final = 32
@@ -77,9 +77,11 @@ def octave_sizes(
     The server tells them, for they come from a power whose rounding decides about a pixel.
 
     Raises:
+        InvalidInput: an octave is larger than any number.
         DecodeError: they are other than rounding can make them.
         CallError: the call failed.
     """
+    factors = [_factor(octave_scale, octave, model=model.name) for octave in octaves]
     inputs = {
         "size": np.array(size, np.int32),
         "octave_scale": np.float32(octave_scale),
@@ -88,6 +90,17 @@ def octave_sizes(
     answer = yield from model.predict(inputs, signature=DESCRIBE, outputs=["sizes"])
     found = output(answer, "sizes", dtype=np.int32, shape=(len(octaves), 2), model=model.name).tolist()
     sizes = tuple((height, width) for height, width in found)
-    for octave, told in zip(octaves, sizes, strict=True):
-        check_scaled(model.name, size, told, math.pow(octave_scale, octave))
+    for factor, told in zip(factors, sizes, strict=True):
+        check_scaled(model.name, size, told, factor)
     return sizes
+
+
+def _factor(octave_scale: float, octave: int, *, model: str) -> float:
+    try:
+        return math.pow(octave_scale, octave)
+    except OverflowError as error:
+        raise InvalidInput(
+            f"octaves: octave {octave} of the scale {octave_scale:g} makes any picture larger than numbers can tell; "
+            "leave it out",
+            model=model,
+        ) from error
