@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from impasto.export.cli.options import show_json, show_path
+from impasto.client.json_text import json_text
+from impasto.export.cli.options import show_path
 from impasto.export.repository import ModelRepository
 from toys.toy_repository import publish_toy
 
@@ -61,7 +62,7 @@ def test_a_folder_that_is_no_repository_is_named_safely(tmp_path: Path) -> None:
 def test_json_holds_every_character_and_shows_none_that_a_terminal_obeys(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    show_json({HOSTILE: [HOSTILE]})
+    print(json_text({HOSTILE: [HOSTILE]}))
     shown = capfd.readouterr().out
     assert is_safe(shown)
     assert json.loads(shown) == {HOSTILE: [HOSTILE]}
