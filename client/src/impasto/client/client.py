@@ -42,8 +42,9 @@ class Client:
 
     Each verb takes the fields of its job, and runs it: `client.dream(...)` is `client.run(Dream(...))`.
 
-    Use it as a context manager, or close it. Threads may share one. Calls that find the server unavailable
-    are retried for a second or so; every call of this API can safely be sent twice.
+    Use it as a context manager, or close it. Threads may share one, and a forked child goes on with a connection of its
+    own. Calls that find the server unavailable are retried for a second or so; every call of this API can safely be
+    sent twice.
 
     Args:
         address: `host:port`, several with commas between for replicas, or a gRPC target (`dns:///...`,
@@ -61,6 +62,7 @@ class Client:
     Raises:
         SettingsError: a setting cannot be used: AddressError or CertificateError where it is the address, or a
             certificate or key.
+        ForkedProcess: the process was forked while calls were under way in its parent; each call raises it, too.
     """
 
     def __init__(
