@@ -224,11 +224,11 @@ class Client:
 
         Args:
             model: its name on the server, or a Model with a version or label.
-            inputs: an array for each input. Arrays are sent with the dtype they have; plain Python numbers
-                and lists take the contract's dtype (`impasto.client.signatures`) where that keeps their
-                value. Inputs with a default may be left out.
+            inputs: an array for each input. Arrays, also other libraries' tensors on the CPU, are sent with the dtype
+                they have; plain Python numbers and lists take the contract's dtype (`impasto.client.signatures`)
+                where that keeps their value. Inputs with a default may be left out.
             signature: `serving_default` if None.
-            outputs: names of the wanted outputs; all if empty.
+            outputs: the wanted outputs' names, or one name; all if empty.
             timeout: seconds; the client's if None.
 
         Returns:
@@ -263,7 +263,7 @@ class Client:
 
         Args:
             timeout: seconds, more than 0; `math.inf` to wait for ever.
-            models: names on the server.
+            models: names on the server, or one name.
 
         Raises:
             ValueError: `timeout` is not a positive number of seconds.

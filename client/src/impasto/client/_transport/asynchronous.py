@@ -127,9 +127,8 @@ class AsyncTransport(Closable):
         self, call: Call[ResultT], connection: _Connection, timeout: float | None
     ) -> bytes | None:
         self.check_open(call.model)
-        opened = self._open(
-            connection
-        )  # held until the response is there: a channel that nobody holds is closed
+        # Held until the response is there: a channel that nobody holds is closed.
+        opened = self._open(connection)
         method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = opened.unary_unary(call.method)
         try:
             return await method(call.request, timeout=timeout, metadata=self._metadata)
