@@ -8,6 +8,7 @@ from typing import TypeVar
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
+from impasto.client.text_files import NotUtf8, decoded_text
 from impasto.serving.errors import ConfigError, reason
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -40,8 +41,8 @@ def read_bytes(path: Path) -> bytes:
 def parse_text(content: bytes, message: MessageT, *, where: Path) -> MessageT:
     """Fill a message from the content of the text file `where`, or raise ConfigError."""
     try:
-        return text_format.Parse(content.decode(), message)
-    except (UnicodeDecodeError, text_format.ParseError) as error:
+        return text_format.Parse(decoded_text(content), message)
+    except (NotUtf8, text_format.ParseError) as error:
         raise ConfigError(
             f"Error parsing text-format tensorflow.serving.{message.DESCRIPTOR.name}: {error} "
             f"(Invalid protobuf file: '{where}')"

@@ -15,6 +15,7 @@ from PIL import Image
 
 from impasto.client import read_picture
 from impasto.client.errors import ImageError
+from impasto.client.text_files import decoded_text
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import SCALE
 
@@ -106,7 +107,8 @@ def describe_photos(folder: Path, *, without: Collection[Path] = ()) -> list[dic
     if listing.exists():
         try:
             licences = {
-                str(name): dict(entry) for name, entry in json.loads(listing.read_text("utf-8")).items()
+                str(name): dict(entry)
+                for name, entry in json.loads(decoded_text(listing.read_bytes())).items()
             }
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise ExportError(

@@ -11,8 +11,9 @@ from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.client import TlsOptions, errors
+from impasto.client.text_files import NotUtf8, decoded_text
 from impasto.serving import model_config, quiet, text_files
-from impasto.serving.errors import ConfigError
+from impasto.serving.errors import ConfigError, reason
 from impasto.serving.rollout.checks import VersionChecks
 from impasto.serving.rollout.config_options import ConfigOptions
 from impasto.serving.rollout.files import COMMENT, read_if_there, replace_file
@@ -164,11 +165,20 @@ def _ssl_config(certificate: Path | None, key: Path | None, client_ca: Path | No
         TlsOptions(ca=client_ca, certificate=certificate, key=key).context()
     except errors.CertificateError as error:
         raise ConfigError(str(error)) from error
-    config = SSLConfig(server_key=key.read_text(), server_cert=certificate.read_text())
+    config = SSLConfig(server_key=_pem(key), server_cert=_pem(certificate))
     if client_ca is not None:
-        config.custom_ca = client_ca.read_text()
+        config.custom_ca = _pem(client_ca)
         config.client_verify = True
     return config
+
+
+def _pem(path: Path) -> str:
+    try:
+        return decoded_text(path.read_bytes())
+    except (OSError, NotUtf8) as error:
+        raise ConfigError(
+            f"{path} cannot be read: {reason(error) if isinstance(error, OSError) else error}"
+        ) from error
 
 
 def _write(out: Path, files: Mapping[str, Message], *, force: bool) -> None:
