@@ -1,4 +1,4 @@
-"""The server's text files are read as editors save them, by the local server, by rollouts and by the real server."""
+"""Text files of the server, as editors save them: what the real server refuses, the local one and rollouts refuse."""
 
 from __future__ import annotations
 
@@ -12,35 +12,28 @@ from impasto.client import Client
 from impasto.serving.errors import ConfigError
 from impasto.serving.rollout.files import EditedConfig
 from impasto.serving.text_files import parse_text
-from servers.model_servers import list_models, serving
-
-SAVED = {
-    "with a mark": lambda text: text.encode("utf-8-sig"),
-    "with CRLF": lambda text: text.replace("\n", "\r\n").encode(),
-    "with both": lambda text: text.replace("\n", "\r\n").encode("utf-8-sig"),
-}
+from servers.model_servers import list_models, serving, start_failure
 
 
-@pytest.mark.parametrize("saved", SAVED)
-def test_a_models_config_is_served_as_it_was_saved(
-    toy_repository: Path, tmp_path: Path, server_kind: str, saved: str
-) -> None:
+def test_a_models_config_with_crlf_is_served(toy_repository: Path, tmp_path: Path, server_kind: str) -> None:
     config = list_models(toy_repository, tmp_path / "models.config", ["half"])
-    config.write_bytes(SAVED[saved]("# Größe\n" + config.read_text()))
+    config.write_bytes(("# Größe\n" + config.read_text()).replace("\n", "\r\n").encode())
     with serving(server_kind, config) as server, Client(server.address) as client:
         client.wait_ready(models=["half"])
+    assert [model.name for model in EditedConfig(config).config.model_config_list.config] == ["half"]
 
 
-@pytest.mark.parametrize("saved", SAVED)
-def test_a_rollout_reads_a_models_config_as_it_was_saved(
-    toy_repository: Path, tmp_path: Path, saved: str
+def test_a_models_config_with_a_byte_order_mark_is_refused_by_both_servers_and_by_rollouts(
+    toy_repository: Path, tmp_path: Path, server_kind: str
 ) -> None:
+    """What the local server took would not start in production."""
     config = list_models(toy_repository, tmp_path / "models.config", ["half"])
-    config.write_bytes(SAVED[saved](config.read_text()))
-    file = EditedConfig(config)
-    assert [model.name for model in file.config.model_config_list.config] == ["half"]
-    file.write(file.config)  # which compares the file with what was read
-    assert config.read_bytes().startswith(b"#")
+    config.write_bytes(config.read_text().encode("utf-8-sig"))
+    said = start_failure(server_kind, config)
+    assert "Error parsing text-format tensorflow.serving.ModelServerConfig: 1:1: " in said
+    assert f"Invalid protobuf file: '{config}'" in said
+    with pytest.raises(ConfigError, match=r"byte order mark.*; save it as UTF-8 without"):
+        EditedConfig(config)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
