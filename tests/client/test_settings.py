@@ -289,7 +289,10 @@ def test_a_user_without_a_home_has_no_own_file(monkeypatch: pytest.MonkeyPatch) 
             "token in {}: what is there cannot be used; it must be printable ASCII without spaces",
         ),
         ("server = ", "configuration file {} is not TOML: "),
-        ("\udcff", "configuration file {} is not TOML: "),
+        (
+            "\udcff",
+            "configuration file {} cannot be read: it is not UTF-8 from byte 0 on, in line 1; save it",
+        ),
     ],
 )
 def test_what_a_file_cannot_hold_is_named_with_the_file_and_the_remedy(
@@ -593,7 +596,7 @@ def test_settings_keep_the_metadata_that_they_were_given() -> None:
     assert made.metadata == {"a": "1"}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     strategies.dictionaries(
         strategies.from_regex(r"x-[0-9a-z_.-]{0,8}[0-9a-z]", fullmatch=True).filter(

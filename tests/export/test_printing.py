@@ -59,11 +59,8 @@ def test_a_folder_that_is_no_repository_is_named_safely(tmp_path: Path) -> None:
     assert is_safe(said.stderr)
 
 
-def test_json_holds_every_character_and_shows_none_that_a_terminal_obeys(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    print(json_text({HOSTILE: [HOSTILE]}))
-    shown = capfd.readouterr().out
+def test_json_holds_every_character_and_shows_none_that_a_terminal_obeys() -> None:
+    shown = json_text({HOSTILE: [HOSTILE]})
     assert is_safe(shown)
     assert json.loads(shown) == {HOSTILE: [HOSTILE]}
 

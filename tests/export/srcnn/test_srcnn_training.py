@@ -171,6 +171,17 @@ def test_the_record_names_each_photo_with_its_licence(tmp_path: Path) -> None:
     assert len(first["sha256"]) == 64
 
 
+def test_the_licences_are_read_as_an_editor_saved_them(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    listing = tmp_path / "licences.json"
+    text = json.dumps({"a.png": {"author": "Ä", "licence": "CC0-1.0"}}, indent=2, ensure_ascii=False)
+    listing.write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert describe_photos(tmp_path)[0]["author"] == "Ä"
+    listing.write_bytes(text.encode("utf-16"))
+    with pytest.raises(ExportError, match=r"licences\.json .* UTF-16 .*; save it as UTF-8"):
+        describe_photos(tmp_path)
+
+
 def test_a_broken_licence_list_is_named(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "licences.json").write_text("[1]")

@@ -46,7 +46,8 @@ class AsyncClient:
     calls beyond its threads (TensorFlow Serving has 4 for each CPU, or `--grpc_max_threads`): `predict` raises
     ServerOverloaded then, so set `max_in_flight` to that number; jobs with pictures take turns instead. Cancelling a
     task cancels its call on the server. Pictures are read and put together in threads, so that the event loop goes on
-    meanwhile; callbacks are called in the event loop. A client belongs to the event loop of its first call.
+    meanwhile; callbacks are called in the event loop. A client belongs to the event loop of its first call as
+    long as that runs, and then to the next one; a call in another one meanwhile raises WrongEventLoop.
 
     Args:
         address: the server's address, as `Client` explains it.
@@ -60,6 +61,7 @@ class AsyncClient:
     Raises:
         SettingsError: a setting cannot be used: AddressError or CertificateError where it is the address, or a
             certificate or key.
+        ForkedProcess: the process was forked while an AsyncClient was open in its parent; each call raises it, too.
     """
 
     def __init__(

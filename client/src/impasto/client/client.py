@@ -42,8 +42,9 @@ class Client:
 
     Each verb takes the fields of its job, and runs it: `client.dream(...)` is `client.run(Dream(...))`.
 
-    Use it as a context manager, or close it. Threads may share one. Calls that find the server unavailable
-    are retried for a second or so; every call of this API can safely be sent twice.
+    Use it as a context manager, or close it. Threads may share one, and a forked child goes on with a connection of its
+    own. Calls that find the server unavailable are retried for a second or so; every call of this API can safely be
+    sent twice.
 
     Args:
         address: `host:port`, several with commas between for replicas, or a gRPC target (`dns:///...`,
@@ -61,6 +62,7 @@ class Client:
     Raises:
         SettingsError: a setting cannot be used: AddressError or CertificateError where it is the address, or a
             certificate or key.
+        ForkedProcess: the process was forked while calls were under way in its parent; each call raises it, too.
     """
 
     def __init__(
@@ -222,11 +224,11 @@ class Client:
 
         Args:
             model: its name on the server, or a Model with a version or label.
-            inputs: an array for each input. Arrays are sent with the dtype they have; plain Python numbers
-                and lists take the contract's dtype (`impasto.client.signatures`) where that keeps their
-                value. Inputs with a default may be left out.
+            inputs: an array for each input. Arrays, also other libraries' tensors on the CPU, are sent with the dtype
+                they have; plain Python numbers and lists take the contract's dtype (`impasto.client.signatures`)
+                where that keeps their value. Inputs with a default may be left out.
             signature: `serving_default` if None.
-            outputs: names of the wanted outputs; all if empty.
+            outputs: the wanted outputs' names, or one name; all if empty.
             timeout: seconds; the client's if None.
 
         Returns:
@@ -261,7 +263,7 @@ class Client:
 
         Args:
             timeout: seconds, more than 0; `math.inf` to wait for ever.
-            models: names on the server.
+            models: names on the server, or one name.
 
         Raises:
             ValueError: `timeout` is not a positive number of seconds.

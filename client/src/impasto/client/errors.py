@@ -23,6 +23,8 @@
     │   ├── CallUnsupported             what answers there is not TensorFlow Serving's gRPC port
     │   ├── CallAborted                 the call was cancelled or aborted
     │   ├── ClientClosed                the client is closed
+    │   ├── ForkedProcess               gRPC did not survive the fork of this process (also a RuntimeError)
+    │   ├── WrongEventLoop              an AsyncClient is at work in another event loop (also a RuntimeError)
     │   └── ServerFault                 the server failed
     │       └── DecodeError             its answer is not what the API promises
     ├── ImageError                      a picture cannot be used (also a ValueError)
@@ -183,6 +185,14 @@ class CallAborted(CallError):
 
 class ClientClosed(CallError):
     """The client was closed before the call was sent."""
+
+
+class ForkedProcess(CallError, RuntimeError):
+    """The process was forked while gRPC was at work in its parent, so no client can be used in it."""
+
+
+class WrongEventLoop(CallError, RuntimeError):
+    """An AsyncClient was called in one event loop while another, to which it belongs, was running."""
 
 
 class ServerFault(CallError):

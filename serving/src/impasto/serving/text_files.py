@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
+from impasto.client.text_files import NotUtf8, decoded_text
 from impasto.serving.errors import ConfigError, reason
 
 MessageT = TypeVar("MessageT", bound=Message)
+
+_MARKED: Final = (
+    "1:1: it begins with a byte order mark, which TensorFlow Serving refuses (seen with 2.21); "
+    "save it as UTF-8 without"
+)
 
 
 def read_text_file(path: Path, message: MessageT) -> MessageT:
@@ -54,10 +61,12 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_text(content: bytes, message: MessageT, *, where: Path) -> MessageT:
-    """Fill a message from the content of the text file `where`, or raise ConfigError."""
+    """Fill a message from the content of the text file `where`; raise ConfigError for what no server takes."""
     try:
-        return text_format.Parse(content.decode(), message)
-    except (UnicodeDecodeError, text_format.ParseError) as error:
+        if content.startswith(codecs.BOM_UTF8):
+            raise NotUtf8(_MARKED)
+        return text_format.Parse(decoded_text(content), message)
+    except (NotUtf8, text_format.ParseError) as error:
         raise ConfigError(
             f"Error parsing text-format tensorflow.serving.{message.DESCRIPTOR.name}: {error} "
             f"(Invalid protobuf file: '{where}')"

@@ -10,6 +10,9 @@ from concurrent import futures
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from impasto.client._transport import forks
+from impasto.client.errors import ForkedProcess
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -21,11 +24,14 @@ class BackgroundLoop:
 
     What interrupts the waiting, such as Ctrl-C, cancels what is under way, and its end is awaited. A second interrupt
     gives that up, for a thread cannot be stopped: then nothing is awaited any more, and the loop is left to itself.
+
+    A child that is forked meanwhile does not have the thread, so nothing is awaited in it either.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_on, name="impasto-calls", daemon=True)
+        self._process = forks.process()
         self._interrupted = False
         self._given_up = False
 
@@ -38,14 +44,19 @@ class BackgroundLoop:
     ) -> None:
         self.finish(self._loop.shutdown_asyncgens())
         self.finish(self._loop.shutdown_default_executor())
-        if self._given_up:
+        if self._is_lost:
             return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """The coroutine's result. Raises what it raises, and what interrupts the waiting."""
+        """The coroutine's result. Raises what it raises, and what interrupts the waiting; or ForkedProcess."""
+        if self._process is not forks.process():
+            work.close()
+            raise ForkedProcess(
+                "this work began in the process that this one was forked from, and goes on there; begin it anew here"
+            )
         ended: futures.Future[None] = futures.Future()
         tasks: list[asyncio.Task[ResultT]] = []
 
@@ -69,10 +80,15 @@ class BackgroundLoop:
 
     def finish(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what cleans up, unless waiting has been given up."""
-        if self._given_up:
+        if self._is_lost:
             work.close()
         else:
             self.run(work)
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the thread is not to be waited for."""
+        return self._given_up or self._process is not forks.process()
 
     def _run_on(self) -> None:
         """asyncio raises a task's SystemExit and KeyboardInterrupt out of the loop, too, not only where the task is

@@ -43,7 +43,9 @@ def prepare(
         CheckpointError: the checkpoint is damaged, or of another job.
         ImageError: a picture cannot be used.
         OSError: a file cannot be opened.
+        TypeError: it is no job.
     """
+    _check_job(job)
     if isinstance(job, LongJob):
         file = None if checkpoint is None else CheckpointFile(checkpoint)
         resume = None if file is None else file.read()
@@ -55,6 +57,13 @@ def prepare(
                 f"{name} is {str(value)!r}, but a job of {type(job).__name__} is done in a few calls; leave it out"
             )
     return job.prepare(max_pixels=max_pixels), None
+
+
+def _check_job(job: object) -> None:
+    if not isinstance(job, Job):
+        raise TypeError(
+            f"job is a {type(job).__name__}; it must be a job, such as Upscale(...), or in a map a coroutine function"
+        )
 
 
 def drive(

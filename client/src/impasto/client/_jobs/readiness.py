@@ -8,6 +8,7 @@ from typing import Final
 
 from impasto.client import errors
 from impasto.client._jobs.steps import Pause, Steps
+from impasto.client._jobs.values import names
 from impasto.client._transport import calls
 from impasto.client._transport.calls import check_timeout
 from impasto.client._transport.failures import how_to_start
@@ -15,6 +16,16 @@ from impasto.client.metadata import State, VersionStatus
 from impasto.client.model import Model
 
 _POLL_SECONDS: Final = 0.1
+
+# What waiting does not mend.
+_HOPELESS: Final = (
+    errors.TlsError,
+    errors.CallUnsupported,
+    errors.ClientClosed,
+    errors.DecodeError,
+    errors.ForkedProcess,
+    errors.WrongEventLoop,
+)
 
 
 def wait_ready(models: Iterable[str], *, timeout: float, address: str) -> Steps[None]:
@@ -26,13 +37,14 @@ def wait_ready(models: Iterable[str], *, timeout: float, address: str) -> Steps[
         TlsError: at once, if server and client do not trust each other.
         CallUnsupported: at once, if what answers is not TensorFlow Serving's gRPC port.
         DecodeError: at once, if what it answers cannot be read.
-        ClientClosed: at once, if the client is closed.
+        ClientClosed: at once, if the client is closed; also ForkedProcess and WrongEventLoop.
         DeadlineExceeded: the server answers, but a model is not available in time; says which and why.
     """
     check_timeout(timeout)
+    wanted = names("models", models)
     deadline = time.monotonic() + timeout
     yield from _until_answered(deadline, timeout, address)
-    for model in models:
+    for model in wanted:
         yield from _until_available(model, deadline, timeout, address)
 
 
@@ -48,8 +60,8 @@ def _until_answered(deadline: float, timeout: float, address: str) -> Steps[None
                     details=error.details,
                     address=address,
                 ) from error
-        except (errors.TlsError, errors.CallUnsupported, errors.ClientClosed, errors.DecodeError):
-            raise  # waiting does not mend it
+        except _HOPELESS:
+            raise
         except errors.CallError:
             return  # it answers, with the refusal that a call for no model gets
         else:

@@ -21,12 +21,37 @@ MOST_STEPS: Final = 1_000_000_000
 
 _PICTURES: Final[tuple[type, ...]] = (str, bytes, bytearray, memoryview, Image.Image, np.ndarray)
 
+_CONVERSIONS: Final = {
+    "getvalue": ": {name}.getvalue() has a file's bytes",
+    "read": ": {name}.read() has a file's bytes",
+    "__array__": ": numpy.asarray({name}) makes an array",
+}
+"""Remedies by an attribute that what is no picture has."""
+
 EntryT = TypeVar("EntryT")
 
 
 def several(given: EntryT | Sequence[EntryT]) -> tuple[EntryT, ...]:
     """Return what a caller gave as one entry or as any sequence of them; text and bytes are an entry each."""
     return tuple(cast(Sequence[EntryT], given)) if _is_several(given) else (cast(EntryT, given),)
+
+
+def names(parameter: str, given: Any) -> tuple[str, ...]:
+    """Return the names that a caller gave: one, or any collection of them.
+
+    Raises:
+        InvalidInput: one of them is no text; names `parameter`.
+    """
+    if isinstance(given, str):
+        return (given,)
+    try:
+        found = tuple(given)
+    except TypeError as error:
+        raise InvalidInput(f"{parameter} is {given!r}; it must be a list of names") from error
+    for name in found:
+        if not isinstance(name, str):
+            raise InvalidInput(f"{parameter} is {given!r}; it must be a list of names, each a text")
+    return found
 
 
 def whole(name: str, value: Any, least: int, most: int) -> int:
@@ -126,8 +151,14 @@ def picture(name: str, value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fsdecode(cast("os.PathLike[str]", value))
     if not isinstance(value, _PICTURES):
+        remedy = _CONVERSIONS.get(next((way for way in _CONVERSIONS if hasattr(value, way)), ""), "")
         raise InvalidInput(
             f"{name} is a {type(value).__name__}; it must be a path, a file's bytes, a PIL image or a uint8 array"
+            + remedy.format(name=name)
+        )
+    if isinstance(value, Image.Image) and _is_closed(value):
+        raise InvalidInput(
+            f"{name} is a PIL image that is closed: give it before it is closed, or the path of its file"
         )
     return cast(Any, value)
 
@@ -143,6 +174,19 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _is_closed(image: Image.Image) -> bool:
+    """Return whether a PIL image has neither pixels nor a file to read them from."""
+    file = getattr(image, "fp", None)
+    if file is not None:
+        # What has been decoded has no tiles left. Other than Python's files may not know whether they are closed.
+        return bool(getattr(image, "tile", None)) and bool(getattr(file, "closed", False))
+    try:
+        image.load()  # which without a file has nothing to read
+    except (AttributeError, OSError, ValueError):
+        return True
+    return False
 
 
 def _is_several(given: object) -> bool:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
 import grpc
 import grpc.aio
 
+from impasto.client._transport import forks
 from impasto.client._transport.calls import Call
 from impasto.client._transport.channel import COMPRESSION, Closable, channel_options, credentials
 from impasto.client._transport.failures import call_error, explained, parsed
 from impasto.client._transport.lookup import Lookup
 from impasto.client._transport.patience import Attempts, Wait
 from impasto.client._transport.slots import Slots
-from impasto.client.errors import CallError
+from impasto.client.errors import CallError, WrongEventLoop
 from impasto.client.settings import Settings
 
 # Parsing a larger response than this is left to a thread: it takes milliseconds, for which the event loop should not
@@ -43,21 +45,41 @@ async def in_thread(function: Callable[[], ResultT]) -> ResultT:
         raise
 
 
+@dataclass
+class _Connection:
+    """A channel, and what belongs to the event loop and the process that it is used in."""
+
+    loop: asyncio.AbstractEventLoop
+    process: forks.Process
+    slots: Slots
+    target: str = ""
+    channel: grpc.aio.Channel | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is of the running event loop and this process."""
+        return self.loop is asyncio.get_running_loop() and self.process is forks.process()
+
+
 class AsyncTransport(Closable):
     """A channel that has many calls under way at once, but no more than there are slots.
 
-    It belongs to the event loop of its first call.
+    It belongs to the event loop of its first call for as long as that runs. A call in a later loop, as after a second
+    asyncio.run, opens another channel there, and so does one in a forked child.
+
+    Raises:
+        ForkedProcess: gRPC cannot be used in this process.
     """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.address)
+        forks.check_usable()
         self._settings = settings
         self._metadata = settings.call_metadata()
         self._lookup = Lookup(settings.address)
-        self._target = self._lookup.target
         self._credentials = credentials(settings)
-        self._slots = Slots(settings.max_in_flight)
-        self._channel: grpc.aio.Channel | None = None
+        self._connection: _Connection | None = None
+        self._lock = forks.Lock()
 
     async def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
         """Return the parsed response, after as many attempts as the policy has (see `patience`).
@@ -71,6 +93,7 @@ class AsyncTransport(Closable):
 
         Raises:
             CallError: what became of the last attempt; a response that cannot be read is a DecodeError.
+            WrongEventLoop: the event loop of earlier calls runs, and is another one.
         """
         if call.patience is None:
             return await self._round(call, timeout)
@@ -84,11 +107,13 @@ class AsyncTransport(Closable):
                 await asyncio.sleep(pause)
 
     async def _round(self, call: Call[ResultT], timeout: float | None) -> ResultT:
-        async with self._slots.taken(patient=call.patience is not None):
+        self.check_open(call.model)
+        connection = self._here(call.model)
+        async with connection.slots.taken(patient=call.patience is not None):
             attempts = Attempts(self._settings.retries, timeout)
             while True:
                 try:
-                    payload = await self._send_once(call, attempts.left())
+                    payload = await self._send_once(call, connection, attempts.left())
                     break
                 except CallError as error:
                     if (pause := attempts.pause_after(error)) is None:
@@ -98,9 +123,12 @@ class AsyncTransport(Closable):
         read = partial(parsed, call, payload, address=self.address)
         return await in_thread(read) if payload is not None and len(payload) > _LARGE else read()
 
-    async def _send_once(self, call: Call[ResultT], timeout: float | None) -> bytes | None:
+    async def _send_once(
+        self, call: Call[ResultT], connection: _Connection, timeout: float | None
+    ) -> bytes | None:
         self.check_open(call.model)
-        opened = self._open()  # held until the response is there: a channel that nobody holds is closed
+        # Held until the response is there: a channel that nobody holds is closed.
+        opened = self._open(connection)
         method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = opened.unary_unary(call.method)
         try:
             return await method(call.request, timeout=timeout, metadata=self._metadata)
@@ -115,17 +143,36 @@ class AsyncTransport(Closable):
             code = grpc.StatusCode.CANCELLED
             raise call_error(call, code, "the client was closed", address=self.address) from error
 
-    def _open(self) -> grpc.aio.Channel:
+    def _here(self, model: str) -> _Connection:
+        """The connection of the running event loop. Raises ForkedProcess and WrongEventLoop."""
+        forks.check_usable(model)
+        with self._lock:  # event loops are in threads
+            known = self._connection
+            if known is None or not known.is_here:
+                if known is not None and known.process is forks.process() and known.loop.is_running():
+                    raise WrongEventLoop(
+                        f"this AsyncClient of {self.address} is at work in another event loop, in another thread; make "
+                        "one for each event loop, or use a Client, which threads may share",
+                        address=self.address,
+                        model=model or None,
+                    )
+                slots = Slots(self._settings.max_in_flight)
+                self._connection = known = _Connection(asyncio.get_running_loop(), forks.process(), slots)
+            return known
+
+    def _open(self, connection: _Connection) -> grpc.aio.Channel:
         """The channel to where the replicas are now, made within the event loop that it belongs to."""
         self._lookup.look_again()
-        if self._channel is None or self._target != self._lookup.target:
-            self._target = self._lookup.target
+        if connection.channel is None or connection.target != self._lookup.target:
+            connection.target = self._lookup.target
             options, compression = channel_options(self._settings), COMPRESSION[self._settings.compression]
-            if self._credentials is None:
-                self._channel = grpc.aio.insecure_channel(self._target, options, compression)
-            else:
-                self._channel = grpc.aio.secure_channel(self._target, self._credentials, options, compression)
-        return self._channel
+            connection.channel = (
+                grpc.aio.insecure_channel(connection.target, options, compression)
+                if self._credentials is None
+                else grpc.aio.secure_channel(connection.target, self._credentials, options, compression)
+            )
+            forks.made(connection.channel)
+        return connection.channel
 
     async def _explained(self, error: CallError) -> CallError:
         tell = partial(explained, error, tls=self._settings.tls)
@@ -134,8 +181,10 @@ class AsyncTransport(Closable):
     async def close(self) -> None:
         """Drop the connections; calls in flight end with CallAborted."""
         self._closed = True
-        if self._channel is not None:
-            await self._channel.close()
+        connection, self._connection = self._connection, None
+        # One of an event loop that is over was dropped with it; one of the parent's is the parent's.
+        if connection is not None and connection.is_here and connection.channel is not None:
+            await connection.channel.close()
 
 
 def _is_being_cancelled() -> bool:

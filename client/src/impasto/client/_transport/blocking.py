@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TypeVar, cast
 
 import grpc
 
+from impasto.client._transport import forks
 from impasto.client._transport.calls import Call
 from impasto.client._transport.channel import Closable, channel_to, credentials
 from impasto.client._transport.failures import call_error, explained, parsed
@@ -20,17 +20,25 @@ ResultT = TypeVar("ResultT")
 
 
 class SyncTransport(Closable):
-    """A channel that sends one Call at a time for each thread that asks; threads may share it."""
+    """A channel that sends one Call at a time for each thread that asks; threads may share it.
+
+    A forked child has a channel of its own.
+
+    Raises:
+        ForkedProcess: gRPC cannot be used in this process.
+    """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.address)
+        forks.check_usable()
         self._settings = settings
         self._metadata = settings.call_metadata()
         self._lookup = Lookup(settings.address)
         self._credentials = credentials(settings)
         self._target = self._lookup.target
+        self._process = forks.process()
         self._channel = channel_to(self._target, settings, self._credentials)
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
         """Return the parsed response, after as many attempts as the policy has (see `patience`).
@@ -67,9 +75,11 @@ class SyncTransport(Closable):
             time.sleep(pause)
 
     def _send_once(self, call: Call[ResultT], timeout: float | None) -> ResultT:
-        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
+        self.check_open(call.model)
         try:
-            payload: bytes | None = method(call.request, timeout=timeout, metadata=self._metadata)
+            with forks.calling(call.model):
+                method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
+                payload: bytes | None = method(call.request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             failed = cast(grpc.Call, error)  # what every failed unary call raises is both
             code, details = failed.code(), failed.details() or ""
@@ -85,8 +95,9 @@ class SyncTransport(Closable):
         """The channel to where the replicas are now. One to where they were lives on in the calls under way over it."""
         self._lookup.look_again()
         with self._lock:
-            if self._target != self._lookup.target and not self._closed:
-                self._target = self._lookup.target
+            is_stale = self._process is not forks.process() or self._target != self._lookup.target
+            if is_stale and not self._closed:
+                self._process, self._target = forks.process(), self._lookup.target
                 self._channel = channel_to(self._target, self._settings, self._credentials)
             return self._channel
 
@@ -94,4 +105,5 @@ class SyncTransport(Closable):
         """Drop the connections; calls in flight end with CallAborted."""
         with self._lock:
             self._closed = True
-            self._channel.close()
+            if self._process is forks.process():  # else it is the parent's
+                self._channel.close()

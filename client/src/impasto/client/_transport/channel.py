@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import grpc
 
+from impasto.client._transport import forks
 from impasto.client.errors import CertificateError, ClientClosed
 from impasto.client.settings import Settings
 from impasto.client.settings.addresses import endpoints, is_on_this_machine, resolved
@@ -56,6 +57,8 @@ def channel_options(settings: Settings) -> list[tuple[str, Any]]:
         ("grpc.keepalive_time_ms", keepalive),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 0),
+        # A child shares no connection with its parent, whose state it would have a stale copy of.
+        ("grpc.use_local_subchannel_pool", int(forks.process().is_child)),
         ("grpc.enable_http_proxy", int(_may_use_proxy(settings))),
         *(settings.tls.channel_options() if settings.tls is not None else []),
     ]
@@ -97,9 +100,13 @@ def open_channel(settings: Settings) -> grpc.Channel:
 def channel_to(target: str, settings: Settings, encrypted: grpc.ChannelCredentials | None) -> grpc.Channel:
     """Open a channel to a gRPC target with these settings and credentials. Nothing is sent until the first call."""
     options, compression = channel_options(settings), COMPRESSION[settings.compression]
-    if encrypted is None:
-        return grpc.insecure_channel(target, options=options, compression=compression)
-    return grpc.secure_channel(target, encrypted, options=options, compression=compression)
+    channel = (
+        grpc.insecure_channel(target, options=options, compression=compression)
+        if encrypted is None
+        else grpc.secure_channel(target, encrypted, options=options, compression=compression)
+    )
+    forks.made(channel)
+    return channel
 
 
 def _may_use_proxy(settings: Settings) -> bool:

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Final
 
+from impasto.client._transport import forks
 from impasto.client.errors import AddressError
 from impasto.client.settings.addresses import Resolved, resolved
 
@@ -34,7 +35,7 @@ class Lookup:
         self._address = address
         self._found: Resolved = resolved(address)
         self._looked = time.monotonic()
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     @property
     def target(self) -> str:

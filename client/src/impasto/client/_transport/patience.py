@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import math
 import random
-import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -39,6 +38,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 import grpc
 
 from impasto.client import errors
+from impasto.client._transport import forks
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -114,7 +114,7 @@ class Patience:
         self.met = False
         self._on_wait = on_wait
         self._waiting: set[object] = set()
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     def waits(self, part: object, waiting: Waiting) -> None:
         """Tell that a part of the job waits."""

@@ -79,7 +79,7 @@ def encode(name: str, array: Array) -> Pieces:
     """
     # A scalar's shape is there, without dimensions. A dimension (2) holds its size (1).
     shape = b"".join(delimited(2, number(1, size)) for size in array.shape)
-    if array.dtype.kind in "OSU":
+    if array.dtype.kind in "OSTU":  # T is numpy 2's StringDType
         header = number(1, DT_STRING) + delimited(2, shape)
         strings = (nested(8, [as_utf8(f"input {name!r}", item)]) for item in array.ravel().tolist())
         return [header, *(piece for string in strings for piece in string)]

@@ -148,6 +148,10 @@ def _checked(frame: int | None, frames: int, name: str) -> int:
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
+    if np.any(getattr(array, "mask", False)):
+        raise UnsupportedImage(
+            "the array has masked values, which no picture can show; fill them: array.filled(0)"
+        )
     if array.dtype != np.uint8:
         raise UnsupportedImage(
             f"an image array must be uint8, 0 to 255; this one is {array.dtype}. {_advice(array)}"

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, cast
 
 from impasto.client.errors import ImpastoError
+from impasto.client.text_files import NotUtf8, decoded_text
 
 MANIFEST_NAME: Final = "manifest.json"
 """The manifest's file name, at the root of a version; TensorFlow Serving ignores files it does not know."""
@@ -173,10 +174,10 @@ class Manifest:
         try:
             if path.exists() and not path.is_file():  # a pipe would be read without end
                 raise ManifestError(f"{path} is not a file: publish the version again")
-            text = path.read_text(encoding="utf-8")
+            text = decoded_text(path.read_bytes())
         except FileNotFoundError as error:
             raise ManifestError(f"{path} is missing: this version was not published by Impasto") from error
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, NotUtf8) as error:
             raise ManifestError(f"{path} cannot be read: {error}") from error
         return cls.from_json(text, where=str(path))
 

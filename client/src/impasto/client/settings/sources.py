@@ -20,6 +20,7 @@ from impasto.client.settings.values import (
     Timeouts,
     check_pauses,
 )
+from impasto.client.text_files import NotUtf8, decoded_text
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -224,11 +225,13 @@ def _read(path: Path) -> dict[str, Any]:
         import tomli as tomllib
 
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_bytes().decode())
+        content: dict[str, Any] = tomllib.loads(decoded_text(path.read_bytes()))
         return content
     except OSError as error:
         raise SettingsError(f"configuration file {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except NotUtf8 as error:
+        raise SettingsError(f"configuration file {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"configuration file {path} is not TOML: {error}") from error
 
 

@@ -13,6 +13,7 @@ import grpc
 from impasto.client.errors import CertificateError
 from impasto.client.settings import forms
 from impasto.client.settings.forms import documented, setting
+from impasto.client.text_files import MARKS
 
 
 @documented
@@ -96,6 +97,11 @@ class TlsOptions:
 
 def _check_readable(path: str | os.PathLike[str]) -> None:
     try:
-        Path(path).read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise CertificateError(f"tls: {path} cannot be read: {error.strerror}") from error
+    if content.startswith(MARKS):
+        raise CertificateError(
+            f"tls: {path} begins with a byte order mark, which hides the certificate or key from OpenSSL; save it as "
+            "ASCII, or as UTF-8 without the mark"
+        )

@@ -20,6 +20,7 @@ from impasto.client import read_picture
 from impasto.client.errors import ImageError
 from impasto.client.pictures import named_picture
 from impasto.client.printable import printable
+from impasto.client.text_files import decoded_text
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import SCALE
 
@@ -163,7 +164,8 @@ def describe_photos(folder: Path, *, without: Collection[Path] = ()) -> list[dic
     if listing.exists():
         try:
             licences = {
-                str(name): dict(entry) for name, entry in json.loads(listing.read_text("utf-8")).items()
+                str(name): dict(entry)
+                for name, entry in json.loads(decoded_text(listing.read_bytes())).items()
             }
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise ExportError(

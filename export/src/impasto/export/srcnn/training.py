@@ -155,7 +155,7 @@ class Trainer:
         }
         path = self.folder / _CONFIG
         if path.exists():
-            if json.loads(path.read_text()) != config:
+            if json.loads(path.read_text(encoding="utf-8")) != config:
                 raise ExportError(
                     f"{self.folder} holds a training with another preset, seed, number of epochs or other photos; "
                     "name an empty folder with --checkpoint, or repeat the first call to continue it"
@@ -182,7 +182,7 @@ def load_network(folder: Path) -> tuple[SRCNN, dict[str, object], int]:
     latest = tf.train.latest_checkpoint(str(folder))
     if latest is None or not path.exists():
         raise ExportError(f"no training checkpoint in {folder}; run `impasto-export srcnn train` first")
-    record = json.loads(path.read_text())
+    record = json.loads(path.read_text(encoding="utf-8"))
     network = make_network(Preset(**record["preset"]))
     finished = tf.Variable(0, trainable=False, dtype=tf.int64, name="finished_epochs")
     tf.train.Checkpoint(network=network, finished_epochs=finished).restore(latest).expect_partial()

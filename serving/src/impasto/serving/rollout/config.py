@@ -12,8 +12,9 @@ from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.client import TlsOptions, errors
+from impasto.client.text_files import MARKS
 from impasto.serving import model_config, quiet, text_files
-from impasto.serving.errors import ConfigError
+from impasto.serving.errors import ConfigError, reason
 from impasto.serving.rollout.checks import VersionChecks
 from impasto.serving.rollout.config_options import ConfigOptions
 from impasto.serving.rollout.files import COMMENT, read_if_there, replace_file
@@ -174,7 +175,15 @@ def _ssl_config(certificate: Path | None, key: Path | None, client_ca: Path | No
 
 def _pem(path: Path) -> str:
     """Return the text of a PEM file; names and comments outside of the keys may be in any encoding."""
-    return path.read_bytes().decode("ascii", "replace")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {reason(error)}") from error
+    if content.startswith(MARKS):
+        raise ConfigError(
+            f"{path} begins with a byte order mark, which OpenSSL does not read; save it without"
+        )
+    return content.decode("ascii", "replace")
 
 
 def _write(out: Path, files: Mapping[str, Message], *, force: bool) -> None:
