@@ -47,7 +47,9 @@ class Opened:
         data: the bytes that it is read from.
         kind: Pillow's name of the format.
         ends_early: whether the file is known to end before its picture does.
-        frames: how many frames or pages it has.
+        frames: how many frames or pages it has. The picture behind which an APNG hides its frames from programs that
+            do not know them is none of them.
+        first: where the first of them stands for Pillow.
         max_pixels: the limit that it was opened with.
     """
 
@@ -56,7 +58,16 @@ class Opened:
     kind: str
     ends_early: bool
     frames: int
+    first: int
     max_pixels: int
+
+    def seek(self, number: int, notes: Notes) -> None:
+        """Go to a frame, counted from 0. Raises TruncatedImage, EmptyImage or ImageTooLarge."""
+        if not number + self.first:
+            return
+        with damage(notes.name, f"its frame {number + 1} cannot be decoded"):
+            self.image.seek(number + self.first)
+        check_size(self.image.size, notes.name, max_pixels=self.max_pixels)
 
     def decode(self, notes: Notes) -> Image.Image:
         """Decode the frame that the image stands at.
@@ -116,7 +127,9 @@ def opened(data: bytes, notes: Notes, *, max_pixels: int) -> Opened:
     check_size(image.size, notes.name, max_pixels=max_pixels)
     if profile is not None:
         image.info["icc_profile"] = profile
-    return Opened(image, data, kind, ends_early, frame_count(image), max_pixels)
+    frames = frame_count(image)
+    first = int(kind == "PNG" and frames > 1 and bool(getattr(image, "default_image", False)))
+    return Opened(image, data, kind, ends_early, frames - first, first, max_pixels)
 
 
 def _refuse_planes(image: Image.Image, name: str) -> None:

@@ -30,6 +30,11 @@ FORMATS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Pillow's format by extension. GIF is left out: 256 colours would undo what the models do."""
 
+ANIMATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
+)
+"""Pillow's format by extension, of those that can hold several frames."""
+
 _OPAQUE: Final = ("JPEG", "BMP")
 _WITH_QUALITY: Final = ("JPEG", "WEBP")
 _WITH_COMPRESS: Final = ("PNG",)
@@ -50,8 +55,10 @@ _LEVEL_OF_LARGEST: Final = 3
 _SMALLEST_DPI: Final[Mapping[str, float]] = MappingProxyType({"JPEG": 0.51, "PNG": 0.013, "BMP": 0.013})
 
 
-def check_options(suffix: str, *, quality: int | None, compress: int | None) -> None:
-    """ValueError if an option is out of range, or the extension's format has none such."""
+def check_options(
+    suffix: str, *, quality: int | None, compress: int | None, kinds: Mapping[str, str] = FORMATS
+) -> None:
+    """ValueError if an option is out of range, or the format that `kinds` has for the extension has none such."""
     for name, value, formats, low, high in (
         ("quality", quality, _WITH_QUALITY, 1, 100),
         ("compress", compress, _WITH_COMPRESS, 0, 9),
@@ -60,8 +67,8 @@ def check_options(suffix: str, *, quality: int | None, compress: int | None) -> 
             continue
         if isinstance(value, bool) or value not in range(low, high + 1):
             raise ValueError(f"{name} is {value}; it must be a whole number from {low} to {high}")
-        if FORMATS[suffix.lower()] not in formats:
-            able = ", ".join(known for known, kind in FORMATS.items() if kind in formats)
+        if kinds[suffix.lower()] not in formats:
+            able = ", ".join(known for known, kind in kinds.items() if kind in formats)
             raise ValueError(
                 f"{name} is {value}, and {suffix} has no such option; leave it out, or use {able}"
             )
@@ -87,7 +94,9 @@ def encoded(
         options["quality"] = QUALITY if quality is None else int(quality)
     if kind in _WITH_COMPRESS:
         options["compress_level"] = compress_level(image.size) if compress is None else int(compress)
-    if strip or (kind == "WEBP" and image.mode in ("L", "LA")):  # whose pixels are RGB
+    if (
+        strip or kind not in _WITH_PROFILE or (kind == "WEBP" and image.mode in ("L", "LA"))
+    ):  # whose pixels are RGB
         image = without_profile(image, notes)
     if kind in _OPAQUE:
         image = flattened(image)
