@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from impasto.client.cli.files import Pipe, Place, is_folder, real, refuse_inputs
+from impasto.client.cli.frames import keeps_moving
 from impasto.client.cli.picture_options import Pictures
 from impasto.client.pictures import WRITABLE
 
@@ -57,7 +58,7 @@ def pair_up(pictures: Pictures, *, others: Sequence[Path] = ()) -> Plan:
     """Decide each result's place; nothing is written yet.
 
     One picture may go to a file or to standard output; several files, or a folder, go to a folder under their own
-    names. A result whose format cannot be written (GIF, say) becomes a PNG.
+    names. A result whose format cannot be written (GIF, unless it moves) becomes a PNG.
 
     Args:
         pictures: what to read, and where the results go.
@@ -71,16 +72,20 @@ def pair_up(pictures: Pictures, *, others: Sequence[Path] = ()) -> Plan:
         plan = _through_pipe(pictures)
     else:
         files = [path for path in inputs if isinstance(path, Path)]
-        plan = _through_files(files, output, as_folder=pictures.as_folder)
+        plan = _through_files(files, output, pictures)
     _refuse_collisions(plan.pairs)
     refuse_inputs([pair.output for pair in plan.pairs], [*(pair.source for pair in plan.pairs), *others])
     return plan
 
 
-def _through_files(inputs: Sequence[Path], output: Path, *, as_folder: bool) -> Plan:
+def _through_files(inputs: Sequence[Path], output: Path, pictures: Pictures) -> Plan:
     sources = [picture for path in inputs for picture in _pictures(path)]
     into_folder = (
-        as_folder or len(inputs) > 1 or is_folder(inputs[0]) or is_folder(output) or not output.suffix
+        pictures.as_folder
+        or len(inputs) > 1
+        or is_folder(inputs[0])
+        or is_folder(output)
+        or not output.suffix
     )
     if not into_folder:
         return Plan((Pair(sources[0], output),), None)
@@ -88,7 +93,7 @@ def _through_files(inputs: Sequence[Path], output: Path, *, as_folder: bool) -> 
         raise click.ClickException(
             f"-o {output} is a file; several pictures need a folder to go to, and a name with a slash at its end is one"
         )
-    return Plan(tuple(Pair(source, output / _result_name(source)) for source in sources), output)
+    return Plan(tuple(Pair(source, _result_path(source, output, pictures)) for source in sources), output)
 
 
 def _through_pipe(pictures: Pictures) -> Plan:
@@ -116,8 +121,11 @@ def _pictures(path: Path) -> list[Path]:
     return found
 
 
-def _result_name(source: Path) -> str:
-    return source.name if source.suffix.lower() in WRITABLE else f"{source.stem}.png"
+def _result_path(source: Path, folder: Path, pictures: Pictures) -> Path:
+    same = folder / source.name
+    if source.suffix.lower() in WRITABLE or keeps_moving(source, same, pictures):
+        return same
+    return folder / f"{source.stem}.png"
 
 
 def _refuse_collisions(pairs: Sequence[Pair]) -> None:

@@ -20,11 +20,23 @@ from impasto.client import AsyncClient, Client, ImageSource, Job, Progress, erro
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.cli import exit_codes
 from impasto.client.cli.bars import JobBar, PictureBars
-from impasto.client.cli.files import Pipe, Place, check_result, make_folder, name_of, read_input, write_result
+from impasto.client.cli.files import (
+    Moving,
+    Pipe,
+    Place,
+    Result,
+    check_result,
+    make_folder,
+    name_of,
+    read_input,
+    write_result,
+)
+from impasto.client.cli.frames import Frames, as_json, every_frame, frames_of
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import note, print_json, print_path
 from impasto.client.cli.pairs import Pair, Plan
 from impasto.client.cli.picture_options import Pictures
+from impasto.client.pictures import Animation, Picture
 
 Work = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture and reports how far it is."""
@@ -69,8 +81,11 @@ def run_pictures(
         OutputError: standard output cannot be written to.
         ReaderGone: nobody reads standard output any more. What is done stays done.
     """
+    pictures.writing.check(pair.output.suffix for pair in plan.pairs)
+    frames = frames_of(pictures, max_pixels=client.settings.max_pixels)
     if plan.is_single:
-        check_result(plan.pairs[0].output, overwrite=True, as_json=common.as_json)
+        output = plan.pairs[0].output
+        check_result(output, overwrite=True, as_json=common.as_json, moving=frames.may_keep_all(output))
     if plan.folder is not None:
         make_folder(plan.folder)
     skipped = {pair: None for pair in plan.pairs if pictures.resume and pair.is_done()}
@@ -80,7 +95,7 @@ def run_pictures(
     bars = PictureBars(
         quiet=common.quiet, waits=common.waits, pictures=len(plan.pairs), behind=len(skipped), unit=unit
     )
-    run = _Batch(pairs, tuple(skipped), work, bars, overwrite=pictures.overwrite or pictures.resume)
+    run = _Batch(pairs, tuple(skipped), work, bars, frames, pictures)
     unsaid = list(pairs)
 
     def say(pair: Pair) -> None:
@@ -96,9 +111,11 @@ def run_pictures(
                     pair, error = pairs[outcome.index], outcome.error
                     if error is None:
                         if outcome.result is not None:
-                            write_result(pair.output, outcome.result, overwrite=False)
+                            write_result(
+                                pair.output, outcome.result, overwrite=False, writing=pictures.writing
+                            )
                         say(pair)
-                    elif isinstance(error, _HOPELESS) or (plan.is_single and _is_the_servers(error)):
+                    elif isinstance(error, _HOPELESS) or (plan.is_single and _is_for_all(error)):
                         raise error
                     else:
                         run.fail(pair, error)
@@ -125,28 +142,41 @@ class _Batch:
     skipped: Sequence[Pair]
     work: Work
     bars: PictureBars
-    overwrite: bool = field(kw_only=True)
+    frames: Frames
+    pictures: Pictures
     written: dict[Pair, dict[str, Any]] = field(default_factory=dict, init=False)
     failed: list[dict[str, Any]] = field(default_factory=list, init=False)
 
-    def task(self, pair: Pair, source: ImageSource) -> Callable[[AsyncClient], Awaitable[Image.Image | None]]:
+    def task(self, pair: Pair, source: ImageSource) -> Callable[[AsyncClient], Awaitable[Result | None]]:
         """Return what makes one result and writes it to its file, or gives it back if it is for a pipe."""
+        overwrite = self.pictures.overwrite or self.pictures.resume
 
-        async def do(client: AsyncClient) -> Image.Image | None:
+        async def do(client: AsyncClient) -> Result | None:
             started = time.monotonic()
-            check_result(pair.output, overwrite=self.overwrite, as_json=False)
-            with self.bars.picture(pair.source.name) as show:
-                image = await self.work(client, source, show)
+            moving = self.frames.may_keep_all(pair.output)
+            check_result(pair.output, overwrite=overwrite, as_json=False, moving=moving)
+            taken = await in_thread(lambda: self.frames.read(source, pair.output))
+            words = self.frames.words(taken)
+            if words is not None:
+                self.bars.message(f"impasto: {name_of(pair.source)}: {words}")
+            if isinstance(taken, Animation):
+                result: Result = await self._every_frame(client, pair, taken)
+            else:
+                check_result(pair.output, overwrite=overwrite, as_json=False)
+                with self.bars.picture(pair.source.name) as show:
+                    result = await self.work(client, taken, show)
             if isinstance(pair.output, Pipe):
-                return image
+                return result
 
             def write() -> None:
-                write_result(pair.output, image, overwrite=self.overwrite)
+                write_result(pair.output, result, overwrite=overwrite, writing=self.pictures.writing)
                 # Here, not after the awaiting: a task that is cancelled meanwhile still has written it.
+                width, height = result.size
                 self.written[pair] = {
                     **_names(pair),
-                    "width": image.width,
-                    "height": image.height,
+                    **as_json(taken),
+                    "width": width,
+                    "height": height,
                     "seconds": round(time.monotonic() - started, 3),
                 }
 
@@ -154,6 +184,15 @@ class _Batch:
             return None
 
         return do
+
+    async def _every_frame(self, client: AsyncClient, pair: Pair, animation: Animation) -> Moving:
+        async def work(client: AsyncClient, frame: Picture) -> Image.Image:
+            return await self.work(client, frame, lambda progress: None)
+
+        # As many frames are under way at once as there may be pictures in all.
+        concurrency = max(1, self.pictures.concurrency // len(self.pairs))
+        with self.bars.picture(pair.source.name, unit="frames") as show:
+            return await every_frame(client, animation, work, show, concurrency=concurrency)
 
     def fail(self, pair: Pair, error: errors.ImpastoError | OSError) -> None:
         """Say what is wrong with a picture, naming it once."""
@@ -185,9 +224,10 @@ def _names(pair: Pair) -> dict[str, Any]:
     return {"input": str(pair.source), "output": str(pair.output)}
 
 
-def _is_the_servers(error: Exception) -> bool:
-    """Tell whether a call failed at the server: the exit code for one picture tells that apart from a bad picture."""
-    return isinstance(error, errors.CallError) and error.code is not None
+def _is_for_all(error: Exception) -> bool:
+    """Tell whether the exit code of one picture says what failed: the call at the server, or a format's name."""
+    at_server = isinstance(error, errors.CallError) and error.code is not None
+    return at_server or isinstance(error, errors.UnknownFormat)
 
 
 class Growing(ABC):

@@ -74,6 +74,13 @@ def check_options(
             )
 
 
+def format_options(suffix: str) -> frozenset[str]:
+    """The names of the options that the extension's format has, of `quality` and `compress`; none if it is unknown."""
+    kind = {**ANIMATIONS, **FORMATS}.get(suffix.lower())
+    options = (("quality", _WITH_QUALITY), ("compress", _WITH_COMPRESS))
+    return frozenset(name for name, formats in options if kind in formats)
+
+
 def encoded(
     image: Image.Image,
     suffix: str,
