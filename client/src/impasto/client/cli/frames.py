@@ -76,16 +76,18 @@ class Frames:
                 f"{first.name} has {there}; --frame {number} is beyond the last"
             ) from error
 
-    def words(self, taken: Taken) -> str | None:
-        """Return words about what was left out without anybody's asking for it, or None."""
+    def words(self, taken: Taken, source: ImageSource | Place) -> str | None:
+        """Return words about what was left out of a file without anybody's asking for it, or None."""
         if isinstance(taken, Animation) or taken.frames == 1 or self.number is not None:
             return None
-        also = f"; {', '.join(ANIMATED)} keep all frames of an animation" if self.every else ""
-        return f"frame 1 of {taken.frames} is taken, --frame N takes another{also}"
+        words = f"frame 1 of {taken.frames} is taken; --frame N takes another"
+        if self.every and isinstance(source, Path | bytes) and moves(source, max_pixels=self.max_pixels):
+            return f"{words}, and {', '.join(ANIMATED[:-1])} or {ANIMATED[-1]} keeps them all"
+        return words
 
     def tell(self, taken: Taken, source: Place) -> None:
         """Say these words about a file to the person."""
-        words = self.words(taken)
+        words = self.words(taken, source)
         if words is not None:
             note(f"impasto: {name_of(source)}: {words}")
 

@@ -156,7 +156,7 @@ class _Batch:
             moving = self.frames.may_keep_all(pair.output)
             check_result(pair.output, overwrite=overwrite, as_json=False, moving=moving)
             taken = await in_thread(lambda: self.frames.read(source, pair.output))
-            words = self.frames.words(taken)
+            words = self.frames.words(taken, source)
             if words is not None:
                 self.bars.message(f"impasto: {name_of(pair.source)}: {words}")
             if isinstance(taken, Animation):

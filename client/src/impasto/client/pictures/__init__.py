@@ -18,7 +18,7 @@ from impasto.client.pictures._animation_writing import (
 from impasto.client.pictures._atomic import sync_folder, write_bytes
 from impasto.client.pictures._colour import keep_colours
 from impasto.client.pictures._decode import MAX_PIXELS
-from impasto.client.pictures._encoding import flattened, format_options
+from impasto.client.pictures._encoding import flattened, format_options, in_srgb
 from impasto.client.pictures._extensions import NamedPicture, named_picture, readable_extensions
 from impasto.client.pictures._gif import to_frame
 from impasto.client.pictures._notes import PictureWarning
@@ -42,6 +42,7 @@ __all__ = [
     "encode_picture",
     "flattened",
     "format_options",
+    "in_srgb",
     "keep_colours",
     "moves",
     "named_picture",

@@ -13,6 +13,7 @@ from PIL import Image
 
 from impasto.client.errors import UnknownFormat, UnwritableOutput
 from impasto.client.pictures._atomic import resolved, write_bytes
+from impasto.client.pictures._decode import is_opaque
 from impasto.client.pictures._encoding import (
     ANIMATIONS,
     QUALITY,
@@ -210,7 +211,9 @@ def _frames_for(kind: str, images: Sequence[Image.Image]) -> list[Image.Image]:
     """The frames in one mode that the format takes, without anything that Pillow would write by itself."""
     if kind == "GIF":
         return gif_frames(images)
-    clear = any(image.mode in ("LA", "RGBA") or image.has_transparency_data for image in images)
+    clear = any(
+        not is_opaque(image) or (image.mode == "P" and image.has_transparency_data) for image in images
+    )
     bare = [image.convert("RGBA" if clear else "RGB") for image in images]
     for image in bare:
         image.info = {}

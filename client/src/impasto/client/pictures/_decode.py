@@ -31,6 +31,7 @@ _ONE_PICTURE: Final = frozenset({"PSD", "ICNS", "ICO", "CUR", "MPO"})
 
 _END_OF_JPEG: Final = b"\xff\xd9"
 _PREFIX: Final = 16
+_OPAQUE: Final = 255
 
 # TIFF's tags, TIFF 6.0, section 8.
 _BITS: Final = 258
@@ -98,6 +99,9 @@ class Opened:
                 raise
             notes.say("the file ends without its end mark; all of its pixels are there")
             return whole
+        # Pillow decodes a WebP that moves with alpha, whether it has any or not.
+        if self.kind == "WEBP" and self.frames > 1 and self.image.mode == "RGBA" and is_opaque(self.image):
+            return self.image.convert("RGB")
         return self.image
 
     def _where(self) -> str:
@@ -152,6 +156,11 @@ def _make_room(image: Image.Image, max_pixels: int) -> None:
 def is_animated(image: Image.Image) -> bool:
     """Tell whether the image is an APNG, whose frames Pillow lays over each other in 8 bits."""
     return image.format == "PNG" and getattr(image, "n_frames", 1) > 1
+
+
+def is_opaque(image: Image.Image) -> bool:
+    """Tell whether no pixel of an image of any mode is transparent."""
+    return image.mode not in ("LA", "RGBA") or image.getchannel("A").getextrema()[0] == _OPAQUE
 
 
 def frame_count(image: Image.Image) -> int:

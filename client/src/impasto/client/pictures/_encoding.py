@@ -12,7 +12,7 @@ from PIL import Image
 from impasto.client.errors import UnwritableOutput
 from impasto.client.pictures._exif import kept_exif
 from impasto.client.pictures._metadata import CARRIED, fitting_profile, to_srgb, usable_dpi
-from impasto.client.pictures._notes import Notes
+from impasto.client.pictures._notes import Notes, warn
 from impasto.client.pictures._tiff_exif import with_exif
 
 QUALITY: Final = 95
@@ -169,6 +169,18 @@ def without_profile(image: Image.Image, notes: Notes) -> Image.Image:
         plain.putalpha(image.getchannel("A"))
     plain.info = {key: image.info[key] for key in ("dpi", "exif") if key in image.info}
     return plain
+
+
+def in_srgb(image: Image.Image) -> Image.Image:
+    """The image with its colours in sRGB instead of its own profile, as programs without one show them.
+
+    Args:
+        image: of mode L, LA, RGB or RGBA.
+    """
+    notes = Notes("the image")
+    converted = without_profile(image, notes)
+    warn(notes.all())
+    return converted
 
 
 def flattened(image: Image.Image) -> Image.Image:

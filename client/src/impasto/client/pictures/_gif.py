@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.client.pictures._decode import is_opaque
 from impasto.client.pictures._encoding import flattened, without_profile
 from impasto.client.pictures._notes import Notes
 
@@ -42,7 +43,7 @@ def gif_frames(images: Sequence[Image.Image]) -> list[Image.Image]:
     Args:
         images: of mode L, LA, RGB or RGBA; those of mode P stay as they are.
     """
-    clear = any(image.mode in ("LA", "RGBA") for image in images)
+    clear = not all(is_opaque(image) for image in images)
     colours = _CLEAR if clear else _COLOURS
     opaque = [None if image.mode == "P" else _srgb(image) for image in images]
     common = _common([image for image in opaque if image is not None], colours)
