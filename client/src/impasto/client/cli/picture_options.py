@@ -48,12 +48,12 @@ _WRITING: Final = (
         help="Write no metadata: neither date, place and author nor resolution. Colours become sRGB.",
     ),
     click.option(
-        "--quality", type=click.IntRange(1, 100), metavar="1..100", help="Of JPEG and WebP.  [default: 95]"
+        "--quality", type=click.IntRange(1, 100), metavar="N", help="Of JPEG and WebP.  [default: 95]"
     ),
     click.option(
         "--compress",
         type=click.IntRange(0, 9),
-        metavar="0..9",
+        metavar="N",
         help="Of PNG: 0 is fast, 9 is small.  [default: 6 to 3, by the size]",
     ),
 )
