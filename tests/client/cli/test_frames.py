@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -269,3 +270,14 @@ def test_a_picture_that_was_read_is_a_picture_for_the_client(committed_server: M
         image.seek(2)
         with Client(committed_server.address) as client:
             np.testing.assert_array_equal(np.asarray(large), np.asarray(client.upscale(image.convert("RGB"))))
+
+
+def test_the_documented_example_does_every_frame(committed_server: ModelServer) -> None:
+    Path("moving.gif").write_bytes(animation("GIF"))
+    document = Path(__file__).parents[3] / "docs" / "pictures.md"
+    (example,) = re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    subprocess.run([sys.executable, "-c", example], check=True)
+    large = found(Path("large.webp"))
+    assert (large.kind, large.milliseconds, large.loop) == ("WEBP", list(MILLISECONDS), 4)
+    for frame, expected in zip(large.frames, doubled(committed_server, Path("moving.gif")), strict=True):
+        assert far(frame, expected) < 4

@@ -386,10 +386,10 @@ def test_scenes_that_have_nothing_in_common_have_colours_of_their_own_in_a_gif()
     ramp = np.linspace(0, 255, 256).astype(np.uint8)
     scenes = []
     for number in range(7):
-        scene = np.zeros((32, 256, 3), np.uint8)
+        colours = np.zeros((32, 256, 3), np.uint8)
         for channel in range(3):
-            scene[..., channel] = ramp if (number + 1) >> channel & 1 else ramp[::-1] // (number + 2)
-        scenes.append(Image.fromarray(scene))
+            colours[..., channel] = ramp if (number + 1) >> channel & 1 else ramp[::-1] // (number + 2)
+        scenes.append(Image.fromarray(colours))
     gif = found(bytes(encode_animation(scenes, ".gif"))).frames
     for scene, shown in zip(scenes, gif, strict=True):
         alone = np.asarray(to_frame(scene).convert("RGB")).astype(int)

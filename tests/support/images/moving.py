@@ -32,7 +32,11 @@ def drawn(*, clear: bool = False) -> list[Image.Image]:
 def animation(kind: str, *, clear: bool = False, loop: int = 3, **options: Any) -> bytes:
     """These frames as a GIF, WEBP or PNG."""
     first, *rest = drawn(clear=clear)
-    own: dict[str, Any] = {"WEBP": {"lossless": True}, "GIF": {"disposal": 2} if clear else {}}.get(kind, {})
+    own: dict[str, Any] = {}
+    if kind == "WEBP":
+        own["lossless"] = True
+    if kind == "GIF" and clear:
+        own["disposal"] = 2
     buffer = io.BytesIO()
     first.save(
         buffer, kind, save_all=True, append_images=rest, duration=MILLISECONDS, loop=loop, **own, **options
