@@ -328,8 +328,16 @@ def pictures() -> None:
     animation = read_animation(Path("moving.gif"), max_pixels=10**8)
     assert_type(animation, Animation)
     assert_type(animation.frames, tuple[Picture, ...])
-    frames = (frame.rebuild(frame.rgb) for frame in animation.frames)
-    write_animation("moving.webp", frames, milliseconds=animation.milliseconds, plays=animation.plays)
+    with Client() as client:
+        frames = [client.upscale(frame) for frame in animation.frames]
+    write_animation(
+        "moving.webp",
+        frames,
+        quality=90,
+        strip=True,
+        milliseconds=animation.milliseconds,
+        plays=animation.plays,
+    )
     named = named_picture("photo.heic")
     assert named is not None
     assert_type((named.readable, named.remedy), tuple[bool, str])

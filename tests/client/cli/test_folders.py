@@ -179,7 +179,7 @@ def test_long_jobs_go_through_pipes_too(
         (["-", "holiday/0.png", "-o", "out"], "- is for one picture"),
         (["holiday", "-o", "-"], "- is for one picture"),
         (["-", "-o", "holiday"], "holiday is a folder"),
-        (["-", "-o", "gif:-"], "no picture can be written as '.gif'"),
+        (["-", "-o", "psd:-"], "no picture can be written as '.psd'"),
         (["-", "-o", "large.png"], "standard input holds no picture"),
     ],
 )

@@ -16,13 +16,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from images.made_png import Patch, apng, composed
-from images.pictures import encoded, pixels
+from images.moving import animation as moving_file
+from images.moving import drawn, found
+from images.pictures import encoded, pixels, srgb_profile
 from impasto.client import Picture, PictureWarning, read_animation, read_picture
 from impasto.client.errors import ImageError, ImageTooLarge, OutputExists, UnknownFormat
-from impasto.client.pictures import ANIMATED, to_frame, write_animation
+from impasto.client.pictures import (
+    ANIMATED,
+    encode_animation,
+    encode_picture,
+    moves,
+    to_frame,
+    write_animation,
+)
 
 
 def test_frames_become_a_gif_that_repeats(tmp_path: Path) -> None:
@@ -318,3 +327,153 @@ def test_an_animation_cut_anywhere_is_frames_or_a_clear_error(tmp_path: Path) ->
             except ImageError as error:
                 seen.add(type(error).__name__)
     assert "TruncatedImage" in seen
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        *((moving_file(kind), True) for kind in ("GIF", "WEBP", "PNG")),
+        *((encoded(drawn()[0], kind), False) for kind in ("GIF", "WEBP", "PNG", "JPEG")),
+        (encoded(drawn()[0], "TIFF", save_all=True, append_images=drawn()[1:]), False),
+    ],
+)
+def test_what_moves_is_told_from_pages_and_stills(data: bytes, expected: bool) -> None:
+    assert moves(data) == expected
+
+
+@pytest.mark.parametrize("extension", ANIMATED)
+def test_frames_become_a_files_bytes_as_they_become_a_file(tmp_path: Path, extension: str) -> None:
+    write_animation(tmp_path / f"a{extension}", drawn(), milliseconds=70, plays=2)
+    data = encode_animation(drawn(), extension, milliseconds=70, plays=2)
+    assert (tmp_path / f"a{extension}").read_bytes() == bytes(data)
+    with pytest.raises(UnknownFormat, match=r"no animation can be written as '\.tif'"):
+        encode_animation(drawn(), ".tif")
+
+
+def noisy(count: int, *, clear: bool = False) -> list[Image.Image]:
+    """More than 256 colours that stand still, and a square that goes over them."""
+    rng = np.random.default_rng(0)
+    ground = np.clip(pixels(60, 90).astype(int) + rng.integers(-20, 20, (60, 90, 3)), 0, 255).astype(np.uint8)
+    frames = []
+    for number in range(count):
+        frame = Image.fromarray(ground.copy())
+        frame.paste((230, 20 * number, 40), (8 * number, 10, 8 * number + 20, 30))
+        if clear:
+            frame.putalpha(Image.new("L", frame.size, 255))
+            frame.paste((0, 0, 0, 0), (0, 50, 90, 60))
+        frames.append(frame)
+    return frames
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_what_stands_still_in_a_gif_does_not_flicker(clear: bool) -> None:
+    frames = noisy(6, clear=clear)
+    gif = found(bytes(encode_animation(frames, ".gif"))).frames
+    for before, after, was, now in zip(frames, frames[1:], gif, gif[1:], strict=False):
+        still = (np.asarray(before) == np.asarray(after)).all(axis=2)
+        assert still.mean() > 0.8
+        np.testing.assert_array_equal(was[still], now[still])
+    errors = [
+        np.abs(np.asarray(frame.convert("RGBA")).astype(int) - shown)[:50].mean()
+        for frame, shown in zip(frames, gif, strict=True)
+    ]
+    assert max(errors) < 12
+    if clear:
+        assert all((frame[50:, :, 3] == 0).all() and (frame[:50, :, 3] == 255).all() for frame in gif)
+
+
+def test_scenes_that_have_nothing_in_common_have_colours_of_their_own_in_a_gif() -> None:
+    ramp = np.linspace(0, 255, 256).astype(np.uint8)
+    scenes = []
+    for number in range(7):
+        colours = np.zeros((32, 256, 3), np.uint8)
+        for channel in range(3):
+            colours[..., channel] = ramp if (number + 1) >> channel & 1 else ramp[::-1] // (number + 2)
+        scenes.append(Image.fromarray(colours))
+    gif = found(bytes(encode_animation(scenes, ".gif"))).frames
+    for scene, shown in zip(scenes, gif, strict=True):
+        alone = np.asarray(to_frame(scene).convert("RGB")).astype(int)
+        wanted = np.asarray(scene).astype(int)
+        assert np.abs(shown[..., :3] - wanted).mean() <= np.abs(alone - wanted).mean() + 1
+
+
+def test_gray_frames_lose_a_profile_that_is_for_gray_pixels() -> None:
+    frames = [Image.fromarray(pixels(20, 30, None, seed=seed)) for seed in range(3)]
+    for frame in frames:
+        frame.info["icc_profile"] = srgb_profile()
+    for extension in (".webp", ".png"):
+        with pytest.warns(PictureWarning, match="for RGB pixels, which it does not have"):
+            data = encode_animation(frames, extension)
+        with Image.open(io.BytesIO(data)) as image:
+            assert "icc_profile" not in image.info
+
+
+def test_strip_and_the_options_of_a_format_are_for_animations_too() -> None:
+    frames = drawn()
+    for frame in frames:
+        frame.info["icc_profile"] = srgb_profile()
+    for extension in (".webp", ".png", ".gif"):
+        for strip in (False, True):
+            with Image.open(io.BytesIO(encode_animation(frames, extension, strip=strip))) as image:
+                assert ("icc_profile" in image.info) == (not strip and extension != ".gif")
+    assert len(encode_animation(frames, ".png", compress=0)) > len(
+        encode_animation(frames, ".png", compress=9)
+    )
+    assert len(encode_animation(frames, ".webp", quality=5)) < len(
+        encode_animation(frames, ".webp", quality=95)
+    )
+    for extension, option, able in ((".gif", "quality", ".webp"), (".webp", "compress", ".png, .apng")):
+        with pytest.raises(
+            ValueError, match=f"{option} is 5, and {extension} has no such option; .* use {able}"
+        ):
+            encode_animation(frames, extension, **{option: 5})  # type: ignore[arg-type]
+
+
+def test_frames_of_a_webp_without_transparency_have_none() -> None:
+    assert [frame.alpha for frame in read_animation(moving_file("WEBP")).frames] == [None] * 4
+    assert all(frame.alpha is not None for frame in read_animation(moving_file("WEBP", clear=True)).frames)
+
+
+def test_a_picture_that_was_read_is_returned_as_it_is() -> None:
+    picture = read_picture(moving_file("GIF"), frame=2)
+    assert read_picture(picture) is picture
+    assert read_picture(picture, frame=2) is picture
+    with pytest.raises(ValueError, match="frame is 1; this is frame 2 of the image: read its file again"):
+        read_picture(picture, frame=1)
+    with pytest.raises(ImageTooLarge, match="the limit is 900"):
+        read_picture(picture, max_pixels=900)
+
+
+def test_the_picture_behind_which_an_apng_hides_its_frames_is_not_counted() -> None:
+    patches = [
+        Patch(np.full((9, 12, 4), (value, 0, 0, 255), np.uint8), 0, 0, 0, 0, 50) for value in (90, 200)
+    ]
+    data = apng(patches, default=np.full((9, 12, 4), (0, 0, 250, 255), np.uint8))
+    for number, value in enumerate((90, 200)):
+        picture = read_picture(data, frame=number)
+        assert (picture.frames, picture.frame, int(picture.rgb[0, 0, 0])) == (2, number, value)
+    with pytest.raises(ValueError, match="has 2, counted from 0"):
+        read_picture(data, frame=2)
+
+
+def test_a_format_without_profiles_shows_the_colours_of_the_profile() -> None:
+    profile = swapped_profile()
+    image = Image.new("RGB", (16, 16), (220, 40, 40))
+    image.info["icc_profile"] = profile
+    expected = ImageCms.profileToProfile(
+        image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+    )
+    assert expected is not None
+    wanted = np.asarray(expected.getpixel((3, 3)))
+    assert np.abs(wanted - (220, 40, 40)).max() > 50
+    with Image.open(io.BytesIO(encode_picture(image, ".bmp"))) as bmp:
+        assert np.abs(np.asarray(bmp.getpixel((3, 3))) - wanted).max() <= 1
+    gif = found(bytes(encode_animation([image, image.rotate(90)], ".gif")))
+    assert np.abs(gif.frames[0][3, 3, :3] - wanted).max() <= 1
+    assert np.abs(np.asarray(to_frame(image).convert("RGB"))[3, 3] - wanted).max() <= 1
+
+
+def swapped_profile() -> bytes:
+    """The profile of sRGB with its red and green colorants changed for each other."""
+    swapped = srgb_profile().replace(b"rXYZ", b"SWAP").replace(b"gXYZ", b"rXYZ")
+    return swapped.replace(b"SWAP", b"gXYZ")

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client.errors import InvalidInput
+from impasto.client.pictures import Picture
 
 LARGEST_INT32: Final = 2**31 - 1
 MOST_STEPS: Final = 1_000_000_000
 """The most steps of a long job at each size."""
 
-_PICTURES: Final[tuple[type, ...]] = (str, bytes, bytearray, memoryview, Image.Image, np.ndarray)
+_PICTURES: Final[tuple[type, ...]] = (str, bytes, bytearray, memoryview, Image.Image, np.ndarray, Picture)
 
 _CONVERSIONS: Final = {
     "getvalue": ": {name}.getvalue() has a file's bytes",

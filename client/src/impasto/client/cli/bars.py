@@ -129,13 +129,20 @@ class PictureBars(_Bars):
             )
 
     @contextmanager
-    def picture(self, name: str) -> Generator[Callable[[Progress], None], None, None]:
-        """A bar for one picture while the block runs; call what it gives with the job's progress."""
+    def picture(
+        self, name: str, *, unit: str | None = None
+    ) -> Generator[Callable[[Progress], None], None, None]:
+        """A bar for one picture while the block runs; call what it gives with the job's progress.
+
+        Args:
+            name: stands before the bar.
+            unit: what its progress counts, if that is not what all others count.
+        """
         bar = self._bar
         if bar is None:
             yield lambda progress: None
             return
-        task = bar.add_task(printable(name), total=None, unit=self._unit)
+        task = bar.add_task(printable(name), total=None, unit=unit or self._unit)
 
         def show(progress: Progress) -> None:
             bar.update(task, completed=progress.done, total=progress.total)

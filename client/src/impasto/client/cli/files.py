@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import click
 from PIL import Image
 
 from impasto.client.cli.output import print_bytes, read_all
 from impasto.client.errors import UnwritableOutput
-from impasto.client.pictures import ImageSource, check_output, encode_picture, write_picture
+from impasto.client.pictures import (
+    ANIMATED,
+    WRITABLE,
+    ImageSource,
+    check_animation_output,
+    check_output,
+    encode_animation,
+    encode_picture,
+    format_options,
+    write_animation,
+    write_picture,
+)
 
 _DASH: Final = "-"
 
@@ -44,6 +55,56 @@ class Pipe:
 
 
 Place: TypeAlias = Path | Pipe
+
+
+@dataclass(frozen=True, eq=False)
+class Moving:
+    """A result that moves, whose parts are those of an `Animation`."""
+
+    frames: Sequence[Image.Image]
+    milliseconds: Sequence[float]
+    plays: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The width and height of each frame."""
+        return self.frames[0].size
+
+
+Result: TypeAlias = Image.Image | Moving
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The options of `write_picture` for every result of a run; one whose format has no such option goes without.
+
+    Attributes:
+        strip: leave out all metadata.
+        quality: of JPEG and WebP.
+        compress: of PNG.
+    """
+
+    strip: bool = False
+    quality: int | None = None
+    compress: int | None = None
+
+    def check(self, suffixes: Iterable[str]) -> None:
+        """UsageError if an option is given that none of the formats has."""
+        found = sorted({suffix.lower() for suffix in suffixes})
+        for name, value in (("quality", self.quality), ("compress", self.compress)):
+            if value is None or any(name in format_options(suffix) for suffix in found):
+                continue
+            able = [
+                suffix for suffix in dict.fromkeys((*WRITABLE, *ANIMATED)) if name in format_options(suffix)
+            ]
+            raise click.UsageError(
+                f"--{name} {value}: {' and '.join(found)} has no such option; it is for {', '.join(able)}"
+            )
+
+    def options(self, suffix: str) -> dict[str, Any]:
+        """Return the keyword arguments for a result with this extension."""
+        given = {"quality": self.quality, "compress": self.compress}
+        return {"strip": self.strip, **{name: given[name] for name in format_options(suffix)}}
 
 
 def place(text: str) -> Place:
@@ -114,31 +175,47 @@ def read_input(source: Place) -> ImageSource:
     return data
 
 
-def check_result(output: Place, *, overwrite: bool, as_json: bool) -> None:
+def check_result(output: Place, *, overwrite: bool, as_json: bool, moving: bool = False) -> None:
     """Find out before the work whether the result can be written.
+
+    Args:
+        output: where it goes.
+        overwrite: whether a file that is there is replaced.
+        as_json: standard output is for JSON.
+        moving: whether the result may be one that moves.
 
     Raises:
         click.ClickException: standard output is a terminal, or JSON goes there.
         OutputError: see check_output.
     """
+    moving = moving and output.suffix.lower() in ANIMATED
     if not isinstance(output, Pipe):
-        check_output(output, overwrite=overwrite)
+        check = check_animation_output if moving else check_output
+        check(output, overwrite=overwrite)
         return
     if as_json:
         raise click.UsageError(f"-o {output} and --json: both would go to standard output")
     if sys.stdout.isatty():
         raise click.UsageError(f"-o {output}: standard output is a terminal; send it to a file or a program")
-    encode_picture(Image.new("L", (1, 1)), output.suffix)  # raises for a format that cannot be written
+    if not moving:
+        encode_picture(Image.new("L", (1, 1)), output.suffix)  # raises for a format that cannot be written
 
 
-def write_result(output: Place, image: Image.Image, *, overwrite: bool) -> None:
+def write_result(output: Place, result: Result, *, overwrite: bool, writing: Writing) -> None:
     """Write the result; to standard output in the main thread, the only one that Ctrl-C interrupts.
 
     Raises:
         OutputError: see write_picture, or standard output cannot be written to.
         ReaderGone: nobody reads standard output any more.
     """
-    if isinstance(output, Pipe):
-        print_bytes(encode_picture(image, output.suffix))
+    options = writing.options(output.suffix)
+    if isinstance(result, Moving):
+        options |= {"milliseconds": result.milliseconds, "plays": result.plays}
+        if isinstance(output, Pipe):
+            print_bytes(encode_animation(result.frames, output.suffix, **options))
+        else:
+            write_animation(output, result.frames, overwrite=overwrite, **options)
+    elif isinstance(output, Pipe):
+        print_bytes(encode_picture(result, output.suffix, **options))
     else:
-        write_picture(output, image, overwrite=overwrite)
+        write_picture(output, result, overwrite=overwrite, **options)

@@ -12,13 +12,23 @@ from typing import Any, Final, Generic, TypeVar
 import click
 from PIL import Image
 
-from impasto.client import Client, ImageSource, Job, LongJob, LongProgress, errors, write_picture
-from impasto.client.cli.files import Pipe, Place, check_result, read_input, real, refuse_inputs, write_result
+from impasto.client import Client, ImageSource, Job, LongJob, LongProgress, errors
+from impasto.client.cli.files import (
+    Pipe,
+    Place,
+    Writing,
+    check_result,
+    read_input,
+    real,
+    refuse_inputs,
+    write_result,
+)
+from impasto.client.cli.frames import as_json, frames_of
+from impasto.client.cli.growing import Growing, run_growing, run_pictures, running
 from impasto.client.cli.options import Common
 from impasto.client.cli.pairs import Pair, pair_up, tell_repeated
 from impasto.client.cli.picture_options import Keep, Pictures
 from impasto.client.cli.resuming import PICTURE, Recipe
-from impasto.client.cli.runner import Growing, run_growing, run_pictures, running
 
 ProgressT = TypeVar("ProgressT", bound=LongProgress)
 
@@ -87,7 +97,8 @@ class _GrowingPicture(Growing, Generic[ProgressT]):
         pair: where from and where to.
         others: further files that are read; `pair_up` has seen that the output is none of them.
         keep: what to keep on the way.
-        pictures: whether results that are there are replaced. A run that goes on from a checkpoint may replace them,
+        pictures: which frame is taken, how results are written, and whether those that are there are replaced. A run
+            that goes on from a checkpoint may replace them,
             too. What is read is never replaced.
         as_json: standard output is for JSON.
 
@@ -116,15 +127,27 @@ class _GrowingPicture(Growing, Generic[ProgressT]):
         self._jobs = jobs
         self._pair = pair
         self._keep = keep
+        self._pictures = pictures
+        pictures.writing.check([pair.output.suffix])
         self._overwrite = pictures.overwrite or (checkpoint is not None and checkpoint.exists())
         check_result(pair.output, overwrite=self._overwrite, as_json=as_json)
         self._kept = None if keep.every is None else self._keeper(keep.every, read)
         self._steps: Generator[ProgressT, None, Image.Image]
         self._last: ProgressT | None = None
+        self._frames: Mapping[str, int] = {}
 
     def begin(self, client: Client) -> None:
-        """Read the picture, and let a client run its job. Raises click.ClickException if there is none."""
-        job = self._jobs.job(read_input(self._pair.source))
+        """Read the picture, and let a client run its job.
+
+        Raises:
+            click.ClickException: standard input holds none.
+            OSError, ImageError: it cannot be read, or has no such frame.
+        """
+        frames = frames_of(self._pictures, max_pixels=client.settings.max_pixels)
+        taken = frames.read_one(read_input(self._pair.source))
+        frames.tell(taken, self._pair.source)
+        self._frames = as_json(taken)
+        job = self._jobs.job(taken)
         self._steps = client.iterate(job, every=self._keep.every, checkpoint=self._keep.checkpoint)
 
     def has_begun(self) -> bool:
@@ -139,7 +162,8 @@ class _GrowingPicture(Growing, Generic[ProgressT]):
                     self._kept.offer(progress.done, progress.preview)
 
     def write(self, *, finished: bool) -> None:
-        write_result(self._pair.output, self._reached.preview(), overwrite=self._overwrite)
+        preview, writing = self._reached.preview(), self._pictures.writing
+        write_result(self._pair.output, preview, overwrite=self._overwrite, writing=writing)
         if finished and self._keep.checkpoint is not None:
             self._keep.checkpoint.unlink(missing_ok=True)
 
@@ -159,6 +183,7 @@ class _GrowingPicture(Growing, Generic[ProgressT]):
         return {
             "input": str(self._pair.source),
             "output": str(self._pair.output),
+            **self._frames,
             "kept": [str(path) for path in self._written],
             "finished": finished,
             "steps": last.done,
@@ -179,7 +204,9 @@ class _GrowingPicture(Growing, Generic[ProgressT]):
         output, checkpoint = self._pair.output, self._keep.checkpoint
         if isinstance(output, Pipe):
             raise click.UsageError(f"-o {output} and --every: pictures on the way need a file's name")
-        kept = _KeptPictures(output, every=every, overwrite=self._overwrite, inputs=read)
+        kept = _KeptPictures(
+            output, every=every, overwrite=self._overwrite, inputs=read, writing=self._pictures.writing
+        )
         if checkpoint is not None and kept.will_be(checkpoint):
             raise click.UsageError(
                 f"--checkpoint {checkpoint} is where a picture on the way goes; choose another"
@@ -201,14 +228,18 @@ class _KeptPictures:
         every: how many steps apart, at least 1.
         overwrite: replace pictures that are there.
         inputs: what the job reads, which is never replaced.
+        writing: the options of the format.
 
     Raises:
         click.ClickException: one of `inputs` has the name of such a picture.
         OutputExists: there are such pictures already.
     """
 
-    def __init__(self, output: Path, *, every: int, overwrite: bool, inputs: Iterable[Place]) -> None:
+    def __init__(
+        self, output: Path, *, every: int, overwrite: bool, inputs: Iterable[Place], writing: Writing
+    ) -> None:
         self.written: list[Path] = []
+        self._writing = writing
         self._output = output
         self._every = every
         self._last = 0
@@ -229,6 +260,7 @@ class _KeptPictures:
         if steps == self._last or steps % self._every:
             return
         path = self._output.with_name(f"{self._output.stem}-{steps:0{_DIGITS}}{self._output.suffix}")
-        write_picture(path, picture(), overwrite=True)  # what was there was refused before the work
+        # What was there was refused before the work.
+        write_result(path, picture(), overwrite=True, writing=self._writing)
         self.written.append(path)
         self._last = steps

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from impasto.client.cli.files import Pipe, Place, is_folder, real, refuse_inputs
+from impasto.client.cli.frames import keeps_moving
 from impasto.client.cli.output import note
 from impasto.client.cli.picture_options import Pictures
 from impasto.client.cli.result_names import result_names
@@ -64,7 +65,7 @@ def pair_up(pictures: Pictures, *, others: Sequence[Path] = ()) -> Plan:
         plan = _through_pipe(pictures)
     else:
         files = [path for path in inputs if isinstance(path, Path)]
-        plan = _through_files(files, output, as_folder=pictures.as_folder)
+        plan = _through_files(files, output, pictures)
     _refuse_collisions(plan.pairs)
     refuse_inputs([pair.output for pair in plan.pairs], [*(pair.source for pair in plan.pairs), *others])
     return plan
@@ -76,10 +77,12 @@ def tell_repeated(plan: Plan, *, quiet: bool) -> None:
         note(f"impasto: {line}")
 
 
-def _through_files(inputs: Sequence[Path], output: Path, *, as_folder: bool) -> Plan:
+def _through_files(inputs: Sequence[Path], output: Path, pictures: Pictures) -> Plan:
     found = find(inputs)
     sources, folders = found.pictures, [path for path in inputs if is_folder(path)]
-    into_folder = as_folder or len(sources) > 1 or bool(folders) or is_folder(output) or not output.suffix
+    into_folder = (
+        pictures.as_folder or len(sources) > 1 or bool(folders) or is_folder(output) or not output.suffix
+    )
     if not into_folder:
         pairs = tuple(Pair(source, output) for source in sources)  # which is one
         return Plan(pairs, None, repeated=found.repeated)
@@ -87,7 +90,8 @@ def _through_files(inputs: Sequence[Path], output: Path, *, as_folder: bool) -> 
         raise click.ClickException(
             f"-o {output} is a file; several pictures need a folder to go to, and a name with a slash at its end is one"
         )
-    names = result_names(sources, folders)
+    moving = {source for source in sources if keeps_moving(source, output / source.name, pictures)}
+    names = result_names(sources, folders, moving)
     into = tuple(Pair(source, output / names[source]) for source in sources)
     return Plan(into, output, found.left_out, found.repeated)
 

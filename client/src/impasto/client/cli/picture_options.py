@@ -6,12 +6,12 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from impasto.client import MAX_PIXELS, Model
-from impasto.client.cli.files import Place, place
+from impasto.client.cli.files import Place, Writing, place
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class Pictures:
         overwrite: replace those that exist.
         resume: leave those that exist and are what would be made now.
         concurrency: how many pictures are under way at once.
+        frame: which frame or page is taken of those with several, from 1; None for the first, or every one.
+        every_frame: of a picture that moves do every frame, where the result can move, too.
+        writing: the options of the results' formats.
     """
 
     inputs: tuple[Place, ...]
@@ -33,15 +36,40 @@ class Pictures:
     overwrite: bool
     resume: bool
     concurrency: int
+    frame: int | None
+    every_frame: bool
+    writing: Writing
 
 
-def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+_WRITING: Final = (
+    click.option(
+        "--strip",
+        is_flag=True,
+        help="Write no metadata: neither date, place and author nor resolution. Colours become sRGB.",
+    ),
+    click.option(
+        "--quality", type=click.IntRange(1, 100), metavar="N", help="Of JPEG and WebP.  [default: 95]"
+    ),
+    click.option(
+        "--compress",
+        type=click.IntRange(0, 9),
+        metavar="N",
+        help="Of PNG: 0 is fast, 9 is small.  [default: 6 to 3, by the size]",
+    ),
+)
+
+
+def picture_options(
+    *, model: str, concurrency: int, every_frame: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command its pictures, results and model; it receives them as `pictures` and `model`.
 
     Args:
         model: the default of --model.
         concurrency: the default of --concurrency.
+        every_frame: whether it does every frame of a picture that moves.
     """
+    otherwise = "the first, or every one of an animation that goes to .gif, .webp or .png"
     options = (
         click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=click.Path()),
         click.option(
@@ -82,6 +110,14 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
             help="Refuse pictures with more pixels than this.  "
             f"[default: what `impasto config` shows, else {MAX_PIXELS}]",
         ),
+        click.option(
+            "--frame",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Take frame or page N of a picture with several, counted from 1.  "
+            f"[default: {otherwise if every_frame else 'the first'}]",
+        ),
+        *_WRITING,
     )
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,6 +132,10 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
             model: str,
             model_version: int | None,
             label: str | None,
+            frame: int | None,
+            strip: bool,
+            quality: int | None,
+            compress: int | None,
             **rest: Any,
         ) -> Any:
             if model_version is not None and label is not None:
@@ -104,7 +144,17 @@ def picture_options(*, model: str, concurrency: int) -> Callable[[Callable[..., 
                 raise click.UsageError("--overwrite does again what --resume would skip: give one of them")
             target, as_folder = place(output), output.endswith("/")
             sources = tuple(place(text) for text in inputs)
-            pictures = Pictures(sources, target, as_folder, overwrite, resume, concurrency)
+            pictures = Pictures(
+                sources,
+                target,
+                as_folder,
+                overwrite,
+                resume,
+                concurrency,
+                frame,
+                every_frame,
+                Writing(strip, quality, compress),
+            )
             asked = Model(model, model_version, label)
             return command(pictures=pictures, model=asked, **rest)
 

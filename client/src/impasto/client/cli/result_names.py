@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Final
@@ -15,7 +15,9 @@ _FORMATS: Final[Mapping[str, str]] = MappingProxyType(dict.fromkeys((".jfif", ".
 """The extensions of results by those of pictures that cannot be written under their own; PNG for all others."""
 
 
-def result_names(sources: Sequence[Path], folders: Iterable[Path] = ()) -> dict[Path, PurePath]:
+def result_names(
+    sources: Sequence[Path], folders: Iterable[Path] = (), moving: Collection[Path] = ()
+) -> dict[Path, PurePath]:
     """Return each result's path within the folder of the results.
 
     A result has its picture's name. Where the format cannot be written its extension is another one, and where that
@@ -27,16 +29,17 @@ def result_names(sources: Sequence[Path], folders: Iterable[Path] = ()) -> dict[
     Args:
         sources: the pictures.
         folders: the folders that were named.
+        moving: the pictures whose results keep their names, because every frame of them is done.
     """
-    names = _names(sources)
+    names = _names(sources, moving)
     keeping = _twins({_folder(path / "_") for path in folders}) | _clashing(names)
     tails = _tails(keeping)
     return {source: tails.get(_folder(source), PurePath()) / name for source, name in names.items()}
 
 
-def _names(sources: Sequence[Path]) -> dict[Path, str]:
+def _names(sources: Sequence[Path], moving: Collection[Path]) -> dict[Path, str]:
     """The results' names, distinct within each folder of pictures unless a file already has the longer name."""
-    plain = {source: _plain(source) for source in sources}
+    plain = {source: source.name if source in moving else _plain(source) for source in sources}
     count = Counter((_folder(source), name.casefold()) for source, name in plain.items())
     return {
         source: name

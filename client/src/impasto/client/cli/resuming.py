@@ -78,7 +78,7 @@ class Ledger:
         self._pairs = plan.pairs
         self._model = recipe.model
         self._inputs: dict[Pair, Fingerprint | None] = {}
-        self._versions: dict[Pair, int] = {}
+        self._versions: dict[Pair, set[int]] = {}
         self._index: Index | None = None
         self._failure: str | None = None
         output = plan.pairs[0].output
@@ -124,10 +124,11 @@ class Ledger:
             self._inputs[pair] = fingerprint(pair.source)
 
     def watch(self, pair: Pair, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
-        """Return `show`, which also learns the version that makes the pair's result."""
+        """Return `show`, which also learns the version that makes the pair's result, or a frame of it."""
 
         def watched(progress: Progress) -> None:
-            self._versions[pair] = progress.version or self._versions.get(pair, 0)
+            if progress.version:
+                self._versions.setdefault(pair, set()).add(progress.version)
             show(progress)
 
         return watched
@@ -137,7 +138,9 @@ class Ledger:
         source, result = self._inputs.get(pair), fingerprint(pair.output)
         if self._index is None or source is None or result is None:
             return
-        entry = Entry(source, self._options, self._model.name, self._versions.get(pair, 0), result)
+        versions = self._versions.get(pair, set())
+        version = next(iter(versions)) if len(versions) == 1 else 0  # frames by two versions are none's
+        entry = Entry(source, self._options, self._model.name, version, result)
         try:
             self._index.add(self._name(pair), entry)
         except (errors.OutputError, OSError) as error:

@@ -1,32 +1,41 @@
-"""The runner: make results and write them, show how far they are, keep what was reached, and report.
+"""The runner of many pictures: make results, several at once, write them, show how far they are, and report.
 
-`run_pictures` is for the results of many pictures, several at once: one bad picture does not stop the rest.
-`run_growing` is for one result that grows for minutes and can be stopped on the way: a picture, or a zoom's frames.
+One bad picture does not stop the rest. `growing` has the runner of one result that grows for minutes.
 """
 
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from PIL import Image
 
 from impasto.client import AsyncClient, Client, ImageSource, Job, Progress, errors
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.cli import exit_codes
-from impasto.client.cli.bars import JobBar, PictureBars
-from impasto.client.cli.files import Pipe, Place, check_result, make_folder, name_of, read_input, write_result
+from impasto.client.cli.bars import PictureBars
+from impasto.client.cli.files import (
+    Moving,
+    Pipe,
+    Result,
+    check_result,
+    make_folder,
+    name_of,
+    read_input,
+    write_result,
+)
+from impasto.client.cli.frames import Frames, as_json, every_frame, frames_of
 from impasto.client.cli.options import Common
-from impasto.client.cli.output import note, print_json, print_path
+from impasto.client.cli.output import print_json
 from impasto.client.cli.pairs import Pair, Plan, tell_repeated
 from impasto.client.cli.picture_options import Pictures
 from impasto.client.cli.resuming import Ledger, Recipe
 from impasto.client.cli.sources import LeftOut, lines_on_left_out
+from impasto.client.pictures import Animation, Picture
 
 Work = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture and reports how far it is."""
@@ -72,8 +81,11 @@ def run_pictures(
         OutputError: standard output cannot be written to.
         ReaderGone: nobody reads standard output any more. What is done stays done.
     """
+    pictures.writing.check(pair.output.suffix for pair in plan.pairs)
+    frames = frames_of(pictures, max_pixels=client.settings.max_pixels)
     if plan.is_single:
-        check_result(plan.pairs[0].output, overwrite=True, as_json=common.as_json)
+        output = plan.pairs[0].output
+        check_result(output, overwrite=True, as_json=common.as_json, moving=frames.may_keep_all(output))
     tell_repeated(plan, quiet=common.quiet)
     ledger = Ledger(plan, recipe, pictures)
     pairs = ledger.to_do(client, quiet=common.quiet) if pictures.resume else plan.pairs
@@ -85,9 +97,7 @@ def run_pictures(
     bars = PictureBars(
         quiet=common.quiet, waits=common.waits, pictures=len(plan.pairs), behind=len(skipped), unit=unit
     )
-    run = _Batch(
-        pairs, skipped, plan.left_out, work, bars, ledger, overwrite=pictures.overwrite or pictures.resume
-    )
+    run = _Batch(pairs, skipped, plan.left_out, work, bars, ledger, frames, pictures)
     unsaid = list(pairs)
 
     def say(pair: Pair) -> None:
@@ -103,9 +113,11 @@ def run_pictures(
                     pair, error = pairs[outcome.index], outcome.error
                     if error is None:
                         if outcome.result is not None:
-                            write_result(pair.output, outcome.result, overwrite=False)
+                            write_result(
+                                pair.output, outcome.result, overwrite=False, writing=pictures.writing
+                            )
                         say(pair)
-                    elif isinstance(error, _HOPELESS) or (plan.is_single and _is_the_servers(error)):
+                    elif isinstance(error, _HOPELESS) or (plan.is_single and _is_for_all(error)):
                         raise error
                     else:
                         run.fail(pair, error)
@@ -138,30 +150,43 @@ class _Batch:
     work: Work
     bars: PictureBars
     ledger: Ledger
-    overwrite: bool = field(kw_only=True)
+    frames: Frames
+    pictures: Pictures
     written: dict[Pair, dict[str, Any]] = field(default_factory=dict, init=False)
     failed: list[dict[str, Any]] = field(default_factory=list, init=False)
 
-    def task(self, pair: Pair, source: ImageSource) -> Callable[[AsyncClient], Awaitable[Image.Image | None]]:
+    def task(self, pair: Pair, source: ImageSource) -> Callable[[AsyncClient], Awaitable[Result | None]]:
         """Return what makes one result and writes it to its file, or gives it back if it is for a pipe."""
+        overwrite = self.pictures.overwrite or self.pictures.resume
 
-        async def do(client: AsyncClient) -> Image.Image | None:
+        async def do(client: AsyncClient) -> Result | None:
             started = time.monotonic()
-            check_result(pair.output, overwrite=self.overwrite, as_json=False)
+            moving = self.frames.may_keep_all(pair.output)
+            check_result(pair.output, overwrite=overwrite, as_json=False, moving=moving)
             await in_thread(lambda: self.ledger.begin(pair))
-            with self.bars.picture(pair.source.name) as show:
-                image = await self.work(client, source, self.ledger.watch(pair, show))
+            taken = await in_thread(lambda: self.frames.read(source, pair.output))
+            words = self.frames.words(taken, source)
+            if words is not None:
+                self.bars.message(f"impasto: {name_of(pair.source)}: {words}")
+            if isinstance(taken, Animation):
+                result: Result = await self._every_frame(client, pair, taken)
+            else:
+                check_result(pair.output, overwrite=overwrite, as_json=False)
+                with self.bars.picture(pair.source.name) as show:
+                    result = await self.work(client, taken, self.ledger.watch(pair, show))
             if isinstance(pair.output, Pipe):
-                return image
+                return result
 
             def write() -> None:
-                write_result(pair.output, image, overwrite=self.overwrite)
+                write_result(pair.output, result, overwrite=overwrite, writing=self.pictures.writing)
                 self.ledger.record(pair)
                 # Here, not after the awaiting: a task that is cancelled meanwhile still has written it.
+                width, height = result.size
                 self.written[pair] = {
                     **_names(pair),
-                    "width": image.width,
-                    "height": image.height,
+                    **as_json(taken),
+                    "width": width,
+                    "height": height,
                     "seconds": round(time.monotonic() - started, 3),
                 }
 
@@ -169,6 +194,15 @@ class _Batch:
             return None
 
         return do
+
+    async def _every_frame(self, client: AsyncClient, pair: Pair, animation: Animation) -> Moving:
+        async def work(client: AsyncClient, frame: Picture) -> Image.Image:
+            return await self.work(client, frame, self.ledger.watch(pair, lambda progress: None))
+
+        # As many frames are under way at once as there may be pictures in all.
+        concurrency = max(1, self.pictures.concurrency // len(self.pairs))
+        with self.bars.picture(pair.source.name, unit="frames") as show:
+            return await every_frame(client, animation, work, show, concurrency=concurrency)
 
     def fail(self, pair: Pair, error: errors.ImpastoError | OSError) -> None:
         """Say what is wrong with a picture, naming it once."""
@@ -210,79 +244,7 @@ def _names(pair: Pair) -> dict[str, Any]:
     return {"input": str(pair.source), "output": str(pair.output)}
 
 
-def _is_the_servers(error: Exception) -> bool:
-    """Tell whether a call failed at the server: the exit code for one picture tells that apart from a bad picture."""
-    return isinstance(error, errors.CallError) and error.code is not None
-
-
-class Growing(ABC):
-    """A result that grows while it is made: stopped on the way, it leaves what there is.
-
-    Attributes:
-        reports_failures: report also what a failed server leaves; what Ctrl-C leaves is always reported.
-    """
-
-    reports_failures: ClassVar[bool]
-
-    @abstractmethod
-    def has_begun(self) -> bool:
-        """Tell whether there is something to keep."""
-
-    @abstractmethod
-    def make(self, show: Callable[[float, str], None]) -> None:
-        """Make the result, and tell `show` how far it is: a fraction from 0 to 1, and words."""
-
-    @abstractmethod
-    def write(self, *, finished: bool) -> None:
-        """Write the result, or what there is of it. Raises OutputError."""
-
-    @abstractmethod
-    def notes(self) -> Sequence[str]:
-        """Return lines for the person who stopped it: where it was, and what is left."""
-
-    @abstractmethod
-    def files(self) -> Sequence[Place]:
-        """Return the places of all that was written."""
-
-    @abstractmethod
-    def report(self, *, finished: bool) -> Mapping[str, object]:
-        """Return what was made, as JSON values."""
-
-
-def run_growing(growing: Growing, *, common: Common) -> int:
-    """Make a result, show how far it is, write it or what there is of it, report, and return the exit code.
-
-    Raises:
-        CallError: a call failed. What was reached is kept.
-        OutputError: it cannot be written. What was reached is kept if a file on the way is to blame.
-    """
-    started = time.monotonic()
-    stopped: KeyboardInterrupt | errors.CallError | errors.OutputError | None = None
-    with JobBar(quiet=common.quiet, waits=common.waits) as bar:
-        try:
-            growing.make(bar.show)
-        except (KeyboardInterrupt, errors.CallError, errors.OutputError) as error:
-            if not growing.has_begun():
-                raise
-            stopped = error
-    failure = None if isinstance(stopped, KeyboardInterrupt) else stopped
-    try:
-        growing.write(finished=stopped is None)
-    except errors.OutputError as error:
-        if failure is None:
-            raise
-        note(f"impasto: {error}")
-        raise failure from None
-    for line in growing.notes() if stopped is not None else ():
-        note(f"impasto: {line}")
-    if failure is None or growing.reports_failures:
-        if common.as_json:
-            seconds = round(time.monotonic() - started, 3)
-            print_json({**growing.report(finished=stopped is None), "seconds": seconds})
-        else:
-            for path in growing.files():
-                if isinstance(path, Path):
-                    print_path(path)
-    if failure is not None:
-        raise failure
-    return exit_codes.DONE if stopped is None else exit_codes.INTERRUPTED
+def _is_for_all(error: Exception) -> bool:
+    """Tell whether the exit code of one picture says what failed: the call at the server, or a format's name."""
+    at_server = isinstance(error, errors.CallError) and error.code is not None
+    return at_server or isinstance(error, errors.UnknownFormat)

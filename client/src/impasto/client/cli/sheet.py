@@ -8,6 +8,8 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from impasto.client.pictures import in_srgb
+
 _GAP: Final = 12
 _TITLE: Final = 26
 _FRAME: Final = 3
@@ -22,7 +24,7 @@ class Panel:
 
     Attributes:
         title: a few words; cut off where they are longer than the picture is wide.
-        image: of any mode; transparency is shown over white.
+        image: of mode L, LA, RGB or RGBA; transparency is shown over white.
         inset: a picture that is shown small in the lower right corner: the painting that the style is of.
     """
 
@@ -70,6 +72,7 @@ def _with_inset(panel: Panel, width: int) -> Image.Image:
 
 
 def _fit(image: Image.Image, width: int) -> Image.Image:
+    image = in_srgb(image)  # a sheet of several pictures has no profile of one
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image.convert("RGBA"))

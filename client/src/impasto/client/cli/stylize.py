@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from PIL import Image
 
 from impasto.client import CONCURRENCY, AsyncClient, Client, Model, Progress, StyleSource, Stylize, errors
 from impasto.client.cli.files import is_folder, real
+from impasto.client.cli.frames import keeps_moving
 from impasto.client.cli.options import Common, Number, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Pictures, picture_options
@@ -20,14 +21,14 @@ from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import Work, run_pictures
 from impasto.client.cli.served import look_up
 from impasto.client.cli.sheet import Panel, contact_sheet
-from impasto.client.pictures import ImageSource, read_picture
+from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
 
 _SHEET_WIDTH: Final = 384
 
 
 @click.command(short_help="Paint photos in the style of paintings.")
-@picture_options(model=STYLIZE.name, concurrency=CONCURRENCY)
+@picture_options(model=STYLIZE.name, concurrency=CONCURRENCY, every_frame=True)
 @click.option(
     "-s",
     "--style",
@@ -81,8 +82,9 @@ def stylize(
     """Paint photos in the style of a painting, or of a blend of several.
 
     IN is a picture or a folder of pictures (its subfolders are not searched). Results keep their picture's name and
-    size. The paintings are looked at once, however many photos there are. A photo that cannot be done does not stop
-    the others. Files of a folder that are not read are named at the end, and one that is named twice is done once.
+    size. The paintings are looked at once, however many photos there are. Of an animated GIF, WebP or PNG that goes to
+    such a format every frame is painted. A photo that cannot be done does not stop the others. Files of a folder that
+    are not read are named at the end, and one that is named twice is done once.
 
     \b
       impasto stylize photo.jpg --style painting.jpg -o painted.png
@@ -92,6 +94,8 @@ def stylize(
     _check_weights(weights, styles, sheet=sheet)
     if sheet and (len(pictures.inputs) != 1 or is_folder(pictures.inputs[0])):
         raise click.UsageError("--sheet is for one picture")
+    if sheet:
+        pictures = replace(pictures, every_frame=False)
     plan = pair_up(pictures, others=styles)
     with common.connect() as client:
         job = Stylize(PICTURE, styles, weights=weights or None, model=model, **options)
@@ -105,7 +109,10 @@ def stylize(
             model=model,
             options=options,
         )
-        work = painter.sheet if sheet else painter.work(several=len(plan.pairs) > 1)
+        several = len(plan.pairs) > 1 or any(
+            keeps_moving(pair.source, pair.output, pictures) for pair in plan.pairs
+        )
+        work = painter.sheet if sheet else painter.work(several=several)
         unit = "styles" if sheet else "calls"
         return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit=unit)
 
@@ -142,7 +149,9 @@ class _Painter:
         async def paint(
             client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
         ) -> Image.Image:
-            if isinstance(source, Path) and [real(source)] == [real(path) for path in self.styles]:
+            if isinstance(source, Picture) and [real(Path(source.name))] == [
+                real(path) for path in self.styles
+            ]:
                 raise errors.InvalidInput("it is the style as well: choose another painting")
             job = Stylize(source, style, weights=weights, model=self.model, **self.options)
             return await client.run(job, on_progress=show)

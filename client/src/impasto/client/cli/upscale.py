@@ -15,7 +15,7 @@ from impasto.client.cli.served import look_up
 
 
 @click.command(short_help="Double the width and height of pictures.")
-@picture_options(model=signatures.SRCNN.name, concurrency=CONCURRENCY)
+@picture_options(model=signatures.SRCNN.name, concurrency=CONCURRENCY, every_frame=True)
 @click.option(
     "--tile",
     type=click.IntRange(min=LEAST_TILE),
@@ -30,13 +30,15 @@ def upscale(*, common: Common, pictures: Pictures, model: Model, tile: int) -> i
 
     IN is a picture or a folder of pictures (its subfolders are not searched). Each result keeps its picture's name,
     gray level or colour, transparency, colour profile and resolution. The format follows the file extension: PNG,
-    JPEG, WebP, TIFF or BMP; of other pictures it is PNG. A picture that cannot be done does not stop the others. Files
-    of a folder that are not read are named at the end, and one that is named twice is done once.
+    JPEG, WebP, TIFF or BMP; of other pictures it is PNG. Of an animated GIF, WebP or PNG that goes to such a format
+    every frame is done. A picture that cannot be done does not stop the others. Files of a folder that are not read
+    are named at the end, and one that is named twice is done once.
 
     \b
       impasto upscale photo.jpg -o large.png
       impasto upscale holiday/ scan.tif -o large/
       impasto upscale holiday/ -o large/ --resume
+      impasto upscale moving.gif -o large.webp
       curl -s https://example.com/photo.jpg | impasto upscale - -o - > large.png
     """
     plan = pair_up(pictures)

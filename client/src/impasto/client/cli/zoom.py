@@ -15,10 +15,11 @@ from PIL import Image
 
 from impasto.client import Client, Dream, DreamProgress, Model, errors, zoom_in
 from impasto.client.cli.files import Pipe, Place, is_folder, make_folder, refuse_inputs
+from impasto.client.cli.frames import frames_of
+from impasto.client.cli.growing import Growing, run_growing
 from impasto.client.cli.options import Common
 from impasto.client.cli.picture_options import Pictures
-from impasto.client.cli.runner import Growing, run_growing
-from impasto.client.pictures import ImageSource, to_frame, write_animation, write_picture
+from impasto.client.pictures import ImageSource, Picture, to_frame, write_animation, write_picture
 
 FRAME_NAME: Final = "frame-%05d.png"
 """In a folder; counted from 1. FFmpeg understands it."""
@@ -35,7 +36,7 @@ class Zoom:
         animated: whether it is a .gif.
         frames: how many.
         factor: how far to go in from frame to frame.
-        overwrite: replace what is there.
+        pictures: which frame of the source is taken, and how the results are written.
     """
 
     source: Path
@@ -44,7 +45,7 @@ class Zoom:
     animated: bool
     frames: int
     factor: float
-    overwrite: bool
+    pictures: Pictures
 
     def frame_path(self, number: int) -> Path:
         """Where frame `number`, from 1, goes."""
@@ -65,6 +66,7 @@ def zoom_of(pictures: Pictures, *, others: tuple[Path, ...], frames: int, factor
             f"-o {output}: --zoom writes a .gif, or numbered pictures into a folder"
             + (f", which then become a video: {_video_command(output)}" if _is_video(output) else "")
         )
+    pictures.writing.check([".gif" if animated else Path(FRAME_NAME).suffix])
     return Zoom(
         source=source,
         others=others,
@@ -72,7 +74,7 @@ def zoom_of(pictures: Pictures, *, others: tuple[Path, ...], frames: int, factor
         animated=animated,
         frames=frames,
         factor=factor,
-        overwrite=pictures.overwrite,
+        pictures=pictures,
     )
 
 
@@ -92,10 +94,14 @@ def run_zoom(
     # One version for all frames, whatever is published meanwhile.
     pinned = Model(model.name, client.describe_dream(model=model).version)
 
+    frames = frames_of(zoom.pictures, max_pixels=client.settings.max_pixels)
+    first = frames.read_one(zoom.source)
+    frames.tell(first, zoom.source)
+
     def make(picture: ImageSource, show: Callable[[DreamProgress], None]) -> Image.Image:
         return client.run(dream(picture, pinned), on_progress=show)
 
-    return run_growing(_GrowingZoom(zoom, make, common), common=common)
+    return run_growing(_GrowingZoom(zoom, first, make, common), common=common)
 
 
 class _GrowingZoom(Growing):
@@ -103,6 +109,7 @@ class _GrowingZoom(Growing):
 
     Args:
         zoom: what is made.
+        first: the picture to begin with.
         dream: makes a frame of a picture.
         common: the common options; the time of the command's waits does not count.
     """
@@ -112,10 +119,12 @@ class _GrowingZoom(Growing):
     def __init__(
         self,
         zoom: Zoom,
+        first: Picture,
         dream: Callable[[ImageSource, Callable[[DreamProgress], None]], Image.Image],
         common: Common,
     ) -> None:
         self._zoom = zoom
+        self._first = first
         self._dream = dream
         self._waits = common.waits
         self._animation: list[Image.Image] = []
@@ -133,7 +142,7 @@ class _GrowingZoom(Growing):
             left = worked * (1 / fraction - 1) if fraction else None
             show(fraction, f"frame {self._done + 1}/{zoom.frames}  {replace(progress, seconds_left=left)}")
 
-        picture: ImageSource = zoom.source
+        picture: ImageSource = self._first
         # Ctrl-C does not interrupt another thread: a frame counts if and only if it is kept.
         with ThreadPoolExecutor(1) as keeper:
             for _ in range(zoom.frames):
@@ -145,12 +154,16 @@ class _GrowingZoom(Growing):
         if self._zoom.animated:
             self._animation.append(to_frame(frame))
         else:
-            write_picture(self._zoom.frame_path(self._done + 1), frame, overwrite=self._zoom.overwrite)
+            self._write(write_picture, self._zoom.frame_path(self._done + 1), frame)
         self._done += 1
 
     def write(self, *, finished: bool) -> None:
         if self._zoom.animated:
-            write_animation(self._zoom.output, self._animation, overwrite=self._zoom.overwrite)
+            self._write(write_animation, self._zoom.output, self._animation)
+
+    def _write(self, writer: Callable[..., None], path: Path, result: object) -> None:
+        pictures = self._zoom.pictures
+        writer(path, result, overwrite=pictures.overwrite, **pictures.writing.options(path.suffix))
 
     def notes(self) -> Sequence[str]:
         zoom = self._zoom
@@ -163,6 +176,7 @@ class _GrowingZoom(Growing):
         return {
             "input": str(self._zoom.source),
             "output": str(self._zoom.output),
+            **({"frame": self._first.frame + 1} if self._first.frames > 1 else {}),
             "frames": self._done,
             "finished": finished,
         }
@@ -182,7 +196,7 @@ def _check(zoom: Zoom) -> None:
             raise errors.OutputExists(f"{beyond} is of a longer zoom; delete it, or name another folder")
     there = [path for path in outputs if path.exists()]
     refuse_inputs(there, (zoom.source, *zoom.others))
-    if there and not zoom.overwrite:
+    if there and not zoom.pictures.overwrite:
         raise errors.OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
 
 

@@ -7,19 +7,20 @@
 
 from __future__ import annotations
 
-from impasto.client.pictures._animation import (
+from impasto.client.pictures._animation import Animation, moves, read_animation
+from impasto.client.pictures._animation_writing import (
     ANIMATED,
     FRAME_MILLISECONDS,
-    Animation,
-    read_animation,
-    to_frame,
+    check_animation_output,
+    encode_animation,
     write_animation,
 )
 from impasto.client.pictures._atomic import give_rights, replaceable, sync_folder, write_bytes
 from impasto.client.pictures._colour import keep_colours
 from impasto.client.pictures._decode import MAX_PIXELS
-from impasto.client.pictures._encoding import flattened
+from impasto.client.pictures._encoding import flattened, format_options, in_srgb
 from impasto.client.pictures._extensions import NamedPicture, named_picture, readable_extensions
+from impasto.client.pictures._gif import to_frame
 from impasto.client.pictures._notes import PictureWarning
 from impasto.client.pictures._picture import Picture
 from impasto.client.pictures._reading import ImageSource, read_picture
@@ -35,11 +36,16 @@ __all__ = [
     "NamedPicture",
     "Picture",
     "PictureWarning",
+    "check_animation_output",
     "check_output",
+    "encode_animation",
     "encode_picture",
     "flattened",
+    "format_options",
     "give_rights",
+    "in_srgb",
     "keep_colours",
+    "moves",
     "named_picture",
     "read_animation",
     "read_picture",

@@ -31,6 +31,7 @@ _ONE_PICTURE: Final = frozenset({"PSD", "ICNS", "ICO", "CUR", "MPO"})
 
 _END_OF_JPEG: Final = b"\xff\xd9"
 _PREFIX: Final = 16
+_OPAQUE: Final = 255
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Opened:
         data: the bytes that it is read from.
         kind: Pillow's name of the format.
         ends_early: whether the file is known to end before its picture does.
-        frames: how many frames or pages it has.
+        frames: how many frames or pages it has. The picture behind which an APNG hides its frames from programs that
+            do not know them is none of them.
+        first: where the first of them stands for Pillow.
         max_pixels: the limit that it was opened with.
     """
 
@@ -51,7 +54,16 @@ class Opened:
     kind: str
     ends_early: bool
     frames: int
+    first: int
     max_pixels: int
+
+    def seek(self, number: int, notes: Notes) -> None:
+        """Go to a frame, counted from 0. Raises TruncatedImage, EmptyImage or ImageTooLarge."""
+        if not number + self.first:
+            return
+        with damage(notes.name, f"its frame {number + 1} cannot be decoded"):
+            self.image.seek(number + self.first)
+        check_size(self.image.size, notes.name, max_pixels=self.max_pixels)
 
     def decode(self, notes: Notes) -> Image.Image:
         """Decode the frame that the image stands at.
@@ -82,6 +94,9 @@ class Opened:
                 raise
             notes.say("the file ends without its end mark; all of its pixels are there")
             return whole
+        # Pillow decodes a WebP that moves with alpha, whether it has any or not.
+        if self.kind == "WEBP" and self.frames > 1 and self.image.mode == "RGBA" and is_opaque(self.image):
+            return self.image.convert("RGB")
         return self.image
 
     def _where(self) -> str:
@@ -111,12 +126,19 @@ def opened(data: bytes, notes: Notes, *, max_pixels: int) -> Opened:
     check_size(image.size, notes.name, max_pixels=max_pixels)
     if profile is not None:
         image.info["icc_profile"] = profile
-    return Opened(image, data, kind, ends_early, frame_count(image), max_pixels)
+    frames = frame_count(image)
+    first = int(kind == "PNG" and frames > 1 and bool(getattr(image, "default_image", False)))
+    return Opened(image, data, kind, ends_early, frames - first, first, max_pixels)
 
 
 def is_animated(image: Image.Image) -> bool:
     """Tell whether the image is an APNG, whose frames Pillow lays over each other in 8 bits."""
     return image.format == "PNG" and getattr(image, "n_frames", 1) > 1
+
+
+def is_opaque(image: Image.Image) -> bool:
+    """Tell whether no pixel of an image of any mode is transparent."""
+    return image.mode not in ("LA", "RGBA") or image.getchannel("A").getextrema()[0] == _OPAQUE
 
 
 def frame_count(image: Image.Image) -> int:

@@ -12,7 +12,7 @@ from PIL import Image
 from impasto.client.errors import UnwritableOutput
 from impasto.client.pictures._exif import kept_exif
 from impasto.client.pictures._metadata import CARRIED, fitting_profile, to_srgb, usable_dpi
-from impasto.client.pictures._notes import Notes
+from impasto.client.pictures._notes import Notes, warn
 from impasto.client.pictures._tiff_exif import with_exif
 
 QUALITY: Final = 95
@@ -29,6 +29,11 @@ FORMATS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Pillow's format by extension. GIF is left out: 256 colours would undo what the models do."""
+
+ANIMATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
+)
+"""Pillow's format by extension, of those that can hold several frames."""
 
 _OPAQUE: Final = ("JPEG", "BMP")
 _WITH_QUALITY: Final = ("JPEG", "WEBP")
@@ -53,8 +58,10 @@ _LEVEL_OF_LARGEST: Final = 3
 _SMALLEST_DPI: Final[Mapping[str, float]] = MappingProxyType({"JPEG": 0.51, "PNG": 0.013, "BMP": 0.013})
 
 
-def check_options(suffix: str, *, quality: int | None, compress: int | None) -> None:
-    """ValueError if an option is out of range, or the extension's format has none such."""
+def check_options(
+    suffix: str, *, quality: int | None, compress: int | None, kinds: Mapping[str, str] = FORMATS
+) -> None:
+    """ValueError if an option is out of range, or the format that `kinds` has for the extension has none such."""
     for name, value, formats, low, high in (
         ("quality", quality, _WITH_QUALITY, 1, 100),
         ("compress", compress, _WITH_COMPRESS, 0, 9),
@@ -63,11 +70,18 @@ def check_options(suffix: str, *, quality: int | None, compress: int | None) -> 
             continue
         if isinstance(value, bool) or value not in range(low, high + 1):
             raise ValueError(f"{name} is {value}; it must be a whole number from {low} to {high}")
-        if FORMATS[suffix.lower()] not in formats:
-            able = ", ".join(known for known, kind in FORMATS.items() if kind in formats)
+        if kinds[suffix.lower()] not in formats:
+            able = ", ".join(known for known, kind in kinds.items() if kind in formats)
             raise ValueError(
                 f"{name} is {value}, and {suffix} has no such option; leave it out, or use {able}"
             )
+
+
+def format_options(suffix: str) -> frozenset[str]:
+    """The names of the options that the extension's format has, of `quality` and `compress`; none if it is unknown."""
+    kind = {**ANIMATIONS, **FORMATS}.get(suffix.lower())
+    options = (("quality", _WITH_QUALITY), ("compress", _WITH_COMPRESS))
+    return frozenset(name for name, formats in options if kind in formats)
 
 
 def encoded(
@@ -96,7 +110,9 @@ def encoded(
         options["quality"] = QUALITY if quality is None else int(quality)
     if kind in _WITH_COMPRESS:
         options["compress_level"] = compress_level(image.size) if compress is None else int(compress)
-    if strip or (kind == "WEBP" and image.mode in ("L", "LA")):  # whose pixels are RGB
+    if (
+        strip or kind not in _WITH_PROFILE or (kind == "WEBP" and image.mode in ("L", "LA"))
+    ):  # whose pixels are RGB
         image = without_profile(image, notes)
     if kind in _OPAQUE:
         image = flattened(image)
@@ -164,6 +180,18 @@ def without_profile(image: Image.Image, notes: Notes) -> Image.Image:
         plain.putalpha(image.getchannel("A"))
     plain.info = {key: image.info[key] for key in ("dpi", "exif") if key in image.info}
     return plain
+
+
+def in_srgb(image: Image.Image) -> Image.Image:
+    """The image with its colours in sRGB instead of its own profile, as programs without one show them.
+
+    Args:
+        image: of mode L, LA, RGB or RGBA.
+    """
+    notes = Notes("the image")
+    converted = without_profile(image, notes)
+    warn(notes.all())
+    return converted
 
 
 def flattened(image: Image.Image) -> Image.Image:

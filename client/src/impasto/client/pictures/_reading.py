@@ -26,8 +26,8 @@ from impasto.client.pictures._notes import Notes, quietly, warn
 from impasto.client.pictures._picture import Picture
 from impasto.client.pictures._sources import read_file
 
-ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
-"""A path, an image file's bytes, a PIL image, or a uint8 array [H, W] or [H, W, C].
+ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | Picture
+"""A path, an image file's bytes, a PIL image, a uint8 array [H, W] or [H, W, C], or a Picture that was read before.
 
 C is 1 for gray, 2 for gray and alpha, 3 for RGB, 4 for RGB and alpha.
 """
@@ -50,7 +50,7 @@ def read_picture(source: ImageSource, *, max_pixels: int = MAX_PIXELS, frame: in
         source: see ImageSource.
         max_pixels: the largest width times height that is decoded.
         frame: which frame or page of a file with several is read, from 0. Without it the first one is, or the one at
-            which a PIL image stands.
+            which a PIL image stands. A Picture is returned as it is.
 
     Raises:
         OSError: a file cannot be opened.
@@ -58,6 +58,8 @@ def read_picture(source: ImageSource, *, max_pixels: int = MAX_PIXELS, frame: in
         ValueError: there is no such frame.
         TypeError: the source is of no such kind.
     """
+    if isinstance(source, Picture):
+        return _read_before(source, frame, max_pixels=max_pixels)
     notes = Notes(name_of(source))
     with quietly():
         origin: Image.Image | None = None
@@ -69,9 +71,10 @@ def read_picture(source: ImageSource, *, max_pixels: int = MAX_PIXELS, frame: in
         else:
             file = open_source(source, notes, max_pixels=max_pixels)
             frames, taken = file.frames, _checked(frame, file.frames, notes.name)
-            image, origin = _frame_of(file, taken, notes, max_pixels=max_pixels), file.image
+            file.seek(taken, notes)
+            image, origin = file.decode(notes), file.image
         if frames > 1 and frame is None and not taken:
-            notes.say(f"it has {frames} frames or pages; the first one is taken, frame=1 takes the next")
+            notes.say(f"it has {frames} frames or pages; the first one is taken")
         plain, info = upright_8bit(image, notes, origin=origin)
     warn(notes.all())
     return take_apart(plain, info, notes, frames=frames, frame=taken)
@@ -91,7 +94,9 @@ def name_of(source: object) -> str:
         return str(Path(source))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     except TypeError:
         pass
-    raise TypeError(f"an image is a path, bytes, PIL image or uint8 array, not {type(source).__name__}")
+    raise TypeError(
+        f"an image is a path, bytes, PIL image, uint8 array or Picture, not {type(source).__name__}"
+    )
 
 
 def open_source(source: str | os.PathLike[str] | bytes, notes: Notes, *, max_pixels: int) -> Opened:
@@ -114,12 +119,14 @@ def take_apart(
     return Picture(rgb, alpha, gray, info, notes.name, frames, frame, notes.all())
 
 
-def _frame_of(file: Opened, frame: int, notes: Notes, *, max_pixels: int) -> Image.Image:
-    if frame:
-        with damage(notes.name, f"its frame {frame} cannot be decoded"):
-            file.image.seek(frame)
-        check_size(file.image.size, notes.name, max_pixels=max_pixels)
-    return file.decode(notes)
+def _read_before(picture: Picture, frame: int | None, *, max_pixels: int) -> Picture:
+    height, width = picture.rgb.shape[:2]
+    check_size((width, height), picture.name, max_pixels=max_pixels)
+    if frame not in (None, picture.frame):
+        raise ValueError(
+            f"frame is {frame}; this is frame {picture.frame} of {picture.name}: read its file again"
+        )
+    return picture
 
 
 def _at_frame(

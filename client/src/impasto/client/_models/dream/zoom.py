@@ -6,7 +6,7 @@ from PIL import Image
 
 
 def zoom_in(image: Image.Image, *, factor: float) -> Image.Image:
-    """The middle of an image, enlarged to the image's size.
+    """The middle of an image, enlarged to the image's size, with its colour profile, resolution and EXIF data.
 
     Args:
         image: of any mode.
@@ -21,5 +21,5 @@ def zoom_in(image: Image.Image, *, factor: float) -> Image.Image:
     left, top = (width - width / factor) / 2, (height - height / factor) / 2
     box = (left, top, width - left, height - top)
     zoomed = image.resize(image.size, Image.Resampling.BICUBIC, box=box)
-    zoomed.info.update({key: image.info[key] for key in ("icc_profile", "dpi") if key in image.info})
+    zoomed.info.update({key: image.info[key] for key in ("icc_profile", "dpi", "exif") if key in image.info})
     return zoomed
