@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from impasto.client._jobs import Size
 from impasto.client.errors import InvalidInput
@@ -41,10 +41,8 @@ class Described(Protocol):
 class Asked(Protocol):
     """A long job, of whatever kind."""
 
-    @property
-    def kind(self) -> CallKind:
-        """The kind of its calls."""
-        ...
+    kind: ClassVar[CallKind]
+    """The kind of its calls."""
 
     @property
     def preserve_color(self) -> bool:
