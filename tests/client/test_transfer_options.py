@@ -13,7 +13,7 @@ from PIL import Image
 
 from images.pictures import pixels
 from impasto.client import Transfer, TransferDescription
-from impasto.client._models.transfer.canvas import Canvas
+from impasto.client._models.transfer.canvas import TransferCanvas
 from impasto.client._models.transfer.materials import Materials, near, read_materials
 from impasto.client._models.transfer.plan import Level, TransferChoices, complete, fit, painted_sides
 from impasto.client._models.transfer.progress import epoch_of
@@ -169,7 +169,7 @@ def test_gray_stays_gray_only_where_colours_are_kept() -> None:
     painted = pixels(seed=4)
     materials = made_of(pixels(channels=None), pixels())
     modes = [
-        Canvas(materials=materials, size=(12, 17), preserve_color=kept).image(painted).mode
+        TransferCanvas(materials=materials, size=(12, 17), preserve_color=kept).image(painted).mode
         for kept in (False, True)
     ]
     assert modes == ["RGB", "L"]
@@ -179,7 +179,9 @@ def test_the_picture_stays_where_the_mask_is_black_and_transparency_everywhere()
     mask = np.zeros((12, 17), np.uint8)
     mask[:, 9:] = 255
     content = np.dstack([pixels(), pixels(channels=None, seed=8)])
-    canvas = Canvas(materials=made_of(content, pixels(), mask=mask), size=(12, 17), preserve_color=False)
+    canvas = TransferCanvas(
+        materials=made_of(content, pixels(), mask=mask), size=(12, 17), preserve_color=False
+    )
     painted = pixels(seed=4)
     result = np.asarray(canvas.image(painted))
     assert np.array_equal(result[:, :9, :3], content[:, :9, :3])
@@ -188,7 +190,7 @@ def test_the_picture_stays_where_the_mask_is_black_and_transparency_everywhere()
 
 
 def test_of_a_state_the_picture_is_cut_off_as_the_model_does_it() -> None:
-    canvas = Canvas(materials=made_of(pixels(2, 3), pixels()), size=(2, 3), preserve_color=False)
+    canvas = TransferCanvas(materials=made_of(pixels(2, 3), pixels()), size=(2, 3), preserve_color=False)
     state = np.array([0.0, 0.0039, 0.5, 0.9999, 1.0, 1.0005], np.float32)
     image = np.asarray(canvas.image(np.repeat(state, 3).reshape(2, 3, 3)))
     assert image[..., 0].ravel().tolist() == [0, 0, 127, 254, 255, 255]

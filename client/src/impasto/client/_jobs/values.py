@@ -6,7 +6,8 @@ import hashlib
 import math
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
@@ -81,6 +82,37 @@ def real(name: str, value: Any, least: float, most: float) -> float:
     if not np.float32(least) <= _as_float32(number) <= np.float32(most):  # false for NaN as well
         raise InvalidInput(f"{name} is {number}; it must be {least:g} to {most:g}")
     return number
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers that a job's field takes.
+
+    Attributes:
+        least: the least one.
+        most: the largest one.
+        whole: only whole numbers.
+        optional: or None, which stands for what the model suggests.
+    """
+
+    least: float
+    most: float
+    _: KW_ONLY
+    whole: bool = False
+    optional: bool = False
+
+    def check(self, name: str, value: Any) -> float | None:
+        """Return the value of the field `name`. Raises InvalidInput."""
+        if value is None and self.optional:
+            return None
+        if self.whole:
+            return whole(name, value, int(self.least), int(self.most))
+        return real(name, value, self.least, self.most)
+
+
+def within(ranges: Mapping[str, Range], job: object) -> dict[str, Any]:
+    """Return the fields of a job that have a range. Raises InvalidInput, which names the first that is out of it."""
+    return {name: allowed.check(name, getattr(job, name)) for name, allowed in ranges.items()}
 
 
 def sent(number: float) -> float:

@@ -85,11 +85,13 @@ def layers_of(values: Mapping[str, Any], weights: Sequence[str], *, model: str) 
     """
     layers = tuple(values["layers"])
     if len(set(layers)) < len(layers):
-        raise DecodeError(f"{model} answered 'layers' with a name that occurs twice", model=model)
+        raise DecodeError(
+            f"{model} answered 'layers' with a name that occurs twice; export it again", model=model
+        )
     for name in weights:
         if len(values[name]) != len(layers):
             raise DecodeError(
-                f"{model} answered {name!r} with {len(values[name])} weights for {len(layers)} layers",
+                f"{model} answered {name!r} with {len(values[name])} weights for {len(layers)} layers; export it again",
                 model=model,
             )
     return layers
@@ -111,7 +113,8 @@ def check_scaled(model: str, size: Size, told: Size, factor: float) -> None:
         exact = side * factor
         if exact < _SIDES[1] and not exact * (1 - _ROUNDING) - 1 <= found <= exact * (1 + _ROUNDING) + 1:
             raise DecodeError(
-                f"{model} makes {told[0]} x {told[1]} pixels of {size[0]} x {size[1]} times {factor:g}",
+                f"{model} makes {told[0]} x {told[1]} pixels of {size[0]} x {size[1]} times {factor:g}; "
+                "was it exported for this client?",
                 model=model,
             )
 

@@ -85,7 +85,10 @@ def encode(name: str, array: Array) -> Pieces:
         return [header, *(piece for string in strings for piece in string)]
     kind = BY_NAME.get(array.dtype.name)
     if kind is None:
-        raise InvalidInput(f"input {name!r} has dtype {array.dtype}, which TensorFlow Serving cannot take")
+        raise InvalidInput(
+            f"input {name!r} has dtype {array.dtype}, which TensorFlow Serving cannot take; convert it, as with "
+            "astype, to what the model's metadata says"
+        )
     header = number(1, kind.number) + delimited(2, shape)
     elements = np.asarray(array, array.dtype.newbyteorder("<"), order="C").reshape(-1).view(np.uint8)
     return [header, *nested(4, [elements.data])] if elements.size else [header]

@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from impasto.client import DescribeDream, Dream, DreamProgress, Model, signatures
-from impasto.client._jobs.values import MOST_STEPS
 from impasto.client._models.dream import job
 from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
-from impasto.client.cli.options import Common, Number, common_options, layers
+from impasto.client.cli.options import Common, Number, common_options, layers, number
 from impasto.client.cli.picture_options import Keep, Pictures, job_options, long_job_options, picture_options
 from impasto.client.cli.zoom import run_zoom, zoom_of
 
@@ -39,19 +38,19 @@ _OPTIONS = (
     ),
     click.option(
         "--octave-scale",
-        type=Number(min=job.LEAST_OCTAVE_SCALE, max=job.LARGEST_OCTAVE_SCALE),
+        type=number(job.RANGES["octave_scale"]),
         metavar="RATIO",
         help="How much larger each octave is.",
     ),
     click.option(
         "--steps",
-        type=click.IntRange(min=0, max=MOST_STEPS),
+        type=number(job.RANGES["steps"]),
         metavar="N",
         help="Gradient steps at each octave.",
     ),
     click.option(
         "--step-size",
-        type=Number(min=0, max=job.LARGEST_STEP_SIZE),
+        type=number(job.RANGES["step_size"]),
         metavar="SIZE",
         help="How far each step goes.",
     ),
@@ -68,14 +67,14 @@ _OPTIONS = (
     ),
     click.option(
         "--tile",
-        type=click.IntRange(min=0),
+        type=number(job.RANGES["tile"]),
         metavar="PIXELS",
         help="Take gradients in pieces of this size, which needs less memory on the server; 0 for none.  "
         "[default: 512 for pictures above a megapixel]",
     ),
     click.option(
         "--seed",
-        type=click.IntRange(-(2**31), 2**31 - 1),
+        type=number(job.RANGES["seed"]),
         default=0,
         show_default=True,
         metavar="N",

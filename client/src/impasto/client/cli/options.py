@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from impasto.client import Client, Settings
+from impasto.client._jobs.values import Range
 from impasto.client.cli.bars import Waits
 from impasto.client.settings import addresses, sources, values
 
@@ -27,6 +28,13 @@ class Number(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return number
+
+
+def number(allowed: Range) -> click.ParamType[Any]:
+    """The type of an option that gives a job's field."""
+    if allowed.whole:
+        return click.IntRange(int(allowed.least), int(allowed.most))
+    return Number(allowed.least, allowed.most)
 
 
 def layers(

@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from impasto.client import DescribeTransfer, Model, Transfer, TransferProgress, signatures
-from impasto.client._jobs.values import MOST_STEPS
 from impasto.client._models.transfer import job, materials
 from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
-from impasto.client.cli.options import Common, Number, common_options, layers
+from impasto.client.cli.options import Common, Number, common_options, layers, number
 from impasto.client.cli.picture_options import Keep, Pictures, job_options, long_job_options, picture_options
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -39,7 +38,7 @@ def _weights(
 def _weight(name: str, what: str) -> Callable[[Any], Any]:
     return click.option(
         name,
-        type=Number(min=0, max=job.LARGEST_WEIGHT),
+        type=number(job.RANGES[f"{what}_weight"]),
         metavar="NUMBER",
         help=f"Of the {what} in the loss.  [default: what the model suggests]",
     )
@@ -57,7 +56,7 @@ def _layers(name: str, what: str) -> Callable[[Any], Any]:
 _OPTIONS = (
     click.option(
         "--epochs",
-        type=click.IntRange(min=0, max=MOST_STEPS),
+        type=number(job.RANGES["epochs"]),
         default=Transfer.epochs,
         show_default=True,
         metavar="N",
@@ -65,7 +64,7 @@ _OPTIONS = (
     ),
     click.option(
         "--steps-per-epoch",
-        type=click.IntRange(min=0, max=MOST_STEPS),
+        type=number(job.RANGES["steps_per_epoch"]),
         default=Transfer.steps_per_epoch,
         show_default=True,
         metavar="N",
@@ -83,7 +82,7 @@ _OPTIONS = (
     ),
     click.option(
         "--style-scale",
-        type=Number(min=job.LEAST_STYLE_SCALE, max=job.LARGEST_STYLE_SCALE),
+        type=number(job.RANGES["style_scale"]),
         default=Transfer.style_scale,
         show_default=True,
         metavar="RATIO",
@@ -94,7 +93,7 @@ _OPTIONS = (
     click.option(
         "--tv-weight",
         "total_variation_weight",
-        type=Number(min=0, max=job.LARGEST_WEIGHT),
+        type=number(job.RANGES["total_variation_weight"]),
         metavar="NUMBER",
         help="Of the differences between neighbouring pixels in the loss; more is smoother.",
     ),
@@ -102,13 +101,13 @@ _OPTIONS = (
     _layers("--content-layers", "activations are the content"),
     click.option(
         "--learning-rate",
-        type=Number(min=0, max=job.LARGEST_LEARNING_RATE),
+        type=number(job.RANGES["learning_rate"]),
         metavar="RATE",
         help="How far each step goes.",
     ),
     click.option(
         "--max-side",
-        type=int,
+        type=number(job.RANGES["max_side"]),
         default=Transfer.max_side,
         show_default=True,
         metavar="PIXELS",
@@ -116,7 +115,7 @@ _OPTIONS = (
     ),
     click.option(
         "--pyramid",
-        type=click.IntRange(min=1, max=job.MOST_SIZES),
+        type=number(job.RANGES["pyramid"]),
         default=Transfer.pyramid,
         show_default=True,
         metavar="SIZES",
@@ -132,7 +131,7 @@ _OPTIONS = (
     ),
     click.option(
         "--seed",
-        type=click.IntRange(0, 2**32 - 1),
+        type=number(job.RANGES["seed"]),
         default=Transfer.seed,
         show_default=True,
         metavar="N",

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from impasto.export.backbones.architecture import Architecture
+from impasto.export.backbones.architecture import Architecture, Conv
 from impasto.export.backbones.computed import Computed
-from impasto.export.backbones.convolutions import EPSILON, FastConv, Parameters, RecipeConv
+from impasto.export.backbones.convolutions import EPSILON, FastConv, Parameters, RecipeConv, Take, WideConv
 from impasto.export.compute import Compute
 from impasto.export.errors import ExportError
 
@@ -29,8 +29,8 @@ class Backbone(tf.Module):
         architecture: the network.
         arrays: a value for each of the network's parameters.
         fold: multiply the batch normalisation into the convolutions, and compute these in less time: see `FastConv`.
-            The activations stay within 1e-4 of the unfolded network's. Without it, or without batch normalisation, the
-            network computes what Keras' own does, operation by operation.
+            The activations stay within 1e-4 of the unfolded network's. Without it, the network computes what Keras'
+            own does, operation by operation. So does one without batch normalisation, but for `WideConv`.
         compute: see `Compute`. The first convolution is float32 in any case: it sees the picture itself, whose finest
             differences bfloat16 would round away, and costs next to nothing. So are the activations that are given out.
 
@@ -56,7 +56,7 @@ class Backbone(tf.Module):
                 f"{architecture.name} computes in {compute.value} only with its batch normalisation folded; "
                 "leave out --no-fold or take float32"
             )
-        # Without batch normalisation there is nothing to gain but another type for gradients: VGG19's kernels are small
+        # Without batch normalisation `FastConv` gains nothing but another type for gradients: VGG19's kernels are small
         # beside its activations, and none share an input.
         self._fast = fold if architecture.normalised else compute is Compute.BFLOAT16_BACKWARD
         self._computed: dict[str, Computed] = {}
@@ -112,8 +112,7 @@ class Backbone(tf.Module):
                 )
             return parameters
 
-        conv = FastConv(take, self._computed) if self._fast else RecipeConv(take)
-        return segment.compute(tf.cast(below, self._dtype(index)), conv)
+        return segment.compute(tf.cast(below, self._dtype(index)), self._conv(take))
 
     def below(self, index: int) -> tf.TensorSpec:
         """The tf.TensorSpec of the input of `layer`, for a single image."""
@@ -138,6 +137,11 @@ class Backbone(tf.Module):
 
     def _dtype(self, index: int) -> tf.DType:
         return tf.as_dtype(self._computes(index).forward)
+
+    def _conv(self, take: Take) -> Conv:
+        if self._fast:
+            return FastConv(take, self._computed)
+        return RecipeConv(take) if self.architecture.normalised else WideConv(take, self._computed)
 
     def _parameters(self, index: int) -> Parameters:
         return Parameters(

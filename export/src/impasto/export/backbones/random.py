@@ -30,7 +30,10 @@ def random_arrays(architecture: Architecture, *, seed: int = 0) -> dict[str, npt
     """
     rng = np.random.default_rng(seed)
     conv = _DrawnConv(architecture, rng)
-    x = architecture.from_signed(tf.constant(_soft_pictures(rng)))
+    pictures = _soft_pictures(rng)
+    if not architecture.normalised:  # nothing to calibrate: only the kernels' shapes are asked for
+        pictures = pictures[:1, : architecture.minimum_side, : architecture.minimum_side]
+    x = architecture.from_signed(tf.constant(pictures))
     for segment in architecture.segments:
         x = segment.compute(x, conv)
     return conv.arrays

@@ -16,8 +16,8 @@ from impasto.export.contract_functions import Tensors, contract_functions, open_
 from impasto.export.dream import limits as bounds
 from impasto.export.dream import objectives
 from impasto.export.dream.ascent import Ascent, ascend
+from impasto.export.dream.conversions import Conversions
 from impasto.export.dream.limits import DreamLimits, DreamSuggestions
-from impasto.export.dream.pictures import Pictures
 from impasto.export.dream.tiles import Gradient, tile_size
 
 
@@ -45,7 +45,7 @@ class DeepDream(tf.Module):
             backbone, self._network_input, objectives.terms, objectives.specs(backbone.channels)
         )
         self._features = Readings(backbone, self._network_input, _places)
-        self._pictures = Pictures()
+        self._conversions = Conversions()
         self._suggestions = suggestions
         self._weights = weights
         self._limits = limits or DreamLimits(minimum_side=backbone.architecture.minimum_side)
@@ -69,13 +69,13 @@ class DeepDream(tf.Module):
         octaves, octave_scale = bounds.check_octaves(inputs["octaves"], inputs["octave_scale"])
         original = inputs["image"]
         size = checks.picture_size("size", tf.shape(original)[:2], self._limits)
-        sizes = self._pictures.octave_sizes(size, octave_scale, octaves)
+        sizes = self._conversions.octave_sizes(size, octave_scale, octaves)
         sizes = self._check_octave_sizes(sizes, ascent.tile)
         gradient = self._gradient(weights)
 
         def body(octave: tf.Tensor, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            state, _, _ = ascend(self._pictures.open(image, sizes[octave]), gradient, ascent)
-            return octave + 1, self._pictures.to_bytes(state)
+            state, _, _ = ascend(self._conversions.open(image, sizes[octave]), gradient, ascent)
+            return octave + 1, self._conversions.to_bytes(state)
 
         _, image = tf.while_loop(
             lambda octave, _: octave < tf.shape(sizes)[0],
@@ -84,11 +84,11 @@ class DeepDream(tf.Module):
             shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, None, 3])),
             parallel_iterations=1,
         )
-        return {"image": self._pictures.resize(image, size)}
+        return {"image": self._conversions.resize(image, size)}
 
     def _open(self, inputs: Tensors) -> Tensors:
         size = bounds.check_sizes(inputs["size"], inputs["size"][None], self._limits)
-        return {"state": self._pictures.open(checks.picture("image", inputs["image"]), size)}
+        return {"state": self._conversions.open(checks.picture("image", inputs["image"]), size)}
 
     def _ascend(self, inputs: Tensors) -> Tensors:
         ascent, weights = self._checked(inputs, first=bounds.check_first_step(inputs["first_step"]))
@@ -96,7 +96,7 @@ class DeepDream(tf.Module):
 
     def _ascend_guided(self, inputs: Tensors) -> Tensors:
         ascent, weights = self._checked(inputs, first=bounds.check_first_step(inputs["first_step"]))
-        guide = self._pictures.to_signed(bounds.check_guide(inputs["guide"], self._limits))
+        guide = self._conversions.to_signed(bounds.check_guide(inputs["guide"], self._limits))
         found = self._features(guide, deepest(weights))
         features = [
             tf.ensure_shape(places, [None, channels])
@@ -114,13 +114,13 @@ class DeepDream(tf.Module):
     def _close(self, inputs: Tensors) -> Tensors:
         size = checks.picture_size("size", inputs["size"], self._limits)
         state = bounds.check_state(checks.picture("state", inputs["state"]))
-        return {"image": self._pictures.resize(self._pictures.to_bytes(state), size)}
+        return {"image": self._conversions.resize(self._conversions.to_bytes(state), size)}
 
     def _describe(self, inputs: Tensors) -> Tensors:
         octaves, octave_scale = bounds.check_octaves(inputs["octaves"], inputs["octave_scale"])
         suggestions, limits = self._suggestions, self._limits
         return {
-            "sizes": self._pictures.octave_sizes(inputs["size"], octave_scale, octaves),
+            "sizes": self._conversions.octave_sizes(inputs["size"], octave_scale, octaves),
             "backbone": tf.constant(self._backbone.architecture.name),
             "weights": tf.constant(self._weights),
             "layers": open_list(self._backbone.architecture.layers),

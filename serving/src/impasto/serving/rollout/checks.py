@@ -26,7 +26,8 @@ class VersionChecks:
     """The checks of single versions.
 
     Attributes:
-        load: load each version in its own process and call it once; otherwise only compare its files.
+        load: load the versions in another process, one for all of them, and call each once; otherwise only compare
+            their files.
         timeout: the seconds that loading and calling one version may take.
         say: prints the steps and the findings.
     """

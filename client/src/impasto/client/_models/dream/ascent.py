@@ -12,7 +12,7 @@ from PIL import Image
 from impasto.client._answers import output
 from impasto.client._jobs import Arrays, Optimisation, PinnedModel, Steps
 from impasto.client._models.dream.plan import DreamPlan
-from impasto.client._models.dream.progress import Canvas, DreamProgress
+from impasto.client._models.dream.progress import DreamCanvas, DreamProgress
 
 
 class Ascent(Optimisation[DreamProgress]):
@@ -29,7 +29,13 @@ class Ascent(Optimisation[DreamProgress]):
     IMAGE: ClassVar = "state"
 
     def __init__(
-        self, plan: DreamPlan, model: PinnedModel, canvas: Canvas, *, seed: int, identity: Mapping[str, Any]
+        self,
+        plan: DreamPlan,
+        model: PinnedModel,
+        canvas: DreamCanvas,
+        *,
+        seed: int,
+        identity: Mapping[str, Any],
     ) -> None:
         choices = plan.choices
         self.sizes = plan.sizes

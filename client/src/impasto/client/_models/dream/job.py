@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 
 from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Steps, values
+from impasto.client._jobs.values import Range
 from impasto.client._models.dream.ascent import Ascent
 from impasto.client._models.dream.description import (
     MOST_OCTAVES,
@@ -15,7 +17,7 @@ from impasto.client._models.dream.description import (
     octave_sizes,
 )
 from impasto.client._models.dream.plan import complete, fit
-from impasto.client._models.dream.progress import Canvas, DreamProgress
+from impasto.client._models.dream.progress import DreamCanvas, DreamProgress
 from impasto.client._models.layers import Layers, named_layers
 from impasto.client.errors import InvalidInput
 from impasto.client.model import Model
@@ -23,11 +25,18 @@ from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.settings import CallKind
 from impasto.client.signatures import DREAM
 
-LEAST_OCTAVE_SCALE: Final = 0.1
-LARGEST_OCTAVE_SCALE: Final = 10.0
-LARGEST_STEP_SIZE: Final = 1.0
-
 _INT32: Final = values.LARGEST_INT32
+
+RANGES: Final = MappingProxyType(
+    {
+        "octave_scale": Range(0.1, 10.0, optional=True),
+        "steps": Range(0, values.MOST_STEPS, whole=True, optional=True),
+        "step_size": Range(0.0, 1.0, optional=True),
+        "tile": Range(0, _INT32, whole=True, optional=True),
+        "seed": Range(-_INT32 - 1, _INT32, whole=True),
+    }
+)
+"""The numbers that the fields take."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,23 +103,12 @@ class Dream(LongJob[DreamProgress]):
 
     def checked(self) -> dict[str, Any]:
         """Return the layers as pairs, the octaves as a tuple, and the numbers. Raises InvalidInput."""
-        least, most = LEAST_OCTAVE_SCALE, LARGEST_OCTAVE_SCALE
-        given: dict[str, Any] = {
+        return {
             "layers": named_layers(self.layers),
+            "octaves": None if self.octaves is None else _octaves(self.octaves),
             "preserve_color": values.flag("preserve_color", self.preserve_color),
-            "seed": values.whole("seed", self.seed, -_INT32 - 1, _INT32),
+            **values.within(RANGES, self),
         }
-        if self.octaves is not None:
-            given["octaves"] = _octaves(self.octaves)
-        if self.octave_scale is not None:
-            given["octave_scale"] = values.real("octave_scale", self.octave_scale, least, most)
-        if self.steps is not None:
-            given["steps"] = values.whole("steps", self.steps, 0, values.MOST_STEPS)
-        if self.step_size is not None:
-            given["step_size"] = values.real("step_size", self.step_size, 0.0, LARGEST_STEP_SIZE)
-        if self.tile is not None:
-            given["tile"] = values.whole("tile", self.tile, 0, _INT32)
-        return given
 
     def begin(self, *, max_pixels: int) -> Begin[DreamProgress]:
         """Read the pictures, and return what plans the dream."""
@@ -147,7 +145,7 @@ def _ascent(job: Dream, picture: Picture, guide: Picture | None, model: PinnedMo
         model, (height, width), octave_scale=choices.octave_scale, octaves=choices.octaves
     )
     plan = fit(choices, description, sizes)
-    canvas = Canvas(picture=picture, preserve_color=job.preserve_color)
+    canvas = DreamCanvas(picture=picture, preserve_color=job.preserve_color)
     identity = plan.identity(job, picture, model.name)
     return Ascent(plan, model, canvas, seed=job.seed, identity=identity)
 

@@ -14,6 +14,7 @@ from impasto.client._jobs import Size
 from impasto.client._jobs.values import digest, sent
 from impasto.client._models.dream.description import DreamDescription
 from impasto.client._models.layers import layer_weights, weights_by_name
+from impasto.client._models.planning import check_size, identity
 from impasto.client.errors import InvalidInput
 from impasto.client.pictures import Picture
 
@@ -95,25 +96,22 @@ class DreamPlan:
     model: DreamDescription
 
     def identity(self, job: Dream, picture: Picture, name: str) -> dict[str, Any]:
-        """Return what the result depends on, as JSON values: two dreams of one identity are the same."""
-        choices, model = self.choices, self.model
-        return {
-            "kind": job.kind,
-            "model": name,
-            "version": model.version,
-            "backbone": model.backbone,
-            "weights": model.weights,
-            "picture": digest(picture.rgb),
-            "layers": weights_by_name(model.layers, choices.weights.tolist()),
-            "octaves": list(choices.octaves),
-            "octave_scale": choices.octave_scale,
-            "steps": choices.steps,
-            "step_size": choices.step_size,
-            "tile": self.tile,
-            "seed": job.seed,
-            "guide": None if choices.guide is None else digest(choices.guide),
-            "preserve_color": job.preserve_color,
-        }
+        """Return what the result depends on, as JSON values."""
+        choices = self.choices
+        return identity(
+            job,
+            self.model,
+            name,
+            picture=digest(picture.rgb),
+            layers=weights_by_name(self.model.layers, choices.weights.tolist()),
+            octaves=list(choices.octaves),
+            octave_scale=choices.octave_scale,
+            steps=choices.steps,
+            step_size=choices.step_size,
+            tile=self.tile,
+            seed=job.seed,
+            guide=None if choices.guide is None else digest(choices.guide),
+        )
 
 
 def fit(choices: DreamChoices, model: DreamDescription, sizes: tuple[Size, ...]) -> DreamPlan:
@@ -127,22 +125,19 @@ def fit(choices: DreamChoices, model: DreamDescription, sizes: tuple[Size, ...])
     if tile is None:
         tile = max(TILE, 2 * model.minimum_side) if largest > LARGEST_UNTILED else 0
     for octave, (height, width) in zip(choices.octaves, sizes, strict=True):
-        where = f"octaves: octave {octave} makes the picture {width} x {height} pixels"
-        if min(height, width) < model.minimum_side:
-            raise InvalidInput(
-                f"{where}, and {model.backbone} needs {model.minimum_side} in width and height; "
-                "use a larger picture or leave small octaves out"
-            )
-        if height * width > model.maximum_pixels:
-            raise InvalidInput(
-                f"{where}, and the model takes {model.maximum_pixels:,} in all; use a smaller picture or leave "
-                "large octaves out"
-            )
+        what = f"octaves: octave {octave} makes the picture"
+        check_size(
+            what,
+            (height, width),
+            model,
+            if_small="use a larger picture or leave small octaves out",
+            if_large="use a smaller picture or leave large octaves out",
+        )
         at_once = math.prod(-(-side // -(-side // (tile or side))) for side in (height, width))
         if at_once > model.maximum_tile_pixels:
             raise InvalidInput(
-                f"{where}, and the model takes gradients of {model.maximum_tile_pixels:,} pixels at once; "
-                f"set tile, which is {tile}, to {TILE}, say"
+                f"{what} {width} x {height} pixels, and the model takes gradients of "
+                f"{model.maximum_tile_pixels:,} pixels at once; set tile, which is {tile}, to {TILE}, say"
             )
     return DreamPlan(choices=choices, sizes=sizes, tile=tile, model=model)
 

@@ -32,7 +32,7 @@ class DreamProgress(LongProgress):
     octave: int
     octaves: int
     loss: float | None
-    _canvas: Canvas = field(repr=False)
+    _canvas: DreamCanvas = field(repr=False)
     _pixels: NDArray[Any] | None = field(repr=False)
 
     def preview(self) -> Image.Image:
@@ -45,7 +45,7 @@ class DreamProgress(LongProgress):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Canvas:
+class DreamCanvas:
     """Makes pictures for people from a dream's state.
 
     Attributes:

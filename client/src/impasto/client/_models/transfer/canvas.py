@@ -15,7 +15,7 @@ from impasto.client.pictures import keep_colours
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Canvas:
+class TransferCanvas:
     """Makes the result, and the picture so far.
 
     Attributes:

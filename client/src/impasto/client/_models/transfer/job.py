@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Size, Steps, values
+from impasto.client._jobs.values import Range
 from impasto.client._models.layers import Layers, named_layers
 from impasto.client._models.transfer import plan
-from impasto.client._models.transfer.canvas import Canvas
+from impasto.client._models.transfer.canvas import TransferCanvas
 from impasto.client._models.transfer.description import TransferDescription, describe_transfer, scaled_size
 from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials, read_materials
 from impasto.client._models.transfer.painting import Painting
@@ -23,18 +25,24 @@ from impasto.client.signatures import TRANSFER
 MAX_SIDE: Final = 512
 """The longest side, in pixels, in which a picture is painted unless told otherwise."""
 
-MOST_SIZES: Final = 10
-LARGEST_WEIGHT: Final = 1e10
-LARGEST_LEARNING_RATE: Final = 1.0
-LEAST_STYLE_SCALE: Final = 0.1
-LARGEST_STYLE_SCALE: Final = 10.0
+_WEIGHT: Final = Range(0.0, 1e10, optional=True)
+_STEPS: Final = Range(0, values.MOST_STEPS, whole=True)
 
-_LARGEST: Final = {
-    "style_weight": LARGEST_WEIGHT,
-    "content_weight": LARGEST_WEIGHT,
-    "total_variation_weight": LARGEST_WEIGHT,
-    "learning_rate": LARGEST_LEARNING_RATE,
-}
+RANGES: Final = MappingProxyType(
+    {
+        "epochs": _STEPS,
+        "steps_per_epoch": _STEPS,
+        "style_scale": Range(0.1, 10.0),
+        "style_weight": _WEIGHT,
+        "content_weight": _WEIGHT,
+        "total_variation_weight": _WEIGHT,
+        "learning_rate": Range(0.0, 1.0, optional=True),
+        "max_side": Range(1, values.LARGEST_INT32, whole=True, optional=True),
+        "pyramid": Range(1, 10, whole=True),
+        "seed": Range(0, 2**32 - 1, whole=True),
+    }
+)
+"""The numbers that the fields take."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,30 +133,18 @@ class Transfer(LongJob[TransferProgress]):
 
     def checked(self) -> dict[str, Any]:
         """Return the styles, the layers as pairs, and the numbers. Raises InvalidInput."""
-        epochs = values.whole("epochs", self.epochs, 0, values.MOST_STEPS)
-        steps_per_epoch = values.whole("steps_per_epoch", self.steps_per_epoch, 0, values.MOST_STEPS)
-        values.whole("epochs times steps_per_epoch", epochs * steps_per_epoch, 0, values.MOST_STEPS)
+        numbers = values.within(RANGES, self)
+        _STEPS.check("epochs times steps_per_epoch", numbers["epochs"] * numbers["steps_per_epoch"])
         style = values.styles_of(self.style, kind="picture")
         given: dict[str, Any] = {
             "style": style,
-            "epochs": epochs,
-            "steps_per_epoch": steps_per_epoch,
             "weights": values.style_weights(self.weights, len(values.several(style))),
-            "style_scale": values.real(
-                "style_scale", self.style_scale, LEAST_STYLE_SCALE, LARGEST_STYLE_SCALE
-            ),
             "style_layers": named_layers(self.style_layers, name="style_layers", least=0.0),
             "content_layers": named_layers(self.content_layers, name="content_layers", least=0.0),
-            "pyramid": values.whole("pyramid", self.pyramid, 1, MOST_SIZES),
-            "seed": values.whole("seed", self.seed, 0, 2**32 - 1),
             "preserve_color": values.flag("preserve_color", self.preserve_color),
             "keep_size": values.flag("keep_size", self.keep_size),
+            **numbers,
         }
-        for name, largest in _LARGEST.items():
-            if (value := getattr(self, name)) is not None:
-                given[name] = values.real(name, value, 0.0, largest)
-        if self.max_side is not None:
-            given["max_side"] = values.whole("max_side", self.max_side, 1, values.LARGEST_INT32)
         if isinstance(self.start, os.PathLike) and os.fspath(self.start) in (CONTENT, NOISE):
             given["start"] = os.path.join(".", self.start)  # noqa: PTH118 - a Path would leave the dot out again
         return given
@@ -187,7 +183,7 @@ def _painting(job: Transfer, materials: Materials, model: PinnedModel) -> Steps[
     levels = yield from _levels(job, materials, model)
     planned = plan.fit(job, choices, description, levels)
     size = materials.size if job.keep_size else levels[-1].size
-    canvas = Canvas(materials=materials, size=size, preserve_color=job.preserve_color)
+    canvas = TransferCanvas(materials=materials, size=size, preserve_color=job.preserve_color)
     identity = planned.identity(job, materials, model.name)
     return Painting(planned, model, canvas, job, identity)
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from impasto.client._answers import output
 from impasto.client._jobs import Arrays, Optimisation, PinnedModel, Size, Steps
-from impasto.client._models.transfer.canvas import Canvas
+from impasto.client._models.transfer.canvas import TransferCanvas
 from impasto.client._models.transfer.materials import near, resized
 from impasto.client._models.transfer.plan import Level, TransferPlan
 from impasto.client._models.transfer.progress import Losses, TransferProgress, epoch_of
@@ -55,7 +55,7 @@ class Painting(Optimisation[TransferProgress]):
         self,
         plan: TransferPlan,
         model: PinnedModel,
-        canvas: Canvas,
+        canvas: TransferCanvas,
         job: Transfer,
         identity: Mapping[str, Any],
     ) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from impasto.client._jobs import Size
 from impasto.client._jobs.values import sent, shares
 from impasto.client._models.layers import layer_weights, weights_by_name
+from impasto.client._models.planning import check_size, identity
 from impasto.client._models.transfer.description import TransferDescription
 from impasto.client._models.transfer.materials import Materials
 from impasto.client.errors import InvalidInput
@@ -114,27 +115,24 @@ class TransferPlan:
     model: TransferDescription
 
     def identity(self, job: Transfer, materials: Materials, name: str) -> dict[str, Any]:
-        """Return what the result depends on, as JSON values: two transfers of one identity are the same."""
+        """Return what the result depends on, as JSON values."""
         choices, model = self.choices, self.model
-        return {
-            "kind": job.kind,
-            "model": name,
-            "version": model.version,
-            "backbone": model.backbone,
-            "weights": model.weights,
-            "compute": model.compute,
+        return identity(
+            job,
+            model,
+            name,
+            compute=model.compute,
             **materials.identity(),
-            "steps": choices.steps,
-            "shares": list(choices.shares),
-            "style_layers": weights_by_name(model.layers, choices.style_layers.tolist()),
-            "content_layers": weights_by_name(model.layers, choices.content_layers.tolist()),
+            steps=choices.steps,
+            shares=list(choices.shares),
+            style_layers=weights_by_name(model.layers, choices.style_layers.tolist()),
+            content_layers=weights_by_name(model.layers, choices.content_layers.tolist()),
             **choices.weights,
-            "sizes": [list(level.size) for level in self.levels],
-            "style_sizes": [[list(size) for size in level.styles] for level in self.levels],
-            "seed": job.seed if materials.noise else None,
-            "preserve_color": job.preserve_color,
-            "keep_size": job.keep_size,
-        }
+            sizes=[list(level.size) for level in self.levels],
+            style_sizes=[[list(size) for size in level.styles] for level in self.levels],
+            seed=job.seed if materials.noise else None,
+            keep_size=job.keep_size,
+        )
 
 
 def fit(
@@ -147,22 +145,19 @@ def fit(
     """
     for number, level in enumerate(levels, 1):
         at = f" at size {number} of the pyramid's {len(levels)}" if len(levels) > 1 else ""
-        remedies = ("use a larger picture or a smaller pyramid", "set max_side lower")
-        _check(f"the painting is{at}", level.size, model, remedies)
+        check_size(
+            f"the painting is{at}",
+            level.size,
+            model,
+            if_small="use a larger picture or a smaller pyramid",
+            if_large="set max_side lower",
+        )
         for size in level.styles:
-            remedies = ("raise style_scale, or use a squarer style", "lower style_scale or max_side")
-            _check(f"with style_scale {job.style_scale:g} a style is{at}", size, model, remedies)
+            check_size(
+                f"with style_scale {job.style_scale:g} a style is{at}",
+                size,
+                model,
+                if_small="raise style_scale, or use a squarer style",
+                if_large="lower style_scale or max_side",
+            )
     return TransferPlan(choices=choices, levels=levels, model=model)
-
-
-def _check(what: str, size: Size, model: TransferDescription, remedies: tuple[str, str]) -> None:
-    height, width = size
-    if min(size) < model.minimum_side:
-        raise InvalidInput(
-            f"{what} {width} x {height} pixels, and {model.backbone} needs {model.minimum_side} in width and "
-            f"height; {remedies[0]}"
-        )
-    if height * width > model.maximum_pixels:
-        raise InvalidInput(
-            f"{what} {width} x {height} pixels, and the model takes {model.maximum_pixels:,} in all; {remedies[1]}"
-        )

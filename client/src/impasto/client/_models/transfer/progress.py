@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._jobs import LongProgress
-from impasto.client._models.transfer.canvas import Canvas
+from impasto.client._models.transfer.canvas import TransferCanvas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class TransferProgress(LongProgress):
     epoch: int
     epochs: int
     losses: Losses | None = field(repr=False)
-    _canvas: Canvas = field(repr=False)
+    _canvas: TransferCanvas = field(repr=False)
     _pixels: NDArray[Any] | None = field(repr=False)
 
     def preview(self) -> Image.Image:

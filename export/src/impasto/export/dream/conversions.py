@@ -1,4 +1,4 @@
-"""Between uint8 pictures and the state that is optimised, and the octaves' sizes.
+"""The conversions between uint8 pictures and the state that is optimised, and the octaves' sizes.
 
 Numbers come out as they do in the usual recipe, step by step and rounding by rounding. TensorFlow's graph optimiser
 turns `x / 127.5` into `x * (1 / 127.5)`, which rounds differently, so divisors are variables that it cannot see into.
@@ -9,11 +9,11 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-class Pictures(tf.Module):
-    """Opening, closing and measuring pictures."""
+class Conversions(tf.Module):
+    """The conversions, with the divisors that they need."""
 
     def __init__(self) -> None:
-        super().__init__(name="pictures")
+        super().__init__(name="conversions")
         self._half_range = tf.Variable(127.5, trainable=False, name="half_range")
         self._range = tf.Variable(255.0, trainable=False, name="range")
         self._million = tf.Variable(1e6, trainable=False, dtype=tf.float64, name="million")
