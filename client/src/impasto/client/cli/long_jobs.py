@@ -24,11 +24,12 @@ from impasto.client.cli.files import (
     write_result,
 )
 from impasto.client.cli.frames import as_json, frames_of
-from impasto.client.cli.growing import Growing, run_growing, run_pictures, running
+from impasto.client.cli.growing import Growing, run_growing
 from impasto.client.cli.options import Common
 from impasto.client.cli.pairs import Pair, pair_up, tell_repeated
 from impasto.client.cli.picture_options import Keep, Pictures
 from impasto.client.cli.resuming import PICTURE, Recipe
+from impasto.client.cli.runner import run_pictures, running
 
 ProgressT = TypeVar("ProgressT", bound=LongProgress)
 
