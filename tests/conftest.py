@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 # TensorFlow reads this when it is imported. The fixtures import it, so that tests of the client alone do without.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# TensorFlow shares each operation among threads, which costs the toys' small tensors more processor time than the
+# operations themselves, and the tests run in several processes as it is. Servers that tests start inherit this; those
+# of e2e/test_replica_faults.py share their work among two.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
 # No test reads the configuration file of the person who runs it.
 os.environ["XDG_CONFIG_HOME"] = os.devnull
 

@@ -47,10 +47,19 @@ JOBS = {
 
 
 @pytest.fixture(scope="module")
+def several_threads() -> Iterator[None]:
+    """Operations that are shared among threads, as on a user's machine: the pictures must be the same nonetheless."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_NUM_INTRAOP_THREADS", "2")
+        yield
+
+
+@pytest.fixture(scope="module")
 def replicas(
     dream_repository: Path,
     transfer_repository: Path,
     tmp_path_factory: pytest.TempPathFactory,
+    several_threads: None,
     server_kind: str,
 ) -> Iterator[tuple[ServerProcess, ServerProcess]]:
     both = tmp_path_factory.mktemp("both")
