@@ -45,6 +45,9 @@ JOBS = {
     ),
 }
 
+# A transfer goes on after a fault by the same code as a dream, which both servers show; it takes longer to build.
+NAMES = ("dream", pytest.param("transfer", marks=pytest.mark.local_server_only("a dream shows it")))
+
 
 @pytest.fixture(scope="module")
 def several_threads() -> Iterator[None]:
@@ -118,7 +121,7 @@ def killer(request: pytest.FixtureRequest) -> Iterator[Killer]:
     killer.join()
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", NAMES)
 def test_each_of_two_replicas_killed_in_turn_leaves_no_trace(
     name: str, replicas: tuple[ServerProcess, ServerProcess], killer: Killer
 ) -> None:
@@ -143,7 +146,7 @@ def test_each_of_two_replicas_killed_in_turn_leaves_no_trace(
     assert np.array_equal(np.asarray(progress.preview()), undisturbed)
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", NAMES)
 def test_both_replicas_killed_at_once_and_started_again_leave_no_trace(
     name: str, replicas: tuple[ServerProcess, ServerProcess], killer: Killer
 ) -> None:
