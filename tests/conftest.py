@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 # TensorFlow reads this when it is imported. The fixtures import it, so that tests of the client alone do without.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# TensorFlow shares each operation among threads, which costs the toys' small tensors more processor time than the
+# operations themselves, and the tests run in several processes as it is. Servers that tests start inherit this; those
+# of e2e/test_replica_faults.py share their work among two.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 # No test reads the configuration file of the person who runs it.
 os.environ["XDG_CONFIG_HOME"] = os.devnull
@@ -42,12 +49,16 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the real server for the modules that say in LOCAL_SERVER_ONLY why they claim nothing about it."""
+    """Leaves out the real server for what claims nothing about it.
+
+    A module says why in LOCAL_SERVER_ONLY, a test or a case of one by the mark `local_server_only`.
+    """
 
     def is_left_out(item: pytest.Item) -> bool:
         callspec = getattr(item, "callspec", None)
         is_real = callspec is not None and callspec.params.get("server_kind") == "real"
-        return is_real and hasattr(getattr(item, "module", None), "LOCAL_SERVER_ONLY")
+        says_so = hasattr(getattr(item, "module", None), "LOCAL_SERVER_ONLY")
+        return is_real and (says_so or item.get_closest_marker("local_server_only") is not None)
 
     left_out = [item for item in items if is_left_out(item)]
     if left_out:
@@ -62,6 +73,25 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def server_kind(request: pytest.FixtureRequest) -> str:
     """`local` and `real` in turn: a test that uses it, or a server of this file, runs on both."""
     return str(request.param)
+
+
+Start = Callable[..., "ModelServer"]
+
+
+@pytest.fixture(scope="session")
+def start_once() -> Iterator[Start]:
+    """Starts a server, once for each kind and repository; the arguments are those of `serving`.
+
+    A fixture that depends on `server_kind` ends where tests of the other kind begin, which is twice in each file. What
+    a model's first calls build in its server would be built anew each time, and takes longer than most tests.
+    """
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(kind: str, models: Path, only: tuple[str, ...] = (), **changes: Any) -> ModelServer:
+            return stack.enter_context(serving(kind, models, only=only, **changes))
+
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -88,10 +118,9 @@ def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy_server(toy_repository: Path, server_kind: str) -> Iterator[ModelServer]:
+def toy_server(start_once: Start, toy_repository: Path, server_kind: str) -> ModelServer:
     """A running server over the toy models; answers carry typed fields, as by default."""
-    with serving(server_kind, toy_repository, **TYPED) as server:
-        yield server
+    return start_once(server_kind, toy_repository, **TYPED)
 
 
 @pytest.fixture(scope="session")
@@ -110,10 +139,9 @@ def committed_models() -> Path:
 
 
 @pytest.fixture(scope="session")
-def committed_server(committed_models: Path, server_kind: str) -> Iterator[ModelServer]:
+def committed_server(start_once: Start, committed_models: Path, server_kind: str) -> ModelServer:
     """A running server over the committed srcnn."""
-    with serving(server_kind, committed_models, only=["srcnn"]) as server:
-        yield server
+    return start_once(server_kind, committed_models, only=("srcnn",))
 
 
 @pytest.fixture(scope="session")
@@ -125,10 +153,9 @@ def dream_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def dream_server(dream_repository: Path, server_kind: str) -> Iterator[ModelServer]:
+def dream_server(start_once: Start, dream_repository: Path, server_kind: str) -> ModelServer:
     """A running server over the tiny dream model."""
-    with serving(server_kind, dream_repository) as server:
-        yield server
+    return start_once(server_kind, dream_repository)
 
 
 @pytest.fixture(scope="session")
@@ -149,10 +176,9 @@ def stylize_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stylize_server(stylize_repository: Path, server_kind: str) -> Iterator[ModelServer]:
+def stylize_server(start_once: Start, stylize_repository: Path, server_kind: str) -> ModelServer:
     """A running server over the tiny stylizer."""
-    with serving(server_kind, stylize_repository) as server:
-        yield server
+    return start_once(server_kind, stylize_repository)
 
 
 @pytest.fixture(scope="session")
@@ -164,10 +190,9 @@ def transfer_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def transfer_server(transfer_repository: Path, server_kind: str) -> Iterator[ModelServer]:
+def transfer_server(start_once: Start, transfer_repository: Path, server_kind: str) -> ModelServer:
     """A running server over the narrow transfer model."""
-    with serving(server_kind, transfer_repository) as server:
-        yield server
+    return start_once(server_kind, transfer_repository)
 
 
 @pytest.fixture(scope="session")

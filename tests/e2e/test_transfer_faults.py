@@ -19,6 +19,8 @@ from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
 from processes.command_line import ServerProcess, impasto, server_process, wait_until
 
+LOCAL_SERVER_ONLY = "what a transfer makes of a fault; test_dream_faults.py has both servers killed"
+
 CONTENT, STYLE = pixels(64, 96), 255 - pixels(96, 60, seed=1)
 
 

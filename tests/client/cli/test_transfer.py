@@ -55,7 +55,7 @@ def names() -> set[str]:
 def test_options_reach_the_transfer(transfer_server: ModelServer, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["-s", "other.png", "-w", "2", "-w", "1", *SHORT, "--style-weight", "0.5"]
     arguments += ["--content-weight", "10", "--tv-weight", "2", "--learning-rate", "0.1"]
-    arguments += ["--style-layers", "block1_conv1,block3_conv2=0.5", "--content-layers", "block2_conv2"]
+    arguments += ["--style-layers", "block1_conv1,block3_conv1=0.5", "--content-layers", "block2_conv1"]
     arguments += ["--style-scale", "1.5", "--max-side", "40", "--pyramid", "2", "--start", "noise"]
     arguments += ["--seed", "5", "--mask", "other.png", "--preserve-color", "--painted-size"]
     assert run([*COMMAND, *arguments, "--model-version", "1"]) == exit_codes.DONE
@@ -71,8 +71,8 @@ def test_options_reach_the_transfer(transfer_server: ModelServer, capsys: pytest
         content_weight=10,
         total_variation_weight=2,
         learning_rate=0.1,
-        style_layers=["block1_conv1", ("block3_conv2", 0.5)],
-        content_layers=["block2_conv2"],
+        style_layers=["block1_conv1", ("block3_conv1", 0.5)],
+        content_layers=["block2_conv1"],
         style_scale=1.5,
         max_side=40,
         pyramid=2,
@@ -193,4 +193,4 @@ def test_models_shows_the_network_and_its_layers(capsys: pytest.CaptureFixture[s
     assert run(["models", "-s"]) == exit_codes.DONE
     shown = capsys.readouterr().out
     assert "transfer: vgg19, random, for tests" in shown.splitlines()
-    assert "  layers block1_conv1 block1_conv2 " in shown
+    assert "  layers block1_conv1 block2_conv1 " in shown

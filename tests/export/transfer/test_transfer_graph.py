@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.compute import Compute
 from impasto.export.transfer import adam, losses
 from impasto.export.transfer.objective import (
-    LAYERS,
     Objective,
     feature_sizes,
     gram_sizes,
@@ -24,8 +24,12 @@ from impasto.export.transfer.objective import (
     total,
 )
 from impasto.export.transfer.served import read_targets
-from toys.transfer_models import layer_weights, tiny_arrays, tiny_backbone, tiny_transfer
+from toys import transfer_models
+from toys.transfer_models import WHOLE_ARCHITECTURE, tiny_arrays, tiny_transfer
 
+LAYERS = WHOLE_ARCHITECTURE.layers
+layer_weights = partial(transfer_models.weights_of, LAYERS)
+tiny_backbone = partial(transfer_models.tiny_backbone, architecture=WHOLE_ARCHITECTURE)
 RNG = np.random.default_rng(3)
 
 
@@ -36,7 +40,7 @@ def backbone() -> Backbone:
 
 @pytest.fixture(scope="module")
 def gradients(backbone: Backbone) -> Gradients:
-    return Gradients(backbone, prepare, terms, Objective.specs())
+    return Gradients(backbone, prepare, terms, Objective.specs(len(LAYERS)))
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +90,8 @@ def test_bfloat16_convolutions_give_nearly_the_same_activations() -> None:
 )
 def test_weights_that_are_not_vgg19s_are_refused(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(BackboneError, match=name.split("/")[0]):
-        tiny_backbone(tiny_arrays() | {name: np.zeros(shape, np.float32)})
-    missing = tiny_arrays()
+        tiny_backbone(tiny_arrays(architecture=WHOLE_ARCHITECTURE) | {name: np.zeros(shape, np.float32)})
+    missing = tiny_arrays(architecture=WHOLE_ARCHITECTURE)
     del missing[name]
     with pytest.raises(BackboneError, match=name.split("/")[0]):
         tiny_backbone(missing)
@@ -145,8 +149,8 @@ def test_the_whole_gradient_is_that_of_automatic_differentiation(
         content=tf.constant(content),
         grams=grams,
         features=features,
-        gram_starts=starts(gram_sizes(backbone.channels), tf.constant(style)),
-        feature_starts=starts(feature_sizes(backbone.channels, tf.constant(size)), tf.constant(content)),
+        gram_starts=starts(gram_sizes(backbone), tf.constant(style)),
+        feature_starts=starts(feature_sizes(backbone, tf.constant(size)), tf.constant(content)),
     )
     found, gradient = gradients(image, deepest(tf.constant(style + content)), objective)
     variation_found, smoothing = losses.total_variation(image, tf.constant(variation))
@@ -184,28 +188,25 @@ def test_targets_are_the_wanted_layers_one_after_the_other(backbone: Backbone, r
     np.testing.assert_allclose(grams, tf.concat(flat, 0), rtol=1e-5)
     flat = [tf.reshape(layers[name], [-1]) for name in ("block3_conv1", "block5_conv2")]
     np.testing.assert_allclose(features, tf.concat(flat, 0), rtol=1e-5)
-    assert total(gram_sizes(backbone.channels), tf.constant(style)) == grams.shape[0]
-    assert (
-        total(feature_sizes(backbone.channels, tf.constant([33, 47])), tf.constant(content))
-        == features.shape[0]
-    )
+    assert total(gram_sizes(backbone), tf.constant(style)) == grams.shape[0]
+    assert total(feature_sizes(backbone, tf.constant([33, 47])), tf.constant(content)) == features.shape[0]
 
 
 def test_nothing_deeper_than_the_deepest_weighted_layer_is_computed() -> None:
     broken = tiny_arrays()
-    for name in ("block3_conv2", "block5_conv4"):
+    for name in ("block3_conv1", "block5_conv2"):
         broken[f"{name}/kernel"] = np.full_like(broken[f"{name}/kernel"], np.nan)
     functions = tiny_transfer(broken).functions
     image, style = pixels(32, 40), pixels(24, 30, seed=1)
     shallow = {
-        "style_layer_weights": tf.constant(layer_weights(block1_conv1=1, block3_conv1=1)),
-        "content_layer_weights": tf.constant(layer_weights(block2_conv2=1)),
+        "style_layer_weights": tf.constant(transfer_models.layer_weights(block1_conv1=1)),
+        "content_layer_weights": tf.constant(transfer_models.layer_weights(block2_conv1=1)),
     }
     result = functions["serving_default"](content=image, style=style, steps=tf.constant(3), **shallow)[
         "image"
     ]
     assert (result.numpy() != image).any()
-    deeper = shallow | {"content_layer_weights": tf.constant(layer_weights(block3_conv2=1))}
+    deeper = shallow | {"content_layer_weights": tf.constant(transfer_models.layer_weights(block3_conv1=1))}
     with pytest.raises(tf.errors.InvalidArgumentError):
         functions["serving_default"](content=image, style=style, steps=tf.constant(3), **deeper)
 

@@ -53,9 +53,10 @@ LAYERS = [
     for value, words in (
         (
             [1.0] * 5,
-            "hold 16 numbers, one for each candidate layer (see the signature describe), or none; it holds] [5]",
+            f"hold {LAYER_COUNT} numbers, one for each candidate layer (see the signature describe), or none; "
+            "it holds] [5]",
         ),
-        ([1.0] * 17, "hold 16 numbers"),
+        ([*ONES, 1.0], f"hold {LAYER_COUNT} numbers"),
         ([0.0] * LAYER_COUNT, "not be all zero"),
         ([*ONES[1:], -1.0], "be 0 to 1e+06, not"),
         ([*ONES[1:], NAN], "be 0 to 1e+06, not"),

@@ -14,7 +14,7 @@ from skimage import data
 from impasto.export.backbones import VGG19, DownloadError, Weights, load_weights
 from impasto.export.transfer.publish import publish
 from oracles import transfer_oracle as oracle
-from toys.transfer_models import TransferCalls, layer_weights, serve_transfer
+from toys.transfer_models import TransferCalls, serve_transfer, weights_of
 
 SIDE = 96
 # The recipe's own weights make random networks chaotic: their activations differ too much from a trained one's.
@@ -91,7 +91,8 @@ def test_other_layers_a_total_variation_and_another_rate_are_the_recipes_too(pai
     chosen = (("block1_conv2", "block3_conv1", "block4_conv4"), ("block3_conv4", "block4_conv2"))
     names = ("style_layer_weights", "content_layer_weights")
     layers = {
-        name: layer_weights(**dict.fromkeys(kinds, 2.0)) for name, kinds in zip(names, chosen, strict=True)
+        name: weights_of(VGG19.layers, **dict.fromkeys(kinds, 2.0))
+        for name, kinds in zip(names, chosen, strict=True)
     }
     settings = {**GENTLE, "total_variation_weight": 1e-3, "learning_rate": 0.05}
     job = pair.calls.go_on(pair.open(**layers), 5, **layers, **settings)

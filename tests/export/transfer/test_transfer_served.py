@@ -134,8 +134,8 @@ def test_layer_weights_are_shares_of_their_loss(calls: TransferCalls) -> None:
         layers = {"style_layer_weights": layer_weights(**weights)}
         return float(calls.go_on(calls.begin(opened(calls, **layers)), 1, **SETTINGS, **layers)["style_loss"])
 
-    first, second = style_loss(block1_conv1=5.0), style_loss(block3_conv2=0.1)
-    assert style_loss(block1_conv1=1.0, block3_conv2=3.0) == pytest.approx(
+    first, second = style_loss(block1_conv1=5.0), style_loss(block3_conv1=0.1)
+    assert style_loss(block1_conv1=1.0, block3_conv1=3.0) == pytest.approx(
         0.25 * first + 0.75 * second, rel=1e-5
     )
 
@@ -242,7 +242,7 @@ def test_describe_names_the_layers_and_what_suits_them(calls: TransferCalls) -> 
     assert described["backbone"].item() == b"vgg19"
     assert described["weights"].item().decode() == WEIGHTS
     assert described["layers"].shape == (LAYER_COUNT,)
-    assert described["style_layer_weights"].sum() == 5 and described["content_layer_weights"][13] == 1
+    assert described["style_layer_weights"].sum() == 5 and described["content_layer_weights"][-1] == 1
     assert described["maximum_steps"] == LIMITS.maximum_steps
     assert described["maximum_pixels"] == LIMITS.maximum_pixels
     assert described["minimum_side"] == 16

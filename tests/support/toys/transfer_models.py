@@ -1,8 +1,12 @@
-"""A transfer model that exports in seconds and steps in milliseconds: VGG19 with a few filters a layer, random."""
+"""A transfer model that exports in seconds and steps in milliseconds: VGG19 with few layers and filters, random.
+
+A server builds a graph for each layer that a request may name, which takes ten times as long as the steps of a test's
+job: so the model has no layer but those that are taken when a request names none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client.signatures import TRANSFER
-from impasto.export.backbones import Backbone
-from impasto.export.backbones.vgg19 import with_filters
+from impasto.export.backbones import Architecture, Backbone
+from impasto.export.backbones.vgg19 import block_of, with_filters
 from impasto.export.checks import Limits
 from impasto.export.compute import Compute
 from impasto.export.saved_model import save
-from impasto.export.transfer.objective import LAYERS
 from impasto.export.transfer.served import Transfer
 from servers.model_servers import serving
 from servers.official_stubs import official_client, outputs
@@ -24,20 +27,26 @@ from servers.official_stubs import official_client, outputs
 FILTERS = (4, 6, 8, 10, 12)
 """The filters of each block."""
 
-ARCHITECTURE = with_filters(*FILTERS)
+ARCHITECTURE = with_filters(*FILTERS, convolutions=(1, 1, 1, 1, 2))
+WHOLE_ARCHITECTURE = with_filters(*FILTERS)
+"""The same with all layers of VGG19, for what is computed in the test's own process."""
+
+LAYERS = ARCHITECTURE.layers
 
 WEIGHTS = "random, for tests"
 LIMITS = Limits(minimum_side=16, maximum_steps=60, maximum_pixels=20_000)
 LAYER_COUNT = len(LAYERS)
 
 
-def tiny_arrays(seed: int = 0) -> dict[str, NDArray[np.float32]]:
+def tiny_arrays(
+    seed: int = 0, *, architecture: Architecture = ARCHITECTURE
+) -> dict[str, NDArray[np.float32]]:
     """Kernels that keep the activations' size, and small biases, for each layer."""
     rng = np.random.default_rng(seed)
     arrays: dict[str, NDArray[np.float32]] = {}
     below = 3
-    for name in LAYERS:
-        filters = FILTERS[int(name[len("block")]) - 1]
+    for name in architecture.layers:
+        filters = FILTERS[block_of(name) - 1]
         deviation = np.sqrt(2 / (9 * below))
         arrays[f"{name}/kernel"] = rng.normal(0, deviation, (3, 3, below, filters)).astype(np.float32)
         arrays[f"{name}/bias"] = rng.normal(0, 1, filters).astype(np.float32)
@@ -46,10 +55,13 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[np.float32]]:
 
 
 def tiny_backbone(
-    arrays: dict[str, NDArray[np.float32]] | None = None, *, compute: Compute = Compute.FLOAT32
+    arrays: dict[str, NDArray[np.float32]] | None = None,
+    *,
+    architecture: Architecture = ARCHITECTURE,
+    compute: Compute = Compute.FLOAT32,
 ) -> Backbone:
     """The network."""
-    return Backbone(ARCHITECTURE, arrays or tiny_arrays(), compute=compute)
+    return Backbone(architecture, arrays or tiny_arrays(architecture=architecture), compute=compute)
 
 
 def tiny_transfer(arrays: dict[str, NDArray[np.float32]] | None = None) -> Transfer:
@@ -69,7 +81,13 @@ def write_transfer(
 
 def layer_weights(**weights: float) -> NDArray[np.float32]:
     """One number for each candidate layer, zero where none is given."""
-    return np.array([weights.get(name, 0.0) for name in LAYERS], np.float32)
+    return weights_of(LAYERS, **weights)
+
+
+def weights_of(layers: Sequence[str], **weights: float) -> NDArray[np.float32]:
+    """One number for each of these layers, zero where none is given."""
+    assert weights.keys() <= set(layers)
+    return np.array([weights.get(name, 0.0) for name in layers], np.float32)
 
 
 class TransferCalls:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import tensorflow as tf
@@ -14,6 +14,11 @@ _CONVOLUTIONS: Final = (2, 2, 4, 4, 4)
 
 # Of ImageNet, in blue, green, red order, on the scale 0..255.
 _MEANS: Final = (103.939, 116.779, 123.68)
+
+
+def block_of(layer: str) -> int:
+    """The block, from 1, of a layer."""
+    return int(layer.removeprefix("block").split("_")[0])
 
 
 def preprocess(image: tf.Tensor) -> tf.Tensor:
@@ -32,12 +37,12 @@ def _layer(filters: int, *, pooled: bool) -> Callable[[tf.Tensor, Conv], tf.Tens
     return compute
 
 
-def with_filters(*filters: int) -> Architecture:
-    """VGG19 with another number of filters in the convolutions of each of its five blocks."""
+def with_filters(*filters: int, convolutions: Sequence[int] = _CONVOLUTIONS) -> Architecture:
+    """VGG19 with another number of filters, and perhaps of convolutions, in each of its five blocks."""
     segments = tuple(
         Segment(_layer(count, pooled=block > 1 and number == 1), (f"block{block}_conv{number}",))
-        for block, (convolutions, count) in enumerate(zip(_CONVOLUTIONS, filters, strict=True), start=1)
-        for number in range(1, convolutions + 1)
+        for block, (last, count) in enumerate(zip(convolutions, filters, strict=True), start=1)
+        for number in range(1, last + 1)
     )
     return Architecture(
         name="vgg19",

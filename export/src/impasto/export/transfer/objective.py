@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from impasto.export.backbones import VGG19
+from impasto.export.backbones import Backbone
 from impasto.export.backbones.gradients import Term
+from impasto.export.backbones.vgg19 import block_of
 from impasto.export.transfer.losses import content_term, style_term
-
-LAYERS: Final = VGG19.layers
-"""The candidate layers, from shallow to deep; each is a convolution with its ReLU."""
-
-# A pooling that drops what is left over when it halves is before each block but the first.
-_SCALES: Final = tuple(2 ** (int(name.removeprefix("block").split("_")[0]) - 1) for name in LAYERS)
 
 
 class Objective(NamedTuple):
@@ -38,9 +33,9 @@ class Objective(NamedTuple):
     feature_starts: tf.Tensor
 
     @staticmethod
-    def specs() -> Objective:
-        """The fields' tf.TensorSpecs."""
-        per_layer, free = [len(LAYERS)], [None]
+    def specs(layer_count: int) -> Objective:
+        """The fields' tf.TensorSpecs for a network of so many candidate layers."""
+        per_layer, free = [layer_count], [None]
         return Objective(
             style=tf.TensorSpec(per_layer),
             content=tf.TensorSpec(per_layer),
@@ -70,15 +65,16 @@ def _feature(index: int, objective: Objective, x: tf.Tensor) -> tf.Tensor:
     return tf.reshape(flat, tf.shape(x))
 
 
-def gram_sizes(channels: tuple[int, ...]) -> tf.Tensor:
+def gram_sizes(backbone: Backbone) -> tf.Tensor:
     """int32 [n]: the count of numbers in each layer's Gram matrix."""
-    return tf.constant([count * count for count in channels])
+    return tf.constant([count * count for count in backbone.channels])
 
 
-def feature_sizes(channels: tuple[int, ...], sides: tf.Tensor) -> tf.Tensor:
+def feature_sizes(backbone: Backbone, sides: tf.Tensor) -> tf.Tensor:
     """int32 [n]: the count of numbers in each layer's activation of a picture of height and width `sides` [2]."""
-    scales = tf.constant(_SCALES)[:, None]
-    return tf.reduce_prod(sides[None, :] // scales, axis=1) * tf.constant(channels)
+    # A pooling that drops what is left over when it halves is before each block but the first.
+    scales = tf.constant([2 ** (block_of(name) - 1) for name in backbone.architecture.layers])
+    return tf.reduce_prod(sides[None, :] // scales[:, None], axis=1) * tf.constant(backbone.channels)
 
 
 def total(sizes: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

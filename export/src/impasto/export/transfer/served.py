@@ -21,14 +21,14 @@ from impasto.export.transfer.adam import State, start
 from impasto.export.transfer.descent import Descent, Losses, descend
 from impasto.export.transfer.limits import TransferSuggestions
 from impasto.export.transfer.losses import gram, total_variation
-from impasto.export.transfer.objective import LAYERS, Objective
+from impasto.export.transfer.objective import Objective
 
 
 class Transfer(tf.Module):
     """A network and the loop around it.
 
     Args:
-        backbone: VGG19.
+        backbone: VGG19, or a network of its kind that has the suggested layers.
         weights: one line on where the network's weights come from and their licence.
         suggestions: the values with which it paints well.
         limits: the limits of a request; by default memory for a few gigabytes, as the network needs about 2 GB for
@@ -45,15 +45,19 @@ class Transfer(tf.Module):
     ) -> None:
         super().__init__(name="transfer")
         self._backbone = backbone
-        per_layer = tf.TensorSpec([len(LAYERS)])
+        self._layer_names = backbone.architecture.layers
+        """Each is a convolution with its ReLU."""
+        per_layer = tf.TensorSpec([len(self._layer_names)])
         self._targets = Readings(backbone, _prepare, read_targets, per_layer, per_layer)
-        self._gradients = Gradients(backbone, _prepare, objectives.terms, Objective.specs())
+        self._gradients = Gradients(
+            backbone, _prepare, objectives.terms, Objective.specs(len(self._layer_names))
+        )
         self._weights = weights
         self._suggestions = suggestions or TransferSuggestions()
         self._limits = limits or checks.Limits(minimum_side=backbone.architecture.minimum_side)
         self._own_layers = {
-            "style_layer_weights": _per_layer(self._suggestions.style_layers),
-            "content_layer_weights": _per_layer(self._suggestions.content_layers),
+            "style_layer_weights": self._per_layer(self._suggestions.style_layers),
+            "content_layer_weights": self._per_layer(self._suggestions.content_layers),
         }
         self.functions: Mapping[str, Any] = contract_functions(
             TRANSFER,
@@ -119,7 +123,7 @@ class Transfer(tf.Module):
             "backbone": tf.constant(self._backbone.architecture.name),
             "weights": tf.constant(self._weights),
             "compute": tf.constant(self._backbone.compute.value),
-            "layers": open_list(LAYERS),
+            "layers": open_list(self._layer_names),
             "suggested_steps": tf.constant(suggestions.steps),
             "suggested_style_weight": tf.constant(suggestions.style_weight),
             "suggested_content_weight": tf.constant(suggestions.content_weight),
@@ -134,7 +138,7 @@ class Transfer(tf.Module):
         self, picture: tf.Tensor, *, style: tf.Tensor | None = None, content: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The Gram matrices and the activations of the layers of non-zero weight, one after the other."""
-        none = tf.zeros([len(LAYERS)])
+        none = tf.zeros([len(self._layer_names)])
         style, content = (none if weights is None else weights for weights in (style, content))
         found = self._targets(picture, deepest(style + content), style, content)
         grams, features = (tf.concat(each, axis=0) for each in zip(*found, strict=True))
@@ -157,8 +161,8 @@ class Transfer(tf.Module):
             inputs["style_weight"], inputs["content_weight"], inputs["total_variation_weight"]
         )
         style, content = self._layers("style", inputs), self._layers("content", inputs)
-        gram_sizes = objectives.gram_sizes(self._backbone.channels)
-        feature_sizes = objectives.feature_sizes(self._backbone.channels, sides)
+        gram_sizes = objectives.gram_sizes(self._backbone)
+        feature_sizes = objectives.feature_sizes(self._backbone, sides)
         objective = Objective(
             style=style_weight * objectives.shares(style),
             content=content_weight * objectives.shares(content),
@@ -172,6 +176,9 @@ class Transfer(tf.Module):
             feature_starts=objectives.starts(feature_sizes, content),
         )
         return variation_weight, objective
+
+    def _per_layer(self, weights: Mapping[str, float]) -> NDArray[np.float32]:
+        return np.array([weights.get(name, 0.0) for name in self._layer_names], np.float32)
 
     def _layers(self, kind: str, inputs: Tensors) -> tf.Tensor:
         """The weights of a request's layers, or the model's own."""
@@ -229,7 +236,3 @@ def _painting_size(size: tf.Tensor, longest_side: tf.Tensor) -> tf.Tensor:
 
 def _size_or_own(size: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.reduce_all(tf.equal(size, 0)), tf.shape(picture)[:2], size)
-
-
-def _per_layer(weights: Mapping[str, float]) -> NDArray[np.float32]:
-    return np.array([weights.get(layer, 0.0) for layer in LAYERS], np.float32)
