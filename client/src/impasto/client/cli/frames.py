@@ -58,7 +58,7 @@ class Frames:
             OSError, ImageError: as `read_picture`; UnsupportedImage if there is no such frame.
         """
         limit = self.max_pixels
-        if isinstance(source, Path | bytes) and self.may_keep_all(output) and moves(source, max_pixels=limit):
+        if isinstance(source, Path | bytes) and self.may_keep_all(output) and _moves(source, limit):
             return read_animation(source, max_pixels=limit)
         return self.read_one(source)
 
@@ -81,7 +81,7 @@ class Frames:
         if isinstance(taken, Animation) or taken.frames == 1 or self.number is not None:
             return None
         words = f"frame 1 of {taken.frames} is taken; --frame N takes another"
-        if self.every and isinstance(source, Path | bytes) and moves(source, max_pixels=self.max_pixels):
+        if self.every and isinstance(source, Path | bytes) and _moves(source, self.max_pixels):
             return f"{words}, and {', '.join(ANIMATED[:-1])} or {ANIMATED[-1]} keeps them all"
         return words
 
@@ -100,14 +100,19 @@ def frames_of(pictures: Pictures, *, max_pixels: int) -> Frames:
 def keeps_moving(source: Place, output: Place, pictures: Pictures) -> bool:
     """Tell whether a file is an animation of which every frame is done. What cannot be read is none.
 
-    Standard input is not looked at, and counts as none.
+    Standard input is not looked at, nor what else can be read only once; it counts as none.
     """
     if isinstance(source, Pipe) or not frames_of(pictures, max_pixels=_ANY_SIZE).may_keep_all(output):
         return False
     try:
-        return moves(source, max_pixels=_ANY_SIZE)
+        return _moves(source, _ANY_SIZE)
     except (ImpastoError, OSError):
         return False
+
+
+def _moves(source: Path | bytes, max_pixels: int) -> bool:
+    # A pipe that a shell gave a name can be read only once.
+    return (isinstance(source, bytes) or source.is_file()) and moves(source, max_pixels=max_pixels)
 
 
 async def every_frame(
