@@ -20,7 +20,7 @@ from PIL import Image
 from images.moving import MILLISECONDS, SIZE, animation, drawn, found
 from images.pictures import encoded, load, pixels, save
 from impasto.client import Client, read_animation, read_picture
-from impasto.client.cli import exit_codes, run
+from impasto.client.cli import exit_codes, index, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from servers.model_servers import ModelServer
 

@@ -14,7 +14,7 @@ from PIL import Image
 from images.moving import MILLISECONDS, animation, drawn, found
 from images.pictures import encoded, load, pixels, save, srgb_profile
 from impasto.client import Client
-from impasto.client.cli import exit_codes, run
+from impasto.client.cli import exit_codes, index, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from servers.model_servers import ModelServer
 
