@@ -233,7 +233,7 @@ def test_files_that_cannot_be_used_are_named_before_anything_is_sent(
         (lambda text: "", "server_key and server_cert are needed"),
         (lambda text: text + "client_verify: true", "client_verify needs custom_ca"),
         (lambda text: text.replace("BEGIN", "END"), "refuses its key and certificates"),
-        (lambda text: text + "certificate: 1", "Error parsing text-format tensorflow.serving.SSLConfig"),
+        (lambda text: text + "certificate: 1", "cannot be read as a text SSLConfig (line "),
     ],
     ids=["empty", "no ca", "damaged", "unknown field"],
 )

@@ -133,7 +133,9 @@ class Index:
             with contextlib.suppress(UnusableIndex):
                 there = read_index(self.path)
             results = dict(sorted({**there, **self._new}.items()))
-            text = json.dumps({"impasto": _FORMAT, "results": results}, separators=(",", ":"), default=vars)
+            text = json.dumps(
+                {"impasto": _FORMAT, "results": results}, separators=(",", ":"), default=vars, allow_nan=False
+            )
             if len(text) > _MOST_BYTES:
                 raise UnwritableOutput(f"cannot write {self.path}: it has no room for so many results")
             if self.path.is_symlink():

@@ -61,7 +61,7 @@ class Recipe:
         writing = {field.name: getattr(pictures, field.name) for field in fields(pictures)}
         for name in _OF_THE_RUN:
             del writing[name]
-        told = json.dumps([self.options, writing], sort_keys=True, default=str)
+        told = json.dumps([self.options, writing], sort_keys=True, default=str, allow_nan=False)
         return hashlib.sha256(told.encode()).hexdigest()
 
 
