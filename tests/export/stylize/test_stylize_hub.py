@@ -127,26 +127,34 @@ def digests(directory: Path) -> dict[str, str]:
     return {path.relative_to(directory).as_posix(): _sha256(path) for path in files}
 
 
+def pins(directory: Path) -> dict[str, str]:
+    """The module's files as they are pinned: the weights by their id in git, the others by SHA-256."""
+    pinned = {name: f"sha256:{digest}" for name, digest in digests(directory).items()}
+    (weights,) = [name for name in pinned if ".data-" in name]
+    content = (directory / weights).read_bytes()
+    git = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
+    return {**pinned, weights: f"git:{git}"}
+
+
 def test_a_filled_cache_needs_no_network_and_its_files_are_compared(
     tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     (tmp_path / hashlib.sha1(HANDLE.encode()).hexdigest()).symlink_to(directory)
-    pinned = digests(directory)
-    source = load_hub(pinned=pinned)
+    source = load_hub(pinned=pins(directory))
     assert source.split is not None
     assert source.provenance.source == "hub"
     assert source.provenance.origin == (
         f"Magenta's arbitrary image stylizer, the TensorFlow Hub module {HANDLE}"
     )
     assert source.provenance.licence == "Apache-2.0 (the Magenta authors)"
-    assert source.provenance.sha256 == pinned
+    assert source.provenance.sha256 == digests(directory)
     with pytest.raises(SourceError, match=r"is not known to be Magenta's module .*--allow-unpinned"):
         load_hub()
 
 
 def test_the_pinned_files_are_magentas_wherever_they_lie(directory: Path) -> None:
-    assert "Magenta's" in load_hub(str(directory), pinned=digests(directory)).provenance.origin
+    assert "Magenta's" in load_hub(str(directory), pinned=pins(directory)).provenance.origin
 
 
 def _alter(module: Path) -> None:
@@ -159,6 +167,13 @@ def _add(module: Path) -> None:
     (module / "assets" / "more").write_text("x")
 
 
+def _alter_weights(module: Path) -> None:
+    (weights,) = (module / "variables").glob("*.data-*")
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+
+
 def _remove(module: Path) -> None:
     (module / "variables" / "variables.index").unlink()
 
@@ -167,6 +182,7 @@ def _remove(module: Path) -> None:
     ("change", "words"),
     [
         (_alter, r"altered: saved_model\.pb"),
+        (_alter_weights, r"altered: variables/variables\.data-00000-of-00001"),
         (_add, "added: assets/more"),
         (_remove, r"missing: variables/variables\.index"),
     ],
@@ -180,7 +196,7 @@ def test_a_module_that_is_not_the_pinned_one_is_refused_before_it_is_loaded(
     with pytest.raises(
         SourceError, match=rf"is not known to be Magenta's module \({words}\).*--source package"
     ):
-        load_hub(str(module), pinned=digests(directory))
+        load_hub(str(module), pinned=pins(directory))
 
 
 @pytest.mark.parametrize("kind", ["link to a file", "link to a folder", "dangling link", "pipe"])

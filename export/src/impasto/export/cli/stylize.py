@@ -44,7 +44,7 @@ def stylize(
 ) -> None:
     """Export the arbitrary stylizer as the next version of `stylize` in the model repository.
 
-    A Hub module is downloaded once, into the cache that TFHUB_CACHE_DIR names. Its files are compared by their SHA-256
+    A Hub module is downloaded once, into the cache that TFHUB_CACHE_DIR names. Its files are compared by their hashes
     with those of Magenta's module; another one needs --allow-unpinned. The package's files are always compared. Every
     version says which source it is from, in its manifest and to `impasto models`.
     """

@@ -16,7 +16,7 @@ import tensorflow as tf
 from impasto.client.printable import without_password
 from impasto.client.signatures import SERVING_DEFAULT
 from impasto.export.stylize.frozen import FrozenFunction
-from impasto.export.stylize.module_files import MAGENTA, copied, differences
+from impasto.export.stylize.module_files import MAGENTA, FileHashes, copied, differences
 from impasto.export.stylize.source import HUB, Provenance, SourceError, Split, Stylizer
 
 HANDLE: Final = "https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2"
@@ -41,7 +41,7 @@ def load_hub(
         handle: a URL, which tensorflow_hub downloads into its cache (TFHUB_CACHE_DIR) unless it is there, or the
             directory of the unpacked module.
         allow_unpinned: take a module whose files are not the pinned ones, too. Nobody knows then whose it is.
-        pinned: the SHA-256 of each file of Magenta's module.
+        pinned: the pin of each file of Magenta's module, `sha256:...` or `git:...`.
 
     Raises:
         SourceError: it cannot be reached, is not this kind of module, or its files are not the pinned ones.
@@ -56,10 +56,10 @@ def load_hub(
         copy = Path(folder, "module")
         copy.mkdir()
         try:
-            digests = copied(_resolve(handle, shown), copy)
+            hashes = copied(_resolve(handle, shown), copy)
         except OSError as error:
             raise SourceError(f"the files of {shown} cannot be read ({error})") from error
-        unlike = differences(digests, pinned)
+        unlike = differences(hashes, pinned)
         if unlike and not allow_unpinned:
             raise SourceError(
                 f"{shown} is not known to be Magenta's module ({unlike}), and loading a module runs what is in it. "
@@ -74,7 +74,7 @@ def load_hub(
         minimum_style_side=_MINIMUM_STYLE_SIDE,
         maximum_pixels=_MAXIMUM_PIXELS,
         split=_split(function, content, style),
-        provenance=_provenance(shown, digests, is_pinned=not unlike),
+        provenance=_provenance(shown, hashes, is_pinned=not unlike),
     )
 
 
@@ -141,7 +141,7 @@ def _frozen(directory: Path, handle: str) -> FrozenFunction:
     return FrozenFunction(tf.function(stylize).get_concrete_function(*specs))
 
 
-def _provenance(place: str, digests: dict[str, str], *, is_pinned: bool) -> Provenance:
+def _provenance(place: str, hashes: Mapping[str, FileHashes], *, is_pinned: bool) -> Provenance:
     """The facts that are certain: only the content of the files says that they are Magenta's."""
     if is_pinned:
         origin = f"Magenta's arbitrary image stylizer, the TensorFlow Hub module {HANDLE}"
@@ -149,4 +149,5 @@ def _provenance(place: str, digests: dict[str, str], *, is_pinned: bool) -> Prov
     else:
         origin = f"a stylizer in the Hub module's format, provenance unknown, from {place}"
         licence = "not stated"
-    return Provenance(source=HUB, origin=origin, licence=licence, sha256=digests)
+    sha256 = {name: file.sha256 for name, file in hashes.items()}
+    return Provenance(source=HUB, origin=origin, licence=licence, sha256=sha256)
