@@ -24,7 +24,7 @@ from impasto.export.stylize.hub_module import HANDLE, load_hub
 from impasto.export.stylize.publish import publish
 from impasto.export.stylize.source import SourceError
 from oracles.rounding import FLOATS, assert_equal_but_for_rounding
-from toys.hub_modules import HubModule, TangledModule, write_hub_module
+from toys.hub_modules import HubModule, PrunedModule, TangledModule, write_hub_module
 from toys.tiny_stylizer import VECTOR_SIZE
 
 
@@ -89,6 +89,19 @@ def test_the_modules_style_vector_is_found_and_split_off(version: Path) -> None:
             served.run("serving_default", {"content": content, "style": style})["image"],
             share=0.01,
         )
+
+
+def test_the_style_is_split_off_a_module_made_by_magentas_script_too(tmp_path: Path) -> None:
+    source = load_hub(str(write_hub_module(tmp_path / "module", PrunedModule())), allow_unpinned=True)
+    assert source.split is not None
+    assert source.split.size == VECTOR_SIZE
+    content, style = tf.constant(floats(32, 40)), tf.constant(floats(80, 96, seed=4))
+    networks = HubModule().networks
+    vector = source.split.predict(style)
+    np.testing.assert_allclose(vector, networks.predictor(style), rtol=0, atol=1e-5)
+    expected = networks.stylize(content, style)
+    np.testing.assert_allclose(source.split.paint(content, vector), expected, rtol=0, atol=FLOATS)
+    np.testing.assert_allclose(source.stylize(content, style), expected, rtol=0, atol=FLOATS)
 
 
 def test_a_module_whose_style_cannot_be_split_off_serves_the_rest_and_says_so(tmp_path: Path) -> None:

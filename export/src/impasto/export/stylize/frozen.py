@@ -11,6 +11,8 @@ import tensorflow as tf
 # There is no public way to inline the functions of a SavedModel's graph.
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from impasto.export.stylize.inlined import inlined
+
 
 class FrozenFunction:
     """A concrete function of float32 pictures with its variables as constants and its inner functions inlined.
@@ -21,10 +23,15 @@ class FrozenFunction:
 
     def __init__(self, function: Any) -> None:
         frozen = convert_variables_to_constants_v2(function)
-        self._graph = frozen.graph
-        self._definition = frozen.graph.as_graph_def()
-        self._inputs = {tensor.op.name: tensor for tensor in frozen.inputs}
-        (self._output,) = frozen.outputs
+        self._definition = inlined(frozen.graph.as_graph_def())
+        self._graph = tf.Graph()
+        with self._graph.as_default():
+            tf.graph_util.import_graph_def(self._definition, name="")
+        self._inputs = {
+            tensor.op.name: self._graph.get_tensor_by_name(tensor.name) for tensor in frozen.inputs
+        }
+        (output,) = frozen.outputs
+        self._output = self._graph.get_tensor_by_name(output.name)
 
     def between(self, inputs: Iterable[str], output: str | None = None) -> Callable[..., tf.Tensor]:
         """The part of the graph from the tensors `inputs` to the tensor `output`; None is the function's own.
