@@ -26,7 +26,7 @@ from PIL import Image
 
 from impasto.client import Client, Upscale, read_picture
 from processes.command_line import free_port, server_process, wait_until
-from servers.model_servers import ModelServer
+from servers.model_servers import ModelServer, serving
 
 LOCAL_SERVER_ONLY = "the service is about what is around a client, not about its server"
 
@@ -228,14 +228,33 @@ def test_nobody_can_list_what_others_have(app: App) -> None:
         assert app.send("GET", path).status == 404
 
 
-def test_a_photo_is_painted_in_the_style_of_an_uploaded_painting(
-    stylize_server: ModelServer, tmp_path: Path
+def test_every_model_that_is_served_is_offered_and_does_its_work(
+    committed_models: Path,
+    dream_repository: Path,
+    stylize_repository: Path,
+    transfer_repository: Path,
+    server_kind: str,
+    tmp_path: Path,
 ) -> None:
-    with running(stylize_server.address, tmp_path) as app:
-        assert app.send("GET", "/offer").json["kinds"] == ["stylize"]
-        job = app.start("stylize", png(60, 40), png(50, 50))
-        assert app.last(job)["state"] == "done"
-        assert read_picture(app.send("GET", f"/jobs/{job}/result").body).rgb.shape == (40, 60, 3)
+    models = tmp_path / "models"
+    models.mkdir()
+    for repository in (committed_models, dream_repository, stylize_repository, transfer_repository):
+        for model in filter(Path.is_dir, repository.iterdir()):
+            (models / model.name).symlink_to(model.resolve())
+    with serving(server_kind, models) as server, running(server.address, tmp_path) as app:
+        kinds = app.send("GET", "/offer").json["kinds"]
+        assert kinds == ["upscale", "stylize", "dream", "transfer"]
+        for kind, size in (("upscale", (48, 64)), ("stylize", (24, 32))):
+            job = app.start(kind, png(32, 24), *([png(30, 30)] if kind == "stylize" else []))
+            assert app.last(job)["state"] == "done"
+            made = read_picture(app.send("GET", f"/jobs/{job}/result").body).rgb
+            assert made.shape == (*size, 3)
+        for kind in ("dream", "transfer"):  # hundreds of steps: until the first are done
+            job = app.start(kind, png(32, 24), *([png(30, 30)] if kind == "transfer" else []))
+            events = app.events(job)
+            assert next(news for news in events if news["done"])["state"] == "running"
+            app.send("DELETE", f"/jobs/{job}")
+            assert list(events)[-1]["state"] == "cancelled"
 
 
 def test_a_photo_too_small_for_a_model_fails_with_words_of_the_photo(
