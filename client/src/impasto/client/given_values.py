@@ -156,9 +156,9 @@ def _elements(info: TensorInfo, value: Any) -> NDArray[Any]:
 def _strings(info: TensorInfo, value: Any) -> Any:
     if isinstance(value, list):
         return [_strings(info, entry) for entry in cast("list[object]", value)]
-    if isinstance(value, dict) and cast("dict[str, Any]", value).keys() == {"b64"}:
+    if isinstance(value, dict) and (coded := cast("dict[str, Any]", value)).keys() == {"b64"}:
         try:
-            return base64.b64decode(value["b64"], validate=True)
+            return base64.b64decode(coded["b64"], validate=True)
         except (binascii.Error, TypeError, ValueError) as error:
             raise RequestError(f"input {info.name!r} holds {_shown(value)}, which is not base64") from error
     if not isinstance(value, str):

@@ -72,11 +72,15 @@ def publish_saved_model(model: str, directory: Path, models: Path, *, extras: Ex
         copy(target)
         if earlier is not None:
             (target / MANIFEST_NAME).unlink(missing_ok=True)
-        _check_signatures(model, target)
-        with load_as_server(target) as served:
-            _warm(model, target, served, extras)
-            if extras.golden is not None:
-                _record(target, served, extras.golden)
+        try:
+            _check_signatures(model, target)
+            with load_as_server(target) as served:
+                _warm(model, target, served, extras)
+                if extras.golden is not None:
+                    _record(target, served, extras.golden)
+        except (SavedModelError, contract.ContractError) as error:
+            # The copy has a name that nobody knows, and is gone when somebody reads this.
+            raise type(error)(str(error).replace(str(target), str(directory))) from error
 
     def describe(target: Path) -> Manifest:
         graph = read_meta_graph(target)
@@ -119,7 +123,7 @@ def _earlier(directory: Path) -> Manifest | None:
 
 
 def _check_signatures(model: str, target: Path) -> None:
-    if not signatures_of(target):
+    if not contract.signature_defs(target):
         raise SavedModelError(
             f"the SavedModel for {model!r} has no signatures, so no client can call it: save it with signatures="
         )
@@ -169,10 +173,19 @@ def _run(
     try:
         return served.run(signature, inputs)
     except (tf.errors.OpError, ValueError, TypeError) as error:
-        said = error.message if isinstance(error, tf.errors.OpError) else str(error)
+        said = _words(error)
         raise PublishError(
             f"{where} of {signature!r} fails ({said}): mend the request or the model"
         ) from error
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, without the places in the graph that TensorFlow puts around it."""
+    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    lines = text.splitlines()
+    start = max((number for number, line in enumerate(lines, 1) if line.startswith("Node: ")), default=0)
+    kept = [line.strip() for line in lines[start:] if not line.lstrip().startswith("[[{{node")]
+    return " ".join(line for line in kept if line) or text
 
 
 def _alike(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -111,8 +111,8 @@ def predict(
 
     The server says which dtype and shape an input has (`impasto models MODEL -s`), and the value is made into that or
     refused: nothing is rounded or resized. One number or text fills an input whose dimensions are free. @FILE is an
-    array (.npy), a picture or, where the input is a string, the file's bytes; a text that begins with @ is written @@... A
-    picture gets a batch dimension where the input has four. Inputs that have a default may be left out.
+    array (.npy), a picture or, where the input is a string, the file's bytes; text that begins with @ is written @@...
+    A picture gets a batch dimension where the input has four. Inputs that have a default may be left out.
     """
     saving = None if output is None else Saving(output, overwrite=overwrite, pixels=pixels)
     with common.connect() as client:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Final, cast
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +43,15 @@ def json_values(array: NDArray[Any]) -> Any:
         return array.tolist()
     if array.dtype == np.float64:
         return array.tolist()
-    return _nested(
-        array, lambda value: float(str(value))
-    )  # the short decimal of a float32, not its 17 digits
+    return _nested(array, _short)
 
 
-def _nested(array: NDArray[Any], convert: Any) -> Any:
+def _short(value: object) -> float:
+    """The short decimal of a float32, not the 17 digits of its double."""
+    return float(str(value))
+
+
+def _nested(array: NDArray[Any], convert: Callable[[Any], Any]) -> Any:
     flat = np.empty(array.size, object)
     flat[:] = [convert(item) for item in array.ravel()]
     return flat.reshape(array.shape).tolist()
@@ -73,7 +77,7 @@ def _range(array: NDArray[Any]) -> str:
     if array.dtype.kind == "c":
         return f"{array.size:,} values"
     numbers = array.astype(np.float64)
-    finite = cast("NDArray[np.float64]", numbers[np.isfinite(numbers)])
+    finite = numbers[np.isfinite(numbers)]
     lost = array.size - finite.size
     words = [f"{lost:,} of {array.size:,} not finite"] if lost else []
     if finite.size:

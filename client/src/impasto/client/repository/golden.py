@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +121,7 @@ def _restored(array: NDArray[Any], dtype: str) -> NDArray[Any]:
         return texts.reshape(array.shape)
     if dtype in OF_ML_DTYPES:
         # Without ml_dtypes the bits stay integers, as the client gives them.
-        return cast("NDArray[Any]", array.view(ml_dtype(dtype) or array.dtype))
+        return array.view(ml_dtype(dtype) or array.dtype)
     if array.dtype.name != dtype:
         raise ValueError(f"an array is {array.dtype.name}, not {dtype}")
     return array
