@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from impasto.client.repository.manifest import HostOps
-from impasto.export import host_ops
+from impasto.client.repository.manifest import HostOps, Manifest
+from impasto.export import host_ops, publishing
+from impasto.export.foreign import Extras, publish_saved_model
 from impasto.export.notices import notices
 from toys import foreign_models
+from toys.toy_module import TOY_CONTRACT, ToyModule
 
 PICTURE = tf.TensorSpec([None, None, None, 3], tf.float32, "image")
 
@@ -109,15 +111,26 @@ def test_a_tensorflow_without_gpu_kernels_does_not_tell(
         host_ops._on_a_gpu.cache_clear()
 
 
-def test_an_exporter_records_them_and_says_so(tmp_path: Path) -> None:
-    from impasto.client.repository.manifest import Manifest
-    from impasto.export.foreign import Extras, publish_saved_model
-    from toys.foreign_models import module
-
-    version = publish_saved_model(
-        "pictures", module(tmp_path / "model"), tmp_path / "models", extras=Extras()
-    )
+def test_a_published_version_records_them_and_people_are_told(tmp_path: Path) -> None:
+    directory = foreign_models.module(tmp_path / "model")
+    version = publish_saved_model("pictures", directory, tmp_path / "models", extras=Extras())
     ops = Manifest.read(version.path).host_ops
     assert ops is not None
     assert ops.pictures == ("ResizeBicubic uint8",)
     assert any("they work on pictures: ResizeBicubic uint8" in line for line in notices(version.path))
+
+
+def test_impastos_own_exporters_record_them(tmp_path: Path) -> None:
+    module = ToyModule()
+    version = publishing.publish(
+        module,
+        {"serving_default": module.serve},
+        tmp_path / "models",
+        contract=TOY_CONTRACT,
+        warm_up=[("serving_default", {"x": [[1, 2]]})],
+        source={},
+    )
+    ops = Manifest.read(version.path).host_ops
+    assert ops is not None
+    assert ops.pictures == ops.others == ()
+    assert notices(version.path) == []
