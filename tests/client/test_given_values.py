@@ -188,7 +188,7 @@ def test_pixels_come_back_from_a_range_and_beyond_it_are_black_or_white() -> Non
 
 def test_a_golden_record_keeps_every_kind_of_array() -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes", reason="bfloat16 and int4 are its types")
-    arrays = {
+    arrays: dict[str, Any] = {
         "floats": np.array([[1.5, np.nan]], np.float32),
         "none": np.zeros((0, 3), np.uint8),
         "scalar": np.array(7, np.int64),
