@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,3 +69,10 @@ class ModelMetadata:
     model: str
     version: int
     signatures: Mapping[str, SignatureInfo]
+
+
+def shape_text(shape: Sequence[int | None] | None) -> str:
+    """Return a shape as people write it: `[?, 3]`; `of any rank` where not even that is known."""
+    if shape is None:
+        return "of any rank"
+    return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"

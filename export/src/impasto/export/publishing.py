@@ -11,6 +11,7 @@ import tensorflow as tf
 from impasto.client.repository.manifest import Manifest
 from impasto.client.signatures import ModelContract
 from impasto.export.backbones import Backbone, Weights
+from impasto.export.host_ops import host_ops
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.saved_model import save
 from impasto.export.warmup import Request, write_warmup
@@ -40,15 +41,21 @@ def publish(
     Raises:
         ExportError: the result does not keep the contract, or cannot be written.
     """
-    manifest = Manifest(
-        model=contract.name, signatures=tuple(functions), source=dict(source), figures=dict(figures or {})
-    )
+
+    def describe(directory: Path) -> Manifest:
+        return Manifest(
+            model=contract.name,
+            signatures=tuple(functions),
+            source=dict(source),
+            figures=dict(figures or {}),
+            host_ops=host_ops(directory),
+        )
 
     def write(directory: Path) -> None:
         save(module, directory, functions, contract=contract)
         write_warmup(directory, contract.name, warm_up)
 
-    return ModelRepository(models).publish(contract.name, write, manifest=manifest)
+    return ModelRepository(models).publish(contract.name, write, manifest=describe)
 
 
 def backbone_source(backbone: Backbone, weights: Weights) -> dict[str, Any]:

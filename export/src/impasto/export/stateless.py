@@ -41,18 +41,26 @@ def assert_stateless(directory: str | os.PathLike[str]) -> None:
     Raises:
         SavedModelError: one does; the message names the signature, the function and the op. Or no SavedModel.
     """
-    meta_graph = read_meta_graph(directory)
-    found = [
-        f"signature {name!r}: {place} runs {node.op} ({node.name})"
-        for name, signature in signature_defs(directory).items()
-        for place, node in _reached(meta_graph.graph_def, signature)
-        if _may_write(node.op)
-    ]
-    if found:
+    if found := shared_writes(directory):
         raise SavedModelError(
             f"{directory} changes shared state during a request: {'; '.join(found)}. "
             "Carry the state through the signature's inputs and outputs instead"
         )
+
+
+def shared_writes(directory: str | os.PathLike[str]) -> list[str]:
+    """Return every op that `assert_stateless` refuses, with its signature and function; none if there is none.
+
+    Raises:
+        SavedModelError: there is no SavedModel.
+    """
+    meta_graph = read_meta_graph(directory)
+    return [
+        f"signature {name!r}: {place} runs {node.op} ({node.name})"
+        for name, signature in signature_defs(directory).items()
+        for place, node in reached_nodes(meta_graph.graph_def, signature)
+        if _may_write(node.op)
+    ]
 
 
 def _may_write(name: str) -> bool:
@@ -62,8 +70,8 @@ def _may_write(name: str) -> bool:
     return any(argument.is_ref or argument.type == types_pb2.DT_RESOURCE for argument in op.input_arg)
 
 
-def _reached(graph: Any, signature: Any) -> Iterator[tuple[str, Any]]:
-    """Every node that a run of `signature` may execute, with the place it is in."""
+def reached_nodes(graph: Any, signature: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every node that a run of `signature` may execute, with the place it is in."""
     nodes = {node.name: node for node in graph.node}
     library = {function.signature.name: function for function in graph.library.function}
     functions: list[str] = []

@@ -34,6 +34,7 @@ _COMMANDS: Final = (
     "stylize",
     "dream",
     "transfer",
+    "predict",
     "models",
     "status",
     "bench",

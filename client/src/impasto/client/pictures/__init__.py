@@ -24,7 +24,13 @@ from impasto.client.pictures._gif import to_frame
 from impasto.client.pictures._notes import PictureWarning
 from impasto.client.pictures._picture import Picture
 from impasto.client.pictures._reading import ImageSource, read_picture
-from impasto.client.pictures._writing import WRITABLE, check_output, encode_picture, write_picture
+from impasto.client.pictures._writing import (
+    WRITABLE,
+    check_output,
+    check_place,
+    encode_picture,
+    write_picture,
+)
 
 __all__ = [
     "ANIMATED",
@@ -38,6 +44,7 @@ __all__ = [
     "PictureWarning",
     "check_animation_output",
     "check_output",
+    "check_place",
     "encode_animation",
     "encode_picture",
     "flattened",

@@ -33,6 +33,27 @@ class FileRecord:
     size: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class HostOps:
+    """The ops of a version for which TensorFlow registers no GPU kernel, such as `ResizeBicubic float32`.
+
+    A server with a GPU runs them on the processor, and moves their inputs and outputs across the bus.
+
+    Attributes:
+        pictures: those that work on pictures or feature maps: each run of one costs two copies of a large tensor.
+        others: those that may or may not.
+        harmless: arithmetic on shapes, checks, strings, tables and the coding of files: work for the processor anyway.
+    """
+
+    pictures: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    harmless: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, list[str]]:
+        """The lists as JSON values."""
+        return {item.name: list(getattr(self, item.name)) for item in fields(self)}
+
+
 def utc_now() -> str:
     """The time in UTC, ISO 8601 with seconds; that of SOURCE_DATE_EPOCH if it is set.
 
@@ -74,6 +95,10 @@ class Manifest:
         signatures: the signature names that the version serves.
         source: where it came from: weights, preset, training data with licences. JSON values.
         figures: what was measured on it. JSON values.
+        golden: the files with golden records, requests and the outputs that the exporter computed, by their paths
+            in `files`; see `impasto.client.repository.golden`.
+        host_ops: the ops that have no GPU kernel; None where that is not known.
+        shared_state: what a request changes that the next one sees, a line each; none for Impasto's own models.
         files: every file of the version by its path relative to it, with `/`; the manifest itself is not
             listed.
         copy_of: the version whose files these are, if the version was rolled back to.
@@ -88,6 +113,9 @@ class Manifest:
     signatures: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict[str, Any])
     figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    golden: tuple[str, ...] = ()
+    host_ops: HostOps | None = None
+    shared_state: tuple[str, ...] = ()
     files: Mapping[str, FileRecord] = field(default_factory=dict[str, FileRecord])
     copy_of: int | None = None
     rolled_back_from: int | None = None
@@ -109,6 +137,11 @@ class Manifest:
             "source": dict(self.source),
             "figures": dict(self.figures),
         }
+        for name in ("golden", "shared_state"):
+            if texts := getattr(self, name):
+                data[name] = list(texts)
+        if self.host_ops is not None:
+            data["host_ops"] = self.host_ops.as_dict()
         for name in ("copy_of", "rolled_back_from"):
             if (number := getattr(self, name)) is not None:
                 data[name] = number
@@ -157,6 +190,9 @@ class Manifest:
             signatures=reader.strings("signatures"),
             source=reader.get("source", dict),
             figures=reader.get("figures", dict),
+            golden=reader.strings("golden", optional=True),
+            host_ops=None if "host_ops" not in data else _host_ops(reader.get("host_ops", dict), where),
+            shared_state=reader.strings("shared_state", optional=True),
             files={path: _file_record(path, record, where) for path, record in records.items()},
             copy_of=reader.optional_whole("copy_of"),
             rolled_back_from=reader.optional_whole("rolled_back_from"),
@@ -211,7 +247,9 @@ class _Fields:
             raise ManifestError(f"{self._where}: field {name!r} must be {wanted}, not {type(value).__name__}")
         return value
 
-    def strings(self, name: str) -> tuple[str, ...]:
+    def strings(self, name: str, *, optional: bool = False) -> tuple[str, ...]:
+        if optional and name not in self._data:
+            return ()
         values = self.get(name, list)
         if not all(isinstance(value, str) for value in values):
             raise ManifestError(f"{self._where}: field {name!r} must be a list of strings")
@@ -225,6 +263,11 @@ class _Fields:
 
     def optional_whole(self, name: str) -> int | None:
         return None if name not in self._data else self.whole(name)
+
+
+def _host_ops(value: dict[str, Any], where: str) -> HostOps:
+    reader = _Fields(value, f"{where}: host_ops")
+    return HostOps(**{item.name: reader.strings(item.name, optional=True) for item in fields(HostOps)})
 
 
 def _file_record(path: str, record: object, where: str) -> FileRecord:

@@ -17,7 +17,10 @@ _COMMANDS = {
     "stylize": ("impasto.export.cli.stylize", "Export the arbitrary stylizer."),
     "dream": ("impasto.export.cli.dream", "Export DeepDream on a network of one's choice."),
     "transfer": ("impasto.export.cli.transfer", "Export style transfer by optimisation."),
-    "repository": ("impasto.export.cli.repository", "List, verify, prune and roll back exported versions."),
+    "repository": (
+        "impasto.export.cli.repository",
+        "Publish any SavedModel; list, show, verify, prune and roll back versions.",
+    ),
 }
 
 

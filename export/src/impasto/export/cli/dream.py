@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from impasto.export.cli.options import MODELS, SEED, WEIGHTS, TensorFlowCommand, load_weights, show_path
+from impasto.export.cli.options import MODELS, SEED, WEIGHTS, TensorFlowCommand, load_weights, show_version
 from impasto.export.compute import Compute
 
 _BACKBONES = ("inception_v3", "vgg19")
@@ -45,4 +45,4 @@ def dream(backbone: str, weights: str, seed: int, fold: bool, compute: str, mode
 
     found = load_weights("dream --backbone vgg19", backbone, weights, seed=seed, models=models)
     version = publish(BACKBONES[backbone], found, models, fold=fold, compute=Compute(compute))
-    show_path(version.path)
+    show_version(version)

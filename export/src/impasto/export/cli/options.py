@@ -16,6 +16,7 @@ from impasto.export.errors import ExportError
 
 if TYPE_CHECKING:
     from impasto.export.backbones import Weights
+    from impasto.export.repository import Version
 
 MODELS = click.option(
     "--models",
@@ -57,6 +58,15 @@ class TensorFlowCommand(click.Command):
 def show_path(path: Path) -> None:
     """Print the path of a result: byte for byte for programs, with what a terminal would obey escaped on a terminal."""
     click.echo(printable(str(path)) if sys.stdout.isatty() else os.fsencode(path))
+
+
+def show_version(version: Version) -> None:
+    """Print the path of a version that has been published; what people should know about it goes to standard error."""
+    from impasto.export.notices import notices
+
+    for line in notices(version.path):
+        click.echo(f"{click.style('note:', bold=True)} {printable(line)}", err=True)
+    show_path(version.path)
 
 
 def load_weights(command: str, backbone: str, source: str, *, seed: int, models: Path) -> Weights:

@@ -1,4 +1,4 @@
-"""`impasto-export repository`: list, verify, prune, rollback."""
+"""`impasto-export repository`: publish, list, show, verify, prune, rollback."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from impasto.client.json_text import json_text
 from impasto.client.printable import printable
 from impasto.client.repository.manifest import Manifest, ManifestError
 from impasto.export.cli import options
+from impasto.export.cli.foreign import publish
+from impasto.export.cli.showing import show_description, version_description
 from impasto.export.repository import (
     ModelRepository,
     Report,
@@ -29,7 +31,10 @@ from impasto.export.repository.versions import versions_in
 
 @click.group()
 def repository() -> None:
-    """List, verify, prune and roll back exported versions."""
+    """Publish any SavedModel; list, show, verify, prune and roll back versions."""
+
+
+repository.add_command(publish)
 
 
 @repository.command("list")
@@ -54,6 +59,26 @@ def list_versions(names: tuple[str, ...], models: Path, as_json: bool) -> None:
         texts = (row["created"] or "", row["tensorflow"] or "", size, row["note"])
         table.add_row(*(escape(printable(text)) for text in (row["model"], str(row["version"]), *texts)))
     Console().print(table if rows else _no_models(models), highlight=False, soft_wrap=not rows)
+
+
+@repository.command()
+@click.argument("model")
+@click.argument("number", metavar="[VERSION]", type=click.IntRange(1), required=False)
+@options.MODELS
+@options.JSON
+def show(model: str, number: int | None, models: Path, as_json: bool) -> None:
+    """Tell all that is known of MODEL's newest version, or of VERSION.
+
+    Its manifest, signatures, warm-up and golden records, what a GPU cannot run, and its files. `verify` reads the files
+    and compares their hashes.
+    """
+    with _opened(models) as store:
+        version = store.version(model, number)
+        description = version_description(version, store.manifest(model, version.number))
+    if as_json:
+        click.echo(json_text(description))
+    else:
+        show_description(description)
 
 
 @repository.command()

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from impasto.client.json_text import json_text
 from impasto.client.printable import printable
-from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand, show_path
+from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand, show_version
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import PRESETS
 
@@ -149,7 +149,7 @@ def save(checkpoint: Path, models: Path) -> None:
     from impasto.export.srcnn.publish import publish
 
     version = publish(checkpoint, models)
-    show_path(version.path)
+    show_version(version)
 
 
 @srcnn.command(cls=TensorFlowCommand)

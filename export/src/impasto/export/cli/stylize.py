@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from impasto.client.printable import printable_lines
-from impasto.export.cli.options import MODELS, TensorFlowCommand, show_path
+from impasto.export.cli.options import MODELS, TensorFlowCommand, show_version
 from impasto.export.errors import ExportError
 
 
@@ -65,7 +65,7 @@ def stylize(
             raise ExportError(f"--from {origin}: no such file; name the wheel of the package")
         stylizer = load_package(None if origin is None else Path(origin))
     version = publish(stylizer, models, maximum_pixels=max_pixels)
-    show_path(version.path)
+    show_version(version)
     click.echo(f"  {printable_lines(str(stylizer.provenance))}", err=True)
     if stylizer.split is None:
         click.echo(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from impasto.export.cli.options import MODELS, SEED, WEIGHTS, TensorFlowCommand, load_weights, show_path
+from impasto.export.cli.options import MODELS, SEED, WEIGHTS, TensorFlowCommand, load_weights, show_version
 from impasto.export.compute import Compute
 
 
@@ -27,4 +27,4 @@ def transfer(weights: str, seed: int, compute: str, models: Path) -> None:
     from impasto.export.transfer.publish import publish
 
     found = load_weights("transfer", "vgg19", weights, seed=seed, models=models)
-    show_path(publish(found, models, compute=Compute(compute)).path)
+    show_version(publish(found, models, compute=Compute(compute)))

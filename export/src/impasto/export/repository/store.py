@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,7 +109,13 @@ class ModelRepository:
             versions.check_present(report.version)
         return report
 
-    def publish(self, model: str, content: Writer | str | os.PathLike[str], *, manifest: Manifest) -> Version:
+    def publish(
+        self,
+        model: str,
+        content: Writer | str | os.PathLike[str],
+        *,
+        manifest: Manifest | Callable[[Path], Manifest],
+    ) -> Version:
         """Make a new version of `model`, numbered one above all that were there.
 
         Args:
@@ -116,7 +123,8 @@ class ModelRepository:
             content: a function that fills the empty directory it is given, or a directory to copy. The
                 function runs without any lock and may take hours; if it raises, nothing is left and its
                 error passes through.
-            manifest: what the version is, for `model`; its `files` are filled in here.
+            manifest: what the version is, for `model`, or a function that tells it from the finished directory; its
+                `files` are filled in here.
 
         Returns:
             The version. Its directories have mode 0755 and its files 0644, whatever the umask, because
@@ -128,8 +136,8 @@ class ModelRepository:
             ManifestError: the manifest's values are not JSON, or it is for another model.
         """
         directory = self._directory(model)
-        if manifest.model != model:
-            raise ManifestError(f"the manifest is for {manifest.model!r}, not {model!r}: make them the same")
+        if isinstance(manifest, Manifest):
+            _check_model(manifest, model)
         write = content if callable(content) else directory_writer(Path(content))
         tree.make_shared(self._root)
         tree.make_shared(directory)
@@ -143,7 +151,10 @@ class ModelRepository:
                 raise PublishError(
                     f"the content holds a {MANIFEST_NAME}, which publishing writes: leave it out"
                 )
-            document = replace(manifest, files=tree.records(staged)).to_json()
+            files = tree.records(staged)
+            told = manifest if isinstance(manifest, Manifest) else manifest(staged)
+            _check_model(told, model)
+            document = replace(told, files=files).to_json()
             (staged / MANIFEST_NAME).write_text(document, encoding="utf-8")
             tree.share(staged)
             tree.flush_tree(staged)
@@ -234,6 +245,11 @@ class ModelRepository:
                 f"model {newest.name!r} has no version before {origin} to roll back to"
             )
         return earlier[-1]
+
+
+def _check_model(manifest: Manifest, model: str) -> None:
+    if manifest.model != model:
+        raise ManifestError(f"the manifest is for {manifest.model!r}, not {model!r}: make them the same")
 
 
 def _rename_to_next(staged: Path, directory: Path) -> Version:

@@ -1,0 +1,127 @@
+"""Golden records: requests of a version, and the outputs that its exporter computed for them.
+
+Each is a file `assets.extra/golden/<n>.npz`, named in the manifest's field `golden`, that `numpy.load` opens. Its
+arrays are `inputs/<name>` and `outputs/<name>`, and `record`: a JSON text with the signature and each array's dtype,
+
+    {"signature": "serving_default", "inputs": {"x": "float32"}, "outputs": {"y": "float32"}}
+
+Strings are kept as base64 in ASCII, and the types that numpy lacks (bfloat16, 8-bit floats, 4-bit integers) by their
+bits.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.client._wire.dtypes import BY_NAME, OF_ML_DTYPES, ml_dtype
+from impasto.client.errors import ImpastoError
+from impasto.client.repository.manifest import Manifest
+
+FOLDER: Final = "assets.extra/golden"
+"""The place of the records in a version."""
+
+_SIDES: Final = ("inputs", "outputs")
+_STRING: Final = "string"
+
+
+class GoldenError(ImpastoError, ValueError):
+    """A golden record that cannot be read; the message names the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenRecord:
+    """A request and its outputs.
+
+    Attributes:
+        signature: its name.
+        inputs: those that the request carries; strings are object arrays of bytes.
+        outputs: all outputs of the signature, in the same way.
+    """
+
+    signature: str
+    inputs: Mapping[str, NDArray[Any]]
+    outputs: Mapping[str, NDArray[Any]]
+
+    def to_bytes(self) -> bytes:
+        """The record as the bytes of its file; the same for the same record."""
+        sides = {"inputs": self.inputs, "outputs": self.outputs}
+        dtypes = {side: {name: _name(array) for name, array in sides[side].items()} for side in _SIDES}
+        arrays = {f"{side}/{name}": _stored(array) for side in _SIDES for name, array in sides[side].items()}
+        file = io.BytesIO()
+        record = np.array(json.dumps({"signature": self.signature, **dtypes}))
+        np.savez_compressed(file, allow_pickle=False, record=record, **arrays)
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, where: str) -> GoldenRecord:
+        """Read what `to_bytes` wrote. Raises GoldenError."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                told = json.loads(str(file["record"]))
+                sides = {
+                    side: {
+                        name: _restored(file[f"{side}/{name}"], dtype) for name, dtype in told[side].items()
+                    }
+                    for side in _SIDES
+                }
+                return cls(str(told["signature"]), sides["inputs"], sides["outputs"])
+        except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+            raise GoldenError(f"{where} is no golden record ({error}): publish the version again") from error
+
+
+def read_golden(version: Path) -> Iterator[GoldenRecord]:
+    """The golden records of the version in a directory, in the manifest's order.
+
+    Raises:
+        ManifestError: the manifest cannot be read.
+        GoldenError: a record cannot be read.
+        OSError: its file cannot be opened.
+    """
+    manifest = Manifest.read(version)
+    for name in manifest.golden:
+        if name not in manifest.files:  # whose paths stay inside of the version
+            raise GoldenError(
+                f"{version}: the manifest names the golden record {name!r}, but lists no such file: "
+                "publish the version again"
+            )
+        yield GoldenRecord.from_bytes((version / name).read_bytes(), where=str(version / name))
+
+
+def _name(array: NDArray[Any]) -> str:
+    return _STRING if array.dtype.kind in "OSU" else array.dtype.name
+
+
+def _stored(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind in "OSU":
+        coded = [base64.b64encode(_as_bytes(item)) for item in array.ravel().tolist()]
+        return np.array(coded, dtype="S").reshape(array.shape)
+    if array.dtype.name in OF_ML_DTYPES:
+        return array.view(BY_NAME[array.dtype.name].storage)
+    return array
+
+
+def _as_bytes(item: str | bytes) -> bytes:
+    return item.encode() if isinstance(item, str) else item
+
+
+def _restored(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    if dtype == _STRING:
+        texts = np.empty(array.size, object)
+        texts[:] = [base64.b64decode(item, validate=True) for item in array.ravel().tolist()]
+        return texts.reshape(array.shape)
+    if dtype in OF_ML_DTYPES:
+        # Without ml_dtypes the bits stay integers, as the client gives them.
+        return array.view(ml_dtype(dtype) or array.dtype)
+    if array.dtype.name != dtype:
+        raise ValueError(f"an array is {array.dtype.name}, not {dtype}")
+    return array

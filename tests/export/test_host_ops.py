@@ -1,0 +1,136 @@
+"""The ops that a GPU cannot run, found in graphs without a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from impasto.client.repository.manifest import HostOps, Manifest
+from impasto.export import host_ops, publishing
+from impasto.export.foreign import Extras, publish_saved_model
+from impasto.export.notices import notices
+from toys import foreign_models
+from toys.toy_module import TOY_CONTRACT, ToyModule
+
+PICTURE = tf.TensorSpec([None, None, None, 3], tf.float32, "image")
+
+
+@pytest.fixture(autouse=True)
+def a_tensorflow_that_knows_gpu_kernels() -> None:
+    from tensorflow.python.framework import kernels
+
+    found = kernels.get_registered_kernels_for_op("Conv2D").kernel
+    if not any(kernel.device_type == "GPU" for kernel in found):
+        pytest.skip("this TensorFlow is built without GPU kernels, so that it cannot tell which ops lack one")
+
+
+def found(directory: Path, compute: Callable[[Any], Any]) -> HostOps:
+    function = tf.function(lambda image: {"y": compute(image)}, input_signature=[PICTURE])
+    module = tf.Module()
+    module.call = function
+    # Not served, so it does not count.
+    module.train = tf.function(
+        lambda image: tf.image.resize(image, [8, 8], "area"), input_signature=[PICTURE]
+    )
+    tf.saved_model.save(module, str(directory), signatures=function)
+    ops = host_ops.host_ops(directory)
+    assert ops is not None
+    return ops
+
+
+def test_a_graph_that_runs_on_a_gpu_has_none(tmp_path: Path) -> None:
+    def network(image: Any) -> Any:
+        resized = tf.image.resize(tf.nn.conv2d(image, tf.ones([3, 3, 3, 3]), 1, "SAME"), [8, 8])
+        return tf.reverse(tf.nn.relu(tf.pad(resized, [[0, 0], [1, 1], [1, 1], [0, 0]])), [1])
+
+    assert found(tmp_path / "model", network) == HostOps()
+
+
+@pytest.mark.parametrize(
+    ("compute", "op"),
+    [
+        (lambda image: tf.image.resize(image, [8, 8], "bicubic"), "ResizeBicubic float32"),
+        (lambda image: tf.image.resize(image, [8, 8], "lanczos3"), "ScaleAndTranslate float32"),
+        (lambda image: tf.image.resize(tf.cast(image, tf.uint8), [8, 8]), "ResizeBilinear uint8"),
+    ],
+)
+def test_an_op_on_pictures_without_a_kernel_for_its_dtype_is_named(
+    tmp_path: Path, compute: Callable[[Any], Any], op: str
+) -> None:
+    assert found(tmp_path / "model", compute).pictures == (op,)
+
+
+def test_ops_inside_of_functions_and_loops_are_found(tmp_path: Path) -> None:
+    def looped(image: Any) -> Any:
+        inner = tf.function(lambda value: tf.image.resize(value, tf.shape(value)[1:3], "bicubic"))
+        return tf.while_loop(lambda i, _: i < 2, lambda i, value: (i + 1, inner(value)), [0, image])[1]
+
+    assert found(tmp_path / "model", looped).pictures == ("ResizeBicubic float32",)
+
+
+def test_an_op_that_only_its_gradient_runs_is_found(tmp_path: Path) -> None:
+    def gradient(image: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            loss = tf.reduce_sum(tf.image.resize(image, [8, 8], "bicubic"))
+        return tape.gradient(loss, image)
+
+    assert "ResizeBicubicGrad float32" in found(tmp_path / "model", gradient).pictures
+
+
+def test_words_tables_and_codecs_are_harmless(tmp_path: Path) -> None:
+    def words(image: Any) -> Any:
+        text = tf.strings.join([tf.strings.as_string(tf.reduce_mean(image)), "!"])
+        file = tf.io.encode_png(tf.cast(image[0], tf.uint8))
+        return tf.strings.length(text) + tf.strings.length(file)
+
+    ops = found(tmp_path / "model", words)
+    assert ops.pictures == ops.others == ()
+    assert {"AsString float32", "EncodePng uint8", "StringJoin", "StringLength"} <= set(ops.harmless)
+
+
+def test_an_op_of_unknown_weight_is_among_the_others(tmp_path: Path) -> None:
+    ops = found(tmp_path / "model", lambda image: tf.linalg.logm(tf.complex(image[0, :3, :3, 0], 0.0)))
+    assert ops.others == ("MatrixLogarithm complex64",)
+    assert ops.pictures == ()
+
+
+def test_a_tensorflow_without_gpu_kernels_does_not_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = foreign_models.module(tmp_path / "model")
+    monkeypatch.setattr(host_ops, "_ON_A_GPU", frozenset({"GPU of another make"}))
+    host_ops._on_a_gpu.cache_clear()
+    try:
+        assert host_ops.host_ops(directory) is None
+    finally:
+        host_ops._on_a_gpu.cache_clear()
+
+
+def test_a_published_version_records_them_and_people_are_told(tmp_path: Path) -> None:
+    directory = foreign_models.module(tmp_path / "model")
+    version = publish_saved_model("pictures", directory, tmp_path / "models", extras=Extras())
+    ops = Manifest.read(version.path).host_ops
+    assert ops is not None
+    assert ops.pictures == ("ResizeBicubic uint8",)
+    assert any("they work on pictures: ResizeBicubic uint8" in line for line in notices(version.path))
+
+
+def test_impastos_own_exporters_record_them(tmp_path: Path) -> None:
+    module = ToyModule()
+    version = publishing.publish(
+        module,
+        {"serving_default": module.serve},
+        tmp_path / "models",
+        contract=TOY_CONTRACT,
+        warm_up=[("serving_default", {"x": [[1, 2]]})],
+        source={},
+    )
+    ops = Manifest.read(version.path).host_ops
+    assert ops is not None
+    assert ops.pictures == ops.others == ()
+    assert notices(version.path) == []
