@@ -16,8 +16,8 @@ from impasto.client.cli.output import note, print_json, print_line, print_path
 from impasto.client.cli.served import look_up
 from impasto.client.cli.tensor_files import Saving
 from impasto.client.cli.tensor_texts import json_values, summary
-from impasto.client.given_values import Reading, RequestError, from_text
-from impasto.client.pixel_range import PixelRange
+from impasto.client.given.pixel_range import PixelRange
+from impasto.client.given.values import Reading, RequestError, from_text
 from impasto.client.printable import printable
 from impasto.client.repository.requests import check_names, chosen
 from impasto.client.signatures import SERVING_DEFAULT

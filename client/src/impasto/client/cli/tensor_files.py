@@ -16,10 +16,10 @@ from PIL import Image
 
 from impasto.client.cli.files import make_folder, real
 from impasto.client.cli.tensor_texts import json_values
+from impasto.client.given.pixel_range import PixelRange
 from impasto.client.json_text import json_text
 from impasto.client.metadata import shape_text
 from impasto.client.pictures import WRITABLE, check_output, check_place, write_bytes, write_picture
-from impasto.client.pixel_range import PixelRange
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 _CHANNELS: Final = (1, 3, 4)

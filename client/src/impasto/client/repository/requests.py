@@ -6,7 +6,7 @@
     ]
 
 `signature` is `serving_default` where it is left out. An input is a JSON value or `"@FILE"`, relative to the JSON file:
-an array (`.npy`), a picture, or the bytes of any file where the input is a string; see `impasto.client.given_values`.
+an array (`.npy`), a picture, or the bytes of any file where the input is a string; see `impasto.client.given.values`.
 `"pixels": "0..1"` beside them says which numbers stand for a picture's 0 to 255 where an input is of floats.
 """
 
@@ -19,9 +19,9 @@ from typing import Any, Final, cast
 
 from numpy.typing import NDArray
 
-from impasto.client.given_values import Reading, RequestError, from_json
+from impasto.client.given.pixel_range import PixelRange
+from impasto.client.given.values import Reading, RequestError, from_json
 from impasto.client.metadata import SignatureInfo
-from impasto.client.pixel_range import PixelRange
 from impasto.client.signatures import SERVING_DEFAULT
 from impasto.client.text_files import NotUtf8, decoded_text
 

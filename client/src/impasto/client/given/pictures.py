@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._wire.dtypes import OF_ML_DTYPES, ml_dtype
+from impasto.client.given.pixel_range import PixelRange
 from impasto.client.metadata import TensorInfo, shape_text
 from impasto.client.pictures import Picture, read_picture
-from impasto.client.pixel_range import PixelRange
 
 _BATCH_RANK = 4
 
