@@ -125,13 +125,13 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert f"no model repository at {tmp_path / 'nowhere'}" in str(result.exception)
 
 
-def test_what_the_system_refuses_names_the_path(repository: ModelRepository) -> None:
+def test_a_lock_that_is_no_file_is_named_with_the_remedy(repository: ModelRepository) -> None:
     lock = repository.root / "toy" / ".lock"
     lock.unlink()
     lock.mkdir()
     result = invoke(repository, "prune", "toy", "--keep", "1")
     assert isinstance(result.exception, RepositoryError)
-    assert str(result.exception) == f"{lock}: Is a directory"
+    assert str(result.exception) == f"{lock} must be a file of its own: remove it, it is made again"
 
 
 def test_an_empty_directory_says_that_it_has_no_models(tmp_path: Path) -> None:
