@@ -37,6 +37,10 @@ def test_the_command_line_is_an_extra() -> None:
     assert requirements("cli") == {"click", "rich"}
 
 
+def test_opentelemetrys_api_is_an_extra_and_its_sdk_the_programs_own() -> None:
+    assert requirements("otel") == {"opentelemetry-api"}
+
+
 def test_nothing_that_the_client_requires_leads_to_tensorflow() -> None:
     seen: set[str] = set()
     waiting = {name for name in requirements() | requirements("cli") if is_installed(name)}
@@ -69,6 +73,7 @@ def test_the_client_imports_neither_tensorflow_nor_protobuf_nor_the_command_line
     loaded = set(run("import sys, impasto.client; print(*sys.modules)").split())
     assert "grpc" in loaded
     assert not loaded & {"tensorflow", "tensorflow_serving", "google.protobuf", "click", "rich", "ml_dtypes"}
+    assert "opentelemetry" not in loaded
 
 
 def test_the_command_line_imports_neither_tensorflow_nor_protobuf() -> None:

@@ -24,6 +24,7 @@ from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Ups
 from impasto.client._transport.patience import Patience
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.bars import Waits
+from processes.terminals import read_to_the_end
 from scripted.client_servers import aborting, metadata, prediction, scripted
 from scripted.outages import EveryOther, Outages, before
 from servers.model_servers import ModelServer
@@ -241,21 +242,6 @@ def test_a_bar_says_for_whom_it_waits(tmp_path: Path, pictures: int) -> None:
     assert f"waiting for {server.address}, which does not answer: " in shown
     assert "s of at most 300 s" in shown
     assert "impasto: waited" not in shown
-
-
-def read_to_the_end(terminal: int) -> str:
-    """What is written to a terminal until its other end is closed."""
-    received = b""
-    while True:
-        try:
-            more = os.read(terminal, 65536)
-        except OSError:  # so Linux says that nobody has it open any more
-            break
-        if not more:
-            break
-        received += more
-    os.close(terminal)
-    return received.decode(errors="replace")
 
 
 def test_the_time_left_does_not_count_the_waiting() -> None:

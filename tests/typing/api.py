@@ -20,6 +20,7 @@ from impasto.client import (
     CONCURRENCY,
     Animation,
     AsyncClient,
+    CallRecord,
     Client,
     DescribeDream,
     DescribeTransfer,
@@ -301,6 +302,24 @@ async def awaiting(client: AsyncClient, paths: list[Path]) -> None:
     await client.dream("photo.jpg", colour=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     await client.transfer("a.jpg", "b.jpg", model=1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     next(client.iterate(Dream("photo.jpg")))  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+
+
+def seeing_inside() -> None:
+    def note(call: CallRecord) -> None:
+        assert_type((call.model, call.version, call.signature, call.method), tuple[str, int, str, str])
+        assert_type((call.attempt, call.seconds, call.status), tuple[int, float, str])
+        assert_type((call.bytes_sent, call.bytes_received), tuple[int, int])
+        assert_type(call.error, BaseException | None)
+        call.seconds = 0.0  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
+
+    def note_two(call: CallRecord, more: int) -> None: ...
+
+    Client(on_call=note)
+    AsyncClient("localhost:8500", on_call=note)
+    seen: list[CallRecord] = []
+    Client(on_call=seen.append)
+    Client(on_call=note_two)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    AsyncClient(on_call=3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 def failures(client: Client) -> None:

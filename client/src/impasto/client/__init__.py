@@ -31,6 +31,7 @@ from impasto.client._models.styles import StyleSource, StyleVector
 from impasto.client._models.transfer.description import TransferDescription
 from impasto.client._models.transfer.progress import TransferProgress
 from impasto.client._transport.channel import open_channel
+from impasto.client._transport.observing import CallRecord
 from impasto.client._transport.patience import Waiting
 from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
@@ -55,6 +56,7 @@ __all__ = [
     "MAX_PIXELS",
     "Animation",
     "AsyncClient",
+    "CallRecord",
     "Client",
     "DescribeDream",
     "DescribeTransfer",

@@ -21,6 +21,7 @@ from impasto.client._jobs.mapping import map_in_order
 from impasto.client._transport import calls
 from impasto.client._transport.asynchronous import AsyncTransport, in_thread
 from impasto.client._transport.calls import call_timeout
+from impasto.client._transport.observing import OnCall
 from impasto.client._transport.patience import OnWait, Patience
 from impasto.client.metadata import ModelMetadata, VersionStatus
 from impasto.client.model import Model
@@ -53,6 +54,7 @@ class AsyncClient:
         address: the server's address, as `Client` explains it.
         settings: used for what the other arguments leave open, in place of the environment and the file.
         on_wait: called about once a second, in the event loop, while a job waits for its server.
+        on_call: called with a CallRecord when a call has ended, in the event loop.
         **options: the fields of Settings, and `config`, as `Client` explains them.
 
     Attributes:
@@ -70,10 +72,11 @@ class AsyncClient:
         *,
         settings: Settings | None = None,
         on_wait: OnWait | None = None,
+        on_call: OnCall | None = None,
         **options: Unpack[Options],
     ) -> None:
         self.settings: Settings = resolve(address, settings=settings, **options)
-        self._transport = AsyncTransport(self.settings)
+        self._transport = AsyncTransport(self.settings, on_call)
         self._on_wait = on_wait
         self._shared_patience: Patience | None = None
 
@@ -207,7 +210,8 @@ class AsyncClient:
             lambda: prepare(job, max_pixels=max_pixels, every=every, checkpoint=checkpoint)
         )
         send = partial(self._send, job.kind, timeout)
-        async with aclosing(driver.drive(steps, send, self._patience(), file)) as driven:
+        begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)
+        async with aclosing(driver.drive(steps, send, self._patience(), file, begin=begin)) as driven:
             async for step in driven:
                 yield step
 

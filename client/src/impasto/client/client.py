@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
@@ -17,6 +18,7 @@ from impasto.client._jobs.driver import Checkpoint, OnProgress, runs
 from impasto.client._transport import calls
 from impasto.client._transport.blocking import SyncTransport
 from impasto.client._transport.calls import call_timeout
+from impasto.client._transport.observing import OnCall
 from impasto.client._transport.patience import OnWait, Patience
 from impasto.client.async_client import AsyncClient, Work
 from impasto.client.metadata import ModelMetadata, VersionStatus
@@ -52,6 +54,8 @@ class Client:
         settings: used for what the other arguments leave open; then neither the environment nor a file is read.
         on_wait: called about once a second with a Waiting while a job waits for a server that is away, in the thread
             that runs the job, and with None when it goes on.
+        on_call: called with a CallRecord when a call has ended, in the thread that made it; of a `map`, in that of its
+            event loop. What it raises is logged, and stops nothing.
         **options: `timeout` in seconds for each call, `tls`, `token` and the other fields of Settings; `config` for
             the configuration file. What is None or left out comes from the environment or the file.
             See Options, and docs/client.md for the table of all.
@@ -71,11 +75,12 @@ class Client:
         *,
         settings: Settings | None = None,
         on_wait: OnWait | None = None,
+        on_call: OnCall | None = None,
         **options: Unpack[Options],
     ) -> None:
         self.settings: Settings = resolve(address, settings=settings, **options)
-        self._transport = SyncTransport(self.settings)
-        self._on_wait = on_wait
+        self._transport = SyncTransport(self.settings, on_call)
+        self._on_wait, self._on_call = on_wait, on_call
         self._shared_patience: Patience | None = None
 
     @property
@@ -161,7 +166,9 @@ class Client:
         steps, file = driver.prepare(
             job, max_pixels=self.settings.max_pixels, every=every, checkpoint=checkpoint
         )
-        return driver.drive(steps, lambda call: self._send(call, job.kind, timeout), self._patience(), file)
+        begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)
+        send = partial(self._send, kind=job.kind, timeout=timeout)
+        return driver.drive(steps, send, self._patience(), file, begin=begin)
 
     @overload
     def map(
@@ -195,7 +202,7 @@ class Client:
         """
         self._transport.check_open()
         with BackgroundLoop() as loop:
-            client = AsyncClient(settings=self.settings, on_wait=self._on_wait)
+            client = AsyncClient(settings=self.settings, on_wait=self._on_wait, on_call=self._on_call)
             outcomes = client.map(jobs, concurrency=concurrency)
             try:
                 while (outcome := loop.run(_next(outcomes))) is not None:

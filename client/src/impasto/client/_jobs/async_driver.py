@@ -16,6 +16,7 @@ from impasto.client._jobs.steps import Pause, Progress, Snapshot, Steps
 from impasto.client._jobs.verbs import Verb
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client._transport.calls import Call
+from impasto.client._transport.observing import Span
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import CallError
 
@@ -46,6 +47,7 @@ async def drive(
     checkpoint: CheckpointFile | None = None,
     *,
     threads: bool = True,
+    begin: Callable[[], Span] = Span,
 ) -> AsyncGenerator[Progress | Finished[ResultT], None]:
     """Carry out the steps of a job; yields its progress, and at last its result.
 
@@ -55,6 +57,7 @@ async def drive(
         patience: the job's, which learns of each answer.
         checkpoint: gets the snapshots, and whatever ends the job early, the last one.
         threads: let a thread do what the job does between its calls, for jobs that work on pictures there.
+        begin: begins the span of the job.
     """
     answer: Any = None
     failure: CallError | None = None
@@ -65,34 +68,36 @@ async def drive(
         except StopIteration as end:  # which no future may raise
             return Finished(cast(ResultT, end.value))
 
-    try:
-        while True:
-            step = await in_thread(advance) if threads else advance()
-            answer = failure = None
-            if isinstance(step, Finished):
-                yield step
-                return
-            if isinstance(step, Progress):
-                yield step
-            elif isinstance(step, Snapshot):
-                if checkpoint is not None:
-                    await in_thread(partial(checkpoint.offer, step))
-            elif isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-            elif isinstance(step, PatienceWanted):
-                answer = patience
-            else:
-                try:
-                    answer = await send(step)
-                except CallError as error:
-                    failure = error
+    with begin() as span:
+        try:
+            while True:
+                step = await in_thread(advance) if threads else advance()
+                answer = failure = None
+                if isinstance(step, Finished):
+                    yield step
+                    return
+                if isinstance(step, Progress):
+                    yield step
+                elif isinstance(step, Snapshot):
+                    if checkpoint is not None:
+                        await in_thread(partial(checkpoint.offer, step))
+                elif isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                elif isinstance(step, PatienceWanted):
+                    answer = patience
                 else:
-                    patience.answered(steps)
-    finally:
-        patience.ended(steps)
-        steps.close()
-        if checkpoint is not None:
-            await in_thread(checkpoint.flush)
+                    try:
+                        with span.current():
+                            answer = await send(step)
+                    except CallError as error:
+                        failure = error
+                    else:
+                        patience.answered(steps)
+        finally:
+            patience.ended(steps)
+            steps.close()
+            if checkpoint is not None:
+                await in_thread(checkpoint.flush)
 
 
 async def finish(

@@ -13,6 +13,7 @@ from impasto.client._jobs.long import LongJob
 from impasto.client._jobs.steps import Pause, Progress, Snapshot, Steps
 from impasto.client._jobs.verbs import Verb
 from impasto.client._transport.calls import Call
+from impasto.client._transport.observing import Span
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import CallError, InvalidInput
 
@@ -71,6 +72,8 @@ def drive(
     send: Callable[[Call[Any]], Any],
     patience: Patience,
     checkpoint: CheckpointFile | None = None,
+    *,
+    begin: Callable[[], Span] = Span,
 ) -> Generator[Any, None, ResultT]:
     """Carry out the steps of a job; yields its progress and returns its result.
 
@@ -79,37 +82,40 @@ def drive(
         send: sends a call and returns the parsed answer, or raises CallError.
         patience: the job's, which learns of each answer.
         checkpoint: gets the snapshots, and whatever ends the job early, the last one.
+        begin: begins the span of the job.
     """
     answer: Any = None
     failure: CallError | None = None
-    try:
-        while True:
-            try:
-                step = steps.send(answer) if failure is None else steps.throw(failure)
-            except StopIteration as end:
-                return cast(ResultT, end.value)
-            answer = failure = None
-            if isinstance(step, Progress):
-                yield step
-            elif isinstance(step, Snapshot):
-                if checkpoint is not None:
-                    checkpoint.offer(step)
-            elif isinstance(step, Pause):
-                time.sleep(step.seconds)
-            elif isinstance(step, PatienceWanted):
-                answer = patience
-            else:
+    with begin() as span:
+        try:
+            while True:
                 try:
-                    answer = send(step)
-                except CallError as error:
-                    failure = error
+                    step = steps.send(answer) if failure is None else steps.throw(failure)
+                except StopIteration as end:
+                    return cast(ResultT, end.value)
+                answer = failure = None
+                if isinstance(step, Progress):
+                    yield step
+                elif isinstance(step, Snapshot):
+                    if checkpoint is not None:
+                        checkpoint.offer(step)
+                elif isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                elif isinstance(step, PatienceWanted):
+                    answer = patience
                 else:
-                    patience.answered(steps)
-    finally:
-        patience.ended(steps)
-        steps.close()
-        if checkpoint is not None:
-            checkpoint.flush()
+                    try:
+                        with span.current():
+                            answer = send(step)
+                    except CallError as error:
+                        failure = error
+                    else:
+                        patience.answered(steps)
+        finally:
+            patience.ended(steps)
+            steps.close()
+            if checkpoint is not None:
+                checkpoint.flush()
 
 
 def finish(

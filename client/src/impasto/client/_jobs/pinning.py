@@ -61,10 +61,10 @@ class PinnedModel:
             VersionGone: the version with which the job began is not found any more.
             CallError: the call failed.
         """
-        call = calls.predict_with_version_call(self.model, inputs, signature=signature, outputs=outputs)
-        version, answer = yield from self._send(call)
-        self._pin(version)
-        return answer
+        call = calls.predict_call(self.model, inputs, signature=signature, outputs=outputs)
+        answer = yield from self._send(call)
+        self._pin(answer.version)
+        return answer.outputs
 
     def _pin(self, version: int) -> None:
         self.version = version

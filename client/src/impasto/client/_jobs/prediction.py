@@ -29,9 +29,7 @@ def predict(
     wanted_outputs = names("outputs", outputs)
     _check_inputs(inputs)
     try:
-        answer: calls.Outputs = yield calls.predict_call(
-            model, inputs, signature=signature, outputs=wanted_outputs
-        )
+        prediction = yield calls.predict_call(model, inputs, signature=signature, outputs=wanted_outputs)
     except PreconditionFailed as error:
         wanted = signature or SERVING_DEFAULT
         try:
@@ -47,6 +45,7 @@ def predict(
             address=error.address,
             model=error.model,
         ) from error
+    answer: calls.Outputs = prediction.outputs
     missing = [name for name in wanted_outputs if name not in answer]
     if missing:
         raise DecodeError(

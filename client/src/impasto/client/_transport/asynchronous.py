@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ import grpc
 import grpc.aio
 
 from impasto.client._transport import forks
-from impasto.client._transport.calls import Call
+from impasto.client._transport.calls import Call, Metadata
 from impasto.client._transport.channel import COMPRESSION, Closable, channel_options, credentials
 from impasto.client._transport.failures import call_error, explained, parsed
 from impasto.client._transport.lookup import Lookup
+from impasto.client._transport.observing import Attempt, Chunk, Observer, OnCall
 from impasto.client._transport.patience import Attempts, Wait
 from impasto.client._transport.slots import Slots
 from impasto.client.errors import CallError, WrongEventLoop
@@ -32,10 +34,11 @@ ResultT = TypeVar("ResultT")
 async def in_thread(function: Callable[[], ResultT]) -> ResultT:
     """Call `function` in a thread, so that the event loop goes on meanwhile.
 
-    A thread cannot be stopped: whoever is cancelled while it runs waits for its end, and nothing runs on behind their
-    back.
+    It has the context variables of the task. A thread cannot be stopped: whoever is cancelled while it runs waits for
+    its end, and nothing runs on behind their back.
     """
-    running = asyncio.get_running_loop().run_in_executor(None, function)
+    here = contextvars.copy_context()
+    running = asyncio.get_running_loop().run_in_executor(None, lambda: here.run(function))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -67,12 +70,17 @@ class AsyncTransport(Closable):
     It belongs to the event loop of its first call for as long as that runs. A call in a later loop, as after a second
     asyncio.run, opens another channel there, and so does one in a forked child.
 
+    Args:
+        settings: of the connection.
+        on_call: told of each call in the event loop.
+
     Raises:
         ForkedProcess: gRPC cannot be used in this process.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_call: OnCall | None = None) -> None:
         super().__init__(settings.address)
+        self.observer = Observer(settings.address, on_call)
         forks.check_usable()
         self._settings = settings
         self._metadata = settings.call_metadata()
@@ -95,25 +103,27 @@ class AsyncTransport(Closable):
             CallError: what became of the last attempt; a response that cannot be read is a DecodeError.
             WrongEventLoop: the event loop of earlier calls runs, and is another one.
         """
-        if call.patience is None:
-            return await self._round(call, timeout)
-        with Wait(call.patience) as wait:
-            while True:
-                try:
-                    return await self._round(call, timeout)
-                except CallError as error:
-                    pause = wait.pause_after(error)
-                call.on_failure()
-                await asyncio.sleep(pause)
+        with self.observer.chunk(call) as chunk:
+            if call.patience is None:
+                return await self._round(call, chunk, timeout)
+            with Wait(call.patience) as wait:
+                while True:
+                    try:
+                        return await self._round(call, chunk, timeout)
+                    except CallError as error:
+                        pause = wait.pause_after(error)
+                    call.on_failure()
+                    await asyncio.sleep(pause)
 
-    async def _round(self, call: Call[ResultT], timeout: float | None) -> ResultT:
+    async def _round(self, call: Call[ResultT], chunk: Chunk, timeout: float | None) -> ResultT:
         self.check_open(call.model)
         connection = self._here(call.model)
         async with connection.slots.taken(patient=call.patience is not None):
             attempts = Attempts(self._settings.retries, timeout)
             while True:
+                attempt = chunk.attempt()
                 try:
-                    payload = await self._send_once(call, connection, attempts.left())
+                    payload = await self._send_once(call, attempt, connection, attempts.left())
                     break
                 except CallError as error:
                     if (pause := attempts.pause_after(error)) is None:
@@ -121,17 +131,28 @@ class AsyncTransport(Closable):
                 call.on_failure()
                 await asyncio.sleep(pause)
         read = partial(parsed, call, payload, address=self.address)
-        return await in_thread(read) if payload is not None and len(payload) > _LARGE else read()
+        with attempt:
+            answer = await in_thread(read) if payload is not None and len(payload) > _LARGE else read()
+        attempt.answered(answer)
+        return answer
 
     async def _send_once(
-        self, call: Call[ResultT], connection: _Connection, timeout: float | None
+        self, call: Call[ResultT], attempt: Attempt, connection: _Connection, timeout: float | None
     ) -> bytes | None:
         self.check_open(call.model)
+        with attempt:
+            payload = await self._answer(call, connection, timeout, (*self._metadata, *attempt.metadata))
+        attempt.received(payload)
+        return payload
+
+    async def _answer(
+        self, call: Call[ResultT], connection: _Connection, timeout: float | None, metadata: Metadata
+    ) -> bytes | None:
         # Held until the response is there: a channel that nobody holds is closed.
         opened = self._open(connection)
         method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = opened.unary_unary(call.method)
         try:
-            return await method(call.request, timeout=timeout, metadata=self._metadata)
+            return await method(call.request, timeout=timeout, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 self._lookup.look_again(failed=True)

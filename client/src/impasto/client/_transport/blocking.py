@@ -8,10 +8,11 @@ from typing import TypeVar, cast
 import grpc
 
 from impasto.client._transport import forks
-from impasto.client._transport.calls import Call
+from impasto.client._transport.calls import Call, Metadata
 from impasto.client._transport.channel import Closable, channel_to, credentials
 from impasto.client._transport.failures import call_error, explained, parsed
 from impasto.client._transport.lookup import Lookup
+from impasto.client._transport.observing import Chunk, Observer, OnCall
 from impasto.client._transport.patience import Attempts, Wait
 from impasto.client.errors import CallError
 from impasto.client.settings import Settings
@@ -24,12 +25,17 @@ class SyncTransport(Closable):
 
     A forked child has a channel of its own.
 
+    Args:
+        settings: of the connection.
+        on_call: told of each call in the thread that made it.
+
     Raises:
         ForkedProcess: gRPC cannot be used in this process.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_call: OnCall | None = None) -> None:
         super().__init__(settings.address)
+        self.observer = Observer(settings.address, on_call)
         forks.check_usable()
         self._settings = settings
         self._metadata = settings.call_metadata()
@@ -52,34 +58,45 @@ class SyncTransport(Closable):
         Raises:
             CallError: what became of the last attempt; a response that cannot be read is a DecodeError.
         """
-        if call.patience is None:
-            return self._round(call, timeout)
-        with Wait(call.patience) as wait:
-            while True:
-                try:
-                    return self._round(call, timeout)
-                except CallError as error:
-                    pause = wait.pause_after(error)
-                call.on_failure()
-                time.sleep(pause)
+        with self.observer.chunk(call) as chunk:
+            if call.patience is None:
+                return self._round(call, chunk, timeout)
+            with Wait(call.patience) as wait:
+                while True:
+                    try:
+                        return self._round(call, chunk, timeout)
+                    except CallError as error:
+                        pause = wait.pause_after(error)
+                    call.on_failure()
+                    time.sleep(pause)
 
-    def _round(self, call: Call[ResultT], timeout: float | None) -> ResultT:
+    def _round(self, call: Call[ResultT], chunk: Chunk, timeout: float | None) -> ResultT:
         attempts = Attempts(self._settings.retries, timeout)
         while True:
             try:
-                return self._send_once(call, attempts.left())
+                return self._send_once(call, chunk, attempts.left())
             except CallError as error:
                 if (pause := attempts.pause_after(error)) is None:
                     raise explained(error, tls=self._settings.tls) from error.__cause__
             call.on_failure()
             time.sleep(pause)
 
-    def _send_once(self, call: Call[ResultT], timeout: float | None) -> ResultT:
+    def _send_once(self, call: Call[ResultT], chunk: Chunk, timeout: float | None) -> ResultT:
         self.check_open(call.model)
+        attempt = chunk.attempt()
+        with attempt:
+            payload = self._answer(call, timeout, (*self._metadata, *attempt.metadata))
+            attempt.received(payload)
+            answer = parsed(call, payload, address=self.address)
+        attempt.answered(answer)
+        return answer
+
+    def _answer(self, call: Call[ResultT], timeout: float | None, metadata: Metadata) -> bytes | None:
         try:
             with forks.calling(call.model):
                 method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
-                payload: bytes | None = method(call.request, timeout=timeout, metadata=self._metadata)
+                payload: bytes | None = method(call.request, timeout=timeout, metadata=metadata)
+                return payload
         except grpc.RpcError as error:
             failed = cast(grpc.Call, error)  # what every failed unary call raises is both
             code, details = failed.code(), failed.details() or ""
@@ -89,7 +106,6 @@ class SyncTransport(Closable):
         except ValueError:  # with which gRPC refuses calls over a closed channel
             self.check_open(call.model)
             raise
-        return parsed(call, payload, address=self.address)
 
     def _open(self) -> grpc.Channel:
         """The channel to where the replicas are now. One to where they were lives on in the calls under way over it."""

@@ -22,6 +22,7 @@ from impasto.client.settings import MOST_SECONDS, CallKind, Timeouts
 from impasto.client.signatures import SERVING_DEFAULT
 
 Outputs = dict[str, Array]
+Metadata = tuple[tuple[str, str | bytes], ...]
 Result_co = TypeVar("Result_co", covariant=True)
 
 PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
@@ -38,6 +39,8 @@ class Call(Generic[Result_co]):
         model: the model's name, for messages; may be empty.
         request: the serialised request.
         parse: reads the serialised response; raises DecodeError.
+        version: the version that is asked for; 0 if none is.
+        signature: the signature's name; empty for a call of status or metadata.
         patience: the patience of the job that the call is part of, for its server; None for a call that does not wait.
         on_failure: called each time before the call is sent again.
     """
@@ -46,6 +49,8 @@ class Call(Generic[Result_co]):
     model: str
     request: bytes
     parse: Callable[[bytes], Result_co]
+    version: int = 0
+    signature: str = ""
     patience: Patience | None = None
     on_failure: Callable[[], None] = lambda: None
 
@@ -56,28 +61,24 @@ def predict_call(
     *,
     signature: str | None = None,
     outputs: Sequence[str] = (),
-) -> Call[Outputs]:
+) -> Call[messages.Prediction]:
     """A Predict call; `outputs` limits what the server sends back (all if empty)."""
     request = _predict_request(model, inputs, signature, outputs)
-    wanted = tuple(outputs)
-    return Call(PREDICT, model.name, request, lambda payload: _predicted(payload, wanted)[1])
-
-
-def predict_with_version_call(
-    model: Model,
-    inputs: Mapping[str, object],
-    *,
-    signature: str | None = None,
-    outputs: Sequence[str] = (),
-) -> Call[tuple[int, Outputs]]:
-    """Return what `predict_call` does; the response is the version that answered and its outputs."""
-    request = _predict_request(model, inputs, signature, outputs)
-    return Call(PREDICT, model.name, request, partial(_predicted, wanted=tuple(outputs)))
+    parse = partial(messages.prediction, wanted=tuple(outputs))
+    return Call(
+        PREDICT,
+        model.name,
+        request,
+        parse,
+        version=model.version or 0,
+        signature=signature or SERVING_DEFAULT,
+    )
 
 
 def metadata_call(model: Model) -> Call[ModelMetadata]:
     """A GetModelMetadata call."""
-    return Call(METADATA, model.name, messages.metadata_request(_spec(model)), messages.metadata)
+    request = messages.metadata_request(_spec(model))
+    return Call(METADATA, model.name, request, messages.metadata, version=model.version or 0)
 
 
 def status_call(model: Model) -> Call[tuple[VersionStatus, ...]]:
@@ -91,7 +92,8 @@ def status_call(model: Model) -> Call[tuple[VersionStatus, ...]]:
             f"label {model.label!r}: the status is asked of all versions, or of one by its number, never by label",
             model=model.name,
         )
-    return Call(STATUS, model.name, messages.status_request(_spec(model)), messages.status)
+    request = messages.status_request(_spec(model))
+    return Call(STATUS, model.name, request, messages.status, version=model.version or 0)
 
 
 def ping_call() -> Call[object]:
@@ -145,8 +147,3 @@ def _predict_request(
         for name, value in inputs.items()
     }
     return messages.predict_request(_spec(model, signature), arrays, outputs=outputs)
-
-
-def _predicted(payload: bytes, wanted: Sequence[str]) -> tuple[int, Outputs]:
-    response = messages.prediction(payload, wanted=wanted)
-    return response.version, response.outputs

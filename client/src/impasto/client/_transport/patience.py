@@ -21,7 +21,8 @@ off: they would count and wait beside these, and know neither of jobs nor of the
 - A full queue of batches is UNAVAILABLE by its status and an overload by its words. It is treated as both: the call is
   sent again, and then waits as for an overloaded server.
 - Pauses vary by chance, so that calls that were refused together do not come back together.
-- `on_wait` is called about once a second, beginning with the first second of a wait, and with None at its end.
+- `on_wait` is called about once a second, beginning with the first second of a wait, and with None at its end. A wait's
+  beginning and end are logged, too.
 - `slots` limits how many calls are under way at once, and lowers that number where a server is overloaded.
 """
 
@@ -39,6 +40,8 @@ import grpc
 
 from impasto.client import errors
 from impasto.client._transport import forks
+from impasto.client._transport.observing import LOGGER
+from impasto.client.printable import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -114,25 +117,35 @@ class Patience:
         self.met = False
         self._on_wait = on_wait
         self._waiting: set[object] = set()
+        self._first: Waiting | None = None
         self._lock = forks.Lock()
 
     def waits(self, part: object, waiting: Waiting) -> None:
         """Tell that a part of the job waits."""
         with self._lock:
+            is_first = not self._waiting
             self._waiting.add(part)
+            if is_first:
+                self._first = waiting
+        if is_first:
+            LOGGER.warning("%s", printable(f"a job is {waiting}; {waiting.reason}"))
         if self._on_wait is not None:
             self._on_wait(waiting)
 
     def answered(self, part: object) -> None:
         """Know that the server answered a part of the job."""
         self.met = True
-        self.ended(part)
+        self.ended(part, outcome="goes on")
 
-    def ended(self, part: object) -> None:
-        """Tell, if it waited, that a part does not wait any more."""
+    def ended(self, part: object, *, outcome: str = "ends") -> None:
+        """Tell, if it waited, that a part does not wait any more, and what becomes of it."""
         with self._lock:
-            was_last = self._waiting == {part}
+            was_last, first = self._waiting == {part}, self._first
             self._waiting.discard(part)
+        if was_last and first is not None:
+            LOGGER.info(
+                "%s", printable(f"a job {outcome} after {first.seconds:.0f} s of waiting for {first.server}")
+            )
         if was_last and self._on_wait is not None:
             self._on_wait(None)
 

@@ -13,6 +13,7 @@ import click
 
 from impasto.client import ImpastoError, PictureWarning
 from impasto.client.cli import exit_codes
+from impasto.client.cli.logs import noted_logs, verbose_option
 from impasto.client.cli.output import ReaderGone, give_up_output, note, replace_closed
 
 __all__ = ["impasto", "run"]
@@ -62,6 +63,7 @@ class _Commands(click.Group):
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@verbose_option
 @click.version_option(package_name="impasto-client", prog_name="impasto")
 def impasto() -> None:
     """Drive image models on a TensorFlow Serving server.
@@ -76,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; what went wrong is said on standard error."""
     replace_closed()
     try:
-        with _noted_warnings():
+        with _noted_warnings(), noted_logs():
             code = impasto.main(list(arguments), prog_name="impasto", standalone_mode=False)
     except click.UsageError as error:
         shown = io.StringIO()

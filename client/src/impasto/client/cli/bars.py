@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from impasto.client import Progress, Waiting
+from impasto.client.cli.logs import are_shown, said_by
 from impasto.client.cli.output import note, print_path
 from impasto.client.printable import printable
 
@@ -51,7 +52,7 @@ class Waits:
             before, self.now = self.now, _longer(self.now, waiting)
             if waiting is None and before is not None:
                 self._over += before.seconds
-        if self._quiet or self.drawn:
+        if self._quiet or self.drawn or are_shown():  # what is logged says the same
             return
         if before is None and waiting is not None:
             at_most = "" if math.isinf(waiting.patience) else f", for {waiting.patience:g} s at most"
@@ -75,10 +76,12 @@ class _Bars:
     ) -> None:
         self._waits = waits
         self._bar = None if quiet else _terminal_bar(columns, waits)
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
+            self._stack.enter_context(said_by(self.message))
             self._waits.drawn = True
         return self
 
@@ -86,12 +89,20 @@ class _Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
+            self._stack.close()
             self._waits.drawn = False
             self._bar.stop()
 
+    def message(self, text: str) -> None:
+        """A line for the person: to standard error, above the bars."""
+        if self._bar is None:
+            note(text)
+        else:
+            self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
 
 class JobBar(_Bars):
-    """A bar for one long job, with words about where it is. Messages are for after its end.
+    """A bar for one long job, with words about where it is.
 
     Args:
         quiet: draw nothing.
@@ -156,13 +167,6 @@ class PictureBars(_Bars):
         """One more picture is behind us."""
         if self._bar is not None:
             self._bar.advance(self._all)
-
-    def message(self, text: str) -> None:
-        """A line for the person: to standard error, above the bars."""
-        if self._bar is None:
-            note(text)
-        else:
-            self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def result(self, path: Path) -> None:
         """A result's file: to standard output, above the bars where that is the same terminal."""

@@ -14,6 +14,7 @@ import click
 from impasto.client import Client, Settings
 from impasto.client._jobs.values import Range
 from impasto.client.cli.bars import Waits
+from impasto.client.cli.logs import verbose_option
 from impasto.client.settings import addresses, sources, values
 
 
@@ -111,6 +112,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--config", metavar="FILE", help="The configuration file.  [default: see `impasto config`]")
     @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
     @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary, only errors.")
+    @verbose_option
     @_tls_options
     @functools.wraps(command)
     def wrapped(
