@@ -104,7 +104,7 @@ class Index:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
+        self.path: Path = folder / NAME
         self._new: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._due = 0.0
