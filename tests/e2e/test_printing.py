@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from floods.hostile_lines import FORGED, HOSTILE
 from images.pictures import save
 from impasto.client.cli import impasto, run
 from impasto.client.repository.manifest import MANIFEST_NAME
-from impasto.export.cli import cli as export
+from impasto.export.cli import main as export
 from impasto.export.repository import ModelRepository
 from impasto.serving.cli import main as serving
 from processes.scripts import run_script
@@ -66,9 +67,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository in a folder of a hostile name, with a model, a file and a manifest of hostile words."""
     root = tmp_path_factory.mktemp("folder") / HOSTILE
     path = publish_toy(ModelRepository(root)).path
-    publish_toy(ModelRepository(root))
-    path.parent.rename(root / HOSTILE)
-    path = root / HOSTILE / path.name
+    (root / HOSTILE / "1").mkdir(parents=True)
     (path / f"extra{HOSTILE}").write_bytes(b"")
     manifest = json.loads((path / MANIFEST_NAME).read_text())
     manifest |= {"created": HOSTILE, "tensorflow": HOSTILE, "model": HOSTILE, HOSTILE: HOSTILE}
@@ -86,6 +85,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("verify",),
         ("verify", HOSTILE),
         ("verify", HOSTILE, "--version", "1"),
+        ("verify", "toy", "--version", "1"),
         ("prune", HOSTILE, "--keep", "2"),
         ("rollback", HOSTILE, "--to", "99"),
         ("rollback", "unknown"),
@@ -93,10 +93,18 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=lambda words: " ".join(words).replace(HOSTILE, "HOSTILE"),
 )
 def test_what_a_repository_holds_is_shown_escaped(
-    words: Sequence[str], more: Sequence[str], root: Path
+    words: Sequence[str],
+    more: Sequence[str],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    said = CliRunner().invoke(export, ["repository", *words, *more, "--models", str(root)])
-    check(said.output + str(said.exception or ""))
+    arguments = ["impasto-export", "repository", *words, *more, "--models", str(root)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit):
+        export()
+    said = capfd.readouterr()
+    check(said.out + said.err)
 
 
 @pytest.mark.parametrize(
@@ -135,9 +143,12 @@ def test_what_config_writes_and_says_is_escaped(words: Sequence[str], root: Path
 
 def test_the_local_server_says_what_it_serves_and_was_asked_in_lines_of_its_own(tmp_path: Path) -> None:
     toy_models.half_plus_two(tmp_path / HOSTILE, name=HOSTILE)
-    toy_models.without_signatures(tmp_path / HOSTILE, name=f"mute{HOSTILE}")
     (tmp_path / HOSTILE / f"empty{HOSTILE}").mkdir()
-    with running("--models", str(tmp_path / HOSTILE), "-v") as (process, address, lines):
+    with running("--models", str(tmp_path / HOSTILE), "-v", "--max_num_load_retries=0") as (
+        process,
+        address,
+        lines,
+    ):
         with official_client(address) as client:
             client.predict(HOSTILE, {"x": [1.0]})
             for spec in ({"name": f"no{HOSTILE}"}, {"name": HOSTILE, "signature_name": HOSTILE}):
