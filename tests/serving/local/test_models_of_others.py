@@ -13,7 +13,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
-from servers.model_servers import serving
+from servers.model_servers import serving, start_failure
 from servers.official_stubs import OfficialClient, official_client, outputs
 from toys import toy_models
 
@@ -152,6 +152,12 @@ def test_a_sparse_output_is_refused(client: OfficialClient) -> None:
     assert outputs(client.predict("sparse", {"x": X}, output_filter=("y",)))["y"].tolist() == [2.5, 3]
     said = refusal(client, "sparse")
     assert said == f"INVALID_ARGUMENT: Tensor :0, {NOT_THERE}"
+
+
+def test_an_operation_that_the_server_does_not_have_is_named(server_kind: str, tmp_path: Path) -> None:
+    path = toy_models.constant(tmp_path) / "saved_model.pb"
+    path.write_bytes(path.read_bytes().replace(b"\x12\x04Fill", b"\x12\x04Fxll"))
+    assert "NOT_FOUND: Op type not registered 'Fxll'" in start_failure(server_kind, tmp_path)
 
 
 def refusal(client: OfficialClient, spec: Any) -> str:
