@@ -22,11 +22,11 @@ from processes.scripts import run_script
 from scripted.client_servers import Answer, prediction, scripted
 from scripted.raw_http2 import Act, Stream, raw_server
 
-ANSWERS = 250
-"""To each method, of each client: 7,000 in all. `make fuzz` sends more."""
+ANSWERS = 50
+"""To each method, of each client: 1,400 in all. `make fuzz` sends thousands to each."""
 
-COMMANDS = 60
-"""To each command."""
+COMMANDS = 15
+"""To each command; here too `make fuzz` sends thousands."""
 
 FLOAT, STRING = 1, 7
 

@@ -91,6 +91,17 @@ def corrupt_at_start(kind: str, root: Path) -> str:
     return said.partition(" due to error")[0]
 
 
+def numbered_file(kind: str, root: Path) -> str:
+    """A file beside the versions whose name is a higher number."""
+    toy_models.half_plus_two(root)
+    (root / "half" / "5").write_text("")
+    try:
+        with _process(kind, root, max_num_load_retries=0) as (_, client):
+            return _half(kind, root, client).split()[0]
+    except AssertionError:
+        return "does not start"
+
+
 def unreadable_configuration(kind: str, root: Path) -> str:
     """A model_config_file that is no ModelServerConfig."""
     config = root / "models.config"
@@ -290,6 +301,7 @@ def long_text(kind: str, root: Path) -> str:
 STARTS_AND_STOPS: Final = (
     Case("start: the port while models load", port_while_loading),
     Case("start: a model that cannot be loaded", corrupt_at_start),
+    Case("start: a file whose name is a version's number", numbered_file),
     Case("start: a configuration that cannot be parsed", unreadable_configuration),
     Case("start: a configuration that is not there", no_configuration),
     Case("start: a relative base path", relative_path),

@@ -292,18 +292,27 @@ def main(kind: str, answers: int, seed: int, names: list[str]) -> None:
     json.dump(report, sys.stdout)
 
 
-def _sync(server: ScriptedServer, liar: Liar, judge: Judge, names: list[str], answers: int) -> None:
+@contextmanager
+def alarm() -> Iterator[None]:
+    """Raise Hang in the block once it has taken longer than the deadline."""
+
     def hang(signum: int, frame: FrameType | None) -> None:
         raise Hang
 
     signal.signal(signal.SIGALRM, hang)
+    signal.setitimer(signal.ITIMER_REAL, DEADLINE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _sync(server: ScriptedServer, liar: Liar, judge: Judge, names: list[str], answers: int) -> None:
     with Client(server.address, settings=_SETTINGS, timeout=DEADLINE) as client:
         for name, number in _turns(names, answers):
             liar.prepare(METHODS[name], honest=number == 0)
-            signal.setitimer(signal.ITIMER_REAL, DEADLINE)
-            with judge.watch(name):
+            with judge.watch(name), alarm():
                 _check(name, METHODS[name].call(client), judge, honest=number == 0)
-            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _async(server: ScriptedServer, liar: Liar, judge: Judge, names: list[str], answers: int) -> None:

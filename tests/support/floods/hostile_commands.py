@@ -1,4 +1,4 @@
-"""Thousands of mutated answers to the commands that print what a server says, in a process of limited memory.
+"""Thousands of mutated answers to every command that asks a server, in a process of limited memory.
 
     python -m floods.hostile_commands ANSWERS SEED
 
@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import resource
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
-from floods.honest_answers import DESCRIPTION, METHODS, Method
-from floods.hostile_answers import UNSAFE_BUT_LINES, Judge, Liar, limit_memory
+from floods.honest_answers import DESCRIPTION, METHODS, PAINTING, PHOTO, Method
+from floods.hostile_answers import UNSAFE_BUT_LINES, Judge, Liar, alarm, limit_memory
+from images.pictures import save
 from impasto.client.cli import run
 from impasto.client.signatures import MODELS
 from scripted.client_servers import scripted
@@ -36,36 +40,68 @@ COMMANDS: Final[Mapping[str, tuple[Any, ...]]] = {
     "status half": METHODS["status"].answers,
     "status --json": len(MODELS) * METHODS["status"].answers,
     "bench srcnn --seconds 0.1 --concurrency 2 --size 8x8": METHODS["predict"].answers,
+    "upscale PHOTO -o OUT.png --overwrite --tile 12": METHODS["upscale"].answers,
+    "upscale FOLDER -o OUT --overwrite --json": (*METHODS["metadata"].answers, *METHODS["map"].answers),
+    "stylize PHOTO --style PAINTING -o OUT.png --overwrite": (
+        *METHODS["metadata"].answers,
+        *METHODS["stylize"].answers[-1:],
+    ),
+    "dream PHOTO -o OUT.png --overwrite": METHODS["dream"].answers,
+    "transfer PHOTO --style PAINTING -o OUT.png --overwrite --epochs 1 --steps-per-epoch 2": METHODS[
+        "run with a checkpoint"
+    ].answers[:6],
 }
-"""The honest answers to the calls of each command, one after the other."""
+"""The honest answers to the calls of each command, one after the other. Capitals are files that the flood makes."""
 
 
 def main(answers: int, seed: int) -> None:
     """Run the flood and print the report."""
     warnings.simplefilter("error")
+    # As in the other floods: some answers say that the server is busy, for which a command waits minutes.
+    os.environ |= {"IMPASTO_PATIENCE": "0", "IMPASTO_RETRIES_ATTEMPTS": "1"}
     rng, judge = random.Random(seed), Judge()
     before = limit_memory()
     rows: list[tuple[str, int, float, int]] = []
-    for command, honest in COMMANDS.items():
-        # A measurement takes a tenth of a second, and sends hundreds of calls.
-        times = max(1, answers // 30) if command.startswith("bench") else answers
-        liar, started, faults = Liar(rng), time.monotonic(), len(judge.faults)
-        with scripted(liar) as server:
-            for _ in range(times):
-                liar.prepare(Method(lambda _: None, honest, lambda _: True))
-                with judge.watch(command):
-                    _check(command, [*command.split(), "--server", server.address], judge)
-        rows.append((command, times, round(time.monotonic() - started, 1), len(judge.faults) - faults))
+    with tempfile.TemporaryDirectory() as folder:
+        _write_pictures(Path(folder))
+        for command, honest in COMMANDS.items():
+            # A measurement takes a tenth of a second, and sends hundreds of calls.
+            times = max(1, answers // 30) if command.startswith("bench") else answers
+            liar, started, faults = Liar(rng), time.monotonic(), len(judge.faults)
+            method = Method(lambda _: None, honest, lambda _: True)
+            with scripted(liar) as server:
+                words = [*_words(command, Path(folder)), "--server", server.address]
+                for number in range(times + 1):
+                    liar.prepare(method, honest=number == 0)
+                    with judge.watch(command), alarm():
+                        _check(command, words, judge, (0,) if number == 0 else _CODES)
+            rows.append((command, times, round(time.monotonic() - started, 1), len(judge.faults) - faults))
     report = {
         "rows": rows,
         "megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10,
-        "outcomes": judge.outcomes,
+        "outcomes": {end: count for end, count in judge.outcomes.items() if end != "result"},
         "faults": judge.faults[:20],
     }
     json.dump(report, sys.stdout)
 
 
-def _check(command: str, arguments: list[str], judge: Judge) -> None:
+def _write_pictures(folder: Path) -> None:
+    (folder / "FOLDER").mkdir()
+    save(folder / "PHOTO.png", PHOTO)
+    save(folder / "FOLDER" / "one.png", PHOTO)
+    save(folder / "PAINTING.png", PAINTING)
+
+
+def _words(command: str, folder: Path) -> list[str]:
+    """The words of a command, with the files that they stand for."""
+    files = {name: str(folder / name) for name in ("FOLDER", "OUT")}
+    files |= {name: str(folder / f"{name}.png") for name in ("PHOTO", "PAINTING")}
+    files["OUT.png"] = str(folder / "OUT.png")
+    return [files.get(word, word) for word in command.split()]
+
+
+def _check(command: str, arguments: list[str], judge: Judge, codes: tuple[int, ...]) -> None:
+    """Run a command, which must end with one of these codes."""
     out, err = io.BytesIO(), io.BytesIO()
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = io.TextIOWrapper(out, "utf-8"), io.TextIOWrapper(err, "utf-8")
@@ -77,7 +113,8 @@ def _check(command: str, arguments: list[str], judge: Judge) -> None:
         said = shown + err.getvalue().decode()
     finally:
         sys.stdout, sys.stderr = streams
-    if code not in _CODES or UNSAFE_BUT_LINES.search(said) or len(said) > _MOST_PRINTED:
+    judge.outcomes[f"exit {code}"] += 1
+    if code not in codes or UNSAFE_BUT_LINES.search(said) or len(said) > _MOST_PRINTED:
         judge.faults.append(f"{command}: code {code}, {len(said)} characters: {said[:500]!r}")
     if "--json" in command and shown:
         json.loads(shown, parse_constant=_refuse)

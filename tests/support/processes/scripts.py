@@ -15,18 +15,19 @@ SUPPORT: Final = Path(__file__).resolve().parents[1]
 
 
 def run_script(
-    module: ModuleType, *arguments: object, options: Sequence[str] = ()
+    module: ModuleType | str, *arguments: object, options: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run a module as a program to its end.
 
     Args:
-        module: what to run.
+        module: what to run; its name will do.
         arguments: words of its command line.
         options: Python's own.
     """
     path = os.pathsep.join(filter(None, (str(SUPPORT), os.environ.get("PYTHONPATH"))))
+    name = module if isinstance(module, str) else module.__name__
     return subprocess.run(
-        [sys.executable, *options, "-m", module.__name__, *map(str, arguments)],
+        [sys.executable, *options, "-m", name, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

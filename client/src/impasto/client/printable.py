@@ -41,6 +41,15 @@ def printable_lines(text: str) -> str:
     return _UNSAFE_BUT_LINES.sub(_escaped, without_password(text))
 
 
+def printable_message(text: str) -> str:
+    """Return what `printable_lines` does, with all lines after the first set in.
+
+    Some messages have several lines, and a name in them may hold a line break: what follows it is then no line that
+    looks like one of this program's.
+    """
+    return printable_lines(text).replace("\n", "\n    ")
+
+
 def without_password(text: str) -> str:
     """Return a text with `***` in the place of the user and the password of each URL in it."""
     return _PASSWORD.sub(r"\1***@", text)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from impasto.client.printable import printable, printable_lines
+from impasto.client.printable import printable, printable_message
 from impasto.serving.errors import ConfigError, LocalServerError, ModelLoadError
 from impasto.serving.local.command_line import LocalOptions, local_options
 from impasto.serving.local.server import LocalServer
@@ -42,9 +42,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except LocalServerError as error:
-            raise click.ClickException(printable_lines(str(error))) from error
+            raise click.ClickException(printable_message(str(error))) from error
         except click.ClickException as error:
-            error.message = printable_lines(error.message)  # type: ignore[misc]  # which may hold the name of any file
+            error.message = printable_message(error.message)  # type: ignore[misc]  # which may hold the name of any file
             raise
 
 
@@ -88,7 +88,7 @@ def local(options: LocalOptions) -> None:
             quiet_tensorflow()
         server.start()
     except LocalServerError as error:
-        click.echo(printable_lines(str(error)), err=True)
+        click.echo(printable_message(str(error)), err=True)
         sys.exit(LOAD_EXIT if isinstance(error, ModelLoadError | ConfigError) else USAGE_EXIT)
     wakeups = Wakeups()
     _announce(server, options)

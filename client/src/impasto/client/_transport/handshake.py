@@ -74,7 +74,7 @@ def refusal(endpoint: tuple[str, int], tls: TlsOptions | None) -> Refusal | None
         if reason is not None:
             return Refusal(reason)
         return None if _speaks_http2(endpoint, tls) else _other_protocol(endpoint, tls)
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: a name that Python cannot look up, nor gRPC
         return None
 
 
@@ -132,7 +132,7 @@ def _plain_text_refusal(connection: socket.socket) -> str | None:
     try:
         with context.wrap_socket(connection):
             return "the server wants TLS: give the CA that signed its certificate (IMPASTO_TLS_CA, --tls-ca)"
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: a name that Python cannot look up, nor gRPC
         return None
 
 

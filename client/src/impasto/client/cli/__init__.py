@@ -15,6 +15,7 @@ from impasto.client import ImpastoError, PictureWarning
 from impasto.client.cli import exit_codes
 from impasto.client.cli.logs import noted_logs, verbose_option
 from impasto.client.cli.output import ReaderGone, give_up_output, note, replace_closed
+from impasto.client.printable import printable_message
 
 __all__ = ["impasto", "run"]
 
@@ -81,6 +82,7 @@ def run(arguments: Sequence[str]) -> int:
         with _noted_warnings(), noted_logs():
             code = impasto.main(list(arguments), prog_name="impasto", standalone_mode=False)
     except click.UsageError as error:
+        error.message = printable_message(error.message)  # type: ignore[misc]  # which may hold any word
         shown = io.StringIO()
         error.show(shown)  # with the command's usage
         for line in shown.getvalue().rstrip().splitlines():

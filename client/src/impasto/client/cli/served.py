@@ -247,7 +247,7 @@ def _numbers(host: str, port: int) -> list[str]:
     """The addresses of a host, of one family: a machine that has one of each is no two replicas."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         return []  # as the call will say
     family = min((entry[0] for entry in found), key=lambda family: family != socket.AF_INET)
     return sorted({str(entry[4][0]) for entry in found if entry[0] == family})

@@ -64,11 +64,11 @@ def resolved(address: str) -> Resolved:
 
 def _several(replicas: list[tuple[str, int]], address: str) -> Resolved:
     found: list[tuple[str, int]] = []
-    missing: dict[str, OSError] = {}
+    missing: dict[str, OSError | UnicodeError] = {}
     for host, port in replicas:
         try:
             found.append((_resolve(host, port), port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host has this form
             missing[host] = error
     if not found:
         host, reason = next(iter(missing.items()))

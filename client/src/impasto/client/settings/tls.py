@@ -45,7 +45,7 @@ class TlsOptions:
     server_name: str | None = setting(
         None,
         "IMPASTO_TLS_SERVER_NAME",
-        forms.text("a name"),
+        forms.text("a name in printable ASCII without spaces", r"[!-~]+"),
         "the name on the server's certificate, if it is not that of the address",
         flag="--tls-server-name",
     )

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from impasto.client.errors import ImpastoError
-from impasto.client.printable import printable_lines
+from impasto.client.printable import printable_message
 from impasto.export.errors import ExportError
 
 _COMMANDS = {
@@ -45,7 +45,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.message = printable_lines(error.message)  # type: ignore[misc]  # final for readers
+            error.message = printable_message(error.message)  # type: ignore[misc]  # final for readers
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -72,5 +72,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {printable_lines(message)}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {printable_message(message)}", err=True)
     sys.exit(1)

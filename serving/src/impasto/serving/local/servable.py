@@ -110,7 +110,7 @@ class ServingSession:
     def takes(self, name: str) -> Taken | None:
         """Return the dtype and the shape of the tensor that takes a feed; None if the graph has no such tensor."""
         try:
-            tensor = self._graph.get_tensor_by_name(name)
+            tensor = self._graph.get_tensor_by_name(_with_index(name))
         except (KeyError, ValueError):
             return None
         return Taken(tensor.dtype.as_datatype_enum, tensor.shape)
@@ -123,14 +123,20 @@ class ServingSession:
         handle = self._handles.get(name)
         if handle is None:
             try:
-                tensor = self._graph.get_tensor_by_name(name)
+                tensor = self._graph.get_tensor_by_name(_with_index(name))
             except (KeyError, ValueError) as error:
                 raise invalid_argument(
-                    f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"
+                    f"Tensor {_with_index(name)}, specified in either feed_devices or fetch_devices was not found in "
+                    "the Graph"
                 ) from error
             handle = _Handle(tensor._as_tf_output(), _numpy_dtype(tensor.dtype))
             self._handles[name] = handle
         return handle
+
+
+def _with_index(name: str) -> str:
+    """Return a tensor's name with its index, which may be left out if it is 0."""
+    return name if ":" in name else f"{name}:0"
 
 
 class Taken(NamedTuple):

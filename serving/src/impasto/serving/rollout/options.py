@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from impasto.client.printable import printable_lines
+from impasto.client.printable import printable_message
 
 if TYPE_CHECKING:
     from impasto.client.settings.tls import TlsOptions
@@ -54,13 +54,13 @@ class RolloutOptions:
 def say(text: str) -> None:
     """Print a line; a rollout goes on without a terminal or pipe that has gone."""
     with contextlib.suppress(OSError):
-        click.echo(printable_lines(text))
+        click.echo(printable_message(text))
 
 
 def warn(text: str) -> None:
     """Print a line on standard error, in the same way."""
     with contextlib.suppress(OSError):
-        click.echo(printable_lines(text), err=True)
+        click.echo(printable_message(text), err=True)
 
 
 def rollout_options(command: Callable[..., None]) -> Callable[..., None]:
