@@ -82,7 +82,8 @@ def run(arguments: Sequence[str]) -> int:
         with _noted_warnings(), noted_logs():
             code = impasto.main(list(arguments), prog_name="impasto", standalone_mode=False)
     except click.UsageError as error:
-        error.message = printable_message(error.message)  # type: ignore[misc]  # which may hold any word
+        # It may hold any word. Readers have it as final.
+        vars(error)["message"] = printable_message(error.message)
         shown = io.StringIO()
         error.show(shown)  # with the command's usage
         for line in shown.getvalue().rstrip().splitlines():
