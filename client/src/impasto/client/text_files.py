@@ -12,7 +12,7 @@ _WIDE: Final = (
 )  # UTF-32 LE begins as UTF-16 LE does
 
 MARKS: Final = (codecs.BOM_UTF8, *_WIDE)
-"""What a text file may begin with that is no part of its text."""
+"""Bytes that a text file may begin with and that are no part of its text."""
 
 
 class NotUtf8(ValueError):  # noqa: N818 - as in impasto.client.errors

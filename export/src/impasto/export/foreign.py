@@ -180,7 +180,7 @@ def _run(
 
 
 def _words(error: Exception) -> str:
-    """What is wrong, without the places in the graph that TensorFlow puts around it."""
+    """Return what is wrong, without the places in the graph that TensorFlow puts around it."""
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)
     lines = text.splitlines()
     start = max((number for number, line in enumerate(lines, 1) if line.startswith("Node: ")), default=0)

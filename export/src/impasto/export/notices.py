@@ -1,4 +1,4 @@
-"""What people should know about a version when it is published; no TensorFlow is needed."""
+"""Notices for people about a version that is published; no TensorFlow is needed."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class WheelDownloadError(WheelError):
 
 _LARGEST_FILE: Final = 256 << 20
 _DAMAGE: Final = (EOFError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error)
-"""What zipfile raises for an archive that is damaged, encrypted or compressed in another way."""
+"""The errors of zipfile for an archive that is damaged, encrypted or compressed in another way."""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class BackgroundLoop:
 
     @property
     def _is_lost(self) -> bool:
-        """Whether the thread is not to be waited for."""
+        """True if the thread is not to be waited for."""
         return self._given_up or self._process is not forks.process()
 
     def _run_on(self) -> None:

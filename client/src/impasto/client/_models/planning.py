@@ -46,7 +46,7 @@ class Asked(Protocol):
 
     @property
     def preserve_color(self) -> bool:
-        """Whether to keep the picture's colours."""
+        """The choice to keep the picture's colours."""
         ...
 
 

@@ -60,7 +60,7 @@ class _Connection:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is of the running event loop and this process."""
+        """True if it is of the running event loop and this process."""
         return self.loop is asyncio.get_running_loop() and self.process is forks.process()
 
 

@@ -37,7 +37,7 @@ _REMEDY: Final = (
 
 
 class Process:
-    """What the calls of this process share; a forked child has another.
+    """The state that the calls of this process share; a forked child has another.
 
     Args:
         is_child: whether it was forked when this module was loaded already.

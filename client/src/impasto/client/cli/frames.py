@@ -30,7 +30,7 @@ from impasto.client.pictures import (
 _ANY_SIZE: Final = 2**31
 
 Taken: TypeAlias = Picture | Animation
-"""What is taken of a file: one picture, or all frames."""
+"""The part of a file that is taken: one picture, or all frames."""
 
 
 @dataclass(frozen=True)

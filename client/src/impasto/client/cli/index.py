@@ -46,7 +46,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Entry:
-    """What made one result.
+    """The makings of one result.
 
     Attributes:
         input: the picture's file.

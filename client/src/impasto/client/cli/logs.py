@@ -54,7 +54,7 @@ def said_by(say: Callable[[str], None]) -> Generator[None, None, None]:
 
 
 def are_shown() -> bool:
-    """Whether the person asked for them."""
+    """True if the person asked for them."""
     return any(lines.level == logging.NOTSET for lines in _shown())
 
 

@@ -42,7 +42,7 @@ class Saving:
 
     @property
     def is_folder(self) -> bool:
-        """Whether the place is a folder."""
+        """True if the place is a folder."""
         return self.place.is_dir() or not self.place.suffix
 
     def check(self, names: Sequence[str]) -> None:
