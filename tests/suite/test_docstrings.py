@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted(
-    source for program in ("client", "export", "serving") for source in (ROOT / program / "src").rglob("*.py")
-)
 NO_SENTENCE = re.compile(r"(Of|As|What|How|Whether|Who|Whoever)\b")
 
 
@@ -20,8 +17,7 @@ def test_a_docstring_begins_with_an_imperative_or_a_noun(program: str) -> None:
     """The docstrings of constants count, too: strings that stand by themselves."""
     found = [
         f"{source.relative_to(ROOT)}:{node.lineno}: {text}"
-        for source in SOURCES
-        if source.is_relative_to(ROOT / program)
+        for source in sorted((ROOT / program / "src").rglob("*.py"))
         for node in ast.walk(ast.parse(source.read_text("utf-8")))
         if isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
