@@ -196,6 +196,9 @@ def test_a_new_version_in_the_middle_is_never_mixed_in(
             assert not np.array_equal(np.asarray(newer), np.asarray(undisturbed))
         shutil.rmtree(models / "dream" / "2")
         with serving(server_kind, models, port=server.port):
+            client.wait_ready(
+                models="dream"
+            )  # its channel waits a while before it tries a server that was away
             (first, *_, last) = client.iterate(Dream(PICTURE, **OPTIONS), checkpoint=path)
     assert first.done == 40
     assert np.array_equal(np.asarray(last.preview()), np.asarray(undisturbed))

@@ -77,7 +77,7 @@ def test_a_cat_dreams_and_the_calls_together_are_the_one_call(
         weights = np.zeros(len(names), np.float32)
         weights[names.index("block4_conv3")], weights[names.index("block5_conv2")] = 1, 8
         inputs = {"octaves": [-1, 0], "steps": 8, "step_size": 0.02, "layer_weights": weights}
-        one = client.predict("dream", {"image": shown(photo), **inputs})["image"]
+        one = client.predict("dream", {"image": shown(photo), **inputs}, timeout=600)["image"]
         (_, first, *_) = client.iterate(
             Dream(photo, layers=["block4_conv3", ("block5_conv2", 8)], octaves=[-1, 0], steps=8), every=1
         )

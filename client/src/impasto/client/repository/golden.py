@@ -58,7 +58,7 @@ class GoldenRecord:
         dtypes = {side: {name: _name(array) for name, array in sides[side].items()} for side in _SIDES}
         arrays = {f"{side}/{name}": _stored(array) for side in _SIDES for name, array in sides[side].items()}
         file = io.BytesIO()
-        record = np.array(json.dumps({"signature": self.signature, **dtypes}))
+        record = np.array(json.dumps({"signature": self.signature, **dtypes}, allow_nan=False))
         np.savez_compressed(file, allow_pickle=False, record=record, **arrays)
         return file.getvalue()
 
