@@ -24,6 +24,19 @@ def outcomes(case: str, address: str, *ca: object) -> dict[str, int]:
     return found
 
 
+def told(case: str, address: str) -> dict[str, int]:
+    """What children were told that had to be told something.
+
+    gRPC's core does not survive every fork while its threads work for an AsyncClient: now and then it ends a child by a
+    signal, before that has asked for anything. Such a child tells nothing, and others are asked.
+    """
+    for _ in range(5):
+        found = outcomes(case, address)
+        if not any(words.startswith("signal ") for words in found):
+            break
+    return found
+
+
 @pytest.mark.parametrize(
     ("case", "children"),
     [
@@ -66,7 +79,7 @@ def test_a_client_that_a_child_closes_is_closed_there_alone(toy_server: ModelSer
     ],
 )
 def test_a_child_is_told_where_grpc_does_not_survive(toy_server: ModelServer, case: str, reason: str) -> None:
-    found = outcomes(case, toy_server.address)
+    found = told(case, toy_server.address)
     assert sum(found.values()) == 2
     for words in found:
         assert words.startswith("ForkedProcess: ")
@@ -75,7 +88,7 @@ def test_a_child_is_told_where_grpc_does_not_survive(toy_server: ModelServer, ca
 
 
 def test_the_rest_of_a_map_is_the_parents(toy_server: ModelServer) -> None:
-    found = outcomes("in_the_middle_of_a_map", toy_server.address)
+    found = told("in_the_middle_of_a_map", toy_server.address)
     assert found.pop("None") == 1  # closed, as if it had been given up
     assert list(found.values()) == [1]
     assert "begin it anew here" in next(iter(found))
