@@ -15,7 +15,7 @@ _CALL = calls.predict_call(Model("m"), {})
 
 def decode(payload: bytes) -> Any:
     """From the response's bytes to the array."""
-    return _CALL.parse(payload)["x"]
+    return _CALL.parse(payload).outputs["x"]
 
 
 def decode_and_own(payload: bytes) -> Any:
