@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,29 @@ def test_a_damaged_golden_record_is_named(data: Any, tmp_path: Path) -> None:
         data = (tmp_path / "file.npz").read_bytes()
     with pytest.raises(GoldenError, match="here is no golden record"):
         GoldenRecord.from_bytes(data, where="here")
+
+
+def test_an_array_whose_head_claims_more_than_the_file_holds_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "huge.npy"
+    np.save(path, np.zeros(3, np.float32))
+    path.write_bytes(path.read_bytes().replace(b"(3,), }            ", b"(3000000000000,), }"))
+    with pytest.raises(RequestError, match=r"huge\.npy, which is no \.npy file"):
+        from_json(info("float32", (None,)), f"@{path}", Reading())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x93NUMPY", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x04\x00(((\n", bytes(200)]
+)
+def test_a_file_that_is_no_array_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "odd.npy"
+    path.write_bytes(content)
+    with pytest.raises(RequestError, match=r"odd\.npy, which is no \.npy file"):
+        from_json(info("float32", (None,)), f"@{path}", Reading())
+
+
+def test_a_golden_record_is_never_unpacked_to_more_than_its_file_holds() -> None:
+    file = io.BytesIO()
+    np.savez_compressed(file, np.zeros(1 << 22, np.uint8), record=np.array("{}"))
+    assert len(file.getvalue()) < 1 << 14
+    with pytest.raises(GoldenError, match="have more bytes than the file"):
+        GoldenRecord.from_bytes(file.getvalue(), where="here")

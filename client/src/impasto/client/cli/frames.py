@@ -125,16 +125,21 @@ async def every_frame(
 ) -> Moving:
     """Return what `work` makes of each frame, as a result that moves; `show` is told how many frames are done.
 
+    The first frame is made before the others, so that `work` may let these depend on what it learns.
+
     Raises:
         ImpastoError: of the first frame that failed.
     """
-    done: list[Image.Image] = []
-    tasks = [functools.partial(_swapped, work, frame) for frame in animation.frames]
-    show(Progress(0, len(tasks)))
+    first, *others = animation.frames
+    total = len(animation.frames)
+    show(Progress(0, total))
+    done = [await work(client, first)]
+    show(Progress(1, total))
+    tasks = [functools.partial(_swapped, work, frame) for frame in others]
     async with aclosing(client.map(tasks, concurrency=concurrency)) as outcomes:
         async for outcome in outcomes:
             done.append(outcome.result)
-            show(Progress(len(done), len(tasks)))
+            show(Progress(len(done), total))
     return Moving(done, animation.milliseconds, animation.plays)
 
 

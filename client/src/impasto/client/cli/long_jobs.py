@@ -86,7 +86,7 @@ def run_long_jobs(
     recipe = Recipe.of(jobs.job(PICTURE), others)
     with common.connect() as client:
         client.run(jobs.describe)
-        work = running(jobs.job)
+        work = running(lambda source, _: jobs.job(source))
         return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit="steps")
 
 

@@ -133,13 +133,17 @@ class Ledger:
 
         return watched
 
+    def forget(self, pair: Pair) -> None:
+        """Forget which versions made frames of the pair's result: it is begun anew."""
+        self._versions.pop(pair, None)
+
     def record(self, pair: Pair) -> None:
         """Keep what made a result that was just written. No result is lost if that fails: `close` tells."""
         source, result = self._inputs.get(pair), fingerprint(pair.output)
         if self._index is None or source is None or result is None:
             return
         versions = self._versions.get(pair, set())
-        version = next(iter(versions)) if len(versions) == 1 else 0  # frames by two versions are none's
+        version = next(iter(versions)) if len(versions) == 1 else 0  # what two versions made is no one's
         entry = Entry(source, self._options, self._model.name, version, result)
         try:
             self._index.add(self._name(pair), entry)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from impasto.client import AsyncClient, Client, ImageSource, Job, Progress, errors
+from impasto.client import AsyncClient, Client, ImageSource, Job, Model, Progress, errors
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.cli import exit_codes
 from impasto.client.cli.bars import PictureBars
@@ -37,8 +37,8 @@ from impasto.client.cli.resuming import Ledger, Recipe
 from impasto.client.cli.sources import LeftOut, lines_on_left_out
 from impasto.client.pictures import Animation, Picture
 
-Work = Callable[[AsyncClient, ImageSource, Callable[[Progress], None]], Awaitable[Image.Image]]
-"""Makes the result of one picture and reports how far it is."""
+Work = Callable[[AsyncClient, ImageSource, Model, Callable[[Progress], None]], Awaitable[Image.Image]]
+"""Makes the result of one picture by a model and reports how far it is."""
 
 # What goes wrong the same way for every picture: stop at once.
 _HOPELESS: Final = (
@@ -52,11 +52,13 @@ _HOPELESS: Final = (
 )
 
 
-def running(job: Callable[[ImageSource], Job[Image.Image, Any]]) -> Work:
+def running(job: Callable[[ImageSource, Model], Job[Image.Image, Any]]) -> Work:
     """Return the work that runs, for each picture, the job that `job` makes of it."""
 
-    async def work(client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]) -> Image.Image:
-        return await client.run(job(source), on_progress=show)
+    async def work(
+        client: AsyncClient, source: ImageSource, model: Model, show: Callable[[Progress], None]
+    ) -> Image.Image:
+        return await client.run(job(source, model), on_progress=show)
 
     return work
 
@@ -97,7 +99,7 @@ def run_pictures(
     bars = PictureBars(
         quiet=common.quiet, waits=common.waits, pictures=len(plan.pairs), behind=len(skipped), unit=unit
     )
-    run = _Batch(pairs, skipped, plan.left_out, work, bars, ledger, frames, pictures)
+    run = _Batch(pairs, skipped, plan.left_out, work, recipe.model, bars, ledger, frames, pictures)
     unsaid = list(pairs)
 
     def say(pair: Pair) -> None:
@@ -148,6 +150,7 @@ class _Batch:
     skipped: Sequence[Pair]
     left_out: Sequence[LeftOut]
     work: Work
+    model: Model
     bars: PictureBars
     ledger: Ledger
     frames: Frames
@@ -173,7 +176,7 @@ class _Batch:
             else:
                 check_result(pair.output, overwrite=overwrite, as_json=False)
                 with self.bars.picture(pair.source.name) as show:
-                    result = await self.work(client, taken, self.ledger.watch(pair, show))
+                    result = await self.work(client, taken, self.model, self.ledger.watch(pair, show))
             if isinstance(pair.output, Pipe):
                 return result
 
@@ -196,13 +199,29 @@ class _Batch:
         return do
 
     async def _every_frame(self, client: AsyncClient, pair: Pair, animation: Animation) -> Moving:
+        model = self.model
+
+        def pin(progress: Progress) -> None:
+            """Have the version that makes the first frame make them all."""
+            nonlocal model
+            if progress.version:
+                model = Model(model.name, version=progress.version)
+
         async def work(client: AsyncClient, frame: Picture) -> Image.Image:
-            return await self.work(client, frame, self.ledger.watch(pair, lambda progress: None))
+            return await self.work(client, frame, model, self.ledger.watch(pair, pin))
 
         # As many frames are under way at once as there may be pictures in all.
         concurrency = max(1, self.pictures.concurrency // len(self.pairs))
         with self.bars.picture(pair.source.name, unit="frames") as show:
-            return await every_frame(client, animation, work, show, concurrency=concurrency)
+            while True:
+                try:
+                    return await every_frame(client, animation, work, show, concurrency=concurrency)
+                except errors.ModelNotFound:
+                    if model == self.model:
+                        raise
+                    # The version was unloaded meanwhile: the next one makes them all.
+                    model = self.model
+                    self.ledger.forget(pair)
 
     def fail(self, pair: Pair, error: errors.ImpastoError | OSError) -> None:
         """Say what is wrong with a picture, naming it once."""

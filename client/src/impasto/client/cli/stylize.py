@@ -147,26 +147,26 @@ class _Painter:
             weights = None
 
         async def paint(
-            client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
+            client: AsyncClient, source: ImageSource, model: Model, show: Callable[[Progress], None]
         ) -> Image.Image:
             if isinstance(source, Picture) and [real(Path(source.name))] == [
                 real(path) for path in self.styles
             ]:
                 raise errors.InvalidInput("it is the style as well: choose another painting")
-            job = Stylize(source, style, weights=weights, model=self.model, **self.options)
+            job = Stylize(source, style, weights=weights, model=model, **self.options)
             return await client.run(job, on_progress=show)
 
         return paint
 
     async def sheet(
-        self, client: AsyncClient, source: ImageSource, show: Callable[[Progress], None]
+        self, client: AsyncClient, source: ImageSource, model: Model, show: Callable[[Progress], None]
     ) -> Image.Image:
         """A contact sheet of the photo and of it in each of the styles."""
         panels = [Panel("photo", self._read(source))]
         seen: list[Progress] = [Progress(0, 1)]
         for done, style in enumerate(self.styles):
             show(Progress(done, len(self.styles), version=seen[-1].version))
-            job = Stylize(source, style, model=self.model, **self.options)
+            job = Stylize(source, style, model=model, **self.options)
             painted = await client.run(job, on_progress=seen.append)
             panels.append(Panel(style.stem, painted, inset=self._read(style)))
         show(Progress(len(self.styles), len(self.styles), version=seen[-1].version))

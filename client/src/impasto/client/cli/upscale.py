@@ -45,6 +45,6 @@ def upscale(*, common: Common, pictures: Pictures, model: Model, tile: int) -> i
     with common.connect() as client:
         if not plan.is_single:
             look_up(client, model)
-        work = running(lambda source: Upscale(source, tile=tile, model=model))
+        work = running(lambda source, model: Upscale(source, tile=tile, model=model))
         recipe = Recipe.of(Upscale(PICTURE, model=model))  # the size of tiles changes no result
         return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit="tiles")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -26,6 +27,8 @@ from impasto.client.pictures import MAX_PIXELS
 _WHOLE: Final = frozenset({"int4", "uint4"})
 _STRING: Final = "string"
 _LONGEST_SHOWN: Final = 60
+
+_mapped: Final = cast("Callable[..., NDArray[Any]]", np.lib.format.open_memmap)  # numpy does not type it
 
 
 class RequestError(ImpastoError, ValueError):
@@ -117,8 +120,11 @@ def _from_file(info: TensorInfo, path: Path, reading: Reading) -> NDArray[Any]:
 
 def _from_npy(info: TensorInfo, path: Path) -> NDArray[Any]:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        # Mapped first: a head that claims more than the file holds is refused before memory is taken for it.
+        array = np.array(_mapped(path, mode="r"))
+    except OSError:
+        raise
+    except Exception as error:  # numpy raises whatever the bytes lead it to
         raise RequestError(
             f"input {info.name!r} is {path}, which is no .npy file of numbers or texts ({error}): "
             "write it with numpy.save"
@@ -128,7 +134,7 @@ def _from_npy(info: TensorInfo, path: Path) -> NDArray[Any]:
             raise RequestError(
                 f"input {info.name!r} is {path}, which holds {array.dtype}; it must hold texts"
             )
-        return cast("NDArray[Any]", array.astype(object))
+        return array.astype(object)
     if array.dtype.kind == "V" and info.dtype in OF_ML_DTYPES:  # numpy.save forgets the names of these types
         storage = BY_NAME[info.dtype].storage
         if array.dtype.itemsize == storage.itemsize:
