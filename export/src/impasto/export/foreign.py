@@ -155,7 +155,7 @@ def _record(target: Path, served: ServedModel, path: Path) -> None:
     for place, (signature, inputs) in enumerate(read_requests(path, signatures_of(target)), 1):
         where = f"{path}: request {place}"
         outputs, again = (_run(served, signature, inputs, where) for _ in range(2))
-        if different := [name for name in outputs if not _alike(outputs[name], again[name])]:
+        if different := sorted(name for name in outputs if not _alike(outputs[name], again[name])):
             raise PublishError(
                 f"{where}: {', '.join(different)} differs from run to run, so it is no golden record: leave it out"
             )
