@@ -72,7 +72,7 @@ class ModelMetadata:
 
 
 def shape_text(shape: Sequence[int | None] | None) -> str:
-    """Return a shape as people write it: `[?, 3]`; `of any rank` where not even that is known."""
+    """Return a shape as people write it: `[?, 3]`; `[any shape]` where not even that is known."""
     if shape is None:
-        return "of any rank"
+        return "[any shape]"
     return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"

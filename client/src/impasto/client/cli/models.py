@@ -8,20 +8,20 @@ from typing import Any
 import click
 from numpy.typing import NDArray
 
-from impasto.client import Client, ModelMetadata, TensorInfo, signatures
+from impasto.client import Client, ModelMetadata, signatures
+from impasto.client.array_text import MOST_TOLD, told_values
 from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import note, print_json, print_line, print_table
 from impasto.client.cli.served import (
-    MOST_VALUES,
     Asked,
     Served,
     ask_each,
     served,
     show_description,
     show_headline,
-    values,
 )
+from impasto.client.metadata import shape_text
 from impasto.client.printable import printable
 
 Answer = Mapping[str, Served]
@@ -137,14 +137,8 @@ def _show_signatures(label: str, metadata: ModelMetadata) -> None:
         for word, infos in (("in ", signature.inputs), ("out", signature.outputs)):
             for info in infos.values():
                 default = "" if info.default is None else f" = {_default(info.default)}"
-                print_line(f"  {word} {printable(info.name)} {info.dtype} {_shape(info)}{default}")
+                print_line(f"  {word} {printable(info.name)} {info.dtype} {shape_text(info.shape)}{default}")
 
 
 def _default(value: NDArray[Any]) -> str:
-    return str(value.tolist() if value.size <= MOST_VALUES else values(value))
-
-
-def _shape(info: TensorInfo) -> str:
-    if info.shape is None:
-        return "[any shape]"
-    return "[" + ", ".join("?" if size is None else str(size) for size in info.shape) + "]"
+    return str(value.tolist() if value.size <= MOST_TOLD else told_values(value))

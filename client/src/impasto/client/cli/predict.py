@@ -10,12 +10,12 @@ import click
 from numpy.typing import NDArray
 
 from impasto.client import Model, ModelMetadata, SignatureInfo
+from impasto.client.array_text import json_values, summary
 from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import note, print_json, print_line, print_path
 from impasto.client.cli.served import look_up
 from impasto.client.cli.tensor_files import Saving
-from impasto.client.cli.tensor_texts import json_values, summary
 from impasto.client.given.pixel_range import PixelRange
 from impasto.client.given.values import Reading, RequestError, from_text
 from impasto.client.printable import printable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -11,10 +10,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar, cast
 
-from numpy.typing import NDArray
-
 from impasto.client import Client, Model, ModelMetadata, Settings, State, TensorInfo, VersionStatus, errors
 from impasto.client._transport.patience import Patience, Wait
+from impasto.client.array_text import told_values
 from impasto.client.cli.output import print_line
 from impasto.client.printable import LONGEST, printable
 from impasto.client.settings.addresses import endpoints, join
@@ -41,9 +39,6 @@ Description = dict[str, Any]
 
 _SIGNATURE: Final = "describe"
 _HEADLINE: Final = ("source", "backbone", "weights")
-MOST_VALUES: Final = 4096
-"""Elements of an array that are shown at most."""
-
 _ANSWERS: Final = ("size", "sizes")
 """Outputs that answer a question about a picture, and none is asked here."""
 
@@ -54,7 +49,7 @@ def description(client: Client, metadata: ModelMetadata) -> Description | None:
     if signature is None or any(info.default is None for info in signature.inputs.values()):
         return None
     outputs = client.predict(Model(metadata.model, metadata.version), {}, signature=_SIGNATURE)
-    return {name: values(array) for name, array in sorted(outputs.items()) if name not in _ANSWERS}
+    return {name: told_values(array) for name, array in sorted(outputs.items()) if name not in _ANSWERS}
 
 
 def show_headline(model: str, found: Description) -> None:
@@ -74,25 +69,6 @@ def show_description(model: str, found: Description) -> None:
 def _shown(value: Any) -> str:
     words = " ".join(map(str, cast(list[object], value))) if isinstance(value, list) else str(value)
     return printable(words, longest=LONGEST)
-
-
-def values(array: NDArray[Any]) -> Any:
-    """Return an array as JSON values; one with more elements than a description or a default has as words about it."""
-    if array.size > MOST_VALUES:
-        return f"({array.size} values of {array.dtype}, which are not shown)"
-    return plain(array.tolist())
-
-
-def plain(value: Any) -> Any:
-    """Return what an array's `tolist` gives as JSON values: bytes are text, NaN and infinity None."""
-    if isinstance(value, list):
-        return [plain(entry) for entry in cast(list[object], value)]
-    if isinstance(value, float):
-        # What a float32 holds: 0.02 rather than 0.01999999955.
-        return float(f"{value:.7g}") if math.isfinite(value) else None
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return str(value) if isinstance(value, complex) else value
 
 
 _NOBODY_THERE = (errors.ServerUnavailable, errors.TlsError, errors.DeadlineExceeded)
@@ -178,7 +154,7 @@ def served(client: Client, name: str) -> Served:
 def _tensor_as_json(info: TensorInfo) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": info.name, "dtype": info.dtype, "shape": info.shape}
     if info.default is not None:
-        entry["default"] = values(info.default)
+        entry["default"] = told_values(info.default)
     return entry
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.client.array_text import json_values
 from impasto.client.cli.files import make_folder, real
-from impasto.client.cli.tensor_texts import json_values
 from impasto.client.given.pixel_range import PixelRange
 from impasto.client.json_text import json_text
 from impasto.client.metadata import shape_text

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 from rich.filesize import decimal
 
+from impasto.client.array_text import told_values
 from impasto.client.json_text import json_text
 from impasto.client.metadata import SignatureInfo, TensorInfo, shape_text
 from impasto.client.printable import LONGEST, cut, printable
@@ -15,9 +16,6 @@ from impasto.client.repository.golden import GoldenError, read_golden
 from impasto.client.repository.graph_file import GraphFileError, signatures_of, warm_up_of
 from impasto.client.repository.manifest import Manifest
 from impasto.export.repository import Version
-
-_MOST_DEFAULTS: Final = 4096
-"""Elements of a default that are shown at most."""
 
 _LONGEST_VALUE: Final = 300
 """Characters of a value of `source` or `figures` that people are shown; JSON has all."""
@@ -136,16 +134,5 @@ def _tensor(dtype: str, shape: Sequence[int]) -> dict[str, Any]:
 def _info(info: TensorInfo) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": info.name, "dtype": info.dtype, "shape": info.shape}
     if info.default is not None:
-        large = info.default.size > _MOST_DEFAULTS
-        entry["default"] = f"({info.default.size} values)" if large else _plain(info.default.tolist())
+        entry["default"] = told_values(info.default)
     return entry
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float):
-        return float(f"{value:.7g}")
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return str(value) if isinstance(value, complex) else value

@@ -1,4 +1,4 @@
-"""Arrays as text: a line for people, or JSON for programs."""
+"""Arrays as text: a line for people, or JSON for programs. Shared by the command lines."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from impasto.client.printable import cut, printable
 
 _SHOWN: Final = 16
 """Elements that a line shows; of more, their range and mean."""
+
+MOST_TOLD: Final = 4096
+"""Elements of a default, or of what a model tells of itself, that are shown at most."""
 
 _LONGEST: Final = 200
 """Characters of a string that a line shows."""
@@ -44,6 +47,15 @@ def json_values(array: NDArray[Any]) -> Any:
     if array.dtype == np.float64:
         return array.tolist()
     return _nested(array, _short)
+
+
+def told_values(array: NDArray[Any]) -> Any:
+    """Return what a model tells of itself as JSON values: strings as text, and words in place of too many values."""
+    if array.size > MOST_TOLD:
+        return f"({array.size} values of {array.dtype}, which are not shown)"
+    if array.dtype.kind == "O":  # words about a model are for reading
+        return _nested(array, lambda item: item.decode(errors="replace"))
+    return json_values(array)
 
 
 def _short(value: object) -> float:
