@@ -138,7 +138,7 @@ def _from_npy(info: TensorInfo, path: Path) -> NDArray[Any]:
     if array.dtype.kind == "V" and info.dtype in OF_ML_DTYPES:  # numpy.save forgets the names of these types
         storage = BY_NAME[info.dtype].storage
         if array.dtype.itemsize == storage.itemsize:
-            return cast("NDArray[Any]", array.view(_dtype(info)))
+            return array.view(_dtype(info))
     return _converted(info, array, str(path))
 
 
