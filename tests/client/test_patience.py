@@ -24,7 +24,7 @@ from impasto.client import AsyncClient, Client, Progress, Retries, Settings, Ups
 from impasto.client._transport.patience import Patience
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.bars import Waits
-from processes.terminals import read_to_the_end
+from processes.terminals import terminal
 from scripted.client_servers import aborting, metadata, prediction, scripted
 from scripted.outages import EveryOther, Outages, before
 from servers.model_servers import ModelServer
@@ -219,7 +219,6 @@ def test_a_command_without_a_terminal_says_in_two_lines_for_whom_it_waits(
 
 @pytest.mark.parametrize("pictures", [1, 2])
 def test_a_bar_says_for_whom_it_waits(tmp_path: Path, pictures: int) -> None:
-    import pty
 
     sources = [save(tmp_path / f"{number}.png", PICTURE) for number in range(pictures)]
     output = tmp_path / ("large.png" if pictures == 1 else "large")
@@ -228,16 +227,17 @@ def test_a_bar_says_for_whom_it_waits(tmp_path: Path, pictures: int) -> None:
         """Answers metadata too, for that is asked of several pictures."""
         return metadata("serving_default") if server.methods[-1].endswith("GetModelMetadata") else answer()
 
-    with scripted(Outages(upscaler, range(pictures, pictures + 6))) as server:
+    with (
+        scripted(Outages(upscaler, range(pictures, pictures + 6))) as server,
+        terminal() as screen,
+    ):
         command = [sys.executable, "-m", "impasto.client", "upscale", *map(str, sources), "-o", str(output)]
         options = ["--tile", "32", "--server", server.address, "--concurrency", "1"]
-        terminal, other_end = pty.openpty()
         environment = {**os.environ, "IMPASTO_RETRIES_ATTEMPTS": "1", "TERM": "xterm", "COLUMNS": "120"}
         process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.DEVNULL, stderr=other_end, env=environment
+            [*command, *options], stdout=subprocess.DEVNULL, stderr=screen.end, env=environment
         )
-        os.close(other_end)
-        shown = read_to_the_end(terminal)
+        shown = screen.to_the_end()
         assert process.wait() == exit_codes.DONE, shown
     assert f"waiting for {server.address}, which does not answer: " in shown
     assert "s of at most 300 s" in shown

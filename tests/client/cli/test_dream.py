@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -24,6 +22,7 @@ from impasto.client import Client, Dream, zoom_in
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.command_line import impasto, server_process, wait_until
+from processes.terminals import terminal
 from servers.model_servers import ModelServer
 
 LOCAL_SERVER_ONLY = "the options of the command; test_folders.py and test_dream_faults.py run it on both"
@@ -266,33 +265,23 @@ def test_a_checkpoint_that_can_no_longer_be_written_leaves_the_picture_so_far(
 
 def on_a_terminal(*arguments: str) -> tuple[int, str, str]:
     """The exit code, what stood on the terminal (standard error), and standard output."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "impasto.client", *arguments],
-        stderr=follower,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "150"},
-    )
-    os.close(follower)
-    terminal = b""
-    while True:
-        try:
-            chunk = os.read(leader, 10_000)
-        except OSError:  # the other end is closed
-            break
-        if not chunk:
-            break
-        terminal += chunk
-    os.close(leader)
-    out, _ = process.communicate()
-    return process.returncode, terminal.decode(), out.decode()
+    with terminal() as screen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "impasto.client", *arguments],
+            stderr=screen.end,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "COLUMNS": "150"},
+        )
+        shown = screen.to_the_end()
+        out, _ = process.communicate()
+    return process.returncode, shown, out.decode()
 
 
 def test_the_progress_bar_shows_octave_step_loss_and_time_and_never_jumps_back() -> None:
     arguments = ["--octaves", "-1,0,1,-2", "--steps", "1500"]
-    code, terminal, out = on_a_terminal("dream", "photo.png", "-o", "dream.png", *arguments)
+    code, shown, out = on_a_terminal("dream", "photo.png", "-o", "dream.png", *arguments)
     assert (code, out) == (exit_codes.DONE, "dream.png\n")
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     assert re.search(r"octave 2/4  step \d+/1500  loss [\d.]+  0:\d\d left", plain)
     percents = [int(found) for found in re.findall(r"(\d+) %", plain)]
     assert len(set(percents)) > 3
@@ -300,24 +289,18 @@ def test_the_progress_bar_shows_octave_step_loss_and_time_and_never_jumps_back()
 
 
 def test_what_ctrl_c_leaves_is_told_below_the_bar_when_it_has_ended() -> None:
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "impasto.client", "dream", "photo.png", "-o", "dream.png", *ENDLESS],
-        stdout=follower,
-        stderr=follower,
-        env={**os.environ, "COLUMNS": "150"},
-    )
-    os.close(follower)
-    terminal = b""
-    while not re.search(rb"step [1-9]", terminal):
-        terminal += os.read(leader, 10_000)
-    process.send_signal(signal.SIGINT)
-    with contextlib.suppress(OSError):  # which the end of the other side is
-        while part := os.read(leader, 10_000):
-            terminal += part
-    os.close(leader)
-    assert process.wait() == exit_codes.INTERRUPTED
-    _, bar_ended, told = terminal.decode().rpartition("\x1b[?25h")  # the cursor is shown again
+    with terminal() as screen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "impasto.client", "dream", "photo.png", "-o", "dream.png", *ENDLESS],
+            stdout=screen.end,
+            stderr=screen.end,
+            env={**os.environ, "COLUMNS": "150"},
+        )
+        screen.until(rb"step [1-9]")
+        process.send_signal(signal.SIGINT)
+        shown = screen.to_the_end()
+        assert process.wait() == exit_codes.INTERRUPTED
+    _, bar_ended, told = shown.rpartition("\x1b[?25h")  # the cursor is shown again
     assert bar_ended
     assert "stopped at octave 1 of 1" in told
     assert told.endswith("\ndream.png\r\n")
@@ -326,8 +309,8 @@ def test_what_ctrl_c_leaves_is_told_below_the_bar_when_it_has_ended() -> None:
 def test_no_bar_without_a_terminal_and_none_if_quiet(dream_server: ModelServer) -> None:
     process = impasto("dream", "photo.png", "-o", "a.png", server=dream_server.address)
     assert process.communicate() == ("a.png\n", "")
-    code, terminal, _ = on_a_terminal("dream", "photo.png", "-o", "b.png", "--quiet")
-    assert (code, terminal) == (exit_codes.DONE, "")
+    code, shown, _ = on_a_terminal("dream", "photo.png", "-o", "b.png", "--quiet")
+    assert (code, shown) == (exit_codes.DONE, "")
 
 
 def test_a_zoom_is_a_gif_of_dreams_each_a_little_closer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -366,8 +349,8 @@ def test_a_zoom_is_not_followed_by_the_frames_of_a_longer_one(capsys: pytest.Cap
 
 def test_the_bar_of_a_zoom_tells_the_time_left_of_all_frames() -> None:
     arguments = ["--zoom", "4", "--octaves", "0", "--steps", "1500", "-o", "zoom.gif"]
-    _, terminal, _ = on_a_terminal("dream", "photo.png", *arguments)
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal)
+    _, shown, _ = on_a_terminal("dream", "photo.png", *arguments)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     lefts = re.findall(r"frame 1/4 [^\r\n]*? (\d+):(\d\d) left", plain)
     assert lefts
     # Three frames are left at the end of the first, which takes a second or so.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -19,6 +17,7 @@ from PIL import Image
 from images.pictures import pixels, save
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
+from processes.terminals import terminal
 from scripted.client_servers import metadata, prediction, scripted
 from scripted.counting_server import counting
 from servers.model_servers import ModelServer
@@ -198,15 +197,14 @@ def test_pictures_on_the_way_cannot_go_through_a_pipe(
 
 
 def test_no_picture_is_written_to_a_terminal(holiday: Path) -> None:
-    leader, follower = pty.openpty()
-    done = subprocess.run(
-        [*COMMAND, "upscale", "holiday/0.png", "-o", "-"],
-        stdout=follower,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    os.close(follower)
-    os.close(leader)
+    with terminal() as screen:
+        done = subprocess.run(
+            [*COMMAND, "upscale", "holiday/0.png", "-o", "-"],
+            stdout=screen.end,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        assert screen.to_the_end() == ""
     assert done.returncode == exit_codes.USAGE
     assert b"standard output is a terminal" in done.stderr
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -22,6 +20,7 @@ from images.pictures import encoded, load, pixels, save
 from impasto.client import Client, read_animation, read_picture
 from impasto.client.cli import exit_codes, index, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
+from processes.terminals import terminal
 from servers.model_servers import ModelServer
 
 LOCAL_SERVER_ONLY = "the files that the command reads and writes; test_upscale.py runs it on both"
@@ -238,17 +237,14 @@ def test_the_limit_is_for_the_pixels_of_all_frames(capsys: pytest.CaptureFixture
 def test_ctrl_c_among_the_frames_leaves_no_file() -> None:
     frames = [Image.fromarray(pixels(100, 100, seed=seed)) for seed in range(400)]
     frames[0].save("a.png", save_all=True, append_images=frames[1:], duration=20)
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "upscale", "a.png", "-o", "b.png"], stderr=follower, stdout=subprocess.PIPE
-    )
-    os.close(follower)
-    shown = b""
-    while b"/400" not in shown:  # the bar is drawn a few times a second: it may miss the first frames
-        shown += os.read(leader, 1000)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate()
-    os.close(leader)
+    with terminal() as screen:
+        process = subprocess.Popen(
+            [*COMMAND, "upscale", "a.png", "-o", "b.png"], stderr=screen.end, stdout=subprocess.PIPE
+        )
+        screen.until(b"/400")  # the bar is drawn a few times a second: it may miss the first frames
+        process.send_signal(signal.SIGINT)
+        screen.to_the_end()
+        out, _ = process.communicate()
     assert (process.returncode, out) == (exit_codes.INTERRUPTED, b"")
     assert names(".") == ["a.png"]
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -22,6 +19,7 @@ from images.pictures import bomb, load, pixels, save
 from impasto.client import Client, Model
 from impasto.client.cli import exit_codes, index, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
+from processes.terminals import terminal
 from scripted.client_servers import prediction, scripted
 from servers.model_servers import ModelServer
 
@@ -388,20 +386,13 @@ def test_ctrl_c_is_130_and_leaves_nothing_half_written(tmp_path: Path) -> None:
         "64",
     ]
     # A terminal of its own, so that the progress bar is drawn and tells when the work has begun.
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(command, stderr=follower, stdout=subprocess.PIPE, cwd=tmp_path)
-    os.close(follower)
-    shown = b""
-    while b"1/" not in shown:
-        shown += os.read(leader, 1000)
-    process.send_signal(signal.SIGINT)
-    assert process.wait() == exit_codes.INTERRUPTED
-    assert process.stdout is not None
-    assert process.stdout.read() == b""
-    process.stdout.close()
-    while b"interrupted" not in shown:
-        shown += os.read(leader, 1000)
-    os.close(leader)
+    with terminal() as screen:
+        process = subprocess.Popen(command, stderr=screen.end, stdout=subprocess.PIPE, cwd=tmp_path)
+        screen.until(b"1/")
+        process.send_signal(signal.SIGINT)
+        assert "interrupted" in screen.to_the_end()
+        out, _ = process.communicate()
+    assert (process.returncode, out) == (exit_codes.INTERRUPTED, b"")
     assert names(tmp_path) == ["photo.png"]
 
 
@@ -409,16 +400,10 @@ def test_results_stay_on_standard_output_while_the_progress_bar_is_drawn(tmp_pat
     save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"hello")
     command = [sys.executable, "-m", "impasto.client", "upscale", "a.png", "b.png", "-o", "out"]
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(command, stderr=follower, stdout=subprocess.PIPE, cwd=tmp_path)
-    os.close(follower)
-    drawn = b""
-    with contextlib.suppress(OSError):  # which the end of the other side is
-        while part := os.read(leader, 4096):
-            drawn += part
-    os.close(leader)
-    written, _ = process.communicate()
-    shown = drawn.decode()
+    with terminal() as screen:
+        process = subprocess.Popen(command, stderr=screen.end, stdout=subprocess.PIPE, cwd=tmp_path)
+        shown = screen.to_the_end()
+        written, _ = process.communicate()
     assert written == b"out/a.png\n"
     assert "out/a.png" not in shown
     assert "pictures" in shown

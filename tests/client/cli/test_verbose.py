@@ -14,7 +14,7 @@ import pytest
 
 from images.pictures import load, pixels, save
 from impasto.client.cli import exit_codes, run
-from processes.terminals import read_to_the_end
+from processes.terminals import terminal
 from scripted.client_servers import prediction, scripted
 from scripted.outages import Outages
 from servers.model_servers import ModelServer
@@ -73,20 +73,16 @@ def test_once_it_shows_waits_and_no_calls_and_says_them_once(
 
 
 def test_on_a_terminal_the_lines_stand_whole_above_the_bars(tmp_path: Path) -> None:
-    import pty
-
     source, result = save(tmp_path / "photo.png", PICTURE), tmp_path / "large.png"
-    with scripted(lambda *_: DOUBLED) as server:
+    with scripted(lambda *_: DOUBLED) as server, terminal() as screen:
         command = [sys.executable, "-m", "impasto.client", "-vv", "upscale", str(source), "-o", str(result)]
-        terminal, other_end = pty.openpty()
         process = subprocess.Popen(
             [*command, "--tile", "32", "--server", server.address],
             stdout=subprocess.DEVNULL,
-            stderr=other_end,
+            stderr=screen.end,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
         )
-        os.close(other_end)
-        shown = read_to_the_end(terminal)
+        shown = screen.to_the_end()
         assert process.wait() == exit_codes.DONE, shown
     assert load(result).size == (108, 64)
     lines = [line for line in shown.replace("\r", "\n").splitlines() if "Predict srcnn" in line]

@@ -72,8 +72,12 @@ class ServerCore:
         except StatusError as error:
             raise ConfigError(f"Failed to start server. Error: {error}") from error
         self._passes_wanted = 1
-        self._thread = threading.Thread(target=self._watch, name="model-versions", daemon=True)
-        self._thread.start()
+        with self._changed:
+            if (
+                not self._closing
+            ):  # else there is no thread, and what follows says that the server was stopped
+                self._thread = threading.Thread(target=self._watch, name="model-versions", daemon=True)
+                self._thread.start()
         self._await_start()
 
     def reload(self, config: config_pb2.ModelServerConfig, *, is_wanted: Callable[[], bool]) -> None:

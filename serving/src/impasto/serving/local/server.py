@@ -133,18 +133,23 @@ class LocalServer:
             # TensorFlow is imported here, after the checks that do not need it.
             from impasto.serving.local import core, manager
 
-            self._manager = manager.ModelManager(warm_up_models=self._options.enable_model_warmup)
-            self._core = core.ServerCore(self._manager, self._source, self._options)
+            with self._opening:
+                self._check_not_stopped()
+                self._manager = manager.ModelManager(warm_up_models=self._options.enable_model_warmup)
+                self._core = core.ServerCore(self._manager, self._source, self._options)
             self._core.start()
             with self._opening:
-                if self._is_stopped:
-                    raise LocalServerError("the server was stopped before it had started")
+                self._check_not_stopped()
                 self._listen(self._manager, self._core, reservation, credentials)
         except BaseException:
             self.stop(grace=None)
             raise
         finally:
             reservation.close()
+
+    def _check_not_stopped(self) -> None:
+        if self._is_stopped:
+            raise LocalServerError("the server was stopped before it had started")
 
     def _listen(
         self,
