@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from impasto.client.signatures import SRCNN
@@ -55,6 +56,15 @@ def test_it_keeps_the_contract_and_no_state(committed_models: Path) -> None:
 def test_it_carries_warm_up_requests(committed_models: Path) -> None:
     requests = list(read_warmup(ModelRepository(committed_models).latest("srcnn").path))
     assert [inputs["image"].shape for _, inputs in requests] == [(1, 32, 48, 3), (2, 32, 48, 3)]
+
+
+def test_it_paints_as_the_version_before_whose_resizing_a_gpu_lacks(committed_models: Path) -> None:
+    repository = ModelRepository(committed_models)
+    photo = held_out_photos()[0].pixels[100:300, 50:333]
+    with exported_upscaler(committed_models, 1) as before, exported_upscaler(committed_models, 2) as now:
+        difference = np.abs(now(photo).astype(int) - before(photo))
+    assert difference.max() <= 1
+    assert repository.manifest("srcnn", 2).source["training"]["republished_from"] == 1
 
 
 def test_no_server_batches_it(committed_models: Path) -> None:

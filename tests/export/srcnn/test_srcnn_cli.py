@@ -19,8 +19,10 @@ from PIL import Image
 
 from impasto.export.cli import main
 from impasto.export.repository import ModelRepository
+from toys.toy_repository import publish_toy
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
+COMMITTED = EXAMPLES.parents[1] / "models"
 COMMAND = [sys.executable, "-c", "from impasto.export.cli import main; main()", "srcnn"]
 
 
@@ -91,6 +93,23 @@ def test_a_trained_network_is_saved_as_the_next_version_and_measured(
     refused = run("evaluate", "--models", tmp_path, "--photos", EXAMPLES, "--require-gain", "9")
     assert refused.returncode == 1
     assert "below --require-gain +9.00 dB" in refused.stderr
+
+
+def test_a_published_network_is_exported_anew(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(COMMITTED / "srcnn" / "1", tmp_path / "srcnn" / "1")
+    saved = run("save", "--from-version", "1", "--models", tmp_path)
+    assert saved.returncode == 0, saved.stderr
+    repository = ModelRepository(tmp_path)
+    first, second = (repository.manifest("srcnn", version) for version in (1, 2))
+    assert second.source["training"] == {**first.source["training"], "republished_from": 1}
+    assert second.figures["mean_gain_rgb_db"] == pytest.approx(first.figures["mean_gain_rgb_db"], abs=0.01)
+
+
+def test_only_a_network_of_its_own_is_exported_anew(run: Run, tmp_path: Path) -> None:
+    publish_toy(ModelRepository(tmp_path), model="srcnn")
+    refused = run("save", "--from-version", "1", "--models", tmp_path)
+    assert refused.returncode == 1
+    assert "does not hold a network of `impasto-export srcnn save`" in refused.stderr
 
 
 def test_a_gate_fails_where_nothing_can_be_measured(run: Run, checkpoint: Path, tmp_path: Path) -> None:

@@ -143,12 +143,20 @@ def train(
 
 @srcnn.command(cls=TensorFlowCommand)
 @_CHECKPOINT
+@click.option(
+    "--from-version",
+    type=click.IntRange(1),
+    help="Take the network of this version in the repository, instead of a training's.",
+)
 @MODELS
-def save(checkpoint: Path, models: Path) -> None:
-    """Export the trained network as the next version of `srcnn` in the model repository."""
-    from impasto.export.srcnn.publish import publish
+def save(checkpoint: Path, from_version: int | None, models: Path) -> None:
+    """Export the trained network as the next version of `srcnn` in the model repository.
 
-    version = publish(checkpoint, models)
+    With --from-version, a network that was published before is exported anew, as this exporter writes it.
+    """
+    from impasto.export.srcnn.publish import publish, republish
+
+    version = publish(checkpoint, models) if from_version is None else republish(from_version, models)
     show_version(version)
 
 

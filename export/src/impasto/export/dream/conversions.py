@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from impasto.export.resizing import bilinear
+
 
 class Conversions(tf.Module):
     """The conversions, with the divisors that they need."""
@@ -20,7 +22,7 @@ class Conversions(tf.Module):
 
     def open(self, image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         """uint8 [h, w, 3], resized to `size` [2] without antialiasing: float32 [H, W, 3] in -1..1."""
-        return self.to_signed(tf.image.resize(image, size))
+        return self.to_signed(bilinear(image, size))
 
     def to_signed(self, image: tf.Tensor) -> tf.Tensor:
         """0..255 to -1..1, float32."""
@@ -32,7 +34,7 @@ class Conversions(tf.Module):
 
     def resize(self, image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         """uint8 [h, w, 3] to uint8 [H, W, 3]; a picture of that size already stays as it is."""
-        resized = tf.image.resize(image, size) / self._range
+        resized = bilinear(image, size) / self._range
         return tf.ensure_shape(tf.image.convert_image_dtype(resized, tf.uint8), [None, None, 3])
 
     def octave_sizes(self, size: tf.Tensor, octave_scale: tf.Tensor, octaves: tf.Tensor) -> tf.Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from impasto.export.resizing import bicubic_enlarged
 from impasto.export.srcnn.presets import MARGIN, SCALE
 
 _KERNELS = (9, 1, 5)
@@ -71,8 +72,7 @@ def enlarge(image: tf.Tensor) -> tf.Tensor:
     Returns:
         float32 [B, 2H, 2W, 3], clipped to 0..255 (the cubic kernel overshoots at edges).
     """
-    size = tf.shape(image)[1:3] * SCALE
-    return tf.clip_by_value(tf.image.resize(image, size, method="bicubic"), 0.0, 255.0)
+    return tf.clip_by_value(bicubic_enlarged(image, SCALE), 0.0, 255.0)
 
 
 def pad_edges(image: tf.Tensor, margin: int) -> tf.Tensor:
@@ -81,8 +81,7 @@ def pad_edges(image: tf.Tensor, margin: int) -> tf.Tensor:
     `tf.pad` has no such mode, and its mirror modes refuse images smaller than the margin.
     """
     for axis in (1, 2):
-        length = tf.shape(image)[axis]
-        image = tf.gather(
-            image, tf.clip_by_value(tf.range(-margin, length + margin), 0, length - 1), axis=axis
-        )
+        first, last = (image[:, :1], image[:, -1:]) if axis == 1 else (image[:, :, :1], image[:, :, -1:])
+        edges = [tf.repeat(first, margin, axis), image, tf.repeat(last, margin, axis)]
+        image = tf.concat(edges, axis)
     return image

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,11 @@ from impasto.export import publishing
 from impasto.export.errors import ExportError
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.saved_model import load_as_server
+from impasto.export.srcnn import network as networks
 from impasto.export.srcnn.evaluate import Pixels, mean_gain, score_photos
 from impasto.export.srcnn.photos import held_out_photos
 from impasto.export.srcnn.served import ServedSRCNN
-from impasto.export.srcnn.training import load_network
+from impasto.export.srcnn.training import load_network, read_network
 
 
 def publish(checkpoint: Path, models: Path) -> Version:
@@ -32,13 +34,31 @@ def publish(checkpoint: Path, models: Path) -> Version:
     network, training, epochs = load_network(checkpoint)
     if epochs == 0:
         raise ExportError(f"the training in {checkpoint} has not finished an epoch; continue it first")
+    return _publish(network, {**training, "finished_epochs": epochs}, models, whence=checkpoint)
+
+
+def republish(version: int, models: Path) -> Version:
+    """Export the network of a version as the next one, by the exporter and the TensorFlow of today.
+
+    The manifest keeps the training and names the version; the PSNR is measured again.
+
+    Raises:
+        RepositoryError: there is no such version.
+        ExportError: the version does not hold such a network, or the held-out photos cannot be read.
+    """
+    repository = ModelRepository(models)
+    path = repository.version(SRCNN.name, version).path
+    training = repository.manifest(SRCNN.name, version).source.get("training", {})
+    network = read_network(path, training)
+    return _publish(network, {**training, "republished_from": version}, models, whence=path)
+
+
+def _publish(network: networks.SRCNN, training: Mapping[str, Any], models: Path, *, whence: Path) -> Version:
     served = ServedSRCNN(network)
     scores = score_photos(held_out_photos(), served.upscale)
     gain = mean_gain(scores)
     if not math.isfinite(gain):
-        raise ExportError(
-            f"the network of {checkpoint} gives no picture that can be measured: train it again"
-        )
+        raise ExportError(f"the network of {whence} gives no picture that can be measured: train it again")
     figures = {
         "mean_gain_rgb_db": round(gain, 3),
         "psnr_db": {score.name: score.as_dict(digits=2) for score in scores},
@@ -51,7 +71,7 @@ def publish(checkpoint: Path, models: Path) -> Version:
         models,
         contract=SRCNN,
         warm_up=requests,
-        source={"training": {**training, "finished_epochs": epochs}},
+        source={"training": dict(training)},
         figures=figures,
     )
 

@@ -187,3 +187,24 @@ def load_network(folder: Path) -> tuple[SRCNN, dict[str, object], int]:
     finished = tf.Variable(0, trainable=False, dtype=tf.int64, name="finished_epochs")
     tf.train.Checkpoint(network=network, finished_epochs=finished).restore(latest).expect_partial()
     return network, record, int(finished)
+
+
+def read_network(version: Path, training: object) -> SRCNN:
+    """The network of a published version.
+
+    Args:
+        version: the directory of the version.
+        training: the record of its training in the manifest.
+
+    Raises:
+        ExportError: it is no version that this exporter wrote.
+    """
+    try:
+        network = make_network(Preset(**training["preset"]))  # type: ignore[index]
+        variables = tf.train.Checkpoint(network=network).read(str(version / "variables" / "variables"))
+        variables.assert_existing_objects_matched()
+    except (TypeError, KeyError, ValueError, AssertionError, tf.errors.OpError) as error:
+        raise ExportError(
+            f"{version} does not hold a network of `impasto-export srcnn save` ({error}); name another version"
+        ) from error
+    return network

@@ -16,6 +16,7 @@ from impasto.client.signatures import (
     STYLIZE,
     ModelContract,
 )
+from impasto.export.resizing import antialiased
 from impasto.export.stylize.source import Stylizer
 
 _SPLIT_SIGNATURES: Final = ("style_vector", "apply")
@@ -180,7 +181,7 @@ def _to_bytes(pictures: tf.Tensor) -> tf.Tensor:
 
 
 def _at_style_side(style: tf.Tensor) -> tf.Tensor:
-    return tf.image.resize(_to_floats(style), [STYLE_SIDE, STYLE_SIDE], antialias=True)
+    return antialiased(_to_floats(style), STYLE_SIDE, STYLE_SIDE)
 
 
 def _cropped(painted: tf.Tensor, photos: tf.Tensor) -> tf.Tensor:

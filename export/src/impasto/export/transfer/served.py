@@ -15,6 +15,7 @@ from impasto.export.backbones import Backbone
 from impasto.export.backbones.gradients import Gradients, Readings, deepest, where_weighted
 from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.contract_functions import Tensors, contract_functions, open_list
+from impasto.export.resizing import bilinear
 from impasto.export.transfer import limits as bounds
 from impasto.export.transfer import objective as objectives
 from impasto.export.transfer.adam import State, start
@@ -223,7 +224,7 @@ def _to_bytes(image: tf.Tensor) -> tf.Tensor:
 
 def _resize(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """float32 [h, w, 3] to [H, W, 3]: bilinear, without antialiasing; a picture of that size stays as it is."""
-    return tf.ensure_shape(tf.image.resize(image, size), [None, None, 3])
+    return tf.ensure_shape(bilinear(image, size), [None, None, 3])
 
 
 def _painting_size(size: tf.Tensor, longest_side: tf.Tensor) -> tf.Tensor:
