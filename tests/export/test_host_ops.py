@@ -12,6 +12,7 @@ import tensorflow as tf
 from impasto.client.repository.manifest import HostOps, Manifest
 from impasto.export import host_ops, publishing
 from impasto.export.foreign import Extras, publish_saved_model
+from impasto.export.golden import independent
 from impasto.export.notices import notices
 from toys import foreign_models
 from toys.toy_module import TOY_CONTRACT, ToyModule
@@ -128,6 +129,7 @@ def test_impastos_own_exporters_record_them(tmp_path: Path) -> None:
         tmp_path / "models",
         contract=TOY_CONTRACT,
         warm_up=[("serving_default", {"x": [[1, 2]]})],
+        golden=independent([("serving_default", {"x": [[1, 2]]})]),
         source={},
     )
     ops = Manifest.read(version.path).host_ops

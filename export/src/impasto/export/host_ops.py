@@ -8,6 +8,7 @@ package for Linux on x86 has the GPU kernels registered wherever it runs.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -19,7 +20,21 @@ from tensorflow.python.framework import kernels, op_def_registry
 
 from impasto.client.repository.manifest import HostOps
 from impasto.export.contract import read_meta_graph, signature_defs
+from impasto.export.errors import ExportError
 from impasto.export.stateless import reached_nodes
+
+EXCEPTIONS: Final[Mapping[tuple[str, str], str]] = {
+    (
+        "srcnn",
+        "ResizeBicubic float32",
+    ): "the network refines what this op enlarges; to be replaced by a convolution",
+    (
+        "stylize",
+        "ScaleAndTranslate float32",
+    ): "brings a painting to 256 x 256; to be replaced by two matrix products",
+    ("dream", "ResizeBilinear uint8"): "resizes between octaves; to be replaced by the op's float32",
+}
+"""The ops on pictures that Impasto's own models may have for now, by model and op, and why."""
 
 # DEFAULT is registered for whatever device there is.
 _ON_A_GPU: Final = frozenset({"GPU", "DEFAULT"})
@@ -90,6 +105,28 @@ _NO_PIXELS: Final = frozenset(
     }
 )
 """Dtypes of sizes, indices and words: an op on these alone is no work on a picture."""
+
+
+class HostOpsError(ExportError):
+    """A graph whose large tensors a server with a GPU would move to its processor."""
+
+
+def check_host_ops(model: str, ops: HostOps | None) -> None:
+    """Check that a GPU can run what a model of Impasto's own does with pictures.
+
+    `others` are not refused: each may work on a few numbers, which only a person can tell. Where nobody could look,
+    nothing is refused either.
+
+    Raises:
+        HostOpsError: it has an op on pictures without a GPU kernel that EXCEPTIONS does not name.
+    """
+    found = () if ops is None else ops.pictures
+    if refused := [op for op in found if (model, op) not in EXCEPTIONS]:
+        raise HostOpsError(
+            f"{model!r} works on pictures with ops that have no GPU kernel in TensorFlow: {', '.join(refused)}. A "
+            "server with a GPU would run them on its processor, and move each picture there and back: replace them, or "
+            "publish with --allow-host-ops if no server of this model has a GPU, or its pictures are small"
+        )
 
 
 def host_ops(directory: str | os.PathLike[str]) -> HostOps | None:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from impasto.client.json_text import json_text
 from impasto.client.printable import printable
-from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand, show_version
+from impasto.export.cli.options import ALLOW_HOST_OPS, JSON, MODELS, TensorFlowCommand, show_version
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import PRESETS
 
@@ -143,12 +143,13 @@ def train(
 
 @srcnn.command(cls=TensorFlowCommand)
 @_CHECKPOINT
+@ALLOW_HOST_OPS
 @MODELS
-def save(checkpoint: Path, models: Path) -> None:
+def save(checkpoint: Path, allow_host_ops: bool, models: Path) -> None:
     """Export the trained network as the next version of `srcnn` in the model repository."""
     from impasto.export.srcnn.publish import publish
 
-    version = publish(checkpoint, models)
+    version = publish(checkpoint, models, allow_host_ops=allow_host_ops)
     show_version(version)
 
 

@@ -13,21 +13,30 @@ from numpy.typing import NDArray
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
 from impasto.export import publishing
 from impasto.export.errors import ExportError
+from impasto.export.golden import Requests
 from impasto.export.repository import ModelRepository, Version
+from impasto.export.sample import painting, photo
 from impasto.export.saved_model import load_as_server
 from impasto.export.srcnn.evaluate import Pixels, mean_gain, score_photos
 from impasto.export.srcnn.photos import held_out_photos
 from impasto.export.srcnn.served import ServedSRCNN
 from impasto.export.srcnn.training import load_network
+from impasto.export.warmup import Request
 
 
-def publish(checkpoint: Path, models: Path) -> Version:
+def publish(checkpoint: Path, models: Path, *, allow_host_ops: bool = False) -> Version:
     """Export the network of a checkpoint folder as the next version of `srcnn`.
 
     The manifest records the training (recipe, photos with licences), and the PSNR on the held-out photos.
 
+    Args:
+        checkpoint: the folder of the training.
+        models: the model repository.
+        allow_host_ops: see `publishing.publish`.
+
     Raises:
-        ExportError: no checkpoint there, or the held-out photos cannot be read.
+        ExportError: no checkpoint there, the held-out photos cannot be read, or `publishing.publish` refuses the
+            result.
     """
     network, training, epochs = load_network(checkpoint)
     if epochs == 0:
@@ -43,17 +52,29 @@ def publish(checkpoint: Path, models: Path) -> Version:
         "mean_gain_rgb_db": round(gain, 3),
         "psnr_db": {score.name: score.as_dict(digits=2) for score in scores},
     }
-    # One request of each rank of work: a single picture as the client sends it, and a small batch.
-    requests = [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]
     return publishing.publish(
         served,
         {SERVING_DEFAULT: served.serving_default},
         models,
         contract=SRCNN,
-        warm_up=requests,
+        warm_up=warm_up(),
+        golden=golden_requests(),
         source={"training": {**training, "finished_epochs": epochs}},
         figures=figures,
+        allow_host_ops=allow_host_ops,
     )
+
+
+def warm_up() -> list[Request]:
+    """Return a request of each rank of work: a single picture as the client sends it, and a small batch."""
+    return [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]
+
+
+def golden_requests() -> Requests:
+    """Make requests: a single picture, a batch, and a picture of less than the network looks at at once."""
+    yield SERVING_DEFAULT, {"image": photo(45, 61)[None]}
+    yield SERVING_DEFAULT, {"image": np.stack([photo(21, 27), painting(21, 27)])}
+    yield SERVING_DEFAULT, {"image": photo(1, 3)[None]}
 
 
 @contextmanager
