@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, TRANSFER
 from impasto.export import publishing
@@ -56,3 +60,11 @@ def publish_all(models: Path) -> None:
         golden=transfer.golden_requests(transfer_models.tiny_backbone()),
         source={},
     )
+
+
+@contextmanager
+def without_golden_records() -> Iterator[None]:
+    """Publish without golden records: for real networks and claims about other things; each network costs half a minute."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "write_golden", lambda *_, **__: None)
+        yield
