@@ -64,7 +64,7 @@ def publish_all(models: Path) -> None:
 
 @contextmanager
 def without_golden_records() -> Iterator[None]:
-    """Publish without golden records: for real networks and claims about other things; each network costs half a minute."""
+    """Publish without golden records, which take a real network half a minute, to show something else."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publishing, "write_golden", lambda *_, **__: None)
         yield
