@@ -8,12 +8,23 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 
 from impasto.client.repository.manifest import HostOps, Manifest
 from impasto.export import host_ops, publishing
+from impasto.export.cli import cli
+from impasto.export.cli import dream as cli_dream
+from impasto.export.cli import srcnn as cli_srcnn
+from impasto.export.cli import stylize as cli_stylize
+from impasto.export.cli import transfer as cli_transfer
+from impasto.export.contract_functions import contract_function
 from impasto.export.foreign import Extras, publish_saved_model
+from impasto.export.golden import independent
 from impasto.export.notices import notices
+from impasto.export.repository import ModelRepository
 from toys import foreign_models
+from toys.exported import without_golden_records
+from toys.hub_modules import TangledModule, write_hub_module
 from toys.toy_module import TOY_CONTRACT, ToyModule
 
 PICTURE = tf.TensorSpec([None, None, None, 3], tf.float32, "image")
@@ -128,9 +139,69 @@ def test_impastos_own_exporters_record_them(tmp_path: Path) -> None:
         tmp_path / "models",
         contract=TOY_CONTRACT,
         warm_up=[("serving_default", {"x": [[1, 2]]})],
+        golden=independent([("serving_default", {"x": [[1, 2]]})]),
         source={},
     )
     ops = Manifest.read(version.path).host_ops
     assert ops is not None
     assert ops.pictures == ops.others == ()
     assert notices(version.path) == []
+
+
+def publish_bicubic(models: Path, **options: Any) -> Path:
+    """Publish a toy of Impasto's own that resizes a picture by an op that no GPU runs."""
+
+    def serve(inputs: Any) -> Any:
+        x = inputs["x"]
+        enlarged = tf.image.resize(x[None, :, :, None], tf.shape(x), "bicubic")[0, :, :, 0]
+        added = inputs["gain"] * tf.cast(tf.reduce_sum(inputs["steps"]), tf.float32)
+        # The contract leaves the rows free, which resizing knows.
+        return {"y": tf.raw_ops.PlaceholderWithDefault(input=enlarged + added, shape=[None, 2])}
+
+    module = ToyModule()
+    module.bicubic = contract_function(TOY_CONTRACT.signatures["serving_default"], serve)
+    return publishing.publish(
+        module,
+        {"serving_default": module.bicubic},
+        models,
+        contract=TOY_CONTRACT,
+        warm_up=[("serving_default", {"x": [[1, 2]]})],
+        golden=independent([("serving_default", {"x": [[1, 2]]})]),
+        source={},
+        **options,
+    ).path
+
+
+def test_our_exporters_refuse_work_on_pictures_that_no_gpu_runs_unless_told_otherwise(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(host_ops.HostOpsError, match=r"'toy' .* ResizeBicubic float32\. .* --allow-host-ops"):
+        publish_bicubic(tmp_path)
+    assert ModelRepository(tmp_path).versions("toy") == ()
+    version = publish_bicubic(tmp_path, allow_host_ops=True)
+    ops = Manifest.read(version).host_ops
+    assert ops is not None and ops.pictures == ("ResizeBicubic float32",)
+    assert any("ResizeBicubic float32" in line for line in notices(version))
+
+
+def test_others_and_what_nobody_could_look_at_are_not_refused() -> None:
+    host_ops.check_host_ops("toy", None)
+    host_ops.check_host_ops("toy", HostOps(others=("MatrixLogarithm complex64",)))
+
+
+def test_every_export_command_has_the_option_and_hands_it_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = HostOps(pictures=("ResizeArea float32",))
+    monkeypatch.setattr(publishing, "host_ops", lambda _: found)
+    for command in (cli_dream.dream, cli_transfer.transfer, cli_stylize.stylize, cli_srcnn.save):
+        assert "allow_host_ops" in {parameter.name for parameter in command.params}
+    module = write_hub_module(tmp_path / "module", TangledModule())
+    arguments = ["stylize", "--from", str(module), "--allow-unpinned", "--models", str(tmp_path / "models")]
+    refused = CliRunner().invoke(cli, arguments)
+    assert isinstance(refused.exception, host_ops.HostOpsError)
+    assert "ResizeArea float32" in str(refused.exception)
+    with without_golden_records():
+        allowed = CliRunner().invoke(cli, [*arguments, "--allow-host-ops"])
+    assert allowed.exit_code == 0, allowed.output
+    assert "they work on pictures: ResizeArea float32" in allowed.stderr

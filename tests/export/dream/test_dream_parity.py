@@ -23,6 +23,7 @@ from impasto.export.warmup import read_warmup
 from oracles import dream_oracle
 from oracles.rounding import assert_equal_but_for_rounding
 from toys.dream_calls import Predict, serve_dream
+from toys.exported import without_golden_records
 
 # Down to the deepest layer that the recipes ask for: each deeper one costs seconds to export and to load.
 INCEPTION_V3 = replace(inception_v3.INCEPTION_V3, layers=inception_v3.INCEPTION_V3.layers[:8])
@@ -54,7 +55,8 @@ def vgg_weights() -> Weights:
 @pytest.fixture(scope="module")
 def vgg_predict(vgg_weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predict]:
     models = tmp_path_factory.mktemp("vgg19")
-    publish(VGG19, vgg_weights, models)
+    with without_golden_records():
+        publish(VGG19, vgg_weights, models)
     with serve_dream(models, warm_up=False) as predict:
         yield predict
 
@@ -68,7 +70,8 @@ def inception_weights() -> Weights:
 def inception_models(inception_weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = tmp_path_factory.mktemp("inception_v3")
     # Folding rounds differently: see the test of one folded step.
-    publish(INCEPTION_V3, inception_weights, models, fold=False)
+    with without_golden_records():
+        publish(INCEPTION_V3, inception_weights, models, fold=False)
     return models
 
 

@@ -14,6 +14,7 @@ from skimage import data
 from impasto.export.backbones import VGG19, DownloadError, Weights, load_weights
 from impasto.export.transfer.publish import publish
 from oracles import transfer_oracle as oracle
+from toys.exported import without_golden_records
 from toys.transfer_models import TransferCalls, serve_transfer, weights_of
 
 SIDE = 96
@@ -51,7 +52,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     except DownloadError:
         weights = load_weights(VGG19, "random")
     root = tmp_path_factory.mktemp("vgg19")
-    publish(weights, root)
+    with without_golden_records():
+        publish(weights, root)
     with serve_transfer(root, warm_up=False) as calls:
         yield Pair(weights, calls)
 

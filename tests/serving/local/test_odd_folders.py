@@ -183,6 +183,7 @@ with LocalServer(sys.argv[1]) as server, grpc.insecure_channel(server.address) a
 
 def test_a_process_without_eager_execution_serves_a_model_with_warm_up_records(tmp_path: Path) -> None:
     from impasto.export import publishing
+    from impasto.export.golden import independent
     from toys.toy_module import TOY_CONTRACT, ToyModule
 
     module = ToyModule()
@@ -192,6 +193,7 @@ def test_a_process_without_eager_execution_serves_a_model_with_warm_up_records(t
         tmp_path,
         contract=TOY_CONTRACT,
         warm_up=[("serving_default", {"x": np.ones((1, 2), np.float32)})],
+        golden=independent([("serving_default", {"x": [[1, 2]]})]),
         source={},
     )
     ended = subprocess.run(

@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-import tensorflow as tf
-from numpy.typing import NDArray
-
-from impasto.client.repository import golden
-from impasto.client.repository.golden import GoldenRecord
 from impasto.client.repository.graph_file import GRAPH_FILE, signatures_of
 from impasto.client.repository.manifest import MANIFEST_NAME, Manifest, ManifestError
 from impasto.client.repository.requests import Request, read_requests
 from impasto.client.signatures import MODELS
 from impasto.export import contract
 from impasto.export.contract import SavedModelError, read_meta_graph
+from impasto.export.golden import golden_files, independent, run_request, write_golden
 from impasto.export.host_ops import host_ops
 from impasto.export.repository import ModelRepository, PublishError, Version
 from impasto.export.repository.content import directory_writer
 from impasto.export.saved_model import ServedModel, load_as_server
 from impasto.export.stateless import shared_writes
 from impasto.export.warmup import read_warmup, write_warmup
-
-_LARGEST_RECORD: Final = 16 * 2**20
-"""Bytes of a golden record's file: it is copied with the version, and called at each check."""
-
-_SAME: Final = 0.01
-"""The largest part of an output by which two runs of one request may differ, as on machines with many threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +66,8 @@ def publish_saved_model(model: str, directory: Path, models: Path, *, extras: Ex
             with load_as_server(target) as served:
                 _warm(model, target, served, extras)
                 if extras.golden is not None:
-                    _record(target, served, extras.golden)
+                    requests = independent(read_requests(extras.golden, signatures_of(target)))
+                    write_golden(target, served, requests, where=str(extras.golden))
         except (SavedModelError, contract.ContractError) as error:
             # The copy has a name that nobody knows, and is gone when somebody reads this.
             raise type(error)(str(error).replace(str(target), str(directory))) from error
@@ -89,9 +79,7 @@ def publish_saved_model(model: str, directory: Path, models: Path, *, extras: Ex
             signatures=tuple(signatures_of(target)),
             source={**({} if earlier is None else earlier.source), **extras.source},
             figures={} if earlier is None else earlier.figures,
-            golden=tuple(
-                sorted(path.relative_to(target).as_posix() for path in (target / golden.FOLDER).glob("*.npz"))
-            ),
+            golden=golden_files(target),
             host_ops=host_ops(target),
             shared_state=tuple(shared_writes(target)),
         )
@@ -144,54 +132,4 @@ def _warm(model: str, target: Path, served: ServedModel, extras: Extras) -> None
         where = str(extras.warm_up)
         write_warmup(target, model, requests)
     for place, (signature, inputs) in enumerate(requests, 1):
-        _run(served, signature, inputs, f"{where}: request {place}")
-
-
-def _record(target: Path, served: ServedModel, path: Path) -> None:
-    folder = target / golden.FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.npz"):
-        old.unlink()
-    for place, (signature, inputs) in enumerate(read_requests(path, signatures_of(target)), 1):
-        where = f"{path}: request {place}"
-        outputs, again = (_run(served, signature, inputs, where) for _ in range(2))
-        if different := sorted(name for name in outputs if not _alike(outputs[name], again[name])):
-            raise PublishError(
-                f"{where}: {', '.join(different)} differs from run to run, so it is no golden record: leave it out"
-            )
-        data = GoldenRecord(signature, inputs, outputs).to_bytes()
-        if len(data) > _LARGEST_RECORD:
-            raise PublishError(
-                f"{where}: its record has {len(data):,} bytes, more than {_LARGEST_RECORD:,}: use smaller inputs"
-            )
-        (folder / f"{place:04}.npz").write_bytes(data)
-
-
-def _run(
-    served: ServedModel, signature: str, inputs: Mapping[str, NDArray[Any]], where: str
-) -> dict[str, NDArray[Any]]:
-    try:
-        return served.run(signature, inputs)
-    except (tf.errors.OpError, ValueError, TypeError) as error:
-        said = _words(error)
-        raise PublishError(
-            f"{where} of {signature!r} fails ({said}): mend the request or the model"
-        ) from error
-
-
-def _words(error: Exception) -> str:
-    """Return what is wrong, without the places in the graph that TensorFlow puts around it."""
-    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-    lines = text.splitlines()
-    start = max((number for number, line in enumerate(lines, 1) if line.startswith("Node: ")), default=0)
-    kept = [line.strip() for line in lines[start:] if not line.lstrip().startswith("[[{{node")]
-    return " ".join(line for line in kept if line) or text
-
-
-def _alike(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    if one.shape != other.shape or one.dtype.kind in "OSUb":
-        return np.array_equal(one, other)
-    kind = np.complex128 if one.dtype.kind == "c" else np.float64
-    one, other = one.astype(kind), other.astype(kind)
-    finite = np.abs(one[np.isfinite(one)])
-    return np.allclose(one, other, rtol=0, atol=_SAME * float(finite.max(initial=0)), equal_nan=True)
+        run_request(served, signature, inputs, f"{where}: request {place}")

@@ -19,6 +19,7 @@ from tensorflow.python.framework import kernels, op_def_registry
 
 from impasto.client.repository.manifest import HostOps
 from impasto.export.contract import read_meta_graph, signature_defs
+from impasto.export.errors import ExportError
 from impasto.export.stateless import reached_nodes
 
 # DEFAULT is registered for whatever device there is.
@@ -90,6 +91,27 @@ _NO_PIXELS: Final = frozenset(
     }
 )
 """Dtypes of sizes, indices and words: an op on these alone is no work on a picture."""
+
+
+class HostOpsError(ExportError):
+    """A graph whose large tensors a server with a GPU would move to its processor."""
+
+
+def check_host_ops(model: str, ops: HostOps | None) -> None:
+    """Check that a GPU can run what a model of Impasto's own does with pictures.
+
+    `others` are not refused: each may work on a few numbers, which only a person can tell. Where nobody could look,
+    nothing is refused either.
+
+    Raises:
+        HostOpsError: it has an op on pictures without a GPU kernel.
+    """
+    if ops is not None and ops.pictures:
+        raise HostOpsError(
+            f"{model!r} works on pictures with ops that have no GPU kernel in TensorFlow: {', '.join(ops.pictures)}. A "
+            "server with a GPU would run them on its processor, and move each picture there and back: replace them, or "
+            "publish with --allow-host-ops if no server of this model has a GPU, or its pictures are small"
+        )
 
 
 def host_ops(directory: str | os.PathLike[str]) -> HostOps | None:

@@ -11,9 +11,10 @@ import tensorflow as tf
 from impasto.client.repository.manifest import Manifest
 from impasto.client.signatures import ModelContract
 from impasto.export.backbones import Backbone, Weights
-from impasto.export.host_ops import host_ops
+from impasto.export.golden import Requests, golden_files, write_golden
+from impasto.export.host_ops import check_host_ops, host_ops
 from impasto.export.repository import ModelRepository, Version
-from impasto.export.saved_model import save
+from impasto.export.saved_model import load_as_server, save
 from impasto.export.warmup import Request, write_warmup
 
 
@@ -24,10 +25,15 @@ def publish(
     *,
     contract: ModelContract,
     warm_up: Iterable[Request],
+    golden: Requests,
     source: Mapping[str, Any],
     figures: Mapping[str, Any] | None = None,
+    allow_host_ops: bool = False,
 ) -> Version:
     """Export a module as the next version of `contract.name`.
+
+    What was saved is loaded the way TensorFlow Serving loads it, and answers the golden requests, before it becomes a
+    version.
 
     Args:
         module: holds the variables.
@@ -35,11 +41,14 @@ def publish(
         models: the model repository.
         contract: what the version must keep.
         warm_up: small requests that a server runs while it loads the version.
+        golden: small requests that are kept with what the version answers, to check servers against.
         source: where the weights come from, for the manifest.
         figures: what was measured, for the manifest.
+        allow_host_ops: publish, too, where a server with a GPU would run work on pictures on its processor.
 
     Raises:
-        ExportError: the result does not keep the contract, or cannot be written.
+        HostOpsError: a server with a GPU would do so, and `allow_host_ops` is false.
+        ExportError: the result does not keep the contract, fails at a request, or cannot be written.
     """
 
     def describe(directory: Path) -> Manifest:
@@ -48,12 +57,17 @@ def publish(
             signatures=tuple(functions),
             source=dict(source),
             figures=dict(figures or {}),
+            golden=golden_files(directory),
             host_ops=host_ops(directory),
         )
 
     def write(directory: Path) -> None:
         save(module, directory, functions, contract=contract)
+        if not allow_host_ops:
+            check_host_ops(contract.name, host_ops(directory))
         write_warmup(directory, contract.name, warm_up)
+        with load_as_server(directory, optimised=False) as served:
+            write_golden(directory, served, golden, where=f"the golden requests for {contract.name!r}")
 
     return ModelRepository(models).publish(contract.name, write, manifest=describe)
 

@@ -105,8 +105,13 @@ class ServedModel:
 
 
 @contextmanager
-def load_as_server(directory: str | os.PathLike[str]) -> Iterator[ServedModel]:
+def load_as_server(directory: str | os.PathLike[str], *, optimised: bool = True) -> Iterator[ServedModel]:
     """Load the SavedModel in `directory` as TensorFlow Serving does: the TF1-style graph in a session.
+
+    Args:
+        directory: the SavedModel.
+        optimised: let TensorFlow optimise the graph, as a server does. That takes longer than a few small requests,
+            whose answers it changes by rounding at most.
 
     Raises:
         SavedModelError: no SavedModel is there, or it is damaged.
@@ -114,7 +119,9 @@ def load_as_server(directory: str | os.PathLike[str]) -> Iterator[ServedModel]:
     signatures = signature_defs(directory)
     graph = tf.Graph()
     # Neither is entered for the caller: inside a default graph TensorFlow is no longer eager.
-    session = tf.compat.v1.Session(graph=graph)
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = not optimised
+    session = tf.compat.v1.Session(graph=graph, config=config)
     try:
         with graph.as_default():
             tf.compat.v1.saved_model.load(session, [SERVE_TAG], str(directory))

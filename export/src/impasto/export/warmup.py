@@ -30,7 +30,7 @@ Request = tuple[str, Mapping[str, npt.ArrayLike]]
 
 
 class WarmupError(ExportError):
-    """Warm-up requests that a server could not run, or a file of them that cannot be read."""
+    """Requests that a server could not run, or a file of warm-up requests that cannot be read."""
 
 
 def write_warmup(directory: str | os.PathLike[str], model_name: str, requests: Iterable[Request]) -> Path:
@@ -92,23 +92,36 @@ def read_warmup(directory: str | os.PathLike[str]) -> list[tuple[str, dict[str, 
     ]
 
 
-def _record(
-    signatures: Mapping[str, Any], model_name: str, signature: str, inputs: Mapping[str, npt.ArrayLike]
-) -> bytes:
+def checked_inputs(
+    signatures: Mapping[str, Any], signature: str, inputs: Mapping[str, npt.ArrayLike]
+) -> dict[str, npt.NDArray[Any]]:
+    """A request's inputs as arrays of the dtypes that its SignatureDef asks for.
+
+    Raises:
+        WarmupError: there is no such signature, or an input is missing, unknown, or of another dtype or shape.
+    """
     if signature not in signatures:
         raise WarmupError(f"no signature {signature!r}; there are: {', '.join(signatures)}")
     definition = signatures[signature]
     required = set(definition.inputs) - set(definition.defaults)
     if missing := required - inputs.keys():
         raise WarmupError(f"signature {signature!r} needs input {', '.join(sorted(missing))}")
+    found: dict[str, npt.NDArray[Any]] = {}
+    for name, value in inputs.items():
+        if name not in definition.inputs:
+            raise WarmupError(f"signature {signature!r} has no input {name!r}")
+        found[name] = _array(f"signature {signature!r}: input {name!r}", value, definition.inputs[name])
+    return found
+
+
+def _record(
+    signatures: Mapping[str, Any], model_name: str, signature: str, inputs: Mapping[str, npt.ArrayLike]
+) -> bytes:
     log = prediction_log_pb2.PredictionLog()
     request = log.predict_log.request
     request.model_spec.name = model_name
     request.model_spec.signature_name = signature
-    for name, value in inputs.items():
-        if name not in definition.inputs:
-            raise WarmupError(f"signature {signature!r} has no input {name!r}")
-        array = _array(f"signature {signature!r}: input {name!r}", value, definition.inputs[name])
+    for name, array in checked_inputs(signatures, signature, inputs).items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
     # A map's order is otherwise free, and the same requests should give the same file.
     return bytes(log.SerializeToString(deterministic=True))

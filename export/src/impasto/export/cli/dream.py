@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from impasto.export.cli.options import MODELS, SEED, WEIGHTS, TensorFlowCommand, load_weights, show_version
+from impasto.export.cli.options import (
+    ALLOW_HOST_OPS,
+    MODELS,
+    SEED,
+    WEIGHTS,
+    TensorFlowCommand,
+    load_weights,
+    show_version,
+)
 from impasto.export.compute import Compute
 
 _BACKBONES = ("inception_v3", "vgg19")
@@ -37,12 +45,22 @@ _BACKBONES = ("inception_v3", "vgg19")
     "nearly the same gradients; bfloat16 takes three fifths of the time, and dreams something else that is as good. "
     "Both are slower than float32 on processors without bfloat16 instructions.",
 )
+@ALLOW_HOST_OPS
 @MODELS
-def dream(backbone: str, weights: str, seed: int, fold: bool, compute: str, models: Path) -> None:
+def dream(
+    backbone: str, weights: str, seed: int, fold: bool, compute: str, allow_host_ops: bool, models: Path
+) -> None:
     """Export DeepDream as the next version of `dream` in the model repository."""
     from impasto.export.backbones import BACKBONES
     from impasto.export.dream.publish import publish
 
     found = load_weights("dream --backbone vgg19", backbone, weights, seed=seed, models=models)
-    version = publish(BACKBONES[backbone], found, models, fold=fold, compute=Compute(compute))
+    version = publish(
+        BACKBONES[backbone],
+        found,
+        models,
+        fold=fold,
+        compute=Compute(compute),
+        allow_host_ops=allow_host_ops,
+    )
     show_version(version)

@@ -36,6 +36,13 @@ WEIGHTS = click.option(
 SEED = click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="The seed of random weights."
 )
+ALLOW_HOST_OPS = click.option(
+    "--allow-host-ops",
+    is_flag=True,
+    help="Publish, too, where an op on pictures has no GPU kernel in TensorFlow. A server with a GPU runs it on its "
+    "processor: at each run the picture crosses the bus twice, and the GPU waits. On servers without a GPU it costs "
+    "nothing.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from impasto.client.json_text import json_text
 from impasto.client.printable import printable
-from impasto.export.cli.options import JSON, MODELS, TensorFlowCommand, show_version
+from impasto.export.cli.options import ALLOW_HOST_OPS, JSON, MODELS, TensorFlowCommand, show_version
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.presets import PRESETS
 
@@ -148,15 +148,19 @@ def train(
     type=click.IntRange(1),
     help="Take the network of this version in the repository, instead of a training's.",
 )
+@ALLOW_HOST_OPS
 @MODELS
-def save(checkpoint: Path, from_version: int | None, models: Path) -> None:
+def save(checkpoint: Path, from_version: int | None, allow_host_ops: bool, models: Path) -> None:
     """Export the trained network as the next version of `srcnn` in the model repository.
 
     With --from-version, a network that was published before is exported anew, as this exporter writes it.
     """
     from impasto.export.srcnn.publish import publish, republish
 
-    version = publish(checkpoint, models) if from_version is None else republish(from_version, models)
+    if from_version is None:
+        version = publish(checkpoint, models, allow_host_ops=allow_host_ops)
+    else:
+        version = republish(from_version, models, allow_host_ops=allow_host_ops)
     show_version(version)
 
 

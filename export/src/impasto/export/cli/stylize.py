@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from impasto.client.printable import printable_lines
-from impasto.export.cli.options import MODELS, TensorFlowCommand, show_version
+from impasto.export.cli.options import ALLOW_HOST_OPS, MODELS, TensorFlowCommand, show_version
 from impasto.export.errors import ExportError
 
 
@@ -32,6 +32,7 @@ from impasto.export.errors import ExportError
     help="Take a Hub module whose files are not those that this program knows to be Magenta's. Loading it runs what is "
     "in it; the manifest says that its provenance is unknown and its licence not stated.",
 )
+@ALLOW_HOST_OPS
 @MODELS
 @click.option(
     "--max-pixels",
@@ -40,7 +41,12 @@ from impasto.export.errors import ExportError
     help="The largest photo that the server takes.  [default: 4194304 for `hub`, 16777216 for `package`]",
 )
 def stylize(
-    source: str, origin: str | None, allow_unpinned: bool, models: Path, max_pixels: int | None
+    source: str,
+    origin: str | None,
+    allow_unpinned: bool,
+    allow_host_ops: bool,
+    models: Path,
+    max_pixels: int | None,
 ) -> None:
     """Export the arbitrary stylizer as the next version of `stylize` in the model repository.
 
@@ -64,7 +70,7 @@ def stylize(
         if origin is not None and not Path(origin).is_file():
             raise ExportError(f"--from {origin}: no such file; name the wheel of the package")
         stylizer = load_package(None if origin is None else Path(origin))
-    version = publish(stylizer, models, maximum_pixels=max_pixels)
+    version = publish(stylizer, models, maximum_pixels=max_pixels, allow_host_ops=allow_host_ops)
     show_version(version)
     click.echo(f"  {printable_lines(str(stylizer.provenance))}", err=True)
     if stylizer.split is None:

@@ -14,46 +14,60 @@ from numpy.typing import NDArray
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN
 from impasto.export import publishing
 from impasto.export.errors import ExportError
+from impasto.export.golden import Requests
 from impasto.export.repository import ModelRepository, Version
+from impasto.export.sample import painting, photo
 from impasto.export.saved_model import load_as_server
 from impasto.export.srcnn import network as networks
 from impasto.export.srcnn.evaluate import Pixels, mean_gain, score_photos
 from impasto.export.srcnn.photos import held_out_photos
 from impasto.export.srcnn.served import ServedSRCNN
 from impasto.export.srcnn.training import load_network, read_network
+from impasto.export.warmup import Request
 
 
-def publish(checkpoint: Path, models: Path) -> Version:
+def publish(checkpoint: Path, models: Path, *, allow_host_ops: bool = False) -> Version:
     """Export the network of a checkpoint folder as the next version of `srcnn`.
 
     The manifest records the training (recipe, photos with licences), and the PSNR on the held-out photos.
 
+    Args:
+        checkpoint: the folder of the training.
+        models: the model repository.
+        allow_host_ops: see `publishing.publish`.
+
     Raises:
-        ExportError: no checkpoint there, or the held-out photos cannot be read.
+        ExportError: no checkpoint there, the held-out photos cannot be read, or `publishing.publish` refuses the
+            result.
     """
     network, training, epochs = load_network(checkpoint)
     if epochs == 0:
         raise ExportError(f"the training in {checkpoint} has not finished an epoch; continue it first")
-    return _publish(network, {**training, "finished_epochs": epochs}, models, whence=checkpoint)
+    record = {**training, "finished_epochs": epochs}
+    return _publish(network, record, models, whence=checkpoint, allow_host_ops=allow_host_ops)
 
 
-def republish(version: int, models: Path) -> Version:
+def republish(version: int, models: Path, *, allow_host_ops: bool = False) -> Version:
     """Export the network of a version as the next one, by the exporter and the TensorFlow of today.
 
     The manifest keeps the training and names the version; the PSNR is measured again.
 
     Raises:
         RepositoryError: there is no such version.
-        ExportError: the version does not hold such a network, or the held-out photos cannot be read.
+        ExportError: the version does not hold such a network, the held-out photos cannot be read, or
+            `publishing.publish` refuses the result.
     """
     repository = ModelRepository(models)
     path = repository.version(SRCNN.name, version).path
     training = repository.manifest(SRCNN.name, version).source.get("training", {})
     network = read_network(path, training)
-    return _publish(network, {**training, "republished_from": version}, models, whence=path)
+    record = {**training, "republished_from": version}
+    return _publish(network, record, models, whence=path, allow_host_ops=allow_host_ops)
 
 
-def _publish(network: networks.SRCNN, training: Mapping[str, Any], models: Path, *, whence: Path) -> Version:
+def _publish(
+    network: networks.SRCNN, training: Mapping[str, Any], models: Path, *, whence: Path, allow_host_ops: bool
+) -> Version:
     served = ServedSRCNN(network)
     scores = score_photos(held_out_photos(), served.upscale)
     gain = mean_gain(scores)
@@ -63,17 +77,29 @@ def _publish(network: networks.SRCNN, training: Mapping[str, Any], models: Path,
         "mean_gain_rgb_db": round(gain, 3),
         "psnr_db": {score.name: score.as_dict(digits=2) for score in scores},
     }
-    # One request of each rank of work: a single picture as the client sends it, and a small batch.
-    requests = [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]
     return publishing.publish(
         served,
         {SERVING_DEFAULT: served.serving_default},
         models,
         contract=SRCNN,
-        warm_up=requests,
+        warm_up=warm_up(),
+        golden=golden_requests(),
         source={"training": dict(training)},
         figures=figures,
+        allow_host_ops=allow_host_ops,
     )
+
+
+def warm_up() -> list[Request]:
+    """Return a request of each rank of work: a single picture as the client sends it, and a small batch."""
+    return [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]
+
+
+def golden_requests() -> Requests:
+    """Make requests: a single picture, a batch, and a picture of less than the network looks at at once."""
+    yield SERVING_DEFAULT, {"image": photo(45, 61)[None]}
+    yield SERVING_DEFAULT, {"image": np.stack([photo(21, 27), painting(21, 27)])}
+    yield SERVING_DEFAULT, {"image": photo(1, 3)[None]}
 
 
 @contextmanager

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from impasto.client.signatures import SERVING_DEFAULT, STYLE_SIDE
 from impasto.export import publishing
+from impasto.export.golden import Requests
 from impasto.export.repository import Version
+from impasto.export.sample import painting, photo
 from impasto.export.stylize.served import ServedStylizer
 from impasto.export.stylize.source import Stylizer
 from impasto.export.warmup import Request
@@ -18,7 +20,9 @@ from impasto.export.warmup import Request
 _WARM_SIDE = 64
 
 
-def publish(stylizer: Stylizer, models: Path, *, maximum_pixels: int | None = None) -> Version:
+def publish(
+    stylizer: Stylizer, models: Path, *, maximum_pixels: int | None = None, allow_host_ops: bool = False
+) -> Version:
     """Export a source of the stylizer as the next version of `stylize`.
 
     Args:
@@ -26,6 +30,10 @@ def publish(stylizer: Stylizer, models: Path, *, maximum_pixels: int | None = No
         models: the repository.
         maximum_pixels: the largest height times width of a photo that the server takes; the source's own
             limit if None.
+        allow_host_ops: see `publishing.publish`.
+
+    Raises:
+        ExportError: `publishing.publish` refuses the result.
     """
     served = ServedStylizer(stylizer, maximum_pixels=maximum_pixels)
     return publishing.publish(
@@ -34,7 +42,9 @@ def publish(stylizer: Stylizer, models: Path, *, maximum_pixels: int | None = No
         models,
         contract=served.contract,
         warm_up=_warm_up(served),
+        golden=_golden_requests(served, stylizer.minimum_style_side),
         source={"weights": stylizer.provenance.as_dict()},
+        allow_host_ops=allow_host_ops,
     )
 
 
@@ -42,7 +52,7 @@ def _warm_up(served: ServedStylizer) -> list[Request]:
     """Each signature once, as the client calls it: one small photo and one painting."""
     photo = np.zeros((1, _WARM_SIDE, _WARM_SIDE, 3), np.uint8)
     painting = np.zeros((1, STYLE_SIDE, STYLE_SIDE, 3), np.uint8)
-    requests: dict[str, dict[str, npt.NDArray[Any]]] = {
+    requests: dict[str, dict[str, NDArray[Any]]] = {
         SERVING_DEFAULT: {"content": photo, "style": painting},
         "hub": {"placeholder": photo.astype(np.float32), "placeholder_1": painting.astype(np.float32)},
         "describe": {},
@@ -51,3 +61,22 @@ def _warm_up(served: ServedStylizer) -> list[Request]:
     if "apply" in served.signatures:
         requests["apply"] = {"content": photo, "vector": np.zeros((1, served.vector_size), np.float32)}
     return [(name, inputs) for name, inputs in requests.items() if name in served.signatures]
+
+
+def _golden_requests(served: ServedStylizer, least: int) -> Requests:
+    """Make requests of each signature; `hub` does not resize its painting, which has to be `least` pixels high."""
+    photos, style = np.stack([photo(27, 35), painting(27, 35)]), painting(61, 45)[None]
+    side = max(least, 33)
+    yield "describe", {"query": [0, 1]}
+    yield SERVING_DEFAULT, {"content": photos, "style": style}
+    yield (
+        "hub",
+        {"placeholder": _floats(photos[:1]), "placeholder_1": _floats(painting(side, side + 2)[None])},
+    )
+    if "apply" in served.signatures:
+        found = yield "style_vector", {"style": style}
+        yield "apply", {"content": photos, "vector": found["vector"]}
+
+
+def _floats(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return pictures.astype(np.float32) / np.float32(255)

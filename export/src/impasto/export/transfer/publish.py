@@ -10,12 +10,20 @@ from impasto.client.signatures import SERVING_DEFAULT, TRANSFER
 from impasto.export import publishing
 from impasto.export.backbones import VGG19, Backbone, Weights
 from impasto.export.compute import Compute
+from impasto.export.golden import Requests
 from impasto.export.repository import Version
+from impasto.export.sample import painting, photo
 from impasto.export.transfer.served import Transfer
 from impasto.export.warmup import Request
 
 
-def publish(weights: Weights, models: Path, *, compute: Compute = Compute.FLOAT32) -> Version:
+def publish(
+    weights: Weights,
+    models: Path,
+    *,
+    compute: Compute = Compute.FLOAT32,
+    allow_host_ops: bool = False,
+) -> Version:
     """Export style transfer on VGG19 as the next version of `transfer`.
 
     The manifest says which weights are inside.
@@ -24,15 +32,23 @@ def publish(weights: Weights, models: Path, *, compute: Compute = Compute.FLOAT3
         weights: VGG19's.
         models: the model repository.
         compute: what the network computes in; the picture and the losses are float32 in any case.
+        allow_host_ops: see `publishing.publish`.
 
     Raises:
-        ExportError: the weights do not fit, or the result does not keep the contract.
+        ExportError: the weights do not fit, or `publishing.publish` refuses the result.
     """
     backbone = Backbone(VGG19, weights.arrays, compute=compute)
     transfer = Transfer(backbone, weights=str(weights.provenance))
     source = publishing.backbone_source(backbone, weights)
     return publishing.publish(
-        transfer, transfer.functions, models, contract=TRANSFER, warm_up=warm_up(transfer), source=source
+        transfer,
+        transfer.functions,
+        models,
+        contract=TRANSFER,
+        warm_up=warm_up(transfer),
+        golden=golden_requests(backbone),
+        source=source,
+        allow_host_ops=allow_host_ops,
     )
 
 
@@ -52,3 +68,27 @@ def warm_up(transfer: Transfer) -> list[Request]:
         ("close", {"image": image}),
         (SERVING_DEFAULT, {"content": picture, "style": picture, "steps": 1}),
     ]
+
+
+def golden_requests(backbone: Backbone) -> Requests:
+    """Make requests of each signature.
+
+    Adam's first steps move a pixel by the learning rate whatever the size of its gradient: where that is nearly zero,
+    another processor may step the other way. So the steps are short. All layers that are taken when a request names
+    none are in `serving_default`; the Gram matrices of the deeper ones are too large for a small record.
+    """
+    side = max(backbone.architecture.minimum_side, 19)
+    content, style = photo(side, side + 8), painting(side + 4, side)
+    steps = {"steps": 2, "learning_rate": 0.005}
+    narrow = {"style_layer_weights": np.zeros(len(backbone.architecture.layers), np.float32)}
+    narrow["style_layer_weights"][:2] = 0.75, 0.25
+    yield "describe", {"size": [480, 641], "longest_side": 257}
+    yield SERVING_DEFAULT, {"content": content, "style": style, **steps}
+    yield "open_style", {"style": style, "style_size": [side + 2, side], **narrow}
+    opened = yield "open", {"content": content, "style": style, "size": [side, side + 2], **narrow}
+    image = opened["image"]
+    start = {**opened, "m": np.zeros_like(image), "v": np.zeros_like(image), **narrow}
+    yield "optimize", {**start, "steps": 0}
+    yield "optimize", {**start, **steps}
+    yield "resize", {"image": image, "size": [side + 6, side - 2]}
+    yield "close", {"image": image, "size": [side - 4, side + 4]}

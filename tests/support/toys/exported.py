@@ -1,0 +1,70 @@
+"""The four models with toy networks, published by what their exporters publish with, golden records and all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, TRANSFER
+from impasto.export import publishing
+from impasto.export.backbones import Backbone
+from impasto.export.backbones.random import random_arrays
+from impasto.export.dream import publish as dream
+from impasto.export.dream.served import DeepDream
+from impasto.export.srcnn import network
+from impasto.export.srcnn import publish as srcnn
+from impasto.export.srcnn.served import ServedSRCNN
+from impasto.export.transfer import publish as transfer
+from toys import dream_models, transfer_models
+from toys.tiny_stylizer import publish_tiny
+
+
+def publish_all(models: Path) -> None:
+    """Publish version 1 of each."""
+    publish_tiny(models)
+    upscaler = ServedSRCNN(network.SRCNN(residual=False, pixel_scale=255.0, pixel_mean=127.5, seed=3))
+    publishing.publish(
+        upscaler,
+        {SERVING_DEFAULT: upscaler.serving_default},
+        models,
+        contract=SRCNN,
+        warm_up=srcnn.warm_up(),
+        golden=srcnn.golden_requests(),
+        source={},
+    )
+    architecture = dream_models.ARCHITECTURE
+    dreamer = DeepDream(
+        Backbone(architecture, random_arrays(architecture, seed=0)),
+        dream_models.SUGGESTIONS,
+        weights=dream_models.WEIGHTS,
+    )
+    publishing.publish(
+        dreamer,
+        dreamer.functions,
+        models,
+        contract=DREAM,
+        warm_up=dream.warm_up(architecture),
+        golden=dream.golden_requests(architecture),
+        source={},
+    )
+    painter = transfer_models.tiny_transfer()
+    publishing.publish(
+        painter,
+        painter.functions,
+        models,
+        contract=TRANSFER,
+        warm_up=transfer.warm_up(painter),
+        golden=transfer.golden_requests(transfer_models.tiny_backbone()),
+        source={},
+    )
+
+
+@contextmanager
+def without_golden_records() -> Iterator[None]:
+    """Publish without golden records, which take a real network half a minute, to show something else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "write_golden", lambda *_, **__: None)
+        yield
