@@ -1,0 +1,183 @@
+"""All checks of one replica, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from impasto.client import errors
+from impasto.client._transport import calls
+from impasto.client.checking import (
+    disk_checks,
+    invariants,
+    load_checks,
+    model_checks,
+    server_checks,
+)
+from impasto.client.checking.findings import Finding, failed, skipped
+from impasto.client.checking.probe import OutOfTime, Probe
+from impasto.client.checking.subject import Options, Subject
+from impasto.client.metadata import ModelMetadata, State
+from impasto.client.model import Model
+from impasto.client.repository.contract import differences
+from impasto.client.repository.golden import GoldenRecord
+from impasto.client.signatures import MODELS, ModelContract
+
+Check = Callable[[Subject], Finding | Iterable[Finding]]
+
+_CHECKS: Final[tuple[tuple[str, Check], ...]] = (
+    ("labels", model_checks.labels),
+    ("contract", model_checks.contract),
+    ("manifest", disk_checks.manifest),
+    ("warm", load_checks.warm),  # before all others, which would warm the model
+    ("signatures", model_checks.signatures),
+    ("golden", disk_checks.golden),
+    ("unchanged", invariants.unchanged),
+    ("repeat", invariants.repeated),
+    ("message size", load_checks.message_size),
+    ("latency", load_checks.latency),
+    ("at once", load_checks.at_once),
+    ("encoding", model_checks.encoding),  # these two judge what the others saw
+    ("batching", model_checks.batching),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What to check.
+
+    Attributes:
+        models: the names; those of the contract that are served, and the repository's, if empty.
+        repository: the folder of the models' files; None if it was not given.
+        golden: golden records that were given by themselves.
+        options: of the checks.
+    """
+
+    models: Sequence[str] = ()
+    repository: Path | None = None
+    golden: Sequence[GoldenRecord] = ()
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(eq=False, kw_only=True)
+class Examination:
+    """What came of a replica.
+
+    Attributes:
+        server: its address.
+        findings: in the checks' order.
+        subjects: each model that was asked for; None where the replica does not serve it.
+        error: why nothing is known, if the replica does not answer.
+    """
+
+    server: str
+    findings: list[Finding] = field(default_factory=list[Finding])
+    subjects: dict[str, Subject | None] = field(default_factory=dict[str, "Subject | None"])
+    error: errors.CallError | None = None
+
+
+def examine(probe: Probe, wanted: Wanted, on_model: Callable[[str], None]) -> Examination:
+    """Run all checks on one replica.
+
+    Args:
+        probe: the replica.
+        wanted: what to check.
+        on_model: called with the name of each model before it is called.
+    """
+    result = Examination(server=probe.server)
+
+    def add(findings: Iterable[Finding], subject: Subject | None = None, model: str = "") -> None:
+        version = 0 if subject is None else subject.metadata.version
+        result.findings += [
+            replace(one, server=probe.server, model=model, version=version) for one in findings
+        ]
+
+    try:
+        add([server_checks.reachable(probe)])
+    except errors.CallError as error:
+        result.error = error
+        add(server_checks.unreachable(error))
+        return result
+    except OutOfTime:
+        add([_out_of_time("reachable", probe)])
+        return result
+    add([server_checks.tls(probe)])
+    add(_guarded("health", probe, partial(server_checks.health, probe)))
+    for name in wanted.models or _usual(wanted.repository):
+        try:
+            served = _served(probe, name)
+        except OutOfTime:
+            add([_out_of_time("versions", probe)], model=name)
+            continue
+        except errors.CallError as error:
+            add([failed("versions", str(error))], model=name)
+            continue
+        result.subjects[name] = None
+        if served is None:
+            continue
+        on_model(name)
+        found, metadata = served
+        add([found], model=name)
+        if metadata is None:
+            continue
+        subject = _subject(probe, name, metadata, wanted)
+        result.subjects[name] = subject
+        for check, function in _CHECKS:
+            add(_guarded(check, probe, partial(function, subject)), subject, name)
+    return result
+
+
+def _usual(repository: Path | None) -> list[str]:
+    """The names to ask for where none were given."""
+    names = list(MODELS)
+    if repository is not None:
+        folders = sorted(entry.name for entry in repository.iterdir() if entry.is_dir())
+        names += [name for name in folders if name not in MODELS and not name.startswith(".")]
+    return names
+
+
+def _served(probe: Probe, name: str) -> tuple[Finding, ModelMetadata | None] | None:
+    """The finding about a model's versions, and the metadata of the one to call. None where it is not served."""
+    try:
+        statuses = probe.ask(calls.status_call(Model(name)))
+    except errors.ModelNotFound:
+        return None
+    found = model_checks.versions(statuses)
+    if not any(version.state is State.AVAILABLE for version in statuses):
+        return found, None
+    return found, probe.ask(calls.metadata_call(Model(name)))
+
+
+def _subject(probe: Probe, name: str, metadata: ModelMetadata, wanted: Wanted) -> Subject:
+    return Subject(
+        probe=probe,
+        metadata=replace(metadata, model=name),
+        contract=_contract(name, metadata),
+        on_disk=disk_checks.read_version(wanted.repository, wanted.golden, name, metadata.version),
+        options=wanted.options,
+    )
+
+
+def _contract(name: str, metadata: ModelMetadata) -> ModelContract | None:
+    """The contract of a model: that of its name, or the one that its signatures keep under another name."""
+    if name in MODELS:
+        return MODELS[name]
+    return next((one for one in MODELS.values() if not differences(one, metadata.signatures)), None)
+
+
+def _guarded(check: str, probe: Probe, run: Callable[[], Finding | Iterable[Finding]]) -> Iterator[Finding]:
+    """The findings of a check, and one more where a call ended it."""
+    try:
+        found = run()
+        yield from [found] if isinstance(found, Finding) else found
+    except OutOfTime:
+        yield _out_of_time(check, probe)
+    except errors.CallError as error:
+        yield failed(check, str(error))
+
+
+def _out_of_time(check: str, probe: Probe) -> Finding:
+    return skipped(check, f"not done within {probe.clock.seconds:g} s; leave out --quick")
