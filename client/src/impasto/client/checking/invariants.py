@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from impasto.client.checking.comparing import are_equal, differences
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
-from impasto.client.checking.inventing import CannotInvent, invented
 from impasto.client.checking.probe import Outputs
 from impasto.client.checking.samples import NONE, ONE, SIDE, TWO, Inputs, optimize_inputs, output
 from impasto.client.checking.subject import Subject
 from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, STYLIZE, TRANSFER
 
 _REPEATABLE: Final = "TF_DETERMINISTIC_OPS=1 in the server's environment"
+_EQUAL: Final = "the same call twice gives equal bits"
 _ROUNDING: Final = 2
 """Levels of 255 that going to floats and back may cost a pixel."""
 
@@ -25,22 +25,22 @@ _FLATNESS: Final = 6
 
 
 def repeated(subject: Subject) -> Iterator[Finding]:
-    """Make the same call twice: the bits must be equal. Then two chunks of steps against one call, where there are."""
+    """Compare the bits that the same calls gave; of dream and transfer also two chunks of steps with one call."""
     if subject.contract in (DREAM, TRANSFER):
         yield from _steps_repeated(subject)
         return
-    again = _again(subject)
-    if again is None:
-        yield skipped("repeat", "no call is known whose answer could be repeated")
-        return
-    signature, inputs = again
-    twice = [subject.call(signature, inputs).outputs for _ in range(2)]
-    yield _judged_repeat(twice, _REPEATABLE if subject.contract is not None else "")
+    both = [name for name in subject.answers if name in subject.again]
+    for name in both:
+        once, again = subject.answers[name].outputs, subject.again[name].outputs
+        if not are_equal(once, again):
+            yield _judged_repeat([once, again], _REPEATABLE if subject.contract is not None else "")
+            return
+    yield passed("repeat", _EQUAL) if both else skipped("repeat", "no call was answered twice")
 
 
 def _judged_repeat(outputs: list[Outputs], remedy: str = _REPEATABLE) -> Finding:
     if are_equal(*outputs):
-        return passed("repeat", "the same call twice gives equal bits")
+        return passed("repeat", _EQUAL)
     told = "; ".join(difference.words for difference in differences(*outputs))
     return warned("repeat", f"the same call twice gives different results: {told}", remedy)
 
@@ -81,23 +81,6 @@ def _transfers(subject: Subject) -> tuple[str, Inputs, _Then]:
         return {**first, **{name: output(half, name) for name in ("image", "m", "v", "iteration")}}
 
     return "optimize", first, then
-
-
-def _again(subject: Subject) -> tuple[str, Inputs] | None:
-    """A signature and inputs that were, or can be, answered."""
-    if subject.contract is not None:
-        return SERVING_DEFAULT, _inputs(subject)
-    if subject.is_changed_by_calls:
-        return None
-    if subject.on_disk.golden:
-        record = subject.on_disk.golden[0]
-        return record.signature, record.inputs
-    for name in subject.answers:
-        try:
-            return name, invented(subject.metadata.signatures[name])
-        except CannotInvent:
-            continue
-    return None
 
 
 def unchanged(subject: Subject) -> Iterator[Finding]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import cycle, islice
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -13,6 +12,8 @@ from impasto.client import errors
 from impasto.client._models.upscale import TILE
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.inventing import UNSUITABLE
+from impasto.client.checking.model_checks import call_all
+from impasto.client.checking.probe import Answer, first_line
 from impasto.client.checking.samples import (
     SIDE,
     Inputs,
@@ -27,32 +28,29 @@ from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, STYLE_SIDE,
 _MANY_STEPS: Final = 5
 _COLD_SECONDS: Final = 2.0
 _COLD_TIMES: Final = 10
-_REPEATS: Final = 3
 
 
-def warm(subject: Subject) -> Finding:
-    """Compare the model's first call with the next ones."""
-    inputs = subject.serving_inputs()
-    if inputs is None:
-        return skipped("warm", "no inputs are known for serving_default")
-    try:
-        first, *later = [subject.call(SERVING_DEFAULT, inputs).seconds for _ in range(1 + _REPEATS)]
-    except UNSUITABLE as error:
-        if subject.contract is not None:
-            raise
-        return skipped("warm", f"invented inputs do not suit it ({error})")
-    return judged_warm(first, later)
+def warm(subject: Subject) -> Iterator[Finding]:
+    """Repeat the calls of all signatures, and compare the first seconds with the next. Keeps the answers."""
+    subject.again.update((name, end) for name, end in call_all(subject) if isinstance(end, Answer))
+    both = [
+        (subject.answers[name].seconds, again.seconds, name)
+        for name, again in subject.again.items()
+        if name in subject.answers
+    ]
+    if both:
+        yield judged_warm(*max(both, key=lambda one: one[0] - one[1]))
 
 
-def judged_warm(first: float, later: Sequence[float]) -> Finding:
-    """Judge the seconds of a first call and of later, equal ones."""
-    usual = median(later)
-    words = f"first call {1000 * first:.0f} ms, the next ones {1000 * usual:.0f} ms"
-    if first > usual + _COLD_SECONDS and first > _COLD_TIMES * usual:
+def judged_warm(first: float, later: float, signature: str) -> Finding:
+    """Judge the seconds of the first call of a signature and of a later, equal one."""
+    words = f"first call of {signature} {1000 * first:.0f} ms, the next one {1000 * later:.0f} ms"
+    if first > later + _COLD_SECONDS and first > _COLD_TIMES * later:
         return warned(
             "warm",
             words,
-            "--enable_model_warmup=true, and warm-up records: impasto-export repository publish --warm-up",
+            "--enable_model_warmup=true, with warm-up records in the version: exporters write them, and for others' "
+            "models impasto-export repository publish --warm-up",
         )
     return passed("warm", words)
 
@@ -96,7 +94,7 @@ def at_once(subject: Subject) -> Finding:
     if refused:
         return warned(
             "at once",
-            f"of {count} calls at once {len(refused)} were refused ({refused[0].details}): "
+            f"of {count} calls at once {len(refused)} were refused ({first_line(refused[0])}): "
             f"it takes about {count - len(failures)}",
             "--grpc_max_threads=256",
         )
@@ -104,7 +102,7 @@ def at_once(subject: Subject) -> Finding:
         error for error in failures if not isinstance(error, errors.BatchMismatch | errors.NotBatchable)
     ]
     if others and subject.contract is None and isinstance(others[0], UNSUITABLE):
-        return skipped("at once", f"invented inputs do not suit it ({others[0]})")
+        return skipped("at once", f"invented inputs do not suit it ({first_line(others[0])})")
     if others:
         return failed("at once", f"of {count} calls at once {len(others)} failed: {others[0]}")
     return passed("at once", f"{count - len(failures)} calls at once were answered")
@@ -120,12 +118,12 @@ def message_size(subject: Subject) -> Iterator[Finding]:
     except errors.MessageTooLarge as error:
         yield failed(
             "message size",
-            f"the answer of a tile does not come through: {error.details or error}",
+            f"the answer of a tile does not come through: {first_line(error)}",
             "IMPASTO_MAX_MESSAGE_BYTES (max_message_bytes) here, or the limit of a proxy between",
         )
         return
     except errors.InvalidInput as error:
-        yield skipped("message size", f"the model takes no picture of {TILE} px: {error.details or error}")
+        yield skipped("message size", f"the model takes no picture of {TILE} px: {first_line(error)}")
         return
     yield passed("message size", f"an answer of {answer.bytes / 1e6:.1f} MB came in {answer.seconds:.2f} s")
 

@@ -11,7 +11,7 @@ from impasto.client._wire.dtypes import BY_NAME
 from impasto.client.checking.dialogues import DIALOGUES, Dialogue
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.inventing import UNSUITABLE, CannotInvent, invented
-from impasto.client.checking.probe import Answer
+from impasto.client.checking.probe import Answer, first_line
 from impasto.client.checking.subject import Subject
 from impasto.client.metadata import SignatureInfo, State, TensorInfo, VersionStatus, shape_text
 from impasto.client.model import Model
@@ -19,6 +19,7 @@ from impasto.client.repository.contract import differences
 from impasto.client.signatures import STYLIZE
 
 _TENSOR_CONTENT: Final = "--enable_serialization_as_tensor_content=true"
+_SIGNATURES: Final = "signatures"
 _MOST_SHOWN: Final = 3
 _OPTIONAL: Final = {STYLIZE.name: ("style_vector", "apply")}
 """Signatures that a source of a model's weights may not allow."""
@@ -66,19 +67,35 @@ def contract(subject: Subject) -> Finding:
             f"not as this client calls it: {'; '.join(found[:_MOST_SHOWN])}{more}",
             "export the model with the impasto-export of this client's release",
         )
-    return passed("contract", f"{len(served)} signatures, as this client calls them")
+    return passed("contract", f"as this client calls it; signatures: {', '.join(served)}")
 
 
 def signatures(subject: Subject) -> Iterator[Finding]:
     """Call every signature, and check that the outputs are those that the metadata promises. Keeps the answers."""
+    right: list[str] = []
+    for name, end in call_all(subject):
+        if isinstance(end, Answer):
+            subject.answers[name] = end
+            faults = _faults(subject.metadata.signatures[name], end)
+            if not faults:
+                right.append(name)
+                continue
+            end = failed(_SIGNATURES, f"{name}: {'; '.join(faults[:_MOST_SHOWN])}")
+        yield end
+    if right:
+        yield passed(_SIGNATURES, f"{len(right)} answered as they should: {', '.join(right)}")
+
+
+def call_all(subject: Subject) -> Iterator[tuple[str, Answer | Finding]]:
+    """Call every signature; its name, and the answer or the reason why there is none. The same calls each time."""
     if subject.contract is not None:
         yield from _conversation(subject, DIALOGUES[subject.contract.name]())
         return
     for name in sorted(subject.metadata.signatures):
-        yield _called_with_invented(subject, subject.metadata.signatures[name])
+        yield name, _with_invented(subject, subject.metadata.signatures[name])
 
 
-def _conversation(subject: Subject, dialogue: Dialogue) -> Iterator[Finding]:
+def _conversation(subject: Subject, dialogue: Dialogue) -> Iterator[tuple[str, Answer | Finding]]:
     """Carry out a dialogue, as far as the model's signatures and answers allow."""
     left = set(subject.metadata.signatures)
     reason, name = "", ""
@@ -87,35 +104,35 @@ def _conversation(subject: Subject, dialogue: Dialogue) -> Iterator[Finding]:
         while name in left:  # a model may leave some out, and what follows is made of their answers
             left.discard(name)
             answer = subject.call(name, inputs)
-            subject.answers[name] = answer
-            yield _judged(subject.metadata.signatures[name], answer)
+            yield name, answer
             name, inputs = dialogue.send(answer.outputs)
         reason = f"{name} is missing"
     except StopIteration:
         reason = "this client knows no inputs for them"
     except errors.CallError as error:
-        yield failed(f"signature {name}", str(error))
+        yield name, failed(_SIGNATURES, f"{name}: {error}")
         reason = f"{name} failed"
     if left:
-        yield skipped("signatures", f"not called, as {reason}: {', '.join(sorted(left))}")
+        yield "", skipped(_SIGNATURES, f"not called, as {reason}: {', '.join(sorted(left))}")
 
 
-def _called_with_invented(subject: Subject, signature: SignatureInfo) -> Finding:
-    check = f"signature {signature.name}"
+def _with_invented(subject: Subject, signature: SignatureInfo) -> Answer | Finding:
     if subject.is_changed_by_calls:
-        return skipped(check, "not called: the manifest says that a call changes what the next one sees")
+        words = "not called, as the manifest says that a call changes what the next one sees"
+        return skipped(_SIGNATURES, f"{signature.name}: {words}")
     try:
-        answer = subject.call(signature.name, invented(signature))
+        return subject.call(signature.name, invented(signature))
     except CannotInvent as error:
-        return skipped(check, f"not called: {error}; give golden records")
+        return skipped(_SIGNATURES, f"{signature.name}: not called, as {error}; give golden records")
     except UNSUITABLE as error:
-        return skipped(check, f"invented inputs do not suit it ({error}); give golden records")
-    subject.answers[signature.name] = answer
-    return _judged(signature, answer)
+        return skipped(
+            _SIGNATURES,
+            f"{signature.name}: invented inputs do not suit it ({first_line(error)}); give golden records",
+        )
 
 
-def _judged(signature: SignatureInfo, answer: Answer) -> Finding:
-    check = f"signature {signature.name}"
+def _faults(signature: SignatureInfo, answer: Answer) -> list[str]:
+    """The ways in which an answer is not what the metadata promises."""
     faults = [f"{name} is missing" for name in signature.outputs if name not in answer.outputs]
     for name, array in answer.outputs.items():
         info = signature.outputs.get(name)
@@ -124,9 +141,7 @@ def _judged(signature: SignatureInfo, answer: Answer) -> Finding:
             faults.append(
                 f"{name} is {dtype} {shape_text(array.shape)}, not {info.dtype} {shape_text(info.shape)}"
             )
-    if faults:
-        return failed(check, "; ".join(faults[:_MOST_SHOWN]))
-    return passed(check, f"answers in {1000 * answer.seconds:.0f} ms")
+    return faults
 
 
 def _arrives_as(info: TensorInfo) -> set[str]:
@@ -160,7 +175,9 @@ def batching(subject: Subject) -> Finding:
     if refused is not None:
         return failed(
             "batching",
-            f"the server batches calls, which this model does not bear: {refused.details or refused}",
+            f"the server batches calls, which this model does not bear: {first_line(refused)}",
             "no --enable_batching, or --enable_per_model_batching_parameters=true without batching_params.pbtxt here",
         )
+    if not subject.answers:
+        return skipped("batching", "nothing was answered")
     return passed("batching", "no call was refused for the sake of a batch")

@@ -140,6 +140,11 @@ class Probe:
         return self.ask(calls.Call(_HEALTH, "", b"", bytes))
 
 
+def first_line(error: errors.CallError) -> str:
+    """The server's own words, without the place in the graph that TensorFlow appends; else the client's."""
+    return error.details.partition("\n")[0] or str(error)
+
+
 def _answer(payload: bytes) -> Answer:
     read = messages.prediction(payload)
     return Answer(read.outputs, read.version, typed=typed_outputs(payload), bytes=len(payload))

@@ -28,21 +28,26 @@ from impasto.client.signatures import MODELS, ModelContract
 
 Check = Callable[[Subject], Finding | Iterable[Finding]]
 
-_CHECKS: Final[tuple[tuple[str, Check], ...]] = (
-    ("labels", model_checks.labels),
-    ("contract", model_checks.contract),
-    ("manifest", disk_checks.manifest),
-    ("warm", load_checks.warm),  # before all others, which would warm the model
-    ("signatures", model_checks.signatures),
-    ("golden", disk_checks.golden),
-    ("unchanged", invariants.unchanged),
-    ("repeat", invariants.repeated),
-    ("message size", load_checks.message_size),
-    ("latency", load_checks.latency),
-    ("at once", load_checks.at_once),
-    ("encoding", model_checks.encoding),  # these two judge what the others saw
-    ("batching", model_checks.batching),
+_ROUNDS: Final[tuple[tuple[tuple[str, Check], ...], ...]] = (
+    (
+        ("labels", model_checks.labels),
+        ("contract", model_checks.contract),
+        ("manifest", disk_checks.manifest),
+        ("signatures", model_checks.signatures),  # before all others, which would warm the model
+        ("warm", load_checks.warm),
+        ("golden", disk_checks.golden),
+        ("unchanged", invariants.unchanged),
+        ("repeat", invariants.repeated),
+    ),
+    (
+        ("message size", load_checks.message_size),
+        ("latency", load_checks.latency),
+        ("at once", load_checks.at_once),
+        ("encoding", model_checks.encoding),  # these two judge what the others saw
+        ("batching", model_checks.batching),
+    ),
 )
+"""What is checked of all models first, and then: the time may not do for everything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,46 +93,34 @@ def examine(probe: Probe, wanted: Wanted, on_model: Callable[[str], None]) -> Ex
         on_model: called with the name of each model before it is called.
     """
     result = Examination(server=probe.server)
-
-    def add(findings: Iterable[Finding], subject: Subject | None = None, model: str = "") -> None:
-        version = 0 if subject is None else subject.metadata.version
-        result.findings += [
-            replace(one, server=probe.server, model=model, version=version) for one in findings
-        ]
-
     try:
-        add([server_checks.reachable(probe)])
+        found = [server_checks.reachable(probe), server_checks.tls(probe)]
     except errors.CallError as error:
-        result.error = error
-        add(server_checks.unreachable(error))
-        return result
+        result.error, found = error, server_checks.unreachable(error)
     except OutOfTime:
-        add([_out_of_time("reachable", probe)])
+        found = [_out_of_time("reachable", probe)]
+    result.findings = [replace(one, server=probe.server) for one in found]
+    if len(found) == 1:
         return result
-    add([server_checks.tls(probe)])
-    add(_guarded("health", probe, partial(server_checks.health, probe)))
-    for name in wanted.models or _usual(wanted.repository):
-        try:
-            served = _served(probe, name)
-        except OutOfTime:
-            add([_out_of_time("versions", probe)], model=name)
-            continue
-        except errors.CallError as error:
-            add([failed("versions", str(error))], model=name)
-            continue
-        result.subjects[name] = None
-        if served is None:
-            continue
-        on_model(name)
-        found, metadata = served
-        add([found], model=name)
-        if metadata is None:
-            continue
-        subject = _subject(probe, name, metadata, wanted)
-        result.subjects[name] = subject
-        for check, function in _CHECKS:
-            add(_guarded(check, probe, partial(function, subject)), subject, name)
+    result.findings += _of(_guarded("health", probe, partial(server_checks.health, probe)), probe)
+    names = wanted.models or _usual(wanted.repository)
+    about = {name: list(_of(_found(probe, name, wanted, result), probe, name)) for name in names}
+    for checks in _ROUNDS:
+        for name, subject in result.subjects.items():
+            if subject is None:
+                continue
+            on_model(name)
+            for check, run in checks:
+                findings = _guarded(check, probe, partial(run, subject))
+                about[name] += _of(findings, probe, name, subject.metadata.version)
+    result.findings += [finding for name in names for finding in about[name]]
     return result
+
+
+def _of(findings: Iterable[Finding], probe: Probe, model: str = "", version: int = 0) -> Iterator[Finding]:
+    """The findings with what they are about."""
+    for one in findings:
+        yield replace(one, server=probe.server, model=model, version=version)
 
 
 def _usual(repository: Path | None) -> list[str]:
@@ -139,16 +132,21 @@ def _usual(repository: Path | None) -> list[str]:
     return names
 
 
-def _served(probe: Probe, name: str) -> tuple[Finding, ModelMetadata | None] | None:
-    """The finding about a model's versions, and the metadata of the one to call. None where it is not served."""
+def _found(probe: Probe, name: str, wanted: Wanted, result: Examination) -> Iterator[Finding]:
+    """Look for a model, and add what is there of it to the result."""
     try:
         statuses = probe.ask(calls.status_call(Model(name)))
+        result.subjects[name] = None
+        yield model_checks.versions(statuses)
+        if any(version.state is State.AVAILABLE for version in statuses):
+            metadata = probe.ask(calls.metadata_call(Model(name)))
+            result.subjects[name] = _subject(probe, name, metadata, wanted)
     except errors.ModelNotFound:
-        return None
-    found = model_checks.versions(statuses)
-    if not any(version.state is State.AVAILABLE for version in statuses):
-        return found, None
-    return found, probe.ask(calls.metadata_call(Model(name)))
+        result.subjects[name] = None
+    except errors.CallError as error:
+        yield failed("versions", str(error))
+    except OutOfTime:
+        yield _out_of_time("versions", probe)
 
 
 def _subject(probe: Probe, name: str, metadata: ModelMetadata, wanted: Wanted) -> Subject:

@@ -72,6 +72,7 @@ class Subject:
         on_disk: its files.
         options: of the checks.
         answers: the outputs of each signature that was called with the same inputs at every replica.
+        again: the same once more.
         errors: what calls were refused with.
     """
 
@@ -81,6 +82,7 @@ class Subject:
     on_disk: OnDisk
     options: Options
     answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    again: dict[str, Answer] = field(default_factory=dict[str, Answer])
     errors: list[CallError] = field(default_factory=list[CallError])
 
     @property

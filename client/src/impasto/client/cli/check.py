@@ -99,8 +99,12 @@ def check(
         ),
     )
 
+    said = set[tuple[str, str]]()
+
     def progress(server: str, model: str) -> None:
-        note(f"{model} at {server} ...")
+        if (server, model) not in said:
+            said.add((server, model))
+            note(f"{model} at {server} ...")
 
     each = replicas(common.settings())
     report = run_checks(each, wanted) if common.quiet else run_checks(each, wanted, progress)
