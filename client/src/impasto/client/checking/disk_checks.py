@@ -86,7 +86,7 @@ def manifest(subject: Subject) -> Iterator[Finding]:
         yield warned(
             "host ops",
             f"a GPU server runs these on its processor: {', '.join(found.host_ops.pictures[:_MOST_SHOWN])}",
-            "export the model again with this release's impasto-export",
+            "an export without them, where a GPU serves; nothing on a processor",
         )
     yield judged_release(found.tensorflow, subject.options.server_version)
 

@@ -76,7 +76,7 @@ def check(
     names = list(dict.fromkeys(name for one in done for name in one.subjects))
     served = {name for one in done for name, subject in one.subjects.items() if subject is not None}
     findings = [finding for one in done for finding in one.findings]
-    if not served and not any(finding.model for finding in findings):
+    if names and not served and not any(finding.model for finding in findings):
         address = ", ".join(probe.server for probe in probes)
         raise errors.ModelNotFound(
             f"{address} serves none of {', '.join(names)}; name a model that it does serve", address=address
