@@ -27,8 +27,8 @@ _COARSE_SHARE: Final = 0.06
 
 TOLERANCES: Final = (
     f"uint8 within {PIXEL_LEVELS} of 255 levels, and {PIXEL_MEAN:g} in the mean; float32 within {FLOAT_SHARE:.0%} of "
-    f"the output's largest value, float64 within a millionth, floats of 16 and 8 bits within {_COARSE_SHARE:.0%}, but for "
-    f"{OUTLIERS:.0%} of the values; all else equal"
+    f"the output's largest value, float64 within a millionth, floats of 16 and 8 bits within {_COARSE_SHARE:.0%}; "
+    f"but for {OUTLIERS:.0%} of the values; all else equal"
 )
 """The tolerances in words."""
 
