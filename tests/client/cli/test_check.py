@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,10 @@ from toys import foreign_models, toy_models
 Captured = pytest.CaptureFixture[str]
 Found = dict[tuple[str | None, str], dict[str, Any]]
 
+DOCS = Path(__file__).parents[3] / "docs" / "check.md"
+EXPLAINED = set(re.findall(r"^\| `([a-z -]+)` \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE))
+"""The checks in the documentation's table."""
+
 
 def checked(capsys: Captured, *words: str, server: str, code: int = exit_codes.DONE) -> Found:
     """The findings of a check that must end with this code, by model and check; of several the worst."""
@@ -37,6 +42,7 @@ def checked(capsys: Captured, *words: str, server: str, code: int = exit_codes.D
     assert ended == code, said.out + said.err
     report = json.loads(said.out)
     order = ["skip", "pass", "warn", "fail"]
+    assert {finding["check"] for finding in report["findings"]} <= EXPLAINED
     ranked = sorted(report["findings"], key=lambda one: order.index(one["outcome"]))
     return {(one["model"], one["check"]): one for one in ranked}
 

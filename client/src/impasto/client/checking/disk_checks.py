@@ -1,4 +1,4 @@
-"""What is known of a version from its files: golden records to compare with, and what its manifest says."""
+"""Checks by a version's files: golden records to compare with, and what its manifest says."""
 
 from __future__ import annotations
 

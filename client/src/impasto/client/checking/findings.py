@@ -1,4 +1,4 @@
-"""What a check found out, as a value."""
+"""The findings of checks, as values."""
 
 from __future__ import annotations
 
