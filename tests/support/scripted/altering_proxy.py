@@ -32,7 +32,7 @@ class _AnyMethod(grpc.GenericRpcHandler):
         def handle(request: bytes, context: grpc.ServicerContext) -> bytes:
             method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(details.method)
             try:
-                answer = method(request)
+                answer: bytes = method(request)
                 if details.method != PREDICT:
                     return answer
                 response = PredictResponse.FromString(answer)

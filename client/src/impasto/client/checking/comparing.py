@@ -35,7 +35,7 @@ TOLERANCES: Final = (
 
 @dataclass(frozen=True)
 class Difference:
-    """How an output differs from what it should be.
+    """The difference of an output from the one expected.
 
     Attributes:
         words: what differs, and by how much.

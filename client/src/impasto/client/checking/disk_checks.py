@@ -18,7 +18,7 @@ _MOST_SHOWN: Final = 3
 
 
 def read_version(models: Path | None, golden: Sequence[GoldenRecord], name: str, version: int) -> OnDisk:
-    """Return what is known of a version.
+    """Return what the files tell of a version.
 
     Args:
         models: the repository; None if none was given.

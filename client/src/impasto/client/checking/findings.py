@@ -19,7 +19,7 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check found out about a replica, or about a model on it.
+    """A finding about a replica, or about a model on it.
 
     Attributes:
         check: the name of the check.

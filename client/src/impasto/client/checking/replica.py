@@ -47,12 +47,12 @@ _ROUNDS: Final[tuple[tuple[tuple[str, Check], ...], ...]] = (
         ("batching", model_checks.batching),
     ),
 )
-"""What is checked of all models first, and then: the time may not do for everything."""
+"""The checks that all models pass through first, and then: the time may not do for everything."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What to check.
+    """The choice of what to check.
 
     Attributes:
         models: the names; those of the contract that are served, and the repository's, if empty.
@@ -69,7 +69,7 @@ class Wanted:
 
 @dataclass(eq=False, kw_only=True)
 class Examination:
-    """What came of a replica.
+    """The result of all checks of a replica.
 
     Attributes:
         server: its address.
