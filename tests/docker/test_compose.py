@@ -9,15 +9,17 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from containers import compose_files
 from containers.compose_files import DOCKER
+from impasto.client.cli import impasto
 from processes.installed_tools import run_tool
 
 VARIANTS = [("compose.yaml",), ("compose.yaml", "compose.cpu.yaml")]
-SERVICES = ["serving", "export", "prometheus", "grafana"]
+SERVICES = ["serving", "export", "check", "prometheus", "grafana"]
 
 
 def service(name: str, *files: str) -> dict[str, Any]:
@@ -93,6 +95,7 @@ def test_only_grpc_and_grafana_are_published_and_on_the_loopback() -> None:
     assert ports == {
         "serving": ["127.0.0.1:8500:8500"],
         "export": [],
+        "check": [],
         "prometheus": [],
         "grafana": ["127.0.0.1:3000:3000"],
     }
@@ -144,13 +147,33 @@ def test_the_exporters_folders_lie_as_in_the_repository() -> None:
         assert (DOCKER / source).resolve() == DOCKER.parent / Path(target).relative_to("/work")
 
 
+def test_the_check_asks_the_server_by_its_socket_and_reads_the_same_models() -> None:
+    check, serving = service("check"), service("serving")
+    program, name, *words = check["entrypoint"]
+    assert program == "impasto"
+    command = impasto.get_command(click.Context(impasto), name)
+    assert command is not None
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    assert given.keys() <= {option for parameter in command.params for option in parameter.opts}
+    assert serving["image"] == f"tensorflow/serving:{given['--server-version']}-gpu"
+    mounts = {mount["target"]: mount for mount in check["volumes"]}
+    assert mounts[given["--models"]]["source"] == next(
+        mount["source"] for mount in serving["volumes"] if mount["target"] == "/models"
+    )
+    assert check["environment"] == service("export")["environment"]
+    assert (check["image"], check["user"]) == (service("export")["image"], serving["user"])
+    assert [compose_files.load("compose.yaml")["networks"][name] for name in check["networks"]] == [
+        {"internal": True}
+    ]
+
+
 def test_the_servers_memory_and_threads_are_limited() -> None:
     for files in VARIANTS:
         limits = service("serving", *files)["deploy"]["resources"]["limits"]
         assert limits == {"memory": "16g", "pids": 4096}
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name != "export"])
+@pytest.mark.parametrize("name", [name for name in SERVICES if name not in ("export", "check")])
 def test_a_start_is_noticed_within_seconds(name: str) -> None:
     check = service(name)["healthcheck"]
     assert (check["start_interval"], check["interval"]) == ("2s", "30s")
@@ -196,6 +219,7 @@ def test_monitoring_and_tools_start_only_when_asked_for() -> None:
     assert profiles == {
         "serving": [],
         "export": ["tools"],
+        "check": ["tools"],
         "prometheus": ["monitoring"],
         "grafana": ["monitoring"],
     }

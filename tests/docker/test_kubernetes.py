@@ -10,12 +10,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import click
 import kubernetes_validate  # type: ignore[import-untyped]  # the package has no type information
 import pytest
 import yaml
 
 from containers import kustomize
 from containers.compose_files import DOCKER
+from impasto.client.cli import exit_codes, impasto
 from servers.model_server_facts import channel_arguments_of, flags_of
 
 KUBERNETES = DOCKER / "kubernetes"
@@ -41,6 +43,11 @@ def with_component(name: str, tmp_path: Path) -> list[Manifest]:
 
 def pod(manifests: list[Manifest]) -> Manifest:
     spec: Manifest = kustomize.find(manifests, "Deployment")["spec"]["template"]["spec"]
+    return spec
+
+
+def check_pod(manifests: list[Manifest]) -> Manifest:
+    spec: Manifest = kustomize.find(manifests, "Job", "impasto-check")["spec"]["template"]["spec"]
     return spec
 
 
@@ -98,6 +105,7 @@ def test_an_overlay_holds_what_serving_needs_and_nothing_twice(overlay: str) -> 
         "ConfigMap",
         "Deployment",
         "HorizontalPodAutoscaler",
+        "Job",
         "Namespace",
         "NetworkPolicy",
         "PodDisruptionBudget",
@@ -180,20 +188,20 @@ def test_pods_meet_the_restricted_pod_security_standard_that_the_namespace_enfor
     manifests = rendered(overlay)
     namespace = kustomize.find(manifests, "Namespace", "impasto")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    spec = pod(manifests)
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["securityContext"]["runAsUser"] > 0
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert spec["automountServiceAccountToken"] is False
-    assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}
-    for container in spec["containers"] + spec.get("initContainers", []):
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }
-        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
-        assert "memory" in container["resources"]["limits"]
+    for spec in (pod(manifests), check_pod(manifests)):
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["automountServiceAccountToken"] is False
+        assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+        for container in spec["containers"] + spec.get("initContainers", []):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+            assert "memory" in container["resources"]["limits"]
 
 
 @pytest.mark.parametrize(("overlay", "gpus"), [("gcs", "1"), ("s3", "1"), ("baked", None)])
@@ -274,6 +282,61 @@ def test_only_the_overlays_with_a_bucket_reach_beyond_the_cluster(overlay: str, 
 
     assert egress(overlay) == ports
     assert egress("baked") == [53, 53]
+
+
+@every_overlay
+def test_each_overlay_checks_every_replica_by_the_service_and_may_reach_them(overlay: str) -> None:
+    manifests = rendered(overlay)
+    (container,) = check_pod(manifests)["containers"]
+    service = kustomize.find(manifests, "Service")
+    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+    (port,) = [port["port"] for port in service["spec"]["ports"]]
+    address = f"dns:///{name}.{namespace}.svc.cluster.local:{port}"
+    assert container["env"] == [{"name": "IMPASTO_SERVER", "value": address}]
+    labels = kustomize.find(manifests, "Job", "impasto-check")["spec"]["template"]["metadata"]["labels"]
+    ingress = kustomize.find(manifests, "NetworkPolicy")["spec"]["ingress"][0]
+    assert port in [entry["port"] for entry in ingress["ports"]]
+    alone = [
+        entry["podSelector"]["matchLabels"] for entry in ingress["from"] if entry.keys() == {"podSelector"}
+    ]
+    assert alone and all(selector.items() <= labels.items() for selector in alone)
+    assert not labels.items() >= service["spec"]["selector"].items(), "it is no replica"
+
+
+@every_overlay
+def test_the_check_is_a_command_line_that_is_taken_and_knows_the_servers_release(overlay: str) -> None:
+    (container,) = check_pod(rendered(overlay))["containers"]
+    program, name = container["command"]
+    assert program == "impasto"
+    command = impasto.get_command(click.Context(impasto), name)
+    assert command is not None
+    given = command.make_context(name, list(container["args"])).params
+    base = yaml.safe_load((KUBERNETES / "base/deployment.yaml").read_text())["spec"]["template"]["spec"]
+    (image,) = [entry["image"] for entry in base["containers"]]
+    assert image == f"tensorflow/serving:{given['server_version']}-gpu"
+
+
+def test_a_check_is_tried_again_only_where_no_replica_answers_yet() -> None:
+    job = kustomize.find(rendered("gcs"), "Job", "impasto-check")["spec"]
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
+    (rule,) = job["podFailurePolicy"]["rules"]
+    assert rule["action"] == "FailJob"
+    assert (rule["onExitCodes"]["operator"], rule["onExitCodes"]["values"]) == (
+        "NotIn",
+        [exit_codes.UNREACHABLE],
+    )
+    probe = serving(rendered("gcs"))["startupProbe"]
+    waited = sum(min(10 * 2**number, 360) for number in range(job["backoffLimit"]))
+    assert waited > probe["periodSeconds"] * probe["failureThreshold"], "the slowest start"
+    assert job["activeDeadlineSeconds"] > waited
+
+
+def test_with_tls_the_check_trusts_the_ca_that_it_is_given(tmp_path: Path) -> None:
+    spec = check_pod(with_component("tls", tmp_path))
+    (container,) = spec["containers"]
+    (mount,), (volume,) = container["volumeMounts"], spec["volumes"]
+    assert {"name": "IMPASTO_TLS_CA", "value": f"{mount['mountPath']}/ca.pem"} in container["env"]
+    assert mount["name"] == volume["name"] and mount["readOnly"] is True
 
 
 def test_with_tls_the_server_reads_the_secret_and_no_probe_speaks_plain_grpc(tmp_path: Path) -> None:

@@ -119,12 +119,17 @@ PROMETHEUS = [
 ]
 
 
+CHECK = [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "impasto-check"}}}]
+
+
 @every_overlay
-def test_the_policy_admits_prometheus_to_rest_and_labelled_clients_to_grpc(overlay: str) -> None:
+def test_the_policy_admits_prometheus_to_rest_and_labelled_clients_and_the_check_to_grpc(
+    overlay: str,
+) -> None:
     manifests = kustomize.render(DOCKER / "kubernetes/overlays" / overlay)
     labels = kustomize.find(manifests, "Deployment")["spec"]["template"]["metadata"]["labels"]
     assert admitted(manifests, labels, 8501) == PROMETHEUS
-    assert admitted(manifests, labels, 8500) == CLIENTS
+    assert admitted(manifests, labels, 8500) == CLIENTS + CHECK
 
 
 @pytest.mark.parametrize("model", ["srcnn", "stylize", "dream", "transfer"])

@@ -13,6 +13,8 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from images.pictures import pixels
 from impasto.client import AsyncClient, Dream, Model, Transfer, Upscale
+from impasto.client._wire.dtypes import BY_NAME
+from impasto.client.signatures import SRCNN, ModelContract
 from scripted.client_servers import prediction
 
 PHOTO: Final = pixels(16, 20)
@@ -61,6 +63,23 @@ def _metadata() -> Any:
     signature.defaults["x"].CopyFrom(_predicted(x=np.ones((1, 3), np.float32)).outputs["x"])
     answer = get_model_metadata_pb2.GetModelMetadataResponse()
     answer.model_spec.name = "half"
+    answer.model_spec.version.value = 3
+    answer.metadata["signature_def"].Pack(signatures)
+    return answer
+
+
+def _metadata_of(model: ModelContract) -> Any:
+    """The metadata of a model of the contract whose signatures have no defaults."""
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    for signature in model.signatures.values():
+        definition = signatures.signature_def[signature.name]
+        for infos, specs in ((definition.inputs, signature.inputs), (definition.outputs, signature.outputs)):
+            for spec in specs:
+                infos[spec.name].name, infos[spec.name].dtype = spec.name, BY_NAME[spec.dtype].number
+                for size in spec.shape:
+                    infos[spec.name].tensor_shape.dim.add(size=-1 if size is None else size)
+    answer = get_model_metadata_pb2.GetModelMetadataResponse()
+    answer.model_spec.name = model.name
     answer.model_spec.version.value = 3
     answer.metadata["signature_def"].Pack(signatures)
     return answer
@@ -173,6 +192,27 @@ _DREAMT: Final = (
     _predicted(state=_STATE, loss=np.float32(2)),
     _predicted(image=PHOTO),
 )
+
+
+def _healthy() -> Any:
+    """A HealthCheckResponse that says SERVING, as a field that a message of another kind does not know."""
+    return get_model_status_pb2.GetModelStatusResponse.FromString(b"\x08\x01")
+
+
+_SEEN: Final = (_status(), _healthy(), _status())
+"""The answers to the first questions of `impasto check`."""
+
+CHECKED: Final = (*_SEEN, *3 * [_metadata()], _predicted(y=np.ones((1, 3), np.float32)))
+"""The answers to `impasto check half`; those to its labels are the metadata, too."""
+
+CHECKED_SRCNN: Final = (
+    *_SEEN,
+    *3 * [_metadata_of(SRCNN)],
+    *2 * [_predicted(image=np.zeros((1, 96, 120, 3), np.uint8))],
+    _predicted(image=np.broadcast_to(np.array([200, 40, 90], np.uint8), (1, 96, 96, 3))),
+    _predicted(image=np.zeros((1, 96, 120, 3), np.uint8)),
+)
+"""The answers to `impasto check srcnn`."""
 
 METHODS: Final[Mapping[str, Method]] = {
     "predict": Method(

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from floods.honest_answers import DESCRIPTION, METHODS, PAINTING, PHOTO, Method
+from floods.honest_answers import CHECKED, CHECKED_SRCNN, DESCRIPTION, METHODS, PAINTING, PHOTO, Method
 from floods.hostile_answers import UNSAFE_BUT_LINES, Judge, Liar, alarm, limit_memory
 from images.pictures import save
 from impasto.client.cli import run
@@ -39,6 +39,8 @@ COMMANDS: Final[Mapping[str, tuple[Any, ...]]] = {
     "models --json": len(MODELS) * _ABOUT_A_MODEL,
     "status half": METHODS["status"].answers,
     "status --json": len(MODELS) * METHODS["status"].answers,
+    "check half --concurrency 2": CHECKED,
+    "check srcnn --concurrency 2 --json": CHECKED_SRCNN,
     "bench srcnn --seconds 0.1 --concurrency 2 --size 8x8": METHODS["predict"].answers,
     "predict half --input x=[[1,0.5,2]]": (*METHODS["metadata"].answers, *METHODS["predict"].answers),
     "predict half --input x=[[1,0.5,2]] --json": (*METHODS["metadata"].answers, *METHODS["predict"].answers),
@@ -67,8 +69,9 @@ def main(answers: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         _write_pictures(Path(folder))
         for command, honest in COMMANDS.items():
-            # A measurement takes a tenth of a second, and sends hundreds of calls.
-            times = max(1, answers // 30) if command.startswith("bench") else answers
+            # A measurement takes a tenth of a second, and sends hundreds of calls; a check sends a dozen.
+            share = {"bench": 30, "check": 5}.get(command.split()[0], 1)
+            times = max(1, answers // share)
             # What the person gave may not fit the signature that an altered answer tells of.
             codes = (*_CODES, 2) if command.startswith("predict") else _CODES
             liar, started, faults = Liar(rng), time.monotonic(), len(judge.faults)

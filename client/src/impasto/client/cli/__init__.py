@@ -23,7 +23,7 @@ _EPILOG: Final = """
 \b
 Exit codes:
   0    everything was done
-  1    some pictures failed; the others are done
+  1    some pictures, or checks, failed; the others are done
   2    the command line is wrong, or there is nothing to do
   3    the server cannot be reached, or does not answer in time
   4    the model is not there, or the server refused the call
@@ -39,6 +39,7 @@ _COMMANDS: Final = (
     "predict",
     "models",
     "status",
+    "check",
     "bench",
     "config",
     "completion",

@@ -1,0 +1,181 @@
+"""All checks of one replica, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from impasto.client import errors
+from impasto.client._transport import calls
+from impasto.client.checking import (
+    disk_checks,
+    invariants,
+    load_checks,
+    model_checks,
+    server_checks,
+)
+from impasto.client.checking.findings import Finding, failed, skipped
+from impasto.client.checking.probe import OutOfTime, Probe
+from impasto.client.checking.subject import Options, Subject
+from impasto.client.metadata import ModelMetadata, State
+from impasto.client.model import Model
+from impasto.client.repository.contract import differences
+from impasto.client.repository.golden import GoldenRecord
+from impasto.client.signatures import MODELS, ModelContract
+
+Check = Callable[[Subject], Finding | Iterable[Finding]]
+
+_ROUNDS: Final[tuple[tuple[tuple[str, Check], ...], ...]] = (
+    (
+        ("labels", model_checks.labels),
+        ("contract", model_checks.contract),
+        ("manifest", disk_checks.manifest),
+        ("signatures", model_checks.signatures),  # before all others, which would warm the model
+        ("warm", load_checks.warm),
+        ("golden", disk_checks.golden),
+        ("unchanged", invariants.unchanged),
+        ("repeat", invariants.repeated),
+    ),
+    (
+        ("message size", load_checks.message_size),
+        ("latency", load_checks.latency),
+        ("at once", load_checks.at_once),
+        ("encoding", model_checks.encoding),  # these two judge what the others saw
+        ("batching", model_checks.batching),
+    ),
+)
+"""The checks that all models pass through first, and then: the time may not do for everything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The choice of what to check.
+
+    Attributes:
+        models: the names; those of the contract that are served, and the repository's, if empty.
+        repository: the folder of the models' files; None if it was not given.
+        golden: golden records that were given by themselves.
+        options: of the checks.
+    """
+
+    models: Sequence[str] = ()
+    repository: Path | None = None
+    golden: Sequence[GoldenRecord] = ()
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(eq=False, kw_only=True)
+class Examination:
+    """The result of all checks of a replica.
+
+    Attributes:
+        server: its address.
+        findings: in the checks' order.
+        subjects: each model that was asked for; None where the replica does not serve it.
+        error: why nothing is known, if the replica does not answer.
+    """
+
+    server: str
+    findings: list[Finding] = field(default_factory=list[Finding])
+    subjects: dict[str, Subject | None] = field(default_factory=dict[str, "Subject | None"])
+    error: errors.CallError | None = None
+
+
+def examine(probe: Probe, wanted: Wanted, on_model: Callable[[str], None]) -> Examination:
+    """Run all checks on one replica.
+
+    Args:
+        probe: the replica.
+        wanted: what to check.
+        on_model: called with the name of each model before it is called.
+    """
+    result = Examination(server=probe.server)
+    try:
+        found = [server_checks.reachable(probe), server_checks.tls(probe)]
+    except errors.CallError as error:
+        result.error, found = error, server_checks.unreachable(error)
+    except OutOfTime:
+        found = [_out_of_time("reachable", probe)]
+    result.findings = [replace(one, server=probe.server) for one in found]
+    if len(found) == 1:
+        return result
+    result.findings += _of(_guarded("health", probe, partial(server_checks.health, probe)), probe)
+    names = wanted.models or _usual(wanted.repository)
+    about = {name: list(_of(_found(probe, name, wanted, result), probe, name)) for name in names}
+    for checks in _ROUNDS:
+        for name, subject in result.subjects.items():
+            if subject is None:
+                continue
+            on_model(name)
+            for check, run in checks:
+                findings = _guarded(check, probe, partial(run, subject))
+                about[name] += _of(findings, probe, name, subject.metadata.version)
+    result.findings += [finding for name in names for finding in about[name]]
+    return result
+
+
+def _of(findings: Iterable[Finding], probe: Probe, model: str = "", version: int = 0) -> Iterator[Finding]:
+    """The findings with what they are about."""
+    for one in findings:
+        yield replace(one, server=probe.server, model=model, version=version)
+
+
+def _usual(repository: Path | None) -> list[str]:
+    """The names to ask for where none were given."""
+    names = list(MODELS)
+    if repository is not None:
+        folders = sorted(entry.name for entry in repository.iterdir() if entry.is_dir())
+        names += [name for name in folders if name not in MODELS and not name.startswith(".")]
+    return names
+
+
+def _found(probe: Probe, name: str, wanted: Wanted, result: Examination) -> Iterator[Finding]:
+    """Look for a model, and add what is there of it to the result."""
+    try:
+        statuses = probe.ask(calls.status_call(Model(name)))
+        result.subjects[name] = None
+        yield model_checks.versions(statuses)
+        if any(version.state is State.AVAILABLE for version in statuses):
+            metadata = probe.ask(calls.metadata_call(Model(name)))
+            result.subjects[name] = _subject(probe, name, metadata, wanted)
+    except errors.ModelNotFound:
+        result.subjects[name] = None
+    except errors.CallError as error:
+        yield failed("versions", str(error))
+    except OutOfTime:
+        yield _out_of_time("versions", probe)
+
+
+def _subject(probe: Probe, name: str, metadata: ModelMetadata, wanted: Wanted) -> Subject:
+    return Subject(
+        probe=probe,
+        metadata=replace(metadata, model=name),
+        contract=_contract(name, metadata),
+        on_disk=disk_checks.read_version(wanted.repository, wanted.golden, name, metadata.version),
+        options=wanted.options,
+    )
+
+
+def _contract(name: str, metadata: ModelMetadata) -> ModelContract | None:
+    """The contract of a model: that of its name, or the one that its signatures keep under another name."""
+    if name in MODELS:
+        return MODELS[name]
+    return next((one for one in MODELS.values() if not differences(one, metadata.signatures)), None)
+
+
+def _guarded(check: str, probe: Probe, run: Callable[[], Finding | Iterable[Finding]]) -> Iterator[Finding]:
+    """The findings of a check, and one more where a call ended it."""
+    try:
+        found = run()
+        yield from [found] if isinstance(found, Finding) else found
+    except OutOfTime:
+        yield _out_of_time(check, probe)
+    except errors.CallError as error:
+        yield failed(check, str(error))
+
+
+def _out_of_time(check: str, probe: Probe) -> Finding:
+    return skipped(check, f"not done within {probe.clock.seconds:g} s; leave out --quick")

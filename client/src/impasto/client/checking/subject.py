@@ -1,0 +1,141 @@
+"""A model on one replica under examination: what is known of it, and its calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from impasto.client.checking.inventing import CannotInvent, invented
+from impasto.client.checking.probe import Answer, Outputs, Probe
+from impasto.client.checking.samples import Inputs, opening_inputs, serving_inputs, size_for
+from impasto.client.errors import CallError
+from impasto.client.metadata import ModelMetadata
+from impasto.client.model import Model
+from impasto.client.repository.golden import GoldenRecord
+from impasto.client.repository.manifest import Manifest
+from impasto.client.settings import CallKind
+from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, STYLIZE, TRANSFER, ModelContract
+
+DESCRIBE: Final = "describe"
+
+_KINDS: Final[Mapping[str, CallKind]] = {
+    SRCNN.name: "upscale",
+    STYLIZE.name: "stylize",
+    DREAM.name: "dream",
+    TRANSFER.name: "transfer",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The choices of the person who asks for the checks.
+
+    Attributes:
+        quick: only what fits into some seconds.
+        exact: golden records must be met bit for bit.
+        concurrency: the calls that a model must take at once.
+        labels: the version labels to look for.
+        server_version: TensorFlow Serving's, which no server tells; empty if it is not known.
+    """
+
+    quick: bool = False
+    exact: bool = False
+    concurrency: int = 32
+    labels: tuple[str, ...] = ("stable", "canary")
+    server_version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDisk:
+    """The files of a version, as far as they were given.
+
+    Attributes:
+        manifest: the version's; None where it is not known.
+        golden: its golden records.
+        problem: why there is less than there could be.
+    """
+
+    manifest: Manifest | None = None
+    golden: tuple[GoldenRecord, ...] = ()
+    problem: str = ""
+
+
+@dataclass(eq=False, kw_only=True)
+class Subject:
+    """A version of a model on one replica.
+
+    Attributes:
+        probe: the replica.
+        metadata: of the version that is called all along.
+        contract: the contract that it keeps, or should by its name; None for another's model.
+        on_disk: its files.
+        options: of the checks.
+        answers: the outputs of each signature that was called with the same inputs at every replica.
+        again: the same once more.
+        errors: what calls were refused with.
+    """
+
+    probe: Probe
+    metadata: ModelMetadata
+    contract: ModelContract | None
+    on_disk: OnDisk
+    options: Options
+    answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    again: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    errors: list[CallError] = field(default_factory=list[CallError])
+
+    @property
+    def model(self) -> Model:
+        """The model in the version that was found first."""
+        return Model(self.metadata.model, version=self.metadata.version or None)
+
+    @property
+    def kind(self) -> CallKind:
+        """The kind of the model's calls, by which they may take long."""
+        return "predict" if self.contract is None else _KINDS[self.contract.name]
+
+    @property
+    def is_changed_by_calls(self) -> bool:
+        """True if the manifest says that a request changes what the next one sees."""
+        return self.on_disk.manifest is not None and bool(self.on_disk.manifest.shared_state)
+
+    def call(self, signature: str, inputs: Mapping[str, object]) -> Answer:
+        """Call a signature. Raises as `Probe.predict`; a CallError is kept in `errors`, too."""
+        try:
+            return self.probe.predict(self.model, signature, inputs, self.kind)
+        except CallError as error:
+            self.errors.append(error)
+            raise
+
+    def described(self) -> Outputs:
+        """The outputs of describe, asked once; nothing where the model does not describe itself. Raises CallError."""
+        if DESCRIBE not in self.metadata.signatures:
+            return {}
+        if DESCRIBE not in self.answers:
+            self.answers[DESCRIBE] = self.call(DESCRIBE, {})
+        return self.answers[DESCRIBE].outputs
+
+    def size(self) -> tuple[int, int]:
+        """Height and width of a small picture that the model takes. Raises CallError."""
+        return size_for(self.described())
+
+    def serving_inputs(self) -> Inputs | None:
+        """Inputs of a quick call of serving_default; None where none are known. Raises CallError."""
+        if self.contract is not None:
+            return serving_inputs(self.contract.name, *self.size())
+        signature = self.metadata.signatures.get(SERVING_DEFAULT)
+        if signature is None or self.is_changed_by_calls:
+            return None
+        for record in self.on_disk.golden:
+            if record.signature == SERVING_DEFAULT:
+                return record.inputs
+        try:
+            return invented(signature)
+        except CannotInvent:
+            return None
+
+    def opened(self) -> Outputs:
+        """The answer of `open` of a dream or a transfer. Raises CallError."""
+        name = TRANSFER.name if self.contract is None else self.contract.name
+        return self.call("open", opening_inputs(name, *self.size())).outputs
