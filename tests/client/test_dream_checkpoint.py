@@ -178,14 +178,15 @@ def test_a_new_version_in_the_middle_is_never_mixed_in(
 ) -> None:
     models, path = tmp_path / "models", tmp_path / "checkpoint"
     shutil.copytree(dream_repository, models)
-    with serving(server_kind, models) as server, Client(server.address) as client:
+    cold = {"enable_model_warmup": "false"}  # each start would build what is not called here
+    with serving(server_kind, models, **cold) as server, Client(server.address) as client:
         undisturbed = client.dream(PICTURE, **OPTIONS)
         steps = client.iterate(Dream(PICTURE, **OPTIONS), checkpoint=path, every=1)
         while next(steps).done < 40:
             pass
         server.stop()
         write_dream(models, 2, seed=1)
-        with serving(server_kind, models, port=server.port):
+        with serving(server_kind, models, port=server.port, **cold):
             with pytest.raises(
                 ModelNotFound, match=r"version 1 of dream, with which this job began, is no long"
             ):
@@ -195,7 +196,7 @@ def test_a_new_version_in_the_middle_is_never_mixed_in(
             newer = client.dream(PICTURE, **OPTIONS)
             assert not np.array_equal(np.asarray(newer), np.asarray(undisturbed))
         shutil.rmtree(models / "dream" / "2")
-        with serving(server_kind, models, port=server.port):
+        with serving(server_kind, models, port=server.port, **cold):
             client.wait_ready(
                 models="dream"
             )  # its channel waits a while before it tries a server that was away

@@ -22,6 +22,7 @@ from impasto.export.cli import cli
 from servers.model_servers import ModelServer, serving
 
 ROOT = Path(__file__).parents[2]
+LAYERS = [("block4_conv3", 1.0), ("block5_conv2", 8.0)]
 
 # The export of the real network takes a minute where two processors are shared.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -49,7 +50,7 @@ def server(models: Path, server_kind: str) -> Iterator[ModelServer]:
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photo") / "cat.png"
     with Image.open(ROOT / "examples" / "photos" / "chelsea.png") as image:
-        image.convert("RGB").resize((150, 100)).save(path)
+        image.convert("RGB").resize((96, 64)).save(path)
     return path
 
 
@@ -64,7 +65,7 @@ def test_models_says_which_weights_are_inside(
     assert "\ndream: vgg19, ImageNet" in capsys.readouterr().out
 
 
-def test_a_cat_dreams_and_the_calls_together_are_the_one_call(
+def test_the_longer_a_cat_dreams_the_more_of_it_the_network_sees(
     server: ModelServer, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = tmp_path / "dream.png"
@@ -73,17 +74,24 @@ def test_a_cat_dreams_and_the_calls_together_are_the_one_call(
     assert run(["dream", str(photo), "-o", str(result), *arguments]) == exit_codes.DONE
     told = json.loads(capsys.readouterr().out)
     with Client(server.address) as client:
-        names = client.describe_dream().layers
-        weights = np.zeros(len(names), np.float32)
-        weights[names.index("block4_conv3")], weights[names.index("block5_conv2")] = 1, 8
-        inputs = {"octaves": [-1, 0], "steps": 8, "step_size": 0.02, "layer_weights": weights}
-        one = client.predict("dream", {"image": shown(photo), **inputs}, timeout=600)["image"]
-        (_, first, *_) = client.iterate(
-            Dream(photo, layers=["block4_conv3", ("block5_conv2", 8)], octaves=[-1, 0], steps=8), every=1
-        )
-    assert np.array_equal(shown(result), one)
+        dream = client.iterate(Dream(photo, layers=LAYERS, octaves=[-1, 0], steps=8), every=1)
+        first = next(progress for progress in dream if progress.done)
     assert first.loss is not None
     assert told["loss"] > 3 * first.loss  # the network sees far more of what it looks for
+    assert shown(result).shape == shown(photo).shape
+
+
+@pytest.mark.local_server_only(
+    "export/dream/test_dream_served.py compares the calls of both on a small network"
+)
+def test_the_calls_of_a_dream_are_together_the_one_call(server: ModelServer, photo: Path) -> None:
+    with Client(server.address) as client:
+        names = client.describe_dream().layers
+        weights = np.array([dict(LAYERS).get(name, 0.0) for name in names], np.float32)
+        inputs = {"octaves": [-1, 0], "steps": 8, "step_size": 0.02, "layer_weights": weights}
+        one = client.predict("dream", {"image": shown(photo), **inputs}, timeout=600)["image"]
+        many = client.dream(photo, layers=LAYERS, octaves=[-1, 0], steps=8, step_size=0.02)
+    assert np.array_equal(np.asarray(many), one)
 
 
 def test_a_dream_of_an_inner_layer_differs_from_that_of_an_outer_one(

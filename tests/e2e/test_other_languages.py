@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from documents.code_blocks import DOCS
 from impasto.client import Client, read_picture
 from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, STYLIZE, TRANSFER
-from servers.model_servers import TYPED, free_port, needs_real, server_process, serving
+from servers.model_servers import TYPED, ModelServer, free_port, needs_real, server_process
 from toys.shared_folders import shared_folder
 
 PAGE = (DOCS / "other-languages.md").read_text(encoding="utf-8")
@@ -58,11 +58,15 @@ def run(line: str, folder: Path, **changes: str) -> str:
 
 
 @pytest.fixture(params=["as shipped", "typed fields"])
-def address(request: pytest.FixtureRequest, committed_models: Path, server_kind: str) -> Iterator[str]:
+def address(
+    request: pytest.FixtureRequest,
+    start_once: Callable[..., ModelServer],
+    committed_models: Path,
+    server_kind: str,
+) -> str:
     """A server that answers in tensor_content, as compose.yaml starts it, and one with TensorFlow Serving's default."""
     changes: dict[str, Any] = TYPED if request.param == "typed fields" else {}
-    with serving(server_kind, committed_models, only=["srcnn"], **changes) as server:
-        yield server.address
+    return start_once(server_kind, committed_models, only=("srcnn",), **changes).address
 
 
 @pytest.fixture(scope="module")

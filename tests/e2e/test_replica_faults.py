@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -36,7 +37,7 @@ class LongJob:
 
 
 JOBS = {
-    "dream": LongJob(lambda client: client.iterate(Dream(pixels(90, 120), steps=500, octaves=[-1, 0])), 1000),
+    "dream": LongJob(lambda client: client.iterate(Dream(pixels(90, 120), steps=250, octaves=[-1, 0])), 500),
     "transfer": LongJob(
         lambda client: client.iterate(
             Transfer(pixels(64, 96), 255 - pixels(96, 60, seed=1), epochs=3, steps_per_epoch=40, pyramid=2)
@@ -83,10 +84,19 @@ def replicas(
             server.stop()
 
 
-def last_picture(steps: Steps) -> Any:
-    for progress in steps:
-        last = progress
-    return np.asarray(last.preview())
+@pytest.fixture(scope="module")
+def undisturbed(replicas: tuple[ServerProcess, ServerProcess]) -> Callable[[str], Any]:
+    """The picture of a job, made once, by a server that nobody kills."""
+
+    @functools.cache
+    def picture(name: str) -> Any:
+        one, _ = replicas
+        one.ensure_running()
+        with Client(one.address) as client:
+            *_, last = JOBS[name].steps(client)
+        return np.asarray(last.preview())
+
+    return picture
 
 
 class Killer:
@@ -123,14 +133,16 @@ def killer(request: pytest.FixtureRequest) -> Iterator[Killer]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_of_two_replicas_killed_in_turn_leaves_no_trace(
-    name: str, replicas: tuple[ServerProcess, ServerProcess], killer: Killer
+    name: str,
+    replicas: tuple[ServerProcess, ServerProcess],
+    killer: Killer,
+    undisturbed: Callable[[str], Any],
 ) -> None:
     job = JOBS[name]
     one, other = replicas
     for server in replicas:
         server.ensure_running()
-    with Client(one.address) as client:
-        undisturbed = last_picture(job.steps(client))
+    expected = undisturbed(name)
     # The one that goes on, the one that is killed, and after how many steps.
     turns = [(other, one, job.total // 8), (one, other, job.total // 2)]
     with Client(f"{one.address},{other.address}") as client:
@@ -143,19 +155,21 @@ def test_each_of_two_replicas_killed_in_turn_leaves_no_trace(
     killer.join()
     assert not turns
     assert progress.done == job.total
-    assert np.array_equal(np.asarray(progress.preview()), undisturbed)
+    assert np.array_equal(np.asarray(progress.preview()), expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_both_replicas_killed_at_once_and_started_again_leave_no_trace(
-    name: str, replicas: tuple[ServerProcess, ServerProcess], killer: Killer
+    name: str,
+    replicas: tuple[ServerProcess, ServerProcess],
+    killer: Killer,
+    undisturbed: Callable[[str], Any],
 ) -> None:
     job = JOBS[name]
     one, other = replicas
     for server in replicas:
         server.ensure_running()
-    with Client(other.address) as client:
-        undisturbed = last_picture(job.steps(client))
+    expected = undisturbed(name)
     killed_at = None
     with Client(f"{one.address},{other.address}") as client:
         for progress in job.steps(client):
@@ -166,4 +180,4 @@ def test_both_replicas_killed_at_once_and_started_again_leave_no_trace(
     killer.join()
     assert killed_at is not None
     assert killed_at < job.total
-    assert np.array_equal(np.asarray(progress.preview()), undisturbed)
+    assert np.array_equal(np.asarray(progress.preview()), expected)

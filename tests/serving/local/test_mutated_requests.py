@@ -217,7 +217,10 @@ def test_600_reloads_with_wrong_configurations_leave_the_server_sound(
     labelled = Request(RELOAD, reload_request(repository, "half", "add", version_labels={"stable": 1}))
     rng = random.Random(20)
     with (
-        server_process(repository, log=log, grpc_max_threads=2 * IN_FLIGHT) as server,
+        # Not warmed up: of all models `half` alone is called.
+        server_process(
+            repository, log=log, grpc_max_threads=2 * IN_FLIGHT, enable_model_warmup="false"
+        ) as server,
         official_client(server.address) as client,
     ):
         target = Target(server, client, log, [every], pid=server.pid)

@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import weakref
@@ -30,6 +29,7 @@ from containers import compose_files
 from impasto.serving import ConfigFile, LocalServer, LocalServerError
 from impasto.serving.local.command_line import LocalOptions, local_options
 from servers.configurations import QUICK
+from servers.forked_commands import ForkedCommand
 from servers.model_server_facts import flags_of
 
 VARIABLE: Final = "IMPASTO_TFS"
@@ -125,15 +125,10 @@ class ServerProcess:
         folder = Path(tempfile.mkdtemp(prefix="server-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.log = log or folder / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedCommand | None = None
         self.port = int(str(changes.pop("port", None) or free_port()))
-        command = (
-            [sys.executable, "-m", "impasto.serving", "local"]
-            if kind == "local"
-            else shlex.split(os.environ[VARIABLE])
-        )
         config = models if models.is_file() else list_models(models, folder / "models.config")
-        self._command = [*command, *shipped_flags(config, folder, **changes, port=self.port), *flags]
+        self._flags = [*shipped_flags(config, folder, **changes, port=self.port), *flags]
         _PROCESSES.add(self)
 
     @property
@@ -151,12 +146,15 @@ class ServerProcess:
 
     def start(self) -> None:
         """Starts the process; it listens some seconds later."""
+        if self.kind == "local":
+            self._process = ForkedCommand(["local", *self._flags], log=self.log)
+            return
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command,
+                [*shlex.split(os.environ[VARIABLE]), *self._flags],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3" if self.kind == "local" else "0"},
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
             )
 
     def ensure_running(self) -> None:
