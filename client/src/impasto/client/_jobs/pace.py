@@ -42,8 +42,8 @@ _TELLING: Final = 4
 class Pace:
     """Sizes chunks by what the calls before them cost.
 
-    What is known of one size serves for the next: steps take time in proportion to the pixels, and so does the way of
-    a picture, unless calls that only open a size tell more.
+    What is known of one size serves for the next: steps may take time in proportion to the pixels, and so may the way
+    of a picture, unless calls that only open a size tell more.
 
     Args:
         timeout: seconds after which a call is given up; None for never.
@@ -150,10 +150,10 @@ class Pace:
         costs = self._costs
         if pixels == self._pixels:
             return costs
-        ratio = pixels / self._pixels
+        # At a smaller size neither need be less: small pictures may be all overhead.
+        ratio = max(1.0, pixels / self._pixels)
         fixed = costs.fixed * ratio if costs.measured or costs.guessed else None
-        # A step at a smaller size need not be faster: that of a small picture may be all overhead.
-        step = None if costs.step is None else costs.step * max(1.0, ratio)
+        step = None if costs.step is None else costs.step * ratio
         return CallCosts(fixed, step, measured=costs.measured)
 
     def _planned(self, costs: CallCosts, *, watched: bool) -> int:
