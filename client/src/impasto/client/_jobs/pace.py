@@ -61,6 +61,7 @@ class Pace:
         self._seen: set[int] = set()
         self._probed: set[int] = set()
         self._rate: float | None = None
+        self._learnt = 0
 
     def steps(self, pixels: int, *, most: int, watched: bool = False) -> int:
         """Return the number of steps that the next chunk takes: 1 to `most`, and 1 before anything is known.
@@ -139,11 +140,12 @@ class Pace:
         if self._disturbed:
             return
         self._costs, self._pixels = self._costs_at(pixels), pixels
+        self._learnt += not first
         self._costs.learn(steps, self._clock() - self._started, first=first)
         usual = self._planned(self._costs, watched=False)
         rate = self._costs.seconds(usual) / (usual * pixels)
-        # It should not jump with each chunk.
-        self._rate = rate if self._rate is None or not self._costs.measured else (self._rate + rate) / 2
+        # It should not jump with each chunk; but what the first call says is soon forgotten.
+        self._rate = rate if self._rate is None or self._learnt < 2 else (self._rate + rate) / 2
 
     def _costs_at(self, pixels: int) -> CallCosts:
         """Return the costs at a size: where there was no call yet, what the last size suggests."""

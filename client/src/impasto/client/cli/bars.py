@@ -78,6 +78,7 @@ class _Bars:
         self._waits = waits
         self._glides: dict[rich_progress.TaskID, Glide] = {}
         self._lock = threading.Lock()
+        self._bar: rich_progress.Progress | None = None  # rich draws a bar once while it is made
         self._bar = None if quiet else _terminal_bar(columns, waits, self._move)
         self._stack = ExitStack()
 
@@ -105,7 +106,8 @@ class _Bars:
 
     def _move(self) -> None:
         """Move the bars to where they are now: each time that they are drawn."""
-        assert self._bar is not None
+        if self._bar is None:
+            return
         with self._lock:
             for task, glide in self._glides.items():
                 place = glide.place(halted=self._waits.now is not None)
