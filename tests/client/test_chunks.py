@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -139,7 +140,7 @@ def test_a_call_sent_again_changes_neither_the_next_one_nor_the_time_left() -> N
         clock.now += 0.125 * steps
         pace.stop(1, steps)
     before = pace.steps(1, most=1000), pace.seconds_left(80)
-    for end in (lambda: pace.stop(1, 8), lambda: pace.probed(1), lambda: pace.opened(1)):
+    for end in (partial(pace.stop, 1, 8), partial(pace.probed, 1), partial(pace.opened, 1)):
         pace.start()
         pace.disturb()
         clock.now += 50.0

@@ -132,8 +132,8 @@ def run(
     """Carry out a job against a server that takes `first` more seconds for the first chunk at each size."""
 
     def planned() -> Steps[Optimisation[Any]]:
+        yield from ()
         return work
-        yield
 
     clock, done = Clock(), Run([], [], 0, 0.0, [], [])
     steps: Any = _steps(planned(), Pace(clock=clock, timeout=timeout), every, resume)
