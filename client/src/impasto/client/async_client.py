@@ -205,9 +205,9 @@ class AsyncClient:
         self, job: Job[ResultT, Any], every: int | None, checkpoint: Checkpoint | None, timeout: float | None
     ) -> AsyncGenerator[Any, None]:
         """Read in a thread what the job needs, and drive it: its progress, and at last a Finished."""
-        max_pixels = self.settings.max_pixels
+        settings = self.settings
         steps, file = await in_thread(
-            lambda: prepare(job, max_pixels=max_pixels, every=every, checkpoint=checkpoint)
+            lambda: prepare(job, settings=settings, every=every, checkpoint=checkpoint, timeout=timeout)
         )
         send = partial(self._send, job.kind, timeout)
         begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)

@@ -164,7 +164,7 @@ class Client:
                 iterating.
         """
         steps, file = driver.prepare(
-            job, max_pixels=self.settings.max_pixels, every=every, checkpoint=checkpoint
+            job, settings=self.settings, every=every, checkpoint=checkpoint, timeout=timeout
         )
         begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)
         send = partial(self._send, kind=job.kind, timeout=timeout)

@@ -16,6 +16,7 @@ from impasto.client._transport.calls import Call
 from impasto.client._transport.observing import Span
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import CallError, InvalidInput
+from impasto.client.settings import Settings
 
 FieldsP = ParamSpec("FieldsP")
 ResultT = TypeVar("ResultT")
@@ -35,7 +36,12 @@ def runs(job: Callable[FieldsP, Job[ResultT, Any]]) -> Verb[FieldsP, ResultT]:
 
 
 def prepare(
-    job: Job[ResultT, Any], *, max_pixels: int, every: int | None, checkpoint: Checkpoint | None
+    job: Job[ResultT, Any],
+    *,
+    settings: Settings,
+    every: int | None,
+    checkpoint: Checkpoint | None,
+    timeout: float | None,
 ) -> tuple[Steps[ResultT], CheckpointFile | None]:
     """Read what a job needs, and return its steps and its checkpoint's file.
 
@@ -50,14 +56,15 @@ def prepare(
     if isinstance(job, LongJob):
         file = None if checkpoint is None else CheckpointFile(checkpoint)
         resume = None if file is None else file.read()
-        steps = job.prepare(max_pixels=max_pixels, every=every, resume=resume)
+        seconds = settings.timeouts.for_(job.kind) if timeout is None else timeout
+        steps = job.prepare(max_pixels=settings.max_pixels, every=every, resume=resume, timeout=seconds)
         return cast(Steps[ResultT], steps), file
     for name, value in (("every", every), ("checkpoint", checkpoint)):
         if value is not None:
             raise InvalidInput(
                 f"{name} is {str(value)!r}, but a job of {type(job).__name__} is done in a few calls; leave it out"
             )
-    return job.prepare(max_pixels=max_pixels), None
+    return job.prepare(max_pixels=settings.max_pixels), None
 
 
 def _check_job(job: object) -> None:

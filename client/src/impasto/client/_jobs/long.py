@@ -1,9 +1,9 @@
-"""The skeleton of long jobs: an optimisation of so many steps at each of several sizes, in calls of about a second.
+"""The skeleton of long jobs: an optimisation of so many steps at each of several sizes, in calls of 1 to 10 seconds.
 
-It keeps a snapshot, shows the progress, makes the next call, and so on, so that the job can be watched, stopped within
-a second and gone on with from a checkpoint. Cut into calls it equals one long call of the model's `serving_default`
-bit for bit, for all state travels. That holds among servers of one kind: another processor, number of threads or
-version of TensorFlow rounds differently.
+It keeps a snapshot, shows the progress, makes the next call, and so on, so that the job can be watched, stopped at any
+time and gone on with from a checkpoint: what is lost is the call that was under way. Cut into calls it equals one long
+call of the model's `serving_default` bit for bit, for all state travels. That holds among servers of one kind: another
+processor, number of threads or version of TensorFlow rounds differently.
 """
 
 from __future__ import annotations
@@ -61,7 +61,12 @@ class LongJob(Job[Image.Image, ProgressT_co]):
         """Read the pictures now, and return what plans the work."""
 
     def prepare(
-        self, *, max_pixels: int, every: int | None = None, resume: Snapshot | None = None
+        self,
+        *,
+        max_pixels: int,
+        every: int | None = None,
+        resume: Snapshot | None = None,
+        timeout: float | None = None,
     ) -> Steps[Image.Image]:
         """Read the pictures, and return the steps that make the result.
 
@@ -71,6 +76,7 @@ class LongJob(Job[Image.Image, ProgressT_co]):
             max_pixels: the largest width times height of a picture that is read.
             every: end a call at each multiple of this many steps, counted over all sizes.
             resume: where an earlier run of the same job was.
+            timeout: seconds after which a call is given up; None for never.
 
         Raises:
             InvalidInput: `every` is out of its range.
@@ -80,7 +86,7 @@ class LongJob(Job[Image.Image, ProgressT_co]):
             every = whole("every", every, 1, MOST_STEPS)
         model = Model.of(self.model)
         version = 0 if resume is None else begun_by(resume, model, kind=self.kind)
-        pace = Pace()
+        pace = Pace(timeout=timeout)
         pinned = PinnedModel(model, begun_by=version, on_failure=pace.disturb)
         return _steps(self.begin(max_pixels=max_pixels)(pinned), pace, every, resume)
 
@@ -112,6 +118,8 @@ class _Run(Generic[ProgressT_co]):
         self._pace = pace
         self._every = every
         self._areas = [height * width for height, width in work.sizes]
+        self._planned: tuple[int, int, int] | None = None
+        self._watched = False
 
     def snapshot(self, position: Position) -> Snapshot:
         """Return what a checkpoint keeps of a position."""
@@ -123,7 +131,9 @@ class _Run(Generic[ProgressT_co]):
         """Return what people see of a position."""
         work, stages = self._work, len(self._areas)
         is_over = position.stage == stages
-        left = 0 if is_over else self._work_left(position)
+        left = self._work_left(position)
+        total = max(sum(pixels * work.steps for pixels in self._areas), 1)
+        ahead, seconds = self._ahead(position)
         pixels = position.picture if position.state is None else position.state[work.IMAGE]
         common = {
             "done": position.stage * work.steps + position.step,
@@ -131,8 +141,11 @@ class _Run(Generic[ProgressT_co]):
             "version": work.identity["version"],
             "step": work.steps if is_over else position.step,
             "steps": work.steps,
-            "seconds_left": 0.0 if is_over else self._pace.seconds(left),
-            "fraction": 1.0 if is_over else 1.0 - left / max(work.steps * sum(self._areas), 1),
+            "seconds_left": 0.0 if is_over else self._pace.seconds_left(left),
+            "fraction": 1.0 - left / total,
+            "next_fraction": 1.0 - (left - ahead) / total,
+            "next_seconds": seconds,
+            "_on_preview": self._watch,
         }
         return work.progress(min(position.stage, stages - 1), common, pixels)
 
@@ -140,18 +153,52 @@ class _Run(Generic[ProgressT_co]):
         """Return the position after one more call, or the few that open a size."""
         work, stage, state = self._work, position.stage, position.state
         if state is None:
-            return replace(position, state=(yield from work.open(stage, position.picture)), picture=None)
+            self._pace.start()
+            opened = yield from work.open(stage, position.picture)
+            if work.OPENS_AT_ONCE:
+                self._pace.opened(self._areas[stage])
+            return replace(position, state=opened, picture=None)
         if position.step == work.steps:
             return Position(stage + 1, picture=(yield from work.close(state, stage)))
-        count = self._pace.steps(self._areas[stage], most=self._most_steps(position))
+        count = self._count(position)
+        if self._pace.should_probe(self._areas[stage], most=self._most_steps(position)):
+            self._pace.start()
+            yield from work.change(state, stage, position.step, 0)
+            self._pace.probed(self._areas[stage])
+            # What was told of the next progress still holds, at least.
+            count = max(count, self._pace.steps(self._areas[stage], most=self._most_steps(position)))
         self._pace.start()
         state = yield from work.change(state, stage, position.step, count)
-        self._pace.stop(count * self._areas[stage])
+        self._pace.stop(self._areas[stage], count)
         return replace(position, step=position.step + count, state=state)
 
+    def _watch(self) -> None:
+        """Somebody looks at a picture on the way. Whoever asked for `every` gets those, and wants no others."""
+        self._watched = self._every is None
+
     def _work_left(self, position: Position) -> int:
+        """Return what is left to do: steps times pixels."""
         areas = self._areas[position.stage :]
-        return self._work.steps * sum(areas) - position.step * areas[0]
+        return self._work.steps * sum(areas) - position.step * areas[0] if areas else 0
+
+    def _ahead(self, position: Position) -> tuple[int, float | None]:
+        """Return the work that the next progress will have done more, and in how many seconds; None if unknown."""
+        others = 0 if position.state is not None else 1
+        if position.step == self._work.steps:  # after the steps at a size come two calls without steps
+            others, position = 2, Position(position.stage + 1)
+        if position.stage >= len(self._areas) or not self._work.steps:
+            return 0, None
+        pixels, count = self._areas[position.stage], self._count(position)
+        return count * pixels, self._pace.seconds(pixels, count, others=others)
+
+    def _count(self, position: Position) -> int:
+        """Return the steps of the next call, which do not change once they are told."""
+        stage, step = position.stage, position.step
+        if self._planned is None or self._planned[:2] != (stage, step):
+            most = self._most_steps(position)
+            count = self._pace.steps(self._areas[stage], most=most, watched=self._watched)
+            self._planned = (stage, step, count)
+        return self._planned[2]
 
     def _most_steps(self, position: Position) -> int:
         most = min(self._work.steps - position.step, self._work.most_steps)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -32,16 +32,29 @@ class LongProgress(Progress, ABC):
         steps: steps at each size.
         seconds_left: an estimate; None before the first step.
         fraction: the part of the work that is done, 0 to 1. Steps at large sizes are more work than at small ones.
+        next_fraction: the part that will be done at the next progress.
+        next_seconds: an estimate of when that will be; None before the first step, and at the end.
     """
 
     step: int
     steps: int
     seconds_left: float | None
     fraction: float
+    next_fraction: float
+    next_seconds: float | None
+    _on_preview: Callable[[], None] = field(repr=False)
+
+    def preview(self) -> Image.Image:
+        """Make the picture so far, of the result's size and mode; of the last progress it is the result.
+
+        A job whose pictures are looked at on the way shows more of them, unless it was told by `every` which ones.
+        """
+        self._on_preview()
+        return self._picture()
 
     @abstractmethod
-    def preview(self) -> Image.Image:
-        """Make the picture so far, of the result's size and mode; of the last progress it is the result."""
+    def _picture(self) -> Image.Image:
+        """Make the picture so far."""
 
     def words(self, *parts: str) -> str:
         """Return the words of `parts` and of the time that is left, as a line for people."""
@@ -65,6 +78,9 @@ class Optimisation(ABC, Generic[ProgressT_co]):
     IMAGE: ClassVar[str]
     """The array of the state that is the picture."""
 
+    OPENS_AT_ONCE: ClassVar[bool] = False
+    """Whether opening a size takes about the time that a call without steps takes: one call, without the network."""
+
     sizes: tuple[Size, ...]
     steps: int
     most_steps: int
@@ -76,7 +92,7 @@ class Optimisation(ABC, Generic[ProgressT_co]):
 
     @abstractmethod
     def change(self, state: Arrays, stage: int, step: int, count: int) -> Steps[Arrays]:
-        """Return the state after `count` more steps at a size at which `step` are done, in one call."""
+        """Return the state after `count` more steps, 0 or more, at a size at which `step` are done, in one call."""
 
     @abstractmethod
     def close(self, state: Arrays, stage: int) -> Steps[NDArray[Any]]:

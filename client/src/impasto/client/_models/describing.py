@@ -26,7 +26,7 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
         "maximum_steps": _SIDES,
         "maximum_pixels": _SIDES,
         "maximum_tile_pixels": _SIDES,
-        # The longest recipe is of 10,000 steps, a call of each about a second.
+        # The longest recipe is of 10,000 steps, a second each where they are slow.
         "suggested_steps": (0, 1_000_000),
         "suggested_step_size": (0.0, 1.0),
         "suggested_octave_scale": (0.1, 10.0),

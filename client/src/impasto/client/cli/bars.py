@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from impasto.client import Progress, Waiting
+from impasto.client.cli.gliding import Glide, Reached
 from impasto.client.cli.logs import are_shown, said_by
 from impasto.client.cli.output import note, print_path
 from impasto.client.printable import printable
@@ -75,7 +76,10 @@ class _Bars:
         self, columns: Callable[[], Sequence[rich_progress.ProgressColumn]], *, quiet: bool, waits: Waits
     ) -> None:
         self._waits = waits
-        self._bar = None if quiet else _terminal_bar(columns, waits)
+        self._glides: dict[rich_progress.TaskID, Glide] = {}
+        self._lock = threading.Lock()
+        self._bar: rich_progress.Progress | None = None  # rich draws a bar once while it is made
+        self._bar = None if quiet else _terminal_bar(columns, waits, self._move)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -100,6 +104,15 @@ class _Bars:
         else:
             self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
+    def _move(self) -> None:
+        """Move the bars to where they are now: each time that they are drawn."""
+        if self._bar is None:
+            return
+        with self._lock:
+            for task, glide in self._glides.items():
+                place = glide.place(halted=self._waits.now is not None)
+                self._bar.update(task, completed=place, percent=int(100 * place))
+
 
 class JobBar(_Bars):
     """A bar for one long job, with words about where it is.
@@ -112,12 +125,15 @@ class JobBar(_Bars):
     def __init__(self, *, quiet: bool, waits: Waits) -> None:
         super().__init__(_job_columns, quiet=quiet, waits=waits)
         if self._bar is not None:
-            self._task = self._bar.add_task("job", total=1.0, words="")
+            self._task = self._bar.add_task("job", total=1.0, percent=0, words="")
+            self._glides[self._task] = Glide()
 
-    def show(self, fraction: float, words: str) -> None:
-        """Draw the bar at `fraction`, 0 to 1, with `words` behind it."""
+    def show(self, reached: Reached, words: str) -> None:
+        """Draw the bar where the job is, with `words` behind it, and move it until the next time."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=fraction, words=words)
+            with self._lock:
+                self._glides[self._task].report(reached)
+            self._bar.update(self._task, words=words)
 
 
 class PictureBars(_Bars):
@@ -135,8 +151,14 @@ class PictureBars(_Bars):
         super().__init__(_picture_columns, quiet=quiet, waits=waits)
         self._unit = unit
         if self._bar is not None:
+            self._behind, self._pictures = behind, pictures
             self._all = self._bar.add_task(
-                "all", total=pictures, completed=behind, unit="pictures", visible=pictures > 1
+                "all",
+                total=pictures,
+                completed=behind,
+                count=_count(behind, pictures),
+                unit="pictures",
+                visible=pictures > 1,
             )
 
     @contextmanager
@@ -153,20 +175,27 @@ class PictureBars(_Bars):
         if bar is None:
             yield lambda progress: None
             return
-        task = bar.add_task(printable(name), total=None, unit=unit or self._unit)
+        task = bar.add_task(printable(name), total=None, count="0/?", unit=unit or self._unit)
+        glide = Glide()
 
         def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.done, total=progress.total)
+            bar.update(task, total=1.0, count=_count(progress.done, progress.total))
+            with self._lock:
+                glide.report(Reached.of(progress))
+                self._glides[task] = glide
 
         try:
             yield show
         finally:
+            with self._lock:
+                self._glides.pop(task, None)
             bar.remove_task(task)
 
     def next_picture(self) -> None:
         """One more picture is behind us."""
         if self._bar is not None:
-            self._bar.advance(self._all)
+            self._behind += 1
+            self._bar.update(self._all, completed=self._behind, count=_count(self._behind, self._pictures))
 
     def result(self, path: Path) -> None:
         """A result's file: to standard output, above the bars where that is the same terminal."""
@@ -177,9 +206,11 @@ class PictureBars(_Bars):
 
 
 def _terminal_bar(
-    columns: Callable[[], Sequence[rich_progress.ProgressColumn]], waits: Waits
+    columns: Callable[[], Sequence[rich_progress.ProgressColumn]], waits: Waits, move: Callable[[], None]
 ) -> rich_progress.Progress | None:
     """Return a bar on standard error, with a line below it that says for whom it waits, if it does.
+
+    `move` is called before each time that it is drawn.
 
     None where standard error is no terminal, which also saves importing rich.
     """
@@ -191,6 +222,7 @@ def _terminal_bar(
 
     class Bar(ProgressBar):
         def get_renderables(self) -> Iterable[RenderableType]:
+            move()
             yield from super().get_renderables()
             if waits.now is not None:
                 yield Text(str(waits.now), overflow="ellipsis", no_wrap=True)
@@ -206,15 +238,20 @@ def _terminal_bar(
 
 
 def _picture_columns() -> Sequence[rich_progress.ProgressColumn]:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
     return (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]}"),
         TextColumn("{task.fields[unit]}"),
         TimeElapsedColumn(),
     )
+
+
+def _count(done: int, total: int) -> str:
+    """Return `7/20`, with the space that `20/20` will take: what is done, while the bar shows what is expected."""
+    return f"{done:{len(str(total))}}/{total}"
 
 
 def _job_columns() -> Sequence[rich_progress.ProgressColumn]:
@@ -222,6 +259,6 @@ def _job_columns() -> Sequence[rich_progress.ProgressColumn]:
 
     return (
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[percent]:>3} %"),
         TextColumn("{task.fields[words]}", markup=False),
     )

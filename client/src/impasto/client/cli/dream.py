@@ -117,8 +117,8 @@ def dream(
     """Let a picture dream: change it so that layers of a network respond more strongly to it.
 
     IN is a picture, several, or a folder of them. The options that are not given take what the served model suggests;
-    `impasto models -s` shows it. Ctrl-C stops within a second and keeps the picture so far. While the server is away
-    the command waits for it, up to 5 minutes (IMPASTO_PATIENCE).
+    `impasto models -s` shows it. Ctrl-C stops at once and keeps the picture of the last answer, not more than 10
+    seconds or a step old. While the server is away the command waits for it, up to 5 minutes (IMPASTO_PATIENCE).
 
     \b
       impasto dream photo.jpg -o dream.png

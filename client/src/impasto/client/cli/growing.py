@@ -12,6 +12,7 @@ from impasto.client import errors
 from impasto.client.cli import exit_codes
 from impasto.client.cli.bars import JobBar
 from impasto.client.cli.files import Place
+from impasto.client.cli.gliding import Reached
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import note, print_json, print_path
 
@@ -30,8 +31,8 @@ class Growing(ABC):
         """Tell whether there is something to keep."""
 
     @abstractmethod
-    def make(self, show: Callable[[float, str], None]) -> None:
-        """Make the result, and tell `show` how far it is: a fraction from 0 to 1, and words."""
+    def make(self, show: Callable[[Reached, str], None]) -> None:
+        """Make the result, and tell `show` how far it is, also in words."""
 
     @abstractmethod
     def write(self, *, finished: bool) -> None:

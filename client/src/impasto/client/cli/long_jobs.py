@@ -24,6 +24,7 @@ from impasto.client.cli.files import (
     write_result,
 )
 from impasto.client.cli.frames import as_json, frames_of
+from impasto.client.cli.gliding import Reached
 from impasto.client.cli.growing import Growing, run_growing
 from impasto.client.cli.options import Common
 from impasto.client.cli.pairs import Pair, pair_up, tell_repeated
@@ -154,11 +155,11 @@ class _GrowingPicture(Growing, Generic[ProgressT]):
     def has_begun(self) -> bool:
         return self._last is not None and self._last.done > 0
 
-    def make(self, show: Callable[[float, str], None]) -> None:
+    def make(self, show: Callable[[Reached, str], None]) -> None:
         with closing(self._steps):  # which writes the last checkpoint, or cannot
             for progress in self._steps:
                 self._last = progress
-                show(progress.fraction, str(progress))
+                show(Reached.of(progress), str(progress))
                 if self._kept is not None:
                     self._kept.offer(progress.done, progress.preview)
 

@@ -183,9 +183,9 @@ def transfer(
     """Paint a picture in the style of another: change its pixels until a network sees the one's content and the
     other's style.
 
-    That takes minutes where `impasto stylize` takes seconds, and shows more detail. Ctrl-C stops within a step or a
-    second and keeps the picture so far. While the server is away the command waits for it, up to 5
-    minutes (IMPASTO_PATIENCE).
+    That takes minutes where `impasto stylize` takes seconds, and shows more detail. Ctrl-C stops at once and keeps
+    the picture of the last answer, not more than 10 seconds or a step old. While the server is away the command waits
+    for it, up to 5 minutes (IMPASTO_PATIENCE).
 
     \b
       impasto transfer photo.jpg --style painting.jpg -o painted.png

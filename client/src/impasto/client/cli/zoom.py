@@ -16,6 +16,7 @@ from PIL import Image
 from impasto.client import Client, Dream, DreamProgress, Model, errors, zoom_in
 from impasto.client.cli.files import Pipe, Place, is_folder, make_folder, refuse_inputs
 from impasto.client.cli.frames import frames_of
+from impasto.client.cli.gliding import Reached
 from impasto.client.cli.growing import Growing, run_growing
 from impasto.client.cli.options import Common
 from impasto.client.cli.picture_options import Pictures
@@ -133,14 +134,14 @@ class _GrowingZoom(Growing):
     def has_begun(self) -> bool:
         return self._done > 0
 
-    def make(self, show: Callable[[float, str], None]) -> None:
+    def make(self, show: Callable[[Reached, str], None]) -> None:
         zoom, started = self._zoom, time.monotonic()
 
         def tell(progress: DreamProgress) -> None:
-            fraction = (self._done + progress.fraction) / zoom.frames
+            reached = Reached.of(progress).in_part(self._done, zoom.frames)
             worked = time.monotonic() - started - self._waits.seconds
-            left = worked * (1 / fraction - 1) if fraction else None
-            show(fraction, f"frame {self._done + 1}/{zoom.frames}  {replace(progress, seconds_left=left)}")
+            left = worked * (1 / reached.fraction - 1) if reached.fraction else None
+            show(reached, f"frame {self._done + 1}/{zoom.frames}  {replace(progress, seconds_left=left)}")
 
         picture: ImageSource = self._first
         # Ctrl-C does not interrupt another thread: a frame counts if and only if it is kept.

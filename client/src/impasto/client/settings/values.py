@@ -56,7 +56,7 @@ class Timeouts:
         600.0,
         "IMPASTO_TIMEOUT_DREAM",
         _LIMIT,
-        "for each chunk of a dream: a second, or one step, which may be minutes",
+        "for each chunk of a dream: up to 10 seconds, or one step, which may be minutes",
     )
     transfer: float = setting(600.0, "IMPASTO_TIMEOUT_TRANSFER", _LIMIT, "for each chunk of a transfer")
 

@@ -27,6 +27,7 @@ class Ascent(Optimisation[DreamProgress]):
     """
 
     IMAGE: ClassVar = "state"
+    OPENS_AT_ONCE: ClassVar = True
 
     def __init__(
         self,

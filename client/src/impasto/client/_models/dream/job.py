@@ -46,9 +46,9 @@ class Dream(LongJob[DreamProgress]):
         client.dream("photo.jpg", layers=["mixed4"], steps=20)
         client.run(Dream("photo.jpg", octaves=[-1, 0]), checkpoint="dream.checkpoint", on_progress=print)
 
-    The work is done in calls of about a second each, all by the version of the model that answers first. While
-    the server is away or overloaded, a call is sent again, for as long as the setting `patience` says (5 minutes).
-    What is None takes what the served model suggests for its network.
+    The work is done in calls of 1 to 10 seconds each, or of a step where that takes longer, all by the version of the
+    model that answers first. While the server is away or overloaded, a call is sent again, for as long as the setting
+    `patience` says (5 minutes). What is None takes what the served model suggests for its network.
 
     Args:
         image: the picture, as for `upscale`.

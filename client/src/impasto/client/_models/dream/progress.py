@@ -27,6 +27,8 @@ class DreamProgress(LongProgress):
         loss: the loss that the last step saw and raises; None before the first.
         seconds_left: an estimate; None before the first step.
         fraction: the part of the work that is done, 0 to 1. Steps at large octaves are more work than at small ones.
+        next_fraction: the part that will be done at the next progress.
+        next_seconds: an estimate of when that will be; None before the first step, and at the end.
     """
 
     octave: int
@@ -35,8 +37,7 @@ class DreamProgress(LongProgress):
     _canvas: DreamCanvas = field(repr=False)
     _pixels: NDArray[Any] | None = field(repr=False)
 
-    def preview(self) -> Image.Image:
-        """Make the picture so far, of the result's size and mode; of the last progress it is the result."""
+    def _picture(self) -> Image.Image:
         return self._canvas.image(self._pixels)
 
     def __str__(self) -> str:

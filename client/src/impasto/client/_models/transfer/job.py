@@ -52,10 +52,10 @@ class Transfer(LongJob[TransferProgress]):
         client.transfer("photo.jpg", "painting.jpg", epochs=10, steps_per_epoch=100)
         client.transfer("photo.jpg", ["waves.jpg", "stars.jpg"], weights=[2, 1], pyramid=3, epochs=3)
 
-    That takes minutes where `stylize` takes seconds, and paints in more detail. The work is done in calls of about
-    a second each, all by the version of the model that answers first. While the server is away or overloaded, a
-    call is sent again, for as long as the setting `patience` says (5 minutes). A weight, a rate or layers that are
-    None take what the served model suggests.
+    That takes minutes where `stylize` takes seconds, and paints in more detail. The work is done in calls of 1 to 10
+    seconds each, or of a step where that takes longer, all by the version of the model that answers first. While the
+    server is away or overloaded, a call is sent again, for as long as the setting `patience` says (5 minutes). A
+    weight, a rate or layers that are None take what the served model suggests.
 
     Args:
         content: the picture to paint, as for `upscale`.

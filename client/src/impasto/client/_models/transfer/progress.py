@@ -38,6 +38,8 @@ class TransferProgress(LongProgress):
         losses: as the last step saw them; None before the first.
         seconds_left: an estimate; None before the first step.
         fraction: the part of the work that is done, 0 to 1. Steps at large sizes are more work than at small ones.
+        next_fraction: the part that will be done at the next progress.
+        next_seconds: an estimate of when that will be; None before the first step, and at the end.
     """
 
     level: int
@@ -49,8 +51,7 @@ class TransferProgress(LongProgress):
     _canvas: TransferCanvas = field(repr=False)
     _pixels: NDArray[Any] | None = field(repr=False)
 
-    def preview(self) -> Image.Image:
-        """Make the picture so far, of the result's size and mode; of the last progress it is the result."""
+    def _picture(self) -> Image.Image:
         return self._canvas.image(self._pixels)
 
     @property
