@@ -1,14 +1,17 @@
 # The server with the models and their configuration inside, for places without a bucket or a shared disk:
 #   docker build -f docker/models.Dockerfile -t registry.example.com/impasto/models:2.21.0-1 .
-#   on the processor: --build-arg SERVING=tensorflow/serving:2.21.0
+#   on the processor: --build-arg SERVING=tensorflow/serving:2.21.0 --build-arg DETERMINISTIC=0
 # docker/config comes from `impasto-serving config`; its base paths start with /models. Run it on a network of its own and
 # publish 8500 alone (never -P): docs/rest.md says why.
 ARG SERVING=tensorflow/serving:2.21.0-gpu
 FROM ${SERVING}
+# The same call gives the same bits on a GPU; 0 for speed. docker/README.md, "Results that repeat".
+ARG DETERMINISTIC=1
 COPY models /models
 COPY docker/config /config
 COPY docker/serving/health.sh /opt/impasto/health.sh
 ENV TF_FORCE_GPU_ALLOW_GROWTH=true \
+    TF_DETERMINISTIC_OPS=${DETERMINISTIC} \
     CUDA_CACHE_PATH=/tmp/cuda \
     CUDA_CACHE_MAXSIZE=268435456
 USER 65532:65532

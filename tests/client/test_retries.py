@@ -22,6 +22,7 @@ from impasto.client.errors import (
     MessageTooLarge,
     ModelNotFound,
     NotBatchable,
+    OutOfMemory,
     PreconditionFailed,
     ServerFault,
     ServerOverloaded,
@@ -103,6 +104,20 @@ def test_what_waiting_does_not_mend_is_raised_at_once(failure: CallError) -> Non
     with pytest.raises(type(failure)) as caught:
         outcome([failure])
     assert caught.value is failure
+
+
+def test_a_call_for_which_there_is_no_memory_is_sent_once_more_and_no_more() -> None:
+    wait = Wait(patience_of(met=False))
+    failure = OutOfMemory("full")
+    assert wait.pause_after(failure) == 1.0
+    with pytest.raises(OutOfMemory) as caught:
+        wait.pause_after(failure)
+    assert caught.value is failure
+
+
+def test_a_call_as_large_as_one_that_was_answered_waits_for_the_memory_to_be_free_again() -> None:
+    wait = Wait(patience_of(), fits=True)
+    assert [wait.pause_after(OutOfMemory("full")) for _ in range(5)] == [0.2, 0.4, 0.8, 1.0, 1.0]
 
 
 def test_a_first_call_need_not_wait_for_a_server_that_is_not_there() -> None:

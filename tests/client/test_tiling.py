@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from impasto.client._models.tiling import plan
+from impasto.client._models.tiling import cut, halved, plan
 
 sizes = st.integers(1, 70)
 overlaps = st.integers(0, 6)
@@ -45,6 +45,33 @@ def test_joined_tiles_equal_the_whole_picture(
         enlarged = enlarge(image[tile.source], reach=overlap, scale=scale)
         result[tile.target(scale)] = enlarged[tile.kept(scale)]
     assert np.array_equal(result, enlarge(image, reach=overlap, scale=scale))
+
+
+@quick
+@given(sizes, sizes, overlaps, st.integers(1, 40), st.integers(1, 40))
+def test_tiles_that_are_cut_smaller_and_smaller_still_give_the_whole_picture(
+    height: int, width: int, overlap: int, more: int, less: int
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width))
+    result = np.full((height, width), -(2**60))
+    count = np.zeros((height, width), int)
+    for tile in plan(height, width, tile=2 * overlap + more, overlap=overlap):
+        for part in cut(tile, side=2 * overlap + less, overlap=overlap):
+            for small in cut(part, side=2 * overlap + 1, overlap=overlap):
+                enlarged = enlarge(image[small.source], reach=overlap, scale=1)
+                result[small.target(1)] = enlarged[small.kept(1)]
+                count[small.target(1)] += 1
+    assert (count == 1).all()
+    assert np.array_equal(result, enlarge(image, reach=overlap, scale=1))
+
+
+@given(st.integers(2, 400), overlaps)
+def test_two_tiles_of_half_the_side_keep_what_one_keeps(more: int, overlap: int) -> None:
+    side = 2 * overlap + more
+    tiles = plan(10 * side, side, tile=side, overlap=overlap)
+    half = halved(side, overlap=overlap)
+    assert 2 * overlap < half < side
+    assert all(len(cut(tile, side=half, overlap=overlap)) <= 2 * 2 for tile in tiles)
 
 
 @quick

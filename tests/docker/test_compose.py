@@ -72,8 +72,9 @@ def test_the_gpu_is_reserved_and_the_processor_variant_reserves_none() -> None:
     cpu = service("serving", "compose.yaml", "compose.cpu.yaml")
     assert cpu["image"] == "tensorflow/serving:2.21.0"
     assert "devices" not in cpu["deploy"]["resources"]["reservations"]
-    same = gpu.keys() - {"image", "deploy"}
+    same = gpu.keys() - {"image", "deploy", "environment"}
     assert {key: gpu[key] for key in same} == {key: cpu[key] for key in same}
+    assert cpu["environment"] == {**gpu["environment"], "TF_DETERMINISTIC_OPS": "0"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -232,7 +233,7 @@ def test_generated_configurations_are_not_committed() -> None:
 def test_every_variable_is_explained() -> None:
     variables = set(re.findall(r"\$\{([A-Z_]+)", (DOCKER / "compose.yaml").read_text()))
     assert variables
-    assert variables == set(re.findall(r"`(IMPASTO_[A-Z_]+)`", (DOCKER / "README.md").read_text()))
+    assert variables == set(re.findall(r"`((?:IMPASTO|TF)_[A-Z_]+)`", (DOCKER / "README.md").read_text()))
 
 
 def test_the_override_is_valid_by_itself() -> None:

@@ -43,6 +43,16 @@ def constant(root: Path, version: int = 1, *, name: str = "constant") -> Path:
     return _write(root / name / str(version), {"serving_default": graph})
 
 
+def random(root: Path, version: int = 1, *, name: str = "random") -> Path:
+    """x float32 [None] -> y = x + something between 0 and 1, which is another number each time."""
+
+    def graph() -> tuple[Tensors, Tensors]:
+        x = tf.compat.v1.placeholder(tf.float32, [None], "x")
+        return {"x": x}, {"y": x + tf.random.uniform(tf.shape(x))}
+
+    return _write(root / name / str(version), {"serving_default": graph})
+
+
 def add(root: Path, version: int = 1, *, name: str = "add") -> Path:
     """a, b float32 [None] -> y = a + b."""
 

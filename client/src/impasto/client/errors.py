@@ -15,6 +15,7 @@
     │   ├── TlsError                    server and client do not trust each other (also a ConnectionError)
     │   ├── DeadlineExceeded            no answer in time (also a TimeoutError)
     │   ├── ServerOverloaded            the server is out of threads, queue or memory
+    │   │   ├── OutOfMemory             it does not have the memory for this call
     │   │   └── BatchMismatch           it batches calls, and pictures of different sizes met
     │   ├── NotBatchable                the server batches calls, and this one cannot be batched
     │   ├── MessageTooLarge             the request or the answer is beyond a limit
@@ -150,6 +151,10 @@ class DeadlineExceeded(CallError, TimeoutError):
 
 class ServerOverloaded(CallError):
     """The server is out of threads, queue places or memory."""
+
+
+class OutOfMemory(ServerOverloaded):
+    """The server, or its GPU, does not have the memory for this call: beside others, or at all."""
 
 
 class BatchMismatch(ServerOverloaded):

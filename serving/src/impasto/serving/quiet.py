@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from impasto.client.native_stderr import start_up_notes_dropped
+from impasto.serving.repeating import repeat_results
 
 
 def quiet_tensorflow() -> None:
@@ -15,7 +16,11 @@ def quiet_tensorflow() -> None:
     """
     with start_up_notes_dropped():
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        repeat_results()
         import tensorflow as tf
 
-        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        # As the models' sessions are: the first one of a process decides how much of a GPU's memory is taken.
+        options = tf.compat.v1.GPUOptions(allow_growth=True)
+        config = tf.compat.v1.ConfigProto(gpu_options=options)
+        with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
             session.run(tf.constant(0))

@@ -2,7 +2,8 @@
 
 It keeps a snapshot, shows the progress, makes the next call, and so on, so that the job can be watched, stopped at any
 time and gone on with from a checkpoint: what is lost is the call that was under way. Cut into calls it equals one long
-call of the model's `serving_default` bit for bit, for all state travels. That holds among servers of one kind: another
+call of the model's `serving_default` bit for bit, for all state travels. That holds among servers of one kind, on a GPU
+with TF_DETERMINISTIC_OPS=1: another
 processor, number of threads or version of TensorFlow rounds differently.
 """
 
@@ -19,12 +20,13 @@ from PIL import Image
 
 from impasto.client._jobs.checkpoint import check_same_job
 from impasto.client._jobs.job import Job
+from impasto.client._jobs.memory import too_large
 from impasto.client._jobs.optimisation import Arrays, LongProgress, Optimisation
 from impasto.client._jobs.pace import Pace
 from impasto.client._jobs.pinning import PinnedModel, begun_by
 from impasto.client._jobs.steps import Snapshot, Steps
 from impasto.client._jobs.values import MOST_STEPS, whole
-from impasto.client.errors import CheckpointError
+from impasto.client.errors import CheckpointError, OutOfMemory
 from impasto.client.model import Model
 
 ProgressT_co = TypeVar("ProgressT_co", bound=LongProgress, covariant=True)
@@ -87,7 +89,7 @@ class LongJob(Job[Image.Image, ProgressT_co]):
         model = Model.of(self.model)
         version = 0 if resume is None else begun_by(resume, model, kind=self.kind)
         pace = Pace(timeout=timeout)
-        pinned = PinnedModel(model, begun_by=version, on_failure=pace.disturb)
+        pinned = PinnedModel(model, begun_by=version, on_failure=pace.disturb, waits_for_memory=True)
         return _steps(self.begin(max_pixels=max_pixels)(pinned), pace, every, resume)
 
 
@@ -150,7 +152,18 @@ class _Run(Generic[ProgressT_co]):
         return work.progress(min(position.stage, stages - 1), common, pixels)
 
     def advance(self, position: Position) -> Steps[Position]:
-        """Return the position after one more call, or the few that open a size."""
+        """Return the position after one more call, or the few that open a size.
+
+        Raises:
+            OutOfMemory: the server does not have the memory for the size; says which one fits.
+        """
+        try:
+            return (yield from self._advance(position))
+        except OutOfMemory as error:
+            work, stage = self._work, position.stage
+            raise too_large(error, work.sizes[stage], work.remedy, done=work.sizes[:stage]) from error
+
+    def _advance(self, position: Position) -> Steps[Position]:
         work, stage, state = self._work, position.stage, position.state
         if state is None:
             self._pace.start()

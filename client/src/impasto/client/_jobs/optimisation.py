@@ -107,6 +107,10 @@ class Optimisation(ABC, Generic[ProgressT_co]):
         """Return the progress at a size; `common` are the fields of LongProgress, `pixels` are what `image` takes."""
 
     @abstractmethod
+    def remedy(self, share: float) -> str:
+        """Return what a person can do where the server has the memory for this share of the sides only."""
+
+    @abstractmethod
     def state_shapes(self, stage: int) -> Mapping[str, tuple[int | None, ...]]:
         """Return the shapes of the state's arrays, which are float32; None is any number."""
 

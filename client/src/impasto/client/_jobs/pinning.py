@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from impasto.client._jobs.checkpoint import check_same_job
@@ -32,6 +33,8 @@ class PinnedModel:
         model: what to ask for in the first call.
         begun_by: the version that began the job in an earlier run, if there was one.
         on_failure: called after each failure that is waited out.
+        waits_for_memory: wait for a server that has no memory for a call, if it has answered as large a one; else that
+            is raised.
 
     Attributes:
         model: what is asked for; with its version, once one has answered.
@@ -39,12 +42,19 @@ class PinnedModel:
     """
 
     def __init__(
-        self, model: Model, *, begun_by: int = 0, on_failure: Callable[[], None] = lambda: None
+        self,
+        model: Model,
+        *,
+        begun_by: int = 0,
+        on_failure: Callable[[], None] = lambda: None,
+        waits_for_memory: bool = False,
     ) -> None:
         self.model = model
         self.version = 0
         self._is_pinned = False
         self._on_failure = on_failure
+        self._waits_for_memory = waits_for_memory
+        self._answered: dict[str | None, int] = {}  # the bytes of the largest request, by signature
         self._pin(begun_by)
 
     @property
@@ -62,7 +72,10 @@ class PinnedModel:
             CallError: the call failed.
         """
         call = calls.predict_call(self.model, inputs, signature=signature, outputs=outputs)
-        answer = yield from self._send(call)
+        largest = self._answered.get(signature, 0)
+        fits = self._waits_for_memory and len(call.request) <= largest
+        answer = yield from self._send(replace(call, fits=fits))
+        self._answered[signature] = max(largest, len(call.request))
         self._pin(answer.version)
         return answer.outputs
 

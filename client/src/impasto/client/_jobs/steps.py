@@ -20,11 +20,16 @@ from impasto.client._transport.patience import PatienceWanted
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a job: `done` of `total` steps, by a version of the model; 0 while it is not known."""
+    """The progress of a job: `done` of `total` steps, by a version of the model; 0 while it is not known.
+
+    Its `note` says what is done otherwise than asked for, such as in smaller tiles because the server
+    does not have the memory.
+    """
 
     done: int
     total: int
     version: int = field(default=0, kw_only=True, compare=False)
+    note: str = field(default="", kw_only=True, compare=False)
 
 
 @dataclass(frozen=True)

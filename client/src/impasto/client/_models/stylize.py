@@ -12,10 +12,11 @@ from PIL import Image
 
 from impasto.client._answers import output
 from impasto.client._jobs import Job, PinnedModel, Progress, Steps, begun_again, values
+from impasto.client._jobs.memory import too_large
 from impasto.client._models.styles import Blend, StyleSource, StyleVector, painting_batch, pinned, read_blend
 from impasto.client._transport.calls import Outputs, metadata_call
 from impasto.client._transport.patience import patiently
-from impasto.client.errors import InvalidInput, PreconditionFailed, SignatureNotFound
+from impasto.client.errors import InvalidInput, OutOfMemory, PreconditionFailed, SignatureNotFound
 from impasto.client.model import Model
 from impasto.client.pictures import ImageSource, Picture, keep_colours, read_picture
 from impasto.client.settings import CallKind
@@ -134,7 +135,7 @@ class Stylize(Job[Image.Image, Progress]):
         blend = read_blend(self.style, self.weights, max_pixels=max_pixels)
         model = pinned(Model.of(self.model), self.style)
         _check(photo, blend, model.name)
-        return begun_again(lambda asked: _painted(self, photo, blend, asked), model)
+        return begun_again(lambda asked: _fitting(_painted(self, photo, blend, asked), self, photo), model)
 
 
 def _checked_styles(job: Stylize | EncodeStyle) -> dict[str, Any]:
@@ -154,6 +155,20 @@ def _check(photo: Picture, blend: Blend, model: str) -> None:
     style = blend.styles[0]
     if len(blend.styles) == 1 and isinstance(style, Picture) and np.array_equal(style.rgb, photo.rgb):
         raise InvalidInput("style is the same picture as content: choose another painting", model=model)
+
+
+def _fitting(painting: Steps[Image.Image], job: Stylize, photo: Picture) -> Steps[Image.Image]:
+    """Paint, and say which size fits where the server does not have the memory for the photo's."""
+    try:
+        return (yield from painting)
+    except OutOfMemory as error:
+        size = _reduced(photo.rgb, job.max_side).shape[:2]
+        least = CONTENT_MINIMUM_SIDE
+
+        def remedy(share: float) -> str:
+            return f"set max_side (--max-side) to {max(least, int(share * max(size)))} or less"
+
+        raise too_large(error, (size[0], size[1]), remedy) from error
 
 
 def _painted(job: Stylize, photo: Picture, blend: Blend, model: PinnedModel) -> Steps[Image.Image]:

@@ -31,6 +31,11 @@ class Tile:
     columns: Span
 
     @property
+    def side(self) -> int:
+        """The longer side of what is sent, in pixels."""
+        return max(self.rows.stop - self.rows.start, self.columns.stop - self.columns.start)
+
+    @property
     def source(self) -> tuple[slice, slice]:
         """Rows and columns of the picture to send."""
         return slice(self.rows.start, self.rows.stop), slice(self.columns.start, self.columns.stop)
@@ -60,6 +65,36 @@ def plan(height: int, width: int, *, tile: int, overlap: int) -> tuple[Tile, ...
         raise ValueError(f"tile is {tile}; it must be at least {2 * overlap + 1} pixels")
     rows, columns = _spans(height, tile, overlap), _spans(width, tile, overlap)
     return tuple(Tile(row, column) for row in rows for column in columns)
+
+
+def cut(tile: Tile, *, side: int, overlap: int) -> tuple[Tile, ...]:
+    """Return the smaller tiles that together keep what one tile keeps, row by row.
+
+    Args:
+        tile: the one that is too large for the server.
+        side: of the smaller ones, in pixels, as `plan` takes it.
+        overlap: the reach of the network to each side, in pixels.
+    """
+    rows, columns = _cut(tile.rows, side, overlap), _cut(tile.columns, side, overlap)
+    return tuple(Tile(row, column) for row in rows for column in columns)
+
+
+def halved(side: int, *, overlap: int) -> int:
+    """Return the side of the tiles of which two in a row keep what one of `side` keeps."""
+    return -(-(side - 2 * overlap) // 2) + 2 * overlap
+
+
+def _cut(span: Span, side: int, overlap: int) -> list[Span]:
+    moved = (
+        Span(
+            span.start + part.start,
+            span.start + part.stop,
+            max(span.start + part.core_start, span.core_start),
+            min(span.start + part.core_stop, span.core_stop),
+        )
+        for part in _spans(span.stop - span.start, side, overlap)
+    )
+    return [part for part in moved if part.core_start < part.core_stop]
 
 
 def _spans(length: int, tile: int, overlap: int) -> list[Span]:

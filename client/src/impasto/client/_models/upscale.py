@@ -12,9 +12,11 @@ from PIL import Image
 
 from impasto.client._jobs import Job, PinnedModel, Progress, Steps, begun_again
 from impasto.client._jobs.values import LARGEST_INT32, whole
+from impasto.client._models.tile_room import TileRoom
 from impasto.client._models.tiling import Tile, plan
 from impasto.client._transport.calls import Outputs
-from impasto.client.errors import DecodeError
+from impasto.client._transport.patience import Patience, PatienceWanted
+from impasto.client.errors import DecodeError, OutOfMemory
 from impasto.client.model import Model
 from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.settings import CallKind
@@ -35,7 +37,8 @@ class Upscale(Job[Image.Image, Progress]):
     """Double a picture's width and height.
 
     The version that answers the first tile is asked for by the others, too. If it goes away in the middle, the
-    picture is begun again with the one that is served then, and the progress with it; twice at most.
+    picture is begun again with the one that is served then, and the progress with it; twice at most. Where the server
+    does not have the memory for a tile, smaller ones are sent from then on, which the progress notes.
 
     Args:
         image: a path, an image file's bytes, a PIL image, or a uint8 array [H, W], [H, W, 1], [H, W, 2]
@@ -79,14 +82,31 @@ class Upscale(Job[Image.Image, Progress]):
 def _upscaled(picture: Picture, model: PinnedModel, tiles: Sequence[Tile]) -> Steps[Image.Image]:
     height, width = picture.rgb.shape[:2]
     result = np.empty((height * SCALE, width * SCALE, 3), np.uint8)
+    patience: Patience = yield PatienceWanted()
+    room = TileRoom(model.name, patience.sides)
     for done, piece in enumerate(tiles):
-        yield Progress(done, len(tiles), version=model.version)
-        batch = np.ascontiguousarray(picture.rgb[piece.source])[np.newaxis]
-        outputs = yield from model.predict({_INPUT: batch}, outputs=[_OUTPUT])
-        doubled = _doubled(outputs, batch.shape, model.name)
-        result[piece.target(SCALE)] = doubled[0][piece.kept(SCALE)]
-    yield Progress(len(tiles), len(tiles), version=model.version)
+        yield Progress(done, len(tiles), version=model.version, note=room.note)
+        yield from _fill(result, picture, model, piece, room)
+    yield Progress(len(tiles), len(tiles), version=model.version, note=room.note)
     return picture.rebuild(result)
+
+
+def _fill(
+    result: NDArray[np.uint8], picture: Picture, model: PinnedModel, piece: Tile, room: TileRoom
+) -> Steps[None]:
+    """Fill the part of the result that a tile keeps: by one call, or by several if the server lacks the memory."""
+    if room.takes(piece):
+        batch = np.ascontiguousarray(picture.rgb[piece.source])[np.newaxis]
+        try:
+            outputs = yield from model.predict({_INPUT: batch}, outputs=[_OUTPUT])
+        except OutOfMemory as error:
+            room.shrink(piece, error)
+        else:
+            doubled = _doubled(outputs, batch.shape, model.name)
+            result[piece.target(SCALE)] = doubled[0][piece.kept(SCALE)]
+            return
+    for part in room.parts(piece):
+        yield from _fill(result, picture, model, part, room)
 
 
 def _doubled(outputs: Outputs, sent: tuple[int, ...], model: str) -> NDArray[np.uint8]:

@@ -106,7 +106,7 @@ class AsyncTransport(Closable):
         with self.observer.chunk(call) as chunk:
             if call.patience is None:
                 return await self._round(call, chunk, timeout)
-            with Wait(call.patience) as wait:
+            with Wait(call.patience, fits=call.fits) as wait:
                 while True:
                     try:
                         return await self._round(call, chunk, timeout)

@@ -61,7 +61,7 @@ class SyncTransport(Closable):
         with self.observer.chunk(call) as chunk:
             if call.patience is None:
                 return self._round(call, chunk, timeout)
-            with Wait(call.patience) as wait:
+            with Wait(call.patience, fits=call.fits) as wait:
                 while True:
                     try:
                         return self._round(call, chunk, timeout)

@@ -43,6 +43,7 @@ class Call(Generic[Result_co]):
         signature: the signature's name; empty for a call of status or metadata.
         patience: the patience of the job that the call is part of, for its server; None for a call that does not wait.
         on_failure: called each time before the call is sent again.
+        fits: the server has answered as large a call of the same job.
     """
 
     method: str
@@ -53,6 +54,7 @@ class Call(Generic[Result_co]):
     signature: str = ""
     patience: Patience | None = None
     on_failure: Callable[[], None] = lambda: None
+    fits: bool = False
 
 
 def predict_call(

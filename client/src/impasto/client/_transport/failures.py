@@ -130,6 +130,10 @@ _SENTENCES: dict[type[errors.CallError], str] = {
         "{address} is out of threads, queue places or memory ({details}); try again later, with fewer calls at once or "
         "smaller pieces"
     ),
+    errors.OutOfMemory: (
+        "{address} does not have the memory for this call to {model} ({details}); send a smaller picture, or try again "
+        "when the server has less to do"
+    ),
     errors.BatchMismatch: (
         "{address} batches calls to {model} that come at the same time, and refuses them all where their pictures "
         f"differ in size, as they did now ({{details}}). {UNBATCHED}. Padding would change the pictures"

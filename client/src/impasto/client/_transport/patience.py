@@ -10,6 +10,9 @@ off: they would count and wait beside these, and know neither of jobs nor of the
                                     0.3, 0.9, 2 ... s                     0.4, 0.8, 1 ... s
     RESOURCE_EXHAUSTED, or a batch  raises ServerOverloaded               waits in the same way, also before the first
     that other calls spoil                                                answer; takes its turn among the slots
+    RESOURCE_EXHAUSTED, the memory  raises OutOfMemory                    is sent once more after a second, then raises;
+    is full                                                               where the server has answered as large a call
+                                                                          of a long job, waits as for any overload
     CANCELLED, ABORTED (a server    raises CallAborted                    waits, once the server has answered the job
     that stops)
     anything else                   raises                                raises
@@ -57,6 +60,9 @@ _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 1.0
 _WORTH_TELLING: Final = 1.0
 """Seconds of waiting that nobody needs to be told of."""
+
+_MEMORY_PAUSE: Final = 1.0
+"""Seconds until a call is sent once more for which the server had no memory: those beside it may have ended by then."""
 
 # A server that is told to stop cancels the calls that it still runs: that is CallAborted.
 _PASSING: Final = (errors.ServerOverloaded, errors.ServerUnavailable, errors.CallAborted)
@@ -110,11 +116,13 @@ class Patience:
 
     Attributes:
         met: whether the server has answered the job.
+        sides: the longest sides of tiles that servers have the memory for, by model, where that was found out.
     """
 
     def __init__(self, seconds: float, on_wait: OnWait | None = None) -> None:
         self.seconds: Final = seconds
         self.met = False
+        self.sides: Final[dict[str, int]] = {}
         self._on_wait = on_wait
         self._waiting: set[object] = set()
         self._first: Waiting | None = None
@@ -187,10 +195,13 @@ class Wait:
 
     Args:
         patience: the job's.
+        fits: the server has answered as large a call of the job, so it has the memory for this one.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, *, fits: bool = False) -> None:
         self._patience = patience
+        self._fits = fits
+        self._lacked_memory = False
         self._since: float | None = None
         self._pause = _FIRST_PAUSE
 
@@ -213,6 +224,11 @@ class Wait:
             raise failure from failure.__cause__
         if not patience.met and not isinstance(failure, errors.ServerOverloaded):
             raise failure from failure.__cause__
+        if isinstance(failure, errors.OutOfMemory) and not self._fits:
+            if self._lacked_memory:
+                raise failure from failure.__cause__
+            self._lacked_memory = True
+            return min(_MEMORY_PAUSE, patience.seconds)
         now = time.monotonic()
         self._since = now if self._since is None else self._since
         if now + self._pause > self._since + patience.seconds:

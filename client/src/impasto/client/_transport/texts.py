@@ -20,6 +20,12 @@ from impasto.client import errors
 # of gRPC's core (and so of TensorFlow Serving and of this client), of its Go, and of its Java and .NET implementations.
 _TOO_LARGE: Final = re.compile(r"message (larger than|exceeds)", re.IGNORECASE)
 
+# TensorFlow's words where its allocator, of a GPU or of the host, cannot give a kernel what it needs. Calls that run at
+# the same time may have it; if not, only a smaller call helps.
+_NO_MEMORY: Final = re.compile(
+    r"OOM when allocating|failed to allocate memory|out of memory|CUDA_ERROR_OUT_OF_MEMORY", re.IGNORECASE
+)
+
 # From 1.8x on the core puts "Stream removed (...)" around all that it says of a stream that came to no proper end;
 # before, it said that only where it knew nothing better. Of the codes of RST_STREAM those are here that proxies send
 # when what is behind them went away: none, INTERNAL_ERROR, STREAM_CLOSED and CONNECT_ERROR. REFUSED_STREAM, CANCEL and
@@ -76,6 +82,8 @@ def kind_of(code: grpc.StatusCode, details: str) -> type[errors.CallError]:
     kind = errors.STATUS_ERRORS[code]
     if kind is errors.ServerOverloaded and _TOO_LARGE.search(details):
         return errors.MessageTooLarge
+    if kind is errors.ServerOverloaded and _NO_MEMORY.search(details):
+        return errors.OutOfMemory
     if code in _NOT_GRPC_STATUSES and _NOT_GRPC.search(details):
         return errors.CallUnsupported
     if code in _BROKEN_STATUSES and _connection_broke(details):

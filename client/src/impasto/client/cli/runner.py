@@ -6,6 +6,7 @@ One bad picture does not stop the rest. `growing` has the runner of one result t
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -131,7 +132,11 @@ def run_pictures(
             if common.as_json:
                 print_json(run.report())
             if not common.quiet:
-                for line in (*lines_on_left_out(plan.left_out), *((lost,) if lost else ())):
+                for line in (
+                    *lines_on_left_out(plan.left_out),
+                    *((lost,) if lost else ()),
+                    *run.lines_on_notes(),
+                ):
                     bars.message(f"impasto: {line}")
                 if run.total > 1 or skipped:
                     bars.message(run.summary())
@@ -157,6 +162,7 @@ class _Batch:
     pictures: Pictures
     written: dict[Pair, dict[str, Any]] = field(default_factory=dict, init=False)
     failed: list[dict[str, Any]] = field(default_factory=list, init=False)
+    notes: dict[Pair, str] = field(default_factory=dict, init=False)
 
     def task(self, pair: Pair, source: ImageSource) -> Callable[[AsyncClient], Awaitable[Result | None]]:
         """Return what makes one result and writes it to its file, or gives it back if it is for a pipe."""
@@ -176,7 +182,8 @@ class _Batch:
             else:
                 check_result(pair.output, overwrite=overwrite, as_json=False)
                 with self.bars.picture(pair.source.name) as show:
-                    result = await self.work(client, taken, self.model, self.ledger.watch(pair, show))
+                    watch = self.ledger.watch(pair, self._noting(pair, show))
+                    result = await self.work(client, taken, self.model, watch)
             if isinstance(pair.output, Pipe):
                 return result
 
@@ -188,6 +195,7 @@ class _Batch:
                 self.written[pair] = {
                     **_names(pair),
                     **as_json(taken),
+                    **({"note": self.notes[pair]} if pair in self.notes else {}),
                     "width": width,
                     "height": height,
                     "seconds": round(time.monotonic() - started, 3),
@@ -197,6 +205,16 @@ class _Batch:
             return None
 
         return do
+
+    def _noting(self, pair: Pair, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+        """Return `show`, which then keeps what a picture's progress notes, too."""
+
+        def noting(progress: Progress) -> None:
+            if progress.note:
+                self.notes[pair] = progress.note
+            show(progress)
+
+        return noting
 
     async def _every_frame(self, client: AsyncClient, pair: Pair, animation: Animation) -> Moving:
         model = self.model
@@ -208,7 +226,7 @@ class _Batch:
                 model = Model(model.name, version=progress.version)
 
         async def work(client: AsyncClient, frame: Picture) -> Image.Image:
-            return await self.work(client, frame, model, self.ledger.watch(pair, pin))
+            return await self.work(client, frame, model, self.ledger.watch(pair, self._noting(pair, pin)))
 
         # As many frames are under way at once as there may be pictures in all.
         concurrency = max(1, self.pictures.concurrency // len(self.pairs))
@@ -242,6 +260,14 @@ class _Batch:
             "failed": self.failed,
             "left_out": [{"input": str(file.path), "reason": file.reason} for file in self.left_out],
         }
+
+    def lines_on_notes(self) -> list[str]:
+        """Return a line for each way in which pictures were done otherwise than asked for."""
+        counts = Counter(self.notes[pair] for pair in self.pairs if pair in self.notes)
+        return [
+            f"{count} of {self.total} pictures {note}" if self.total > 1 else f"done {note}"
+            for note, count in counts.items()
+        ]
 
     @property
     def total(self) -> int:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from impasto.client._answers import output
 from impasto.client._jobs import Arrays, Optimisation, PinnedModel, Steps
-from impasto.client._models.dream.plan import DreamPlan
+from impasto.client._models.dream.plan import TILE, DreamPlan
 from impasto.client._models.dream.progress import DreamCanvas, DreamProgress
 
 
@@ -45,6 +45,7 @@ class Ascent(Optimisation[DreamProgress]):
         self.identity = identity
         self._model = model
         self._canvas = canvas
+        self._plan = plan
         self._loss: float | None = None
         self._signature = "ascend" if choices.guide is None else "ascend_guided"
         self._inputs: Mapping[str, NDArray[Any]] = {
@@ -98,6 +99,15 @@ class Ascent(Optimisation[DreamProgress]):
             _canvas=self._canvas,
             _pixels=pixels,
         )
+
+    def remedy(self, share: float) -> str:
+        """Return the smaller tile, where there is one, and the smaller picture."""
+        pixels = self._canvas.picture.rgb.shape[:2]
+        smaller = f"use a picture whose longer side is {max(1, int(share * max(pixels)))} or less"
+        tile = min(TILE, int(share * (self._plan.tile or max(map(max, self.sizes)))))
+        if tile < 2 * self._plan.model.minimum_side:
+            return f"{smaller}, or leave large octaves out"
+        return f"take gradients in smaller pieces, tile (--tile) {tile}, or {smaller}"
 
     def state_shapes(self, stage: int) -> Mapping[str, tuple[int | None, ...]]:
         """Return the shape of the state: its octave's."""

@@ -151,6 +151,10 @@ class Painting(Optimisation[TransferProgress]):
             _pixels=pixels,
         )
 
+    def remedy(self, share: float) -> str:
+        """Return the smaller longest side."""
+        return f"set max_side (--max-side) to {max(1, int(share * max(self.sizes[-1])))} or less"
+
     def state_shapes(self, stage: int) -> Mapping[str, tuple[int | None, ...]]:
         """Return the shapes: of the picture and the moments, the size's; of the targets, any length."""
         changed = dict.fromkeys(_CHANGED, (*self.sizes[stage], 3))

@@ -1,0 +1,52 @@
+"""Results that repeat: on a GPU TensorFlow's gradients differ from call to call, unless it is told to be deterministic.
+
+A processor repeats without it, so there it stays off: deterministic, TensorFlow refuses models that draw random numbers
+without a seed, which models of others do.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Final
+
+SWITCH: Final = "TF_DETERMINISTIC_OPS"
+"""The variable of the environment that decides, here and in TensorFlow Serving: 1 to repeat, 0 for speed."""
+
+_LOG: Final = logging.getLogger("impasto.serving")
+
+
+def repeat_results() -> None:
+    """Import TensorFlow, and have it repeat its results where it computes on a GPU and nobody has decided otherwise.
+
+    Whoever imported TensorFlow before has decided: it stays as it is, for the program's own work with it. Where its
+    results on a GPU will not repeat, the log says so.
+    """
+    is_ours = "tensorflow" not in sys.modules
+    import tensorflow as tf
+
+    decide(on_gpu=bool(tf.config.list_physical_devices("GPU")), is_ours=is_ours)
+
+
+def decide(*, on_gpu: bool, is_ours: bool) -> None:
+    """Make TensorFlow deterministic, or say that it is not; the switch goes before both.
+
+    Args:
+        on_gpu: TensorFlow sees a GPU.
+        is_ours: nobody but the server uses TensorFlow in this process.
+    """
+    from tensorflow.python.framework import config
+
+    if SWITCH in os.environ or not on_gpu or config.is_op_determinism_enabled():
+        return
+    if is_ours:
+        config.enable_op_determinism()  # what the switch does, which TensorFlow may have read by now
+        return
+    _LOG.warning(
+        "dream and transfer will not repeat their results bit for bit on this GPU, because TensorFlow was imported "
+        "before the server; set %s=1 in the environment, or call tf.config.experimental.enable_op_determinism(); %s=0 "
+        "ends this message",
+        SWITCH,
+        SWITCH,
+    )
