@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._jobs import Job, PinnedModel, Progress, Steps, begun_again
+from impasto.client._jobs import Job, PinnedModel, Progress, Steps, Together, begun_again
 from impasto.client._jobs.values import LARGEST_INT32, whole
 from impasto.client._models.tiling import Tile, plan
 from impasto.client._transport.calls import Outputs
@@ -30,11 +30,17 @@ _INPUT: Final = _SIGNATURE.inputs[0].name
 _OUTPUT: Final = _SIGNATURE.outputs[0].name
 
 
+Rows: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
+"""Receives finished rows of a result, RGB, [rows, width, 3], with the index of the first of them: from top to bottom,
+each row once. Where the picture is begun again, they begin again with index 0."""
+
+
 @dataclass(frozen=True, eq=False)
 class Upscale(Job[Image.Image, Progress]):
     """Double a picture's width and height.
 
-    The version that answers the first tile is asked for by the others, too. If it goes away in the middle, the
+    A large picture is sent in tiles, several of which are under way at once, spread over the replicas. The version
+    that answers the first tile is asked for by the others, too. If it goes away in the middle, the
     picture is begun again with the one that is served then, and the progress with it; twice at most.
 
     Args:
@@ -69,24 +75,91 @@ class Upscale(Job[Image.Image, Progress]):
 
     def prepare(self, *, max_pixels: int) -> Steps[Image.Image]:
         """Read the picture, and return the steps that double it, one Predict call a tile."""
-        picture = read_picture(self.image, max_pixels=max_pixels)
-        height, width = picture.rgb.shape[:2]
-        tile = max(height, width, TILE) if self.tile is None else self.tile
-        tiles = plan(height, width, tile=tile, overlap=SRCNN_OVERLAP)
-        return begun_again(lambda model: _upscaled(picture, model, tiles), Model.of(self.model))
+        return _whole(read_picture(self.image, max_pixels=max_pixels), self)
 
 
-def _upscaled(picture: Picture, model: PinnedModel, tiles: Sequence[Tile]) -> Steps[Image.Image]:
+@dataclass(frozen=True, eq=False)
+class UpscaleInBands(Job[None, Progress]):
+    """Double a picture whose result is handed on from top to bottom, and need not be held as a whole.
+
+    Args:
+        job: what to do.
+        rows: receives the result in order.
+        model: the upscaler; the job's.
+    """
+
+    kind: ClassVar[CallKind] = Upscale.kind
+
+    job: Upscale
+    rows: Rows
+    model: Model | str
+
+    def prepare(self, *, max_pixels: int) -> Steps[None]:
+        """Read the picture, and return the steps that double it."""
+        return _in_bands(read_picture(self.job.image, max_pixels=max_pixels), self.job, self.model, self.rows)
+
+
+def tiles_of(height: int, width: int, tile: int | None) -> tuple[Tile, ...]:
+    """Return the tiles in which a picture is sent, row by row; `tile` is the side of them, None sends it whole."""
+    side = max(height, width, TILE) if tile is None else tile
+    return plan(height, width, tile=side, overlap=SRCNN_OVERLAP)
+
+
+def _whole(picture: Picture, job: Upscale) -> Steps[Image.Image]:
     height, width = picture.rgb.shape[:2]
     result = np.empty((height * SCALE, width * SCALE, 3), np.uint8)
-    for done, piece in enumerate(tiles):
-        yield Progress(done, len(tiles), version=model.version)
-        batch = np.ascontiguousarray(picture.rgb[piece.source])[np.newaxis]
-        outputs = yield from model.predict({_INPUT: batch}, outputs=[_OUTPUT])
-        doubled = _doubled(outputs, batch.shape, model.name)
-        result[piece.target(SCALE)] = doubled[0][piece.kept(SCALE)]
-    yield Progress(len(tiles), len(tiles), version=model.version)
+
+    def keep(top: int, band: NDArray[np.uint8]) -> None:
+        result[top : top + len(band)] = band
+
+    yield from _in_bands(picture, job, job.model, keep)
     return picture.rebuild(result)
+
+
+def _in_bands(picture: Picture, job: Upscale, model: Model | str, rows: Rows) -> Steps[None]:
+    tiles = tiles_of(*picture.rgb.shape[:2], job.tile)
+    return begun_again(lambda asked: _upscaled(picture, asked, tiles, rows), Model.of(model))
+
+
+def _upscaled(picture: Picture, model: PinnedModel, tiles: Sequence[Tile], rows: Rows) -> Steps[None]:
+    """Double tile by tile: the first one alone, for its answer names the version that makes the others, too."""
+    band = _Band(picture.rgb.shape[1], rows)
+    yield Progress(0, len(tiles), version=model.version)
+    band.add(tiles[0], (yield from _tile(picture, model, tiles[0])))
+    yield Progress(1, len(tiles), version=model.version)
+    others = Together(_tile(picture, model, piece) for piece in tiles[1:])
+    for done, piece in enumerate(tiles[1:], start=2):
+        band.add(piece, (yield others))
+        yield Progress(done, len(tiles), version=model.version)
+
+
+def _tile(picture: Picture, model: PinnedModel, piece: Tile) -> Steps[NDArray[np.uint8]]:
+    batch = np.ascontiguousarray(picture.rgb[piece.source])[np.newaxis]
+    outputs = yield from model.predict({_INPUT: batch}, outputs=[_OUTPUT])
+    return _doubled(outputs, batch.shape, model.name)[0]
+
+
+class _Band:
+    """The rows of the result that the tiles of one row fill.
+
+    Args:
+        width: of the picture, in pixels.
+        rows: receives each band when its last tile is there.
+    """
+
+    def __init__(self, width: int, rows: Rows) -> None:
+        self._width = width
+        self._rows = rows
+        self._pixels = np.empty((0, 0, 3), np.uint8)
+
+    def add(self, piece: Tile, doubled: NDArray[np.uint8]) -> None:
+        """Take the next tile, row by row."""
+        rows, columns = piece.target(SCALE)
+        if columns.start == 0:
+            self._pixels = np.empty((rows.stop - rows.start, self._width * SCALE, 3), np.uint8)
+        self._pixels[:, columns] = doubled[piece.kept(SCALE)]
+        if columns.stop == self._width * SCALE:
+            self._rows(rows.start, self._pixels)
 
 
 def _doubled(outputs: Outputs, sent: tuple[int, ...], model: str) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from typing import Final, Generic, TypeVar
 
 from impasto.client._inputs import as_array
 from impasto.client._transport.patience import Patience
+from impasto.client._transport.stopping import Stop
 from impasto.client._wire import messages
 from impasto.client._wire.tensors import Array, as_utf8
 from impasto.client.errors import InvalidInput
@@ -43,6 +44,7 @@ class Call(Generic[Result_co]):
         signature: the signature's name; empty for a call of status or metadata.
         patience: the patience of the job that the call is part of, for its server; None for a call that does not wait.
         on_failure: called each time before the call is sent again.
+        stop: ends a call that waits in a thread; None for one that only its own thread ends. A task is cancelled.
     """
 
     method: str
@@ -53,6 +55,7 @@ class Call(Generic[Result_co]):
     signature: str = ""
     patience: Patience | None = None
     on_failure: Callable[[], None] = lambda: None
+    stop: Stop | None = None
 
 
 def predict_call(
