@@ -101,8 +101,9 @@ async def drive(
                 elif isinstance(step, PatienceWanted):
                     answer = patience
                 elif isinstance(step, Together):
-                    if strands is None or strands.together is not step:
-                        strands = AsyncStrands(step, send_in_span, patience, lanes or Lanes(1))
+                    together = cast(Together[Any], step)
+                    if strands is None or strands.together is not together:
+                        strands = AsyncStrands(together, send_in_span, patience, lanes or Lanes(1))
                     try:
                         answer = await strands.next()
                     except CallError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from impasto.client._jobs.steps import ENDED, Pause, Steps, Together
 from impasto.client._jobs.strands import PLACES
@@ -110,7 +110,7 @@ class AsyncStrands:
                 answer = self._patience
             elif isinstance(step, Call):
                 try:
-                    answer = await self._send(step)
+                    answer = await self._send(cast(Call[Any], step))
                 except CallError as error:
                     failure = error
                 else:

@@ -117,7 +117,8 @@ def _whole(picture: Picture, job: Upscale) -> Steps[Image.Image]:
 
 
 def _in_bands(picture: Picture, job: Upscale, model: Model | str, rows: Rows) -> Steps[None]:
-    tiles = tiles_of(*picture.rgb.shape[:2], job.tile)
+    height, width = picture.rgb.shape[:2]
+    tiles = tiles_of(height, width, job.tile)
     return begun_again(lambda asked: _upscaled(picture, asked, tiles, rows), Model.of(model))
 
 
@@ -136,7 +137,8 @@ def _upscaled(picture: Picture, model: PinnedModel, tiles: Sequence[Tile], rows:
 def _tile(picture: Picture, model: PinnedModel, piece: Tile) -> Steps[NDArray[np.uint8]]:
     batch = np.ascontiguousarray(picture.rgb[piece.source])[np.newaxis]
     outputs = yield from model.predict({_INPUT: batch}, outputs=[_OUTPUT])
-    return _doubled(outputs, batch.shape, model.name)[0]
+    doubled: NDArray[np.uint8] = _doubled(outputs, batch.shape, model.name)[0]
+    return doubled
 
 
 class _Band:
