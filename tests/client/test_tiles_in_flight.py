@@ -156,7 +156,7 @@ def test_the_pictures_of_a_map_and_their_tiles_share_its_concurrency() -> None:
     crowd(enlarging, 3)
     with replicas(enlarging) as address, Client(address) as client:
         outcomes = list(client.map([JOB] * 4, concurrency=3))
-    assert all(np.array_equal(outcome.result, ENLARGED) for outcome in outcomes)
+    assert all(np.array_equal(np.asarray(outcome.result), ENLARGED) for outcome in outcomes)
     assert enlarging.most == 3
 
 
@@ -240,7 +240,7 @@ def test_ctrl_c_stops_the_calls_that_are_under_way() -> None:
         enlarging.until(lambda: enlarging.now == 0)
         assert enlarging.begun == 5
         enlarging.act = lambda number, context: None
-        assert np.array_equal(client.run(JOB), ENLARGED)
+        assert np.array_equal(np.asarray(client.run(JOB)), ENLARGED)
 
 
 def test_an_iteration_that_is_given_up_stops_them_and_so_does_a_task_that_is_cancelled() -> None:

@@ -13,7 +13,7 @@ from impasto.client._jobs.async_strands import AsyncStrands, Lanes
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.driver import OnProgress
 from impasto.client._jobs.job import Job
-from impasto.client._jobs.steps import ENDED, Pause, Progress, Snapshot, Steps, Together
+from impasto.client._jobs.steps import ENDED, Pause, Progress, Snapshot, Step, Steps, Together
 from impasto.client._jobs.verbs import Verb
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client._transport.calls import Call
@@ -66,7 +66,7 @@ async def drive(
     failure: CallError | None = None
     strands: AsyncStrands | None = None
 
-    def advance() -> Any:
+    def advance() -> Step | Finished[ResultT]:
         try:
             return steps.send(answer) if failure is None else steps.throw(failure)
         except StopIteration as end:  # which no future may raise
@@ -101,9 +101,8 @@ async def drive(
                 elif isinstance(step, PatienceWanted):
                     answer = patience
                 elif isinstance(step, Together):
-                    together = cast(Together[Any], step)
-                    if strands is None or strands.together is not together:
-                        strands = AsyncStrands(together, send_in_span, patience, lanes or Lanes(1))
+                    if strands is None or strands.together is not step:
+                        strands = AsyncStrands(step, send_in_span, patience, lanes or Lanes(1))
                     try:
                         answer = await strands.next()
                     except CallError as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
-from impasto.client._jobs.steps import ENDED, Pause, Steps, Together
+from impasto.client._jobs.steps import ENDED, Pause, Step, Steps, Together
 from impasto.client._jobs.strands import PLACES
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client._transport.calls import Call
@@ -93,16 +93,17 @@ class AsyncStrands:
         answer: Any = None
         failure: CallError | None = None
 
-        def advance() -> tuple[Any, bool]:
+        def advance() -> tuple[Step | None, Any]:
+            """The next step; or None and the result."""
             try:
-                return (strand.send(answer) if failure is None else strand.throw(failure)), False
+                return (strand.send(answer) if failure is None else strand.throw(failure)), None
             except StopIteration as end:  # which no future may raise
-                return end.value, True
+                return None, end.value
 
         while True:
-            step, is_over = await in_thread(advance)
-            if is_over:
-                return step
+            step, result = await in_thread(advance)
+            if step is None:
+                return result
             answer = failure = None
             if isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
@@ -110,7 +111,7 @@ class AsyncStrands:
                 answer = self._patience
             elif isinstance(step, Call):
                 try:
-                    answer = await self._send(cast(Call[Any], step))
+                    answer = await self._send(step)
                 except CallError as error:
                     failure = error
                 else:

@@ -62,8 +62,8 @@ class Together(Generic[ResultT]):
             ...
 
     The same Together is yielded again and again. Strands are taken from it as there is room, so that few of them have
-    begun at any time, and few results wait. When one fails, the others are stopped, and its exception is thrown in after
-    the results that were there before it.
+    begun at any time, and few results wait. When one fails, the others are stopped, and its exception is thrown in
+    after the results that were there before it.
 
     Attributes:
         strands: the steps of each. They yield only what calls need: a Call, a Pause or a PatienceWanted; and they touch
