@@ -19,7 +19,6 @@ from tensorflow_serving.apis import predict_pb2
 from images.pictures import pixels
 from impasto.client import AsyncClient, Client, Job, Progress, Upscale, errors
 from impasto.client._models.upscale import UpscaleInBands
-from impasto.client._transport.patience import Patience, Waiting
 from scripted.client_servers import prediction, scripted
 
 PICTURE = pixels(54, 142)
@@ -319,15 +318,3 @@ def test_all_tiles_wait_for_a_server_that_is_away(run: Run) -> None:
     enlarging.act = act
     with replicas(enlarging) as address:
         assert np.array_equal(run(address, JOB), ENLARGED)
-
-
-def test_one_of_the_parts_that_wait_tells_of_it() -> None:
-    told: list[Waiting | None] = []
-    patience = Patience(60, told.append)
-    one, other = (Waiting("here", errors.ServerUnavailable("away"), 0, 60) for _ in range(2))
-    patience.waits("one", one)
-    patience.waits("other", other)
-    patience.answered("one")
-    patience.waits("other", other)
-    patience.answered("other")
-    assert told == [one, other, None]
