@@ -179,17 +179,19 @@ def test_every_job_outlasts_a_server_that_is_away_at_every_other_call(
         assert len(server.methods) >= 5
 
 
-def test_one_part_that_goes_on_does_not_end_the_waiting_of_another() -> None:
+def test_one_part_that_goes_on_does_not_end_the_waiting_of_another_which_tells_of_it_then() -> None:
     told: list[Waiting | None] = []
     patience = Patience(300, told.append)
-    waiting = Waiting("here:1", errors.ServerUnavailable("away"), 0.0, 300)
-    for part in ("one", "other"):
-        patience.waits(part, waiting)
+    one, other = (Waiting("here:1", errors.ServerUnavailable("away"), 0.0, 300) for _ in range(2))
+    patience.waits("one", one)
+    patience.waits("other", other)
     patience.answered("one")
-    assert told == [waiting, waiting]
+    assert told == [one]
+    patience.waits("other", other)
+    assert told == [one, other]
     patience.ended("other")
     patience.ended("other")
-    assert told == [waiting, waiting, None]
+    assert told == [one, other, None]
 
 
 def test_an_overloaded_server_is_not_said_to_be_away() -> None:

@@ -107,7 +107,14 @@ def test_a_picture_whose_version_goes_away_is_begun_again_with_the_next_one() ->
     seen: list[Progress] = []
     with serving(versions) as (_, client):
         assert np.unique(upscaled(client, on_progress=seen.append)).tolist() == [2]
-    assert [progress.done for progress in seen] == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]
+    done = [progress.done for progress in seen]
+    again = done.index(0, 1)
+    assert done[:again] in (
+        [0, 1],
+        [0, 1, 2],
+        [0, 1, 2, 3],
+    )  # tiles are under way together: some may be stopped
+    assert done[again:] == [0, 1, 2, 3, 4, 5]
 
 
 def test_the_asynchronous_client_begins_again_too() -> None:

@@ -16,8 +16,9 @@ from impasto.client import _models as models
 from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, prediction, readiness
 from impasto.client._jobs import async_driver as driver
 from impasto.client._jobs.async_driver import Finished, runs
+from impasto.client._jobs.async_strands import Lanes
 from impasto.client._jobs.driver import Checkpoint, OnProgress, prepare
-from impasto.client._jobs.mapping import map_in_order
+from impasto.client._jobs.mapping import at_once, map_in_order
 from impasto.client._transport import calls
 from impasto.client._transport.asynchronous import AsyncTransport, in_thread
 from impasto.client._transport.calls import call_timeout
@@ -79,6 +80,7 @@ class AsyncClient:
         self._transport = AsyncTransport(self.settings, on_call)
         self._on_wait = on_wait
         self._shared_patience: Patience | None = None
+        self._shared_lanes: Lanes | None = None
 
     @property
     def address(self) -> str:
@@ -146,6 +148,7 @@ class AsyncClient:
         """
         self._transport.check_open()
         client = self.in_one_job()
+        client._shared_lanes = Lanes(max(1, concurrency))
 
         def do(item: Work[Any]) -> Awaitable[Any]:
             return item(client) if callable(item) else client.run(item)
@@ -211,7 +214,9 @@ class AsyncClient:
         )
         send = partial(self._send, job.kind, timeout)
         begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)
-        async with aclosing(driver.drive(steps, send, self._patience(), file, begin=begin)) as driven:
+        lanes = self._shared_lanes or Lanes(at_once(self.settings))
+        driven = driver.drive(steps, send, self._patience(), file, lanes=lanes, begin=begin)
+        async with aclosing(driven):
             async for step in driven:
                 yield step
 

@@ -15,6 +15,7 @@ from impasto.client import _models as models
 from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, driver, prediction, readiness
 from impasto.client._jobs.background import BackgroundLoop
 from impasto.client._jobs.driver import Checkpoint, OnProgress, runs
+from impasto.client._jobs.mapping import at_once
 from impasto.client._transport import calls
 from impasto.client._transport.blocking import SyncTransport
 from impasto.client._transport.calls import call_timeout
@@ -52,8 +53,8 @@ class Client:
         address: `host:port`, several with commas between for replicas, or a gRPC target (`dns:///...`,
             `unix:...`); localhost:8500 if neither this nor the environment nor a file names one.
         settings: used for what the other arguments leave open; then neither the environment nor a file is read.
-        on_wait: called about once a second with a Waiting while a job waits for a server that is away, in the thread
-            that runs the job, and with None when it goes on.
+        on_wait: called about once a second with a Waiting while a job waits for a server that is away, and with None
+            when it goes on; in the thread that runs the job, or one of those that have several calls of it under way.
         on_call: called with a CallRecord when a call has ended, in the thread that made it; of a `map`, in that of its
             event loop. What it raises is logged, and stops nothing.
         **options: `timeout` in seconds for each call, `tls`, `token` and the other fields of Settings; `config` for
@@ -168,7 +169,7 @@ class Client:
         )
         begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)
         send = partial(self._send, kind=job.kind, timeout=timeout)
-        return driver.drive(steps, send, self._patience(), file, begin=begin)
+        return driver.drive(steps, send, self._patience(), file, at_once=at_once(self.settings), begin=begin)
 
     @overload
     def map(
@@ -192,7 +193,8 @@ class Client:
         Args:
             jobs: taken as there is room, at most twice `concurrency` ahead of what was yielded. One may also be a
                 coroutine function that takes the AsyncClient, to do more than a job: write the result, say.
-            concurrency: the number of jobs that are under way at once, at least 1.
+            concurrency: the number of jobs that are under way at once, at least 1. The tiles of large pictures are
+                counted with them, so no more calls than this are under way.
 
         Raises:
             ValueError: `concurrency` is less than 1.

@@ -10,10 +10,11 @@ from impasto.client._jobs.long import Begin, LongJob
 from impasto.client._jobs.mapping import CONCURRENCY, Outcome
 from impasto.client._jobs.optimisation import Arrays, LongProgress, Optimisation, Size
 from impasto.client._jobs.pinning import PinnedModel, begun_again
-from impasto.client._jobs.steps import Progress, Steps
+from impasto.client._jobs.steps import ENDED, Progress, Steps, Together
 
 __all__ = [
     "CONCURRENCY",
+    "ENDED",
     "Arrays",
     "Begin",
     "Job",
@@ -25,5 +26,6 @@ __all__ = [
     "Progress",
     "Size",
     "Steps",
+    "Together",
     "begun_again",
 ]

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+from impasto.client._jobs.async_strands import AsyncStrands, Lanes
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.driver import OnProgress
 from impasto.client._jobs.job import Job
-from impasto.client._jobs.steps import Pause, Progress, Snapshot, Steps
+from impasto.client._jobs.steps import ENDED, Pause, Progress, Snapshot, Step, Steps, Together
 from impasto.client._jobs.verbs import Verb
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client._transport.calls import Call
@@ -46,6 +47,7 @@ async def drive(
     patience: Patience,
     checkpoint: CheckpointFile | None = None,
     *,
+    lanes: Lanes | None = None,
     threads: bool = True,
     begin: Callable[[], Span] = Span,
 ) -> AsyncGenerator[Progress | Finished[ResultT], None]:
@@ -56,19 +58,32 @@ async def drive(
         send: sends a call and returns the parsed answer, or raises CallError.
         patience: the job's, which learns of each answer.
         checkpoint: gets the snapshots, and whatever ends the job early, the last one.
+        lanes: the room for calls that are under way at once; None for one.
         threads: let a thread do what the job does between its calls, for jobs that work on pictures there.
         begin: begins the span of the job.
     """
     answer: Any = None
     failure: CallError | None = None
+    strands: AsyncStrands | None = None
 
-    def advance() -> Any:
+    def advance() -> Step | Finished[ResultT]:
         try:
             return steps.send(answer) if failure is None else steps.throw(failure)
         except StopIteration as end:  # which no future may raise
             return Finished(cast(ResultT, end.value))
 
     with begin() as span:
+
+        async def send_in_span(call: Call[Any]) -> Any:
+            with span.current():
+                return await send(call)
+
+        async def send_alone(call: Call[Any]) -> Any:
+            if lanes is None:
+                return await send_in_span(call)
+            async with lanes.free:
+                return await send_in_span(call)
+
         try:
             while True:
                 step = await in_thread(advance) if threads else advance()
@@ -85,15 +100,26 @@ async def drive(
                     await asyncio.sleep(step.seconds)
                 elif isinstance(step, PatienceWanted):
                     answer = patience
+                elif isinstance(step, Together):
+                    if strands is None or strands.together is not step:
+                        strands = AsyncStrands(step, send_in_span, patience, lanes or Lanes(1))
+                    try:
+                        answer = await strands.next()
+                    except CallError as error:
+                        failure = error
+                    if failure is not None or answer is ENDED:
+                        await strands.close()
+                        strands = None
                 else:
                     try:
-                        with span.current():
-                            answer = await send(step)
+                        answer = await send_alone(step)
                     except CallError as error:
                         failure = error
                     else:
                         patience.answered(steps)
         finally:
+            if strands is not None:
+                await strands.close()
             patience.ended(steps)
             steps.close()
             if checkpoint is not None:

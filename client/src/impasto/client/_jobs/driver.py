@@ -10,7 +10,8 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.job import Job
 from impasto.client._jobs.long import LongJob
-from impasto.client._jobs.steps import Pause, Progress, Snapshot, Steps
+from impasto.client._jobs.steps import ENDED, Pause, Progress, Snapshot, Steps, Together
+from impasto.client._jobs.strands import Strands
 from impasto.client._jobs.verbs import Verb
 from impasto.client._transport.calls import Call
 from impasto.client._transport.observing import Span
@@ -80,20 +81,29 @@ def drive(
     patience: Patience,
     checkpoint: CheckpointFile | None = None,
     *,
+    at_once: int = 1,
     begin: Callable[[], Span] = Span,
 ) -> Generator[Any, None, ResultT]:
     """Carry out the steps of a job; yields its progress and returns its result.
 
     Args:
         steps: closed at the end, also when this generator is closed before.
-        send: sends a call and returns the parsed answer, or raises CallError.
+        send: sends a call and returns the parsed answer, or raises CallError. It is called in several threads where
+            several calls are under way.
         patience: the job's, which learns of each answer.
         checkpoint: gets the snapshots, and whatever ends the job early, the last one.
+        at_once: the number of calls that may be under way at once.
         begin: begins the span of the job.
     """
     answer: Any = None
     failure: CallError | None = None
+    strands: Strands | None = None
     with begin() as span:
+
+        def send_in_span(call: Call[Any]) -> Any:
+            with span.current():
+                return send(call)
+
         try:
             while True:
                 try:
@@ -110,15 +120,26 @@ def drive(
                     time.sleep(step.seconds)
                 elif isinstance(step, PatienceWanted):
                     answer = patience
+                elif isinstance(step, Together):
+                    if strands is None or strands.together is not step:
+                        strands = Strands(step, send_in_span, patience, at_once=at_once)
+                    try:
+                        answer = strands.next()
+                    except CallError as error:
+                        failure = error
+                    if failure is not None or answer is ENDED:
+                        strands.close()
+                        strands = None
                 else:
                     try:
-                        with span.current():
-                            answer = send(step)
+                        answer = send_in_span(step)
                     except CallError as error:
                         failure = error
                     else:
                         patience.answered(steps)
         finally:
+            if strands is not None:
+                strands.close()
             patience.ended(steps)
             steps.close()
             if checkpoint is not None:

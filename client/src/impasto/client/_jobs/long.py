@@ -3,8 +3,7 @@
 It keeps a snapshot, shows the progress, makes the next call, and so on, so that the job can be watched, stopped at any
 time and gone on with from a checkpoint: what is lost is the call that was under way. Cut into calls it equals one long
 call of the model's `serving_default` bit for bit, for all state travels. That holds among servers of one kind, on a GPU
-with TF_DETERMINISTIC_OPS=1: another
-processor, number of threads or version of TensorFlow rounds differently.
+with TF_DETERMINISTIC_OPS=1: another processor, number of threads or version of TensorFlow rounds differently.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
 from impasto.client.errors import ImpastoError
+from impasto.client.settings import Settings
+from impasto.client.settings.addresses import endpoints
 
 CONCURRENCY: Final = 4
 """The number of items that are under way at once unless told otherwise.
@@ -15,6 +17,8 @@ CONCURRENCY: Final = 4
 It is enough to keep a server and the network busy while pictures are read and written, and few enough for the memory
 of both.
 """
+
+_OF_A_REPLICA: Final = 2
 
 # Results that wait for an earlier one keep their places, so that a slow item does not let memory grow.
 _PLACES: Final = 2
@@ -46,6 +50,15 @@ class Outcome(Generic[ItemT_co, ResultT_co]):
         if self.error is not None:
             raise self.error
         return cast(ResultT_co, self._result)
+
+
+def at_once(settings: Settings) -> int:
+    """Return the number of calls of one job that are under way at once, as far as the job has so many.
+
+    A replica computes one while the other one is on its way. Of a name that stands for several replicas, their number
+    is not known.
+    """
+    return min(max(CONCURRENCY, _OF_A_REPLICA * len(endpoints(settings.address))), settings.max_in_flight)
 
 
 async def map_in_order(

@@ -2,15 +2,16 @@
 
 Steps do no I/O. They yield a Call and receive the parsed answer (or have the CallError thrown in); they yield
 PatienceWanted and receive how long the job may wait for its server; they yield a Progress for the
-caller's callbacks, a Pause to wait, or a Snapshot to keep, and receive None. A sync driver carries them out with
-blocking calls, an async one with awaits.
+caller's callbacks, a Pause to wait, or a Snapshot to keep, and receive None. They yield a Together for the result of
+the next of many strands, several of which are carried out at once. A sync driver carries them out with blocking calls
+and threads, an async one with awaits and tasks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
@@ -55,5 +56,33 @@ class Snapshot:
 
 
 ResultT = TypeVar("ResultT")
-Step: TypeAlias = Call[Any] | Progress | Pause | Snapshot | PatienceWanted
+
+
+@dataclass(frozen=True, eq=False)
+class Together(Generic[ResultT]):
+    """Carry out several strands at once, and receive the result of the next one, in their order; ENDED after the last.
+
+        tiles = Together(one_tile(piece) for piece in pieces)
+        while (tile := (yield tiles)) is not ENDED:
+            ...
+
+    The same Together is yielded again and again. Strands are taken from it as there is room, so that few of them have
+    begun at any time, and few results wait. When one fails, the others are stopped, and its exception is thrown in
+    after the results that were there before it.
+
+    Attributes:
+        strands: the steps of each. They yield only what calls need: a Call, a Pause or a PatienceWanted; and they touch
+            nothing that another strand does, for each may be in a thread of its own.
+    """
+
+    strands: Iterator[Steps[ResultT]]
+
+
+class Ended:
+    """The answer to a Together whose strands have all ended."""
+
+
+ENDED: Final = Ended()
+
+Step: TypeAlias = Call[Any] | Progress | Pause | Snapshot | PatienceWanted | Together[Any]
 Steps: TypeAlias = Generator[Step, Any, ResultT]

@@ -14,6 +14,7 @@ from impasto.client._transport.failures import call_error, explained, parsed
 from impasto.client._transport.lookup import Lookup
 from impasto.client._transport.observing import Chunk, Observer, OnCall
 from impasto.client._transport.patience import Attempts, Wait
+from impasto.client._transport.slots import ThreadSlots
 from impasto.client.errors import CallError
 from impasto.client.settings import Settings
 
@@ -45,6 +46,7 @@ class SyncTransport(Closable):
         self._process = forks.process()
         self._channel = channel_to(self._target, settings, self._credentials)
         self._lock = forks.Lock()
+        self._slots = ThreadSlots()
 
     def send(self, call: Call[ResultT], *, timeout: float | None) -> ResultT:
         """Return the parsed response, after as many attempts as the policy has (see `patience`).
@@ -53,10 +55,11 @@ class SyncTransport(Closable):
 
         Args:
             call: what to send.
-            timeout: seconds for each round of attempts; None for no limit.
+            timeout: seconds for each round of attempts, from when there is a slot for it; None for no limit.
 
         Raises:
             CallError: what became of the last attempt; a response that cannot be read is a DecodeError.
+            CancelledError: it was stopped, see Call.
         """
         with self.observer.chunk(call) as chunk:
             if call.patience is None:
@@ -64,11 +67,12 @@ class SyncTransport(Closable):
             with Wait(call.patience, fits=call.fits) as wait:
                 while True:
                     try:
-                        return self._round(call, chunk, timeout)
+                        with self._slots_here().taken(call.stop):
+                            return self._round(call, chunk, timeout)
                     except CallError as error:
                         pause = wait.pause_after(error)
                     call.on_failure()
-                    time.sleep(pause)
+                    _sleep(call, pause)
 
     def _round(self, call: Call[ResultT], chunk: Chunk, timeout: float | None) -> ResultT:
         attempts = Attempts(self._settings.retries, timeout)
@@ -79,7 +83,7 @@ class SyncTransport(Closable):
                 if (pause := attempts.pause_after(error)) is None:
                     raise explained(error, tls=self._settings.tls) from error.__cause__
             call.on_failure()
-            time.sleep(pause)
+            _sleep(call, pause)
 
     def _send_once(self, call: Call[ResultT], chunk: Chunk, timeout: float | None) -> ResultT:
         self.check_open(call.model)
@@ -95,8 +99,17 @@ class SyncTransport(Closable):
         try:
             with forks.calling(call.model):
                 method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(call.method)
-                payload: bytes | None = method(call.request, timeout=timeout, metadata=metadata)
-                return payload
+                if call.stop is None:
+                    payload: bytes | None = method(call.request, timeout=timeout, metadata=metadata)
+                    return payload
+                under_way = method.future(call.request, timeout=timeout, metadata=metadata)
+                with call.stop.reaching(under_way.cancel):
+                    return cast(bytes | None, under_way.result())
+        except (
+            grpc.FutureCancelledError
+        ):  # the channel was closed, for whoever stops it leaves by CancelledError
+            code, details = grpc.StatusCode.CANCELLED, "the client was closed"
+            raise call_error(call, code, details, address=self.address) from None
         except grpc.RpcError as error:
             failed = cast(grpc.Call, error)  # what every failed unary call raises is both
             code, details = failed.code(), failed.details() or ""
@@ -117,9 +130,23 @@ class SyncTransport(Closable):
                 self._channel = channel_to(self._target, self._settings, self._credentials)
             return self._channel
 
+    def _slots_here(self) -> ThreadSlots:
+        """The slots of this process: a forked child has none of the threads that hold those of its parent."""
+        with self._lock:
+            if self._slots.process is not forks.process():
+                self._slots = ThreadSlots()
+            return self._slots
+
     def close(self) -> None:
         """Drop the connections; calls in flight end with CallAborted."""
         with self._lock:
             self._closed = True
             if self._process is forks.process():  # else it is the parent's
                 self._channel.close()
+
+
+def _sleep(call: Call[object], seconds: float) -> None:
+    if call.stop is None:
+        time.sleep(seconds)
+    else:
+        call.stop.sleep(seconds)

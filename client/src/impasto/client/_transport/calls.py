@@ -13,6 +13,7 @@ from typing import Final, Generic, TypeVar
 
 from impasto.client._inputs import as_array
 from impasto.client._transport.patience import Patience
+from impasto.client._transport.stopping import Stop
 from impasto.client._wire import messages
 from impasto.client._wire.tensors import Array, as_utf8
 from impasto.client.errors import InvalidInput
@@ -44,6 +45,7 @@ class Call(Generic[Result_co]):
         patience: the patience of the job that the call is part of, for its server; None for a call that does not wait.
         on_failure: called each time before the call is sent again.
         fits: the server has answered as large a call of the same job.
+        stop: ends a call that waits in a thread; None for one that only its own thread ends. A task is cancelled.
     """
 
     method: str
@@ -55,6 +57,7 @@ class Call(Generic[Result_co]):
     patience: Patience | None = None
     on_failure: Callable[[], None] = lambda: None
     fits: bool = False
+    stop: Stop | None = None
 
 
 def predict_call(

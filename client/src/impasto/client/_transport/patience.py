@@ -124,20 +124,21 @@ class Patience:
         self.met = False
         self.sides: Final[dict[str, int]] = {}
         self._on_wait = on_wait
-        self._waiting: set[object] = set()
+        self._waiting: dict[object, None] = {}  # in the order in which they began to wait
         self._first: Waiting | None = None
         self._lock = forks.Lock()
 
     def waits(self, part: object, waiting: Waiting) -> None:
-        """Tell that a part of the job waits."""
+        """Know that a part of the job waits. One of those that wait tells of it."""
         with self._lock:
             is_first = not self._waiting
-            self._waiting.add(part)
+            self._waiting[part] = None
+            tells = next(iter(self._waiting)) is part
             if is_first:
                 self._first = waiting
         if is_first:
             LOGGER.warning("%s", printable(f"a job is {waiting}; {waiting.reason}"))
-        if self._on_wait is not None:
+        if tells and self._on_wait is not None:
             self._on_wait(waiting)
 
     def answered(self, part: object) -> None:
@@ -148,8 +149,8 @@ class Patience:
     def ended(self, part: object, *, outcome: str = "ends") -> None:
         """Tell, if it waited, that a part does not wait any more, and what becomes of it."""
         with self._lock:
-            was_last, first = self._waiting == {part}, self._first
-            self._waiting.discard(part)
+            was_last, first = list(self._waiting) == [part], self._first
+            self._waiting.pop(part, None)
         if was_last and first is not None:
             LOGGER.info(
                 "%s", printable(f"a job {outcome} after {first.seconds:.0f} s of waiting for {first.server}")

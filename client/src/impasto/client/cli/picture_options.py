@@ -98,7 +98,7 @@ def picture_options(
             default=concurrency,
             show_default=True,
             metavar="N",
-            help="How many pictures are under way at once.",
+            help="How many pictures, or tiles of large ones, are under way at once.",
         ),
         click.option("--model", default=model, show_default=True, help="The model's name on the server."),
         click.option("--model-version", type=int, metavar="N", help="Its version.  [default: the newest]"),

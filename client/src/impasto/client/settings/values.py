@@ -194,7 +194,7 @@ class Settings:
         1000,
         "IMPASTO_MAX_IN_FLIGHT",
         forms.whole(1),
-        "how many calls the asynchronous client has under way at once; more wait",
+        "how many calls an asynchronous client, or one job of a blocking one, has under way at once; more wait",
     )
     max_pixels: int = setting(
         MAX_PIXELS,

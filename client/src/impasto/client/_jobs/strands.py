@@ -1,0 +1,114 @@
+"""The strands of a Together in threads, for the driver that blocks."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import Any, Final
+
+from impasto.client._jobs.steps import ENDED, Pause, Steps, Together
+from impasto.client._transport import forks
+from impasto.client._transport.calls import Call
+from impasto.client._transport.patience import Patience, PatienceWanted
+from impasto.client._transport.stopping import Stop
+from impasto.client.errors import CallError, ForkedProcess
+
+PLACES: Final = 2
+"""The strands that have begun or wait to begin, for each that may be under way at once.
+
+A thread that is done so finds another strand although nobody has asked for its result yet, and one strand that takes
+long does not let results pile up behind it.
+"""
+
+
+class Strands:
+    """Carries out the strands of one Together, each in a thread.
+
+    Args:
+        together: the strands.
+        send: sends a call and returns the parsed answer, or raises CallError. Called in the threads.
+        patience: the job's.
+        at_once: the number of strands that are under way at once.
+    """
+
+    def __init__(
+        self, together: Together[Any], send: Callable[[Call[Any]], Any], patience: Patience, *, at_once: int
+    ) -> None:
+        self.together = together
+        self._send = send
+        self._patience = patience
+        self._places = PLACES * at_once
+        self._stop = Stop()
+        self._begun: deque[Future[Any]] = deque()
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="impasto-calls")
+        self._process = forks.process()
+        self._failure: BaseException | None = None
+        self._lock = threading.Lock()
+
+    def next(self) -> Any:
+        """Wait for the next result, in the strands' order; ENDED after the last.
+
+        Raises:
+            CallError: a strand's, the first that failed.
+            ForkedProcess: this process was forked since the strands began.
+        """
+        if self._process is not forks.process():
+            raise ForkedProcess(
+                "this work began in the process that this one was forked from, and goes on there; begin it anew here"
+            )
+        while len(self._begun) < self._places and (strand := next(self.together.strands, None)) is not None:
+            here = contextvars.copy_context()
+            self._begun.append(self._threads.submit(here.run, self._carry_out, strand))
+        if not self._begun:
+            return ENDED
+        wait([self._begun[0]])
+        first = self._begun.popleft()
+        if first.exception() is None:
+            return first.result()
+        assert self._failure is not None
+        raise self._failure from self._failure.__cause__
+
+    def close(self) -> None:
+        """Stop the strands that are under way, and wait for their threads, which takes a moment."""
+        if self._process is forks.process():
+            self._stop.set()
+            self._threads.shutdown(cancel_futures=True)
+
+    def _carry_out(self, strand: Steps[Any]) -> Any:
+        try:
+            return self._advance(strand)
+        except BaseException as error:
+            with self._lock:
+                self._failure = self._failure or error
+            self._stop.set()
+            raise
+        finally:
+            strand.close()
+            self._patience.ended(strand)
+
+    def _advance(self, strand: Steps[Any]) -> Any:
+        answer: Any = None
+        failure: CallError | None = None
+        while True:
+            try:
+                step = strand.send(answer) if failure is None else strand.throw(failure)
+            except StopIteration as end:
+                return end.value
+            answer = failure = None
+            if isinstance(step, Pause):
+                self._stop.sleep(step.seconds)
+            elif isinstance(step, PatienceWanted):
+                answer = self._patience
+            elif isinstance(step, Call):
+                try:
+                    answer = self._send(replace(step, stop=self._stop))
+                except CallError as error:
+                    failure = error
+                else:
+                    self._patience.answered(strand)
+            else:
+                raise TypeError(f"a strand yields what its calls need, not a {type(step).__name__}")

@@ -1,0 +1,320 @@
+"""Several tiles of a picture are under way at once: spread, bounded, stopped together, and joined as if one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tensorflow_serving.apis import predict_pb2
+
+from images.pictures import pixels
+from impasto.client import AsyncClient, Client, Job, Progress, Upscale, errors
+from impasto.client._models.upscale import UpscaleInBands
+from scripted.client_servers import prediction, scripted
+
+PICTURE = pixels(54, 142)
+"""In tiles of 32 pixels, two rows of six."""
+
+TILES = 12
+ENLARGED = PICTURE.repeat(2, 0).repeat(2, 1)
+ENOUGH = 240.0
+"""Seconds within which a busy machine does what it does."""
+
+
+@dataclass
+class Enlarging:
+    """The replicas of an upscaler that repeats each pixel, all of which count in one place.
+
+    Attributes:
+        act: called with the number of each call, from 0, and its context, before it is answered.
+        most: the most calls that were under way at once.
+        answered: the numbers of the calls that were answered, in that order.
+    """
+
+    act: Callable[[int, grpc.ServicerContext], None] = lambda number, context: None
+    begun: int = 0
+    now: int = 0
+    most: int = 0
+    answered: list[int] = field(default_factory=list[int])
+    changes: threading.Condition = field(default_factory=threading.Condition)
+
+    def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        tensor = predict_pb2.PredictRequest.FromString(request).inputs["image"]
+        with self.changes:
+            number = self.begun
+            self.begun += 1
+            self.now += 1
+            self.most = max(self.most, self.now)
+            self.changes.notify_all()
+        try:
+            self.act(number, context)
+        finally:
+            with self.changes:
+                self.now -= 1
+                self.answered.append(number)
+                self.changes.notify_all()
+        shape = [int(dim.size) for dim in tensor.tensor_shape.dim]
+        image = np.frombuffer(tensor.tensor_content, np.uint8).reshape(shape)
+        response = predict_pb2.PredictResponse.FromString(prediction(image=image.repeat(2, 1).repeat(2, 2)))
+        response.model_spec.version.value = 1
+        answer: bytes = response.SerializeToString()
+        return answer
+
+    def until(self, met: Callable[[], bool]) -> None:
+        """Wait until what is counted meets this."""
+        with self.changes:
+            assert self.changes.wait_for(met, ENOUGH)
+
+    def hang(self, context: grpc.ServicerContext) -> None:
+        """Answer nothing until the caller has left."""
+        gone = threading.Event()
+        if context.add_callback(gone.set):
+            assert gone.wait(ENOUGH)
+
+
+@contextlib.contextmanager
+def replicas(enlarging: Enlarging, number: int = 1) -> Iterator[str]:
+    with contextlib.ExitStack() as stack:
+        yield ",".join(stack.enter_context(scripted(enlarging)).address for _ in range(number))
+
+
+def blocking(address: str, job: Job[Any, Progress], **settings: Any) -> Any:
+    with Client(address, **settings) as client:
+        return client.run(job)
+
+
+def awaiting(address: str, job: Job[Any, Progress], **settings: Any) -> Any:
+    async def run() -> Any:
+        async with AsyncClient(address, **settings) as client:
+            return await client.run(job)
+
+    return asyncio.run(run())
+
+
+BOTH = pytest.mark.parametrize("run", [blocking, awaiting])
+Run = Callable[..., Any]
+
+
+JOB = Upscale(PICTURE, tile=32)
+
+
+def crowd(enlarging: Enlarging, size: int) -> None:
+    """Have no tile but the first answered before so many are under way at once."""
+
+    def act(number: int, context: grpc.ServicerContext) -> None:
+        if number > 0:
+            enlarging.until(lambda: enlarging.most >= size)
+
+    enlarging.act = act
+
+
+@BOTH
+@pytest.mark.parametrize(("number", "wanted"), [(1, 4), (4, 8)])
+def test_two_tiles_for_each_replica_are_under_way_at_once_and_four_at_least(
+    run: Run, number: int, wanted: int
+) -> None:
+    enlarging = Enlarging()
+    crowd(enlarging, wanted)
+    with replicas(enlarging, number) as address:
+        assert np.array_equal(run(address, JOB), ENLARGED)
+    assert enlarging.most == wanted
+
+
+@BOTH
+def test_the_setting_for_calls_in_flight_bounds_tiles_too(run: Run) -> None:
+    enlarging = Enlarging()
+    crowd(enlarging, 2)
+    with replicas(enlarging, 4) as address:
+        assert np.array_equal(run(address, JOB, max_in_flight=2), ENLARGED)
+    assert enlarging.most == 2
+
+
+def test_the_tiles_of_one_client_go_to_all_replicas() -> None:
+    enlarging = Enlarging()
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(scripted(enlarging)) for _ in range(4)]
+        client = stack.enter_context(Client(",".join(server.address for server in servers)))
+        for _ in range(200):  # a replica is called once it is connected to
+            client.run(JOB)
+            if all(server.methods for server in servers):
+                return
+    pytest.fail(f"called: {[len(server.methods) for server in servers]}")
+
+
+def test_the_pictures_of_a_map_and_their_tiles_share_its_concurrency() -> None:
+    enlarging = Enlarging()
+    crowd(enlarging, 3)
+    with replicas(enlarging) as address, Client(address) as client:
+        outcomes = list(client.map([JOB] * 4, concurrency=3))
+    assert all(np.array_equal(np.asarray(outcome.result), ENLARGED) for outcome in outcomes)
+    assert enlarging.most == 3
+
+
+@BOTH
+def test_answers_in_any_order_make_the_same_picture_band_after_band(run: Run) -> None:
+    """Of each two tiles, the first is answered after the second."""
+    enlarging = Enlarging()
+
+    def act(number: int, context: grpc.ServicerContext) -> None:
+        if number % 2 and number + 1 < TILES:
+            enlarging.until(lambda: number + 1 in enlarging.answered)
+
+    enlarging.act = act
+    bands: list[NDArray[np.uint8]] = []
+    tops: list[int] = []
+
+    def keep(top: int, band: NDArray[np.uint8]) -> None:
+        tops.append(top)
+        bands.append(band)
+
+    with replicas(enlarging) as address:
+        assert run(address, UpscaleInBands(JOB, keep, JOB.model)) is None
+    assert enlarging.answered != sorted(enlarging.answered)
+    assert tops == [0, len(bands[0])]
+    assert np.array_equal(np.concatenate(bands), ENLARGED)
+
+
+@BOTH
+def test_a_tile_that_takes_long_lets_only_a_few_others_begin(run: Run) -> None:
+    enlarging = Enlarging()
+    begun_before: list[int] = []
+
+    def act(number: int, context: grpc.ServicerContext) -> None:
+        if number == 1:
+            enlarging.until(lambda: enlarging.begun >= 5)
+            threading.Event().wait(0.3)  # for those that should not come
+            begun_before.append(enlarging.begun)
+
+    enlarging.act = act
+    with replicas(enlarging) as address:
+        assert np.array_equal(run(address, JOB, max_in_flight=2), ENLARGED)
+    # The first tile, and two for each that may be under way; one more if the second tile's call was overtaken.
+    assert begun_before in ([5], [6])
+
+
+@BOTH
+def test_a_tile_that_fails_ends_the_job_at_once_and_stops_the_others(run: Run) -> None:
+    enlarging = Enlarging()
+
+    def act(number: int, context: grpc.ServicerContext) -> None:
+        if number == 3:
+            enlarging.until(lambda: enlarging.now == 4)
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the third one")
+        elif number > 0:
+            enlarging.hang(context)
+
+    enlarging.act = act
+    with replicas(enlarging) as address:
+        with pytest.raises(errors.InvalidInput, match="the third one"):
+            run(address, JOB)
+        enlarging.until(lambda: enlarging.now == 0)
+    assert enlarging.begun <= 1 + 4 + 1  # one may take the place of the one that failed
+
+
+def test_ctrl_c_stops_the_calls_that_are_under_way() -> None:
+    enlarging = Enlarging()
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def act(number: int, context: grpc.ServicerContext) -> None:
+        if number == 4:
+            enlarging.until(lambda: enlarging.now == 4)
+            signal.pthread_kill(main, signal.SIGINT)
+        if number > 0:
+            enlarging.hang(context)
+
+    enlarging.act = act
+    with replicas(enlarging) as address, Client(address) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.run(JOB)
+        enlarging.until(lambda: enlarging.now == 0)
+        assert enlarging.begun == 5
+        enlarging.act = lambda number, context: None
+        assert np.array_equal(np.asarray(client.run(JOB)), ENLARGED)
+
+
+def test_an_iteration_that_is_given_up_stops_them_and_so_does_a_task_that_is_cancelled() -> None:
+    enlarging = Enlarging()
+    enlarging.act = lambda number, context: enlarging.hang(context) if number % 5 in (2, 3, 4) else None
+
+    async def cancelled(address: str) -> None:
+        async with AsyncClient(address) as client:
+            task = asyncio.create_task(client.run(JOB))
+            await asyncio.to_thread(enlarging.until, lambda: enlarging.now == 3)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    with replicas(enlarging) as address:
+        with Client(address, max_in_flight=3) as client, contextlib.closing(client.iterate(JOB)) as progress:
+            assert [next(progress).done for _ in range(3)] == [0, 1, 2]
+            enlarging.until(lambda: enlarging.now == 3)
+        enlarging.until(lambda: enlarging.now == 0)
+        asyncio.run(cancelled(address))
+        enlarging.until(lambda: enlarging.now == 0)
+
+
+@BOTH
+def test_a_replica_that_is_killed_in_the_middle_changes_nothing(run: Run) -> None:
+    enlarging = Enlarging()
+    dies = threading.Event()
+    seen: list[Any] = []
+    with scripted(enlarging) as one, contextlib.ExitStack() as stack:
+        other = stack.enter_context(scripted(enlarging))
+
+        def act(number: int, context: grpc.ServicerContext) -> None:
+            if number == 4:
+                dies.set()
+
+        enlarging.act = act
+
+        def kill() -> None:
+            assert dies.wait(ENOUGH)
+            stack.close()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        seen.append(run(f"{one.address},{other.address}", JOB))
+        seen.append(run(f"{one.address},{other.address}", JOB))  # one is away from the first
+        killer.join()
+    assert all(np.array_equal(picture, ENLARGED) for picture in seen)
+
+
+@BOTH
+def test_a_server_that_takes_one_call_at_a_time_gets_one_at_a_time(run: Run) -> None:
+    enlarging = Enlarging()
+    refused: list[int] = []
+
+    def act(number: int, context: grpc.ServicerContext) -> None:
+        if number == 1:
+            enlarging.until(lambda: len(refused) >= 3)
+        elif enlarging.now > 1:
+            refused.append(number)
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+
+    enlarging.act = act
+    with replicas(enlarging) as address:
+        assert np.array_equal(run(address, JOB), ENLARGED)
+    assert 3 <= len(refused) <= 8  # then it is known what the server takes, and now and then tried again
+
+
+@BOTH
+def test_all_tiles_wait_for_a_server_that_is_away(run: Run) -> None:
+    enlarging = Enlarging()
+
+    def act(number: int, context: grpc.ServicerContext) -> None:
+        if 1 <= number <= 24:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the test's outage")
+
+    enlarging.act = act
+    with replicas(enlarging) as address:
+        assert np.array_equal(run(address, JOB), ENLARGED)
