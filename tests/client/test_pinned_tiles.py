@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from images.pictures import pixels
 from impasto.client import AsyncClient, Client, Model, Progress, Upscale, errors
+from impasto.client._models.upscale import UpscaleToRows
 from scripted.client_servers import ScriptedServer, prediction, scripted
 
 PICTURE = pixels(32, 120)
@@ -108,6 +109,41 @@ def test_a_picture_whose_version_goes_away_is_begun_again_with_the_next_one() ->
     with serving(versions) as (_, client):
         assert np.unique(upscaled(client, on_progress=seen.append)).tolist() == [2]
     assert [progress.done for progress in seen] == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]
+
+
+@dataclass
+class Rows:
+    """Keeps the rows of a result, and how often it was begun."""
+
+    begun: int = 0
+    rows: list[NDArray[np.uint8]] = field(default_factory=list[NDArray[np.uint8]])
+
+    def begin(self, size: tuple[int, int], mode: str, info: Mapping[str, Any]) -> None:
+        assert (size, mode) == ((240, 64), "RGB")
+        self.begun += 1
+        self.rows = []
+
+    def write(self, rows: NDArray[np.uint8]) -> None:
+        self.rows.append(rows)
+
+
+def test_rows_that_are_passed_on_while_they_come_are_begun_again_with_the_picture() -> None:
+    versions, sink, there = Versions([1]), Rows(), dict[int, int]()
+
+    def replace(number: int) -> None:
+        if number == 12:  # the first eight tiles make the first rows
+            versions.served = [2]
+
+    def look(progress: Progress) -> None:
+        there[progress.done] = len(sink.rows)
+
+    versions.before_call = replace
+    with serving(versions) as (_, client):
+        size = client.run(UpscaleToRows(Upscale(PICTURE, tile=24), sink), on_progress=look)
+    assert (size, sink.begun) == ((240, 64), 2)
+    assert (there[0], there[14], there[16]) == (0, 1, 2)
+    assert [len(rows) for rows in sink.rows] == [26, 38]
+    assert np.unique(np.concatenate(sink.rows)).tolist() == [2]
 
 
 def test_the_asynchronous_client_begins_again_too() -> None:

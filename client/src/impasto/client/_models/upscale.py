@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from impasto.client._models.tiling import Tile, plan
 from impasto.client._transport.calls import Outputs
 from impasto.client.errors import DecodeError
 from impasto.client.model import Model
-from impasto.client.pictures import ImageSource, Picture, read_picture
+from impasto.client.pictures import ImageSource, Picture, RowSink, read_picture
 from impasto.client.settings import CallKind
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN, SRCNN_OVERLAP
+
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 SCALE: Final = 2
 LEAST_TILE: Final = 2 * SRCNN_OVERLAP + 1
@@ -69,24 +71,128 @@ class Upscale(Job[Image.Image, Progress]):
 
     def prepare(self, *, max_pixels: int) -> Steps[Image.Image]:
         """Read the picture, and return the steps that double it, one Predict call a tile."""
-        picture = read_picture(self.image, max_pixels=max_pixels)
-        height, width = picture.rgb.shape[:2]
-        tile = max(height, width, TILE) if self.tile is None else self.tile
-        tiles = plan(height, width, tile=tile, overlap=SRCNN_OVERLAP)
-        return begun_again(lambda model: _upscaled(picture, model, tiles), Model.of(self.model))
+        return _prepared(self, _Whole, max_pixels=max_pixels)
 
 
-def _upscaled(picture: Picture, model: PinnedModel, tiles: Sequence[Tile]) -> Steps[Image.Image]:
+@dataclass(frozen=True, eq=False)
+class UpscaleToRows(Job[tuple[int, int], Progress]):
+    """Do what a job does, and pass the rows of its result on as soon as all their tiles are there.
+
+    Args:
+        job: the job.
+        sink: gets the rows. If the picture is begun again with another version, so is the sink.
+        model: the upscaler on the server; the job's own is not asked.
+
+    Returns:
+        The width and height of the result.
+
+    Raises:
+        OutputError: of the sink. Further as the job.
+    """
+
+    kind: ClassVar[CallKind] = Upscale.kind
+
+    job: Upscale
+    sink: RowSink
+    _: KW_ONLY
+    model: Model | str = SRCNN.name
+
+    def prepare(self, *, max_pixels: int) -> Steps[tuple[int, int]]:
+        """Read the picture, and return the steps that double it, one Predict call a tile."""
+        return _prepared(self.job, lambda picture: _Rows(picture, self.sink), max_pixels=max_pixels)
+
+
+class _Target(Protocol[ResultT_co]):
+    """Joins the parts of a picture's result."""
+
+    def put(self, piece: Tile, part: NDArray[np.uint8]) -> None:
+        """Take what is kept of a tile's result."""
+
+    def result(self) -> ResultT_co:
+        """Return the result, when all parts are there."""
+        ...
+
+
+class _Whole:
+    def __init__(self, picture: Picture) -> None:
+        width, height = _size(picture)
+        self._picture = picture
+        self._rgb = np.empty((height, width, 3), np.uint8)
+
+    def put(self, piece: Tile, part: NDArray[np.uint8]) -> None:
+        self._rgb[piece.target(SCALE)] = part
+
+    def result(self) -> Image.Image:
+        return self._picture.rebuild(self._rgb)
+
+
+class _Rows:
+    """Parts may come in any order; rows are passed on in theirs, so only those behind a missing part are kept."""
+
+    def __init__(self, picture: Picture, sink: RowSink) -> None:
+        self._picture, self._sink = picture, sink
+        self._size = _size(picture)
+        self._begun: dict[int, _Band] = {}
+        self._passed = 0
+        sink.begin(self._size, picture.mode, picture.info_for(picture.mode))
+
+    def put(self, piece: Tile, part: NDArray[np.uint8]) -> None:
+        rows, columns = piece.target(SCALE)
+        if rows.start not in self._begun:
+            self._begun[rows.start] = _Band(len(part), self._size[0])
+        self._begun[rows.start].put(columns, part)
+        while (first := self._begun.get(self._passed)) is not None and first.is_full:
+            image = self._picture.rebuild_rows(first.rgb, self._passed, self._size)
+            del self._begun[self._passed]
+            self._passed += len(first.rgb)
+            self._sink.write(np.asarray(image))
+
+    def result(self) -> tuple[int, int]:
+        return self._size
+
+
+class _Band:
+    """The rows of one row of tiles."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.rgb = np.empty((height, width, 3), np.uint8)
+        self._missing = width
+
+    def put(self, columns: slice, part: NDArray[np.uint8]) -> None:
+        self.rgb[:, columns] = part
+        self._missing -= part.shape[1]
+
+    @property
+    def is_full(self) -> bool:
+        return self._missing == 0
+
+
+def _prepared(
+    job: Upscale, target: Callable[[Picture], _Target[ResultT_co]], *, max_pixels: int
+) -> Steps[ResultT_co]:
+    picture = read_picture(job.image, max_pixels=max_pixels)
     height, width = picture.rgb.shape[:2]
-    result = np.empty((height * SCALE, width * SCALE, 3), np.uint8)
+    tile = max(height, width, TILE) if job.tile is None else job.tile
+    tiles = plan(height, width, tile=tile, overlap=SRCNN_OVERLAP)
+    return begun_again(lambda model: _upscaled(picture, model, tiles, target(picture)), Model.of(job.model))
+
+
+def _upscaled(
+    picture: Picture, model: PinnedModel, tiles: Sequence[Tile], target: _Target[ResultT_co]
+) -> Steps[ResultT_co]:
     for done, piece in enumerate(tiles):
         yield Progress(done, len(tiles), version=model.version)
         batch = np.ascontiguousarray(picture.rgb[piece.source])[np.newaxis]
         outputs = yield from model.predict({_INPUT: batch}, outputs=[_OUTPUT])
         doubled = _doubled(outputs, batch.shape, model.name)
-        result[piece.target(SCALE)] = doubled[0][piece.kept(SCALE)]
+        target.put(piece, doubled[0][piece.kept(SCALE)])
     yield Progress(len(tiles), len(tiles), version=model.version)
-    return picture.rebuild(result)
+    return target.result()
+
+
+def _size(picture: Picture) -> tuple[int, int]:
+    height, width = picture.rgb.shape[:2]
+    return width * SCALE, height * SCALE
 
 
 def _doubled(outputs: Outputs, sent: tuple[int, ...], model: str) -> NDArray[np.uint8]:

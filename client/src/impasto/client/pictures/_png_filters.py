@@ -29,8 +29,8 @@ def _up(rows: Bytes, above: Bytes, _step: int) -> Bytes:
 
 def _average(rows: Bytes, above: Bytes, step: int) -> Bytes:
     left = _left_of(rows, step)
-    mean: Bytes = (left & above) + ((left ^ above) >> 1)  # rounded down, within eight bits
-    return rows - mean
+    mean = (left & above) + ((left ^ above) >> 1)  # rounded down, within eight bits
+    return rows - np.asarray(mean, np.uint8)
 
 
 def _paeth(rows: Bytes, above: Bytes, step: int) -> Bytes:
