@@ -148,15 +148,20 @@ def main() -> None:
     parser.add_argument("megapixels", nargs="?", type=float, default=12.0)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--writer", nargs=3, metavar=("WRITER", "FROM", "TO"), help=argparse.SUPPRESS)
+    parser.add_argument("--photo", metavar="TO", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
         serve()
+    elif given.photo:
+        photo(given.megapixels).save(given.photo, compress_level=1)
     elif given.writer:
         writer, source, target = given.writer
         sys.stdout.write(json.dumps(write(writer, Path(source), Path(target))))
     else:
         with tempfile.TemporaryDirectory() as folder:
-            photo(given.megapixels).save(Path(folder, "photo.png"), compress_level=1)
+            # Not in this process: a child's memory counts from the fork on.
+            path = str(Path(folder, "photo.png"))
+            subprocess.run([sys.executable, __file__, str(given.megapixels), "--photo", path], check=True)
             show({**measured(Path(folder)), "impasto upscale": upscaled(Path(folder))})
 
 
