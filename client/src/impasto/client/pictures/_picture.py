@@ -72,6 +72,9 @@ class Picture:
             rgb: uint8 [n, W, 3], the rows.
             top: the number of rows above them.
             size: the width and height of the whole result.
+
+        Raises:
+            TypeError: `rgb` is no such array.
         """
         image = Image.fromarray(rgb)
         if self.gray:
@@ -84,7 +87,14 @@ class Picture:
         return image
 
     def info_for(self, mode: str) -> dict[str, Any]:
-        """The info of a result of this mode: a profile that does not fit is left out with a PictureWarning."""
+        """The info of a result of this mode: a profile that does not fit is left out with a PictureWarning.
+
+        Args:
+            mode: L, LA, RGB or RGBA.
+
+        Raises:
+            PictureWarning: where warnings are errors.
+        """
         notes = Notes(self.name)
         profile = fitting_profile(self.info.get("icc_profile"), mode, notes)
         info = {key: value for key, value in self.info.items() if key != "icc_profile"}
