@@ -7,7 +7,7 @@ FUZZ   ?= 3000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-memory bench-dream bench-transfer clean
+.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory bench-dream bench-transfer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ bench-transfer: setup ## what a step of transfer costs beside the usual recipe's
 
 bench-gzip: setup ## what gzip saves and costs on pictures
 	$(BIN)/python client/benchmarks/compression.py
+
+bench-png: setup ## what writing PNGs takes beside Pillow: seconds, bytes, memory
+	PYTHONPATH=tests/support $(BIN)/python client/benchmarks/png.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache

@@ -34,7 +34,14 @@ def test_the_client_requires_three_packages_and_on_python_3_10_a_reader_of_toml(
 
 
 def test_the_command_line_is_an_extra() -> None:
-    assert requirements("cli") == {"click", "rich"}
+    assert requirements("cli") == {"click", "rich", "isal"}
+
+
+def test_what_packs_pngs_fast_is_required_only_where_it_need_not_be_built() -> None:
+    lines = [line for line in metadata.requires("impasto-client") or [] if line.startswith("isal")]
+    assert len(lines) == 2  # with the command line, and for programs of their own
+    assert all("platform_machine in" in line for line in lines)
+    assert requirements("fast") == {"isal"}
 
 
 def test_opentelemetrys_api_is_an_extra_and_its_sdk_the_programs_own() -> None:

@@ -15,8 +15,10 @@ import pytest
 from numpy.typing import NDArray
 from tensorflow_serving.apis import predict_pb2
 
+from images.kept_rows import KeptRows
 from images.pictures import pixels
 from impasto.client import AsyncClient, Client, Model, Progress, Upscale, errors
+from impasto.client._models.upscale import UpscaleToRows
 from scripted.client_servers import ScriptedServer, prediction, scripted
 
 PICTURE = pixels(32, 120)
@@ -115,6 +117,25 @@ def test_a_picture_whose_version_goes_away_is_begun_again_with_the_next_one() ->
         [0, 1, 2, 3],
     )  # tiles are under way together: some may be stopped
     assert done[again:] == [0, 1, 2, 3, 4, 5]
+
+
+def test_rows_that_are_passed_on_while_they_come_are_begun_again_with_the_picture() -> None:
+    versions, sink, there = Versions([1]), KeptRows(), dict[int, int]()
+
+    def replace(number: int) -> None:
+        if number == 12:  # the first eight tiles make the first rows
+            versions.served = [2]
+
+    def look(progress: Progress) -> None:
+        there[progress.done] = len(sink.rows)
+
+    versions.before_call = replace
+    with serving(versions) as (_, client):
+        size = client.run(UpscaleToRows(Upscale(PICTURE, tile=24), sink), on_progress=look)
+    assert (size, sink.size, sink.mode, sink.begun) == ((240, 64), (240, 64), "RGB", 2)
+    assert (there[0], there[14], there[16]) == (0, 1, 2)
+    assert [len(rows) for rows in sink.rows] == [26, 38]
+    assert np.unique(np.concatenate(sink.rows)).tolist() == [2]
 
 
 def test_the_asynchronous_client_begins_again_too() -> None:

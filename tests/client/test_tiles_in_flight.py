@@ -13,12 +13,12 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from tensorflow_serving.apis import predict_pb2
 
+from images.kept_rows import KeptRows
 from images.pictures import pixels
 from impasto.client import AsyncClient, Client, Job, Progress, Upscale, errors
-from impasto.client._models.upscale import UpscaleInBands
+from impasto.client._models.upscale import UpscaleToRows
 from scripted.client_servers import prediction, scripted
 
 PICTURE = pixels(54, 142)
@@ -169,18 +169,12 @@ def test_answers_in_any_order_make_the_same_picture_band_after_band(run: Run) ->
             enlarging.until(lambda: number + 1 in enlarging.answered)
 
     enlarging.act = act
-    bands: list[NDArray[np.uint8]] = []
-    tops: list[int] = []
-
-    def keep(top: int, band: NDArray[np.uint8]) -> None:
-        tops.append(top)
-        bands.append(band)
-
+    sink = KeptRows()
     with replicas(enlarging) as address:
-        assert run(address, UpscaleInBands(JOB, keep, JOB.model)) is None
+        assert run(address, UpscaleToRows(JOB, sink, model=JOB.model)) == (ENLARGED.shape[1], len(ENLARGED))
     assert enlarging.answered != sorted(enlarging.answered)
-    assert tops == [0, len(bands[0])]
-    assert np.array_equal(np.concatenate(bands), ENLARGED)
+    assert len(sink.rows) == 2
+    assert np.array_equal(np.concatenate(sink.rows), ENLARGED)
 
 
 @BOTH

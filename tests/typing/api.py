@@ -343,7 +343,7 @@ def pictures() -> None:
     assert_type(picture.notes, tuple[str, ...])
     assert_type((picture.frame, picture.frames), tuple[int, int])
     write_picture("result.jpg", picture.rebuild(PIXELS), quality=90, strip=True)
-    write_picture("result.png", picture.rebuild(PIXELS), compress=9)
+    write_picture("result.png", picture.rebuild(PIXELS), compress="small")
     animation = read_animation(Path("moving.gif"), max_pixels=10**8)
     assert_type(animation, Animation)
     assert_type(animation.frames, tuple[Picture, ...])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from images.pictures import bomb, load, pixels, save
+from images.pictures import bomb, load, pixels, save, srgb_profile
 from impasto.client import Client, Model
 from impasto.client.cli import exit_codes, index, run
+from impasto.client.pictures import PictureWarning, encode_picture
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.terminals import terminal
 from scripted.client_servers import prediction, scripted
@@ -49,6 +51,26 @@ def test_a_file_becomes_a_file_as_the_client_makes_it(
         )
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("large.png\n", "")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_a_png_that_is_written_while_its_tiles_come_is_the_file_of_the_whole_picture(
+    tmp_path: Path, mode: str, committed_server: ModelServer
+) -> None:
+    image = Image.fromarray(pixels(61, 47, 4)).convert(mode)
+    exif = Image.Exif()
+    exif[315] = "Ada"
+    image.save(
+        "photo.png", dpi=(300, 300), exif=exif, icc_profile=srgb_profile()
+    )  # which gray pixels cannot have
+    with Client(committed_server.address) as client, warnings.catch_warnings():
+        warnings.simplefilter("ignore", PictureWarning)
+        whole = client.upscale("photo.png", tile=24)
+    for options in ({}, {"strip": True}, {"compress": "fast"}):
+        words = [f"--{name}{'' if value is True else f'={value}'}" for name, value in options.items()]
+        command = ["upscale", "photo.png", "-o", "large.png", "--tile", "24", "--overwrite", *words]
+        assert run(command) == exit_codes.DONE
+        assert Path("large.png").read_bytes() == bytes(encode_picture(whole, ".png", **options))
 
 
 def test_a_folder_and_files_go_to_a_folder_under_their_own_names(

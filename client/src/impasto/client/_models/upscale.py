@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from impasto.client._transport.calls import Outputs
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import DecodeError, OutOfMemory
 from impasto.client.model import Model
-from impasto.client.pictures import ImageSource, Picture, read_picture
+from impasto.client.pictures import ImageSource, Picture, RowSink, read_picture
 from impasto.client.settings import CallKind
 from impasto.client.signatures import SERVING_DEFAULT, SRCNN, SRCNN_OVERLAP
+
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 SCALE: Final = 2
 LEAST_TILE: Final = 2 * SRCNN_OVERLAP + 1
@@ -30,11 +32,6 @@ TILE: Final = 512
 _SIGNATURE: Final = SRCNN.signatures[SERVING_DEFAULT]
 _INPUT: Final = _SIGNATURE.inputs[0].name
 _OUTPUT: Final = _SIGNATURE.outputs[0].name
-
-
-Rows: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
-"""Receives finished rows of a result, RGB, [rows, width, 3], with the index of the first of them: from top to bottom,
-each row once. Where the picture is begun again, they begin again with index 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,65 +75,113 @@ class Upscale(Job[Image.Image, Progress]):
 
     def prepare(self, *, max_pixels: int) -> Steps[Image.Image]:
         """Read the picture, and return the steps that double it, one Predict call a tile."""
-        return _whole(read_picture(self.image, max_pixels=max_pixels), self)
+        return _prepared(self, self.model, _Whole, max_pixels=max_pixels)
 
 
 @dataclass(frozen=True, eq=False)
-class UpscaleInBands(Job[None, Progress]):
-    """Double a picture whose result is handed on from top to bottom, and need not be held as a whole.
+class UpscaleToRows(Job[tuple[int, int], Progress]):
+    """Do what a job does, and pass the rows of its result on as soon as all their tiles are there.
 
     Args:
-        job: what to do.
-        rows: receives the result in order.
-        model: the upscaler; the job's.
+        job: the job.
+        sink: gets the rows. If the picture is begun again with another version, so is the sink.
+        model: the upscaler on the server; the job's own is not asked.
+
+    Returns:
+        The width and height of the result.
+
+    Raises:
+        OutputError: of the sink. Further as the job.
     """
 
     kind: ClassVar[CallKind] = Upscale.kind
 
     job: Upscale
-    rows: Rows
-    model: Model | str
+    sink: RowSink
+    _: KW_ONLY
+    model: Model | str = SRCNN.name
 
-    def prepare(self, *, max_pixels: int) -> Steps[None]:
-        """Read the picture, and return the steps that double it."""
-        return _in_bands(read_picture(self.job.image, max_pixels=max_pixels), self.job, self.model, self.rows)
-
-
-def tiles_of(height: int, width: int, tile: int | None) -> tuple[Tile, ...]:
-    """Return the tiles in which a picture is sent, row by row; `tile` is the side of them, None sends it whole."""
-    side = max(height, width, TILE) if tile is None else tile
-    return plan(height, width, tile=side, overlap=SRCNN_OVERLAP)
+    def prepare(self, *, max_pixels: int) -> Steps[tuple[int, int]]:
+        """Read the picture, and return the steps that double it, one Predict call a tile."""
+        return _prepared(
+            self.job, self.model, lambda picture: _Rows(picture, self.sink), max_pixels=max_pixels
+        )
 
 
-def _whole(picture: Picture, job: Upscale) -> Steps[Image.Image]:
+class _Target(Protocol[ResultT_co]):
+    """Joins the parts of a picture's result."""
+
+    def put(self, piece: Tile, part: NDArray[np.uint8]) -> None:
+        """Take what is kept of the next tile's result; tiles come row by row."""
+
+    def result(self) -> ResultT_co:
+        """Return the result, when all parts are there."""
+        ...
+
+
+class _Whole:
+    def __init__(self, picture: Picture) -> None:
+        width, height = _size(picture)
+        self._picture = picture
+        self._rgb = np.empty((height, width, 3), np.uint8)
+
+    def put(self, piece: Tile, part: NDArray[np.uint8]) -> None:
+        self._rgb[piece.target(SCALE)] = part
+
+    def result(self) -> Image.Image:
+        return self._picture.rebuild(self._rgb)
+
+
+class _Rows:
+    """Passes the rows on that a row of tiles fills."""
+
+    def __init__(self, picture: Picture, sink: RowSink) -> None:
+        self._picture, self._sink = picture, sink
+        self._size = _size(picture)
+        self._band = np.empty((0, 0, 3), np.uint8)
+        sink.begin(self._size, picture.mode, picture.info_for(picture.mode))
+
+    def put(self, piece: Tile, part: NDArray[np.uint8]) -> None:
+        (rows, columns), (width, _) = piece.target(SCALE), self._size
+        if columns.start == 0:
+            self._band = np.empty((len(part), width, 3), np.uint8)
+        self._band[:, columns] = part
+        if columns.stop == width:
+            self._sink.write(np.asarray(self._picture.rebuild_rows(self._band, rows.start, self._size)))
+
+    def result(self) -> tuple[int, int]:
+        return self._size
+
+
+def _size(picture: Picture) -> tuple[int, int]:
     height, width = picture.rgb.shape[:2]
-    result = np.empty((height * SCALE, width * SCALE, 3), np.uint8)
-
-    def keep(top: int, band: NDArray[np.uint8]) -> None:
-        result[top : top + len(band)] = band
-
-    yield from _in_bands(picture, job, job.model, keep)
-    return picture.rebuild(result)
+    return width * SCALE, height * SCALE
 
 
-def _in_bands(picture: Picture, job: Upscale, model: Model | str, rows: Rows) -> Steps[None]:
+def _prepared(
+    job: Upscale, model: Model | str, target: Callable[[Picture], _Target[ResultT_co]], *, max_pixels: int
+) -> Steps[ResultT_co]:
+    picture = read_picture(job.image, max_pixels=max_pixels)
     height, width = picture.rgb.shape[:2]
-    tiles = tiles_of(height, width, job.tile)
-    return begun_again(lambda asked: _upscaled(picture, asked, tiles, rows), Model.of(model))
+    tile = max(height, width, TILE) if job.tile is None else job.tile
+    tiles = plan(height, width, tile=tile, overlap=SRCNN_OVERLAP)
+    return begun_again(lambda asked: _upscaled(picture, asked, tiles, target(picture)), Model.of(model))
 
 
-def _upscaled(picture: Picture, model: PinnedModel, tiles: Sequence[Tile], rows: Rows) -> Steps[None]:
+def _upscaled(
+    picture: Picture, model: PinnedModel, tiles: Sequence[Tile], target: _Target[ResultT_co]
+) -> Steps[ResultT_co]:
     """Double tile by tile: the first one alone, for its answer names the version that makes the others, too."""
-    band = _Band(picture.rgb.shape[1], rows)
     patience: Patience = yield PatienceWanted()
     room = TileRoom(model.name, patience.sides)
     yield Progress(0, len(tiles), version=model.version, note=room.note)
-    band.add(tiles[0], (yield from _kept(picture, model, tiles[0], room)))
+    target.put(tiles[0], (yield from _kept(picture, model, tiles[0], room)))
     yield Progress(1, len(tiles), version=model.version, note=room.note)
     others = Together(_kept(picture, model, piece, room) for piece in tiles[1:])
     for done, piece in enumerate(tiles[1:], start=2):
-        band.add(piece, (yield others))
+        target.put(piece, (yield others))
         yield Progress(done, len(tiles), version=model.version, note=room.note)
+    return target.result()
 
 
 def _kept(picture: Picture, model: PinnedModel, piece: Tile, room: TileRoom) -> Steps[NDArray[np.uint8]]:
@@ -159,29 +204,6 @@ def _kept(picture: Picture, model: PinnedModel, piece: Tile, room: TileRoom) -> 
         )
         kept[place] = yield from _kept(picture, model, part, room)
     return kept
-
-
-class _Band:
-    """The rows of the result that the tiles of one row fill.
-
-    Args:
-        width: of the picture, in pixels.
-        rows: receives each band when its last tile is there.
-    """
-
-    def __init__(self, width: int, rows: Rows) -> None:
-        self._width = width
-        self._rows = rows
-        self._pixels = np.empty((0, 0, 3), np.uint8)
-
-    def add(self, piece: Tile, kept: NDArray[np.uint8]) -> None:
-        """Take what the next tile keeps; they come row by row."""
-        rows, columns = piece.target(SCALE)
-        if columns.start == 0:
-            self._pixels = np.empty((rows.stop - rows.start, self._width * SCALE, 3), np.uint8)
-        self._pixels[:, columns] = kept
-        if columns.stop == self._width * SCALE:
-            self._rows(rows.start, self._pixels)
 
 
 def _doubled(outputs: Outputs, sent: tuple[int, ...], model: str) -> NDArray[np.uint8]:

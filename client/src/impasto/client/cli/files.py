@@ -18,6 +18,7 @@ from impasto.client.pictures import (
     ANIMATED,
     WRITABLE,
     ImageSource,
+    PngCompression,
     check_animation_output,
     check_output,
     encode_animation,
@@ -86,7 +87,7 @@ class Writing:
 
     strip: bool = False
     quality: int | None = None
-    compress: int | None = None
+    compress: PngCompression | None = None
 
     def check(self, suffixes: Iterable[str]) -> None:
         """UsageError if an option is given that none of the formats has."""

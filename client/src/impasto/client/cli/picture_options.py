@@ -6,12 +6,13 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import click
 
 from impasto.client import MAX_PIXELS, Model
 from impasto.client.cli.files import Place, Writing, place
+from impasto.client.pictures import PngCompression
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,8 @@ _WRITING: Final = (
     ),
     click.option(
         "--compress",
-        type=click.IntRange(0, 9),
-        metavar="N",
-        help="Of PNG: 0 is fast, 9 is small.  [default: 6 to 3, by the size]",
+        type=click.Choice(get_args(PngCompression)),
+        help="Of PNG: fast to write, or few bytes.  [default: small up to 4 megapixels, fast above]",
     ),
 )
 
@@ -135,7 +135,7 @@ def picture_options(
             frame: int | None,
             strip: bool,
             quality: int | None,
-            compress: int | None,
+            compress: PngCompression | None,
             **rest: Any,
         ) -> Any:
             if model_version is not None and label is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from impasto.client.cli.bars import PictureBars
 from impasto.client.cli.files import (
     Moving,
     Pipe,
+    Place,
     Result,
     check_result,
     make_folder,
@@ -29,17 +30,22 @@ from impasto.client.cli.files import (
     read_input,
     write_result,
 )
-from impasto.client.cli.frames import Frames, as_json, every_frame, frames_of
+from impasto.client.cli.frames import Frames, Taken, as_json, every_frame, frames_of
 from impasto.client.cli.options import Common
 from impasto.client.cli.output import print_json
 from impasto.client.cli.pairs import Pair, Plan, tell_repeated
 from impasto.client.cli.picture_options import Pictures
 from impasto.client.cli.resuming import Ledger, Recipe
 from impasto.client.cli.sources import LeftOut, lines_on_left_out
-from impasto.client.pictures import Animation, Picture
+from impasto.client.pictures import WRITTEN_IN_ROWS, Animation, Picture, RowFile, RowSink
 
 Work = Callable[[AsyncClient, ImageSource, Model, Callable[[Progress], None]], Awaitable[Image.Image]]
 """Makes the result of one picture by a model and reports how far it is."""
+
+RowWork = Callable[
+    [AsyncClient, Picture, Model, RowSink, Callable[[Progress], None]], Awaitable[tuple[int, int]]
+]
+"""Makes the result of one picture as `Work` does, passes on its rows while they come, and returns its size."""
 
 # What goes wrong the same way for every picture: stop at once.
 _HOPELESS: Final = (
@@ -65,7 +71,15 @@ def running(job: Callable[[ImageSource, Model], Job[Image.Image, Any]]) -> Work:
 
 
 def run_pictures(
-    client: Client, plan: Plan, work: Work, *, recipe: Recipe, common: Common, pictures: Pictures, unit: str
+    client: Client,
+    plan: Plan,
+    work: Work,
+    *,
+    recipe: Recipe,
+    common: Common,
+    pictures: Pictures,
+    unit: str,
+    rows: RowWork | None = None,
 ) -> int:
     """Do and write every picture, show progress, say what failed, and return the exit code.
 
@@ -77,6 +91,7 @@ def run_pictures(
         common: the common options.
         pictures: what was asked for.
         unit: what the job's progress counts, in the plural.
+        rows: makes a result that is written while it comes, if that can be done.
 
     Raises:
         CallError: no further picture could succeed. What is done stays done.
@@ -100,7 +115,7 @@ def run_pictures(
     bars = PictureBars(
         quiet=common.quiet, waits=common.waits, pictures=len(plan.pairs), behind=len(skipped), unit=unit
     )
-    run = _Batch(pairs, skipped, plan.left_out, work, recipe.model, bars, ledger, frames, pictures)
+    run = _Batch(pairs, skipped, plan.left_out, work, recipe.model, bars, ledger, frames, pictures, rows)
     unsaid = list(pairs)
 
     def say(pair: Pair) -> None:
@@ -160,6 +175,7 @@ class _Batch:
     ledger: Ledger
     frames: Frames
     pictures: Pictures
+    rows: RowWork | None
     written: dict[Pair, dict[str, Any]] = field(default_factory=dict, init=False)
     failed: list[dict[str, Any]] = field(default_factory=list, init=False)
     notes: dict[Pair, str] = field(default_factory=dict, init=False)
@@ -181,6 +197,9 @@ class _Batch:
                 result: Result = await self._every_frame(client, pair, taken)
             else:
                 check_result(pair.output, overwrite=overwrite, as_json=False)
+                if self.rows is not None and _is_written_in_rows(pair.output):
+                    await self._in_rows(client, pair, taken, self.rows, started)
+                    return None
                 with self.bars.picture(pair.source.name) as show:
                     watch = self.ledger.watch(pair, self._noting(pair, show))
                     result = await self.work(client, taken, self.model, watch)
@@ -189,17 +208,7 @@ class _Batch:
 
             def write() -> None:
                 write_result(pair.output, result, overwrite=overwrite, writing=self.pictures.writing)
-                self.ledger.record(pair)
-                # Here, not after the awaiting: a task that is cancelled meanwhile still has written it.
-                width, height = result.size
-                self.written[pair] = {
-                    **_names(pair),
-                    **as_json(taken),
-                    **({"note": self.notes[pair]} if pair in self.notes else {}),
-                    "width": width,
-                    "height": height,
-                    "seconds": round(time.monotonic() - started, 3),
-                }
+                self._record(pair, taken, result.size, started)
 
             await in_thread(write)
             return None
@@ -215,6 +224,36 @@ class _Batch:
             show(progress)
 
         return noting
+
+    async def _in_rows(
+        self, client: AsyncClient, pair: Pair, taken: Picture, work: RowWork, started: float
+    ) -> None:
+        assert isinstance(pair.output, Path)
+        overwrite = self.pictures.overwrite or self.pictures.resume
+        options = self.pictures.writing.options(pair.output.suffix)
+        with ExitStack() as stack:
+            file = stack.enter_context(RowFile(pair.output, overwrite=overwrite, **options))
+            with self.bars.picture(pair.source.name) as show:
+                watch = self.ledger.watch(pair, self._noting(pair, show))
+                size = await work(client, taken, self.model, file, watch)
+
+            def write() -> None:
+                stack.close()
+                self._record(pair, taken, size, started)
+
+            await in_thread(write)
+
+    def _record(self, pair: Pair, taken: Taken, size: tuple[int, int], started: float) -> None:
+        """Keep what became of a pair in the thread that wrote it: a task that is cancelled meanwhile has written it."""
+        self.ledger.record(pair)
+        self.written[pair] = {
+            **_names(pair),
+            **as_json(taken),
+            **({"note": self.notes[pair]} if pair in self.notes else {}),
+            "width": size[0],
+            "height": size[1],
+            "seconds": round(time.monotonic() - started, 3),
+        }
 
     async def _every_frame(self, client: AsyncClient, pair: Pair, animation: Animation) -> Moving:
         model = self.model
@@ -287,6 +326,10 @@ class _Batch:
 
 def _names(pair: Pair) -> dict[str, Any]:
     return {"input": str(pair.source), "output": str(pair.output)}
+
+
+def _is_written_in_rows(output: Place) -> bool:
+    return isinstance(output, Path) and output.suffix.lower() in WRITTEN_IN_ROWS
 
 
 def _is_for_all(error: Exception) -> bool:

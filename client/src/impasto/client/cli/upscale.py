@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
-from impasto.client import CONCURRENCY, Model, Upscale, signatures
-from impasto.client._models.upscale import LEAST_TILE, TILE
+from impasto.client import CONCURRENCY, AsyncClient, Model, Progress, Upscale, signatures
+from impasto.client._models.upscale import LEAST_TILE, TILE, UpscaleToRows
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Pictures, picture_options
 from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import run_pictures, running
 from impasto.client.cli.served import look_up
+from impasto.client.pictures import Picture, RowSink
 
 
 @click.command(short_help="Double the width and height of pictures.")
@@ -41,10 +44,19 @@ def upscale(*, common: Common, pictures: Pictures, model: Model, tile: int) -> i
       impasto upscale moving.gif -o large.webp
       curl -s https://example.com/photo.jpg | impasto upscale - -o - > large.png
     """
+
+    async def rows(
+        client: AsyncClient, source: Picture, model: Model, sink: RowSink, show: Callable[[Progress], None]
+    ) -> tuple[int, int]:
+        job = UpscaleToRows(Upscale(source, tile=tile, model=model), sink, model=model)
+        return await client.run(job, on_progress=show)
+
     plan = pair_up(pictures)
     with common.connect() as client:
         if not plan.is_single:
             look_up(client, model)
         work = running(lambda source, model: Upscale(source, tile=tile, model=model))
         recipe = Recipe.of(Upscale(PICTURE, model=model))  # the size of tiles changes no result
-        return run_pictures(client, plan, work, recipe=recipe, common=common, pictures=pictures, unit="tiles")
+        return run_pictures(
+            client, plan, work, recipe=recipe, common=common, pictures=pictures, unit="tiles", rows=rows
+        )

@@ -18,12 +18,14 @@ from impasto.client.pictures._animation_writing import (
 from impasto.client.pictures._atomic import give_rights, replaceable, sync_folder, write_bytes
 from impasto.client.pictures._colour import keep_colours
 from impasto.client.pictures._decode import MAX_PIXELS
+from impasto.client.pictures._deflate import PngCompression
 from impasto.client.pictures._encoding import flattened, format_options, in_srgb
 from impasto.client.pictures._extensions import NamedPicture, named_picture, readable_extensions
 from impasto.client.pictures._gif import to_frame
 from impasto.client.pictures._notes import PictureWarning
 from impasto.client.pictures._picture import Picture
 from impasto.client.pictures._reading import ImageSource, read_picture
+from impasto.client.pictures._rows import WRITTEN_IN_ROWS, RowFile, RowSink
 from impasto.client.pictures._writing import (
     WRITABLE,
     check_output,
@@ -37,11 +39,15 @@ __all__ = [
     "FRAME_MILLISECONDS",
     "MAX_PIXELS",
     "WRITABLE",
+    "WRITTEN_IN_ROWS",
     "Animation",
     "ImageSource",
     "NamedPicture",
     "Picture",
     "PictureWarning",
+    "PngCompression",
+    "RowFile",
+    "RowSink",
     "check_animation_output",
     "check_output",
     "check_place",

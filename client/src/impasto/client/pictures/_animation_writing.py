@@ -14,6 +14,7 @@ from PIL import Image
 from impasto.client.errors import UnknownFormat, UnwritableOutput
 from impasto.client.pictures._atomic import resolved, write_bytes
 from impasto.client.pictures._decode import is_opaque
+from impasto.client.pictures._deflate import PngCompression
 from impasto.client.pictures._encoding import (
     ANIMATIONS,
     QUALITY,
@@ -40,7 +41,7 @@ def check_animation_output(
     *,
     overwrite: bool = False,
     quality: int | None = None,
-    compress: int | None = None,
+    compress: PngCompression | None = None,
 ) -> None:
     """Find out before the work whether an animation could be written: `check_output` for `write_animation`.
 
@@ -62,7 +63,7 @@ def write_animation(
     plays: int = 0,
     overwrite: bool = False,
     quality: int | None = None,
-    compress: int | None = None,
+    compress: PngCompression | None = None,
     strip: bool = False,
 ) -> None:
     """Write frames as an animated GIF, WebP or PNG, by the extension.
@@ -79,13 +80,13 @@ def write_animation(
         plays: how many times the frames are shown, 0 for ever.
         overwrite: replace the file if it exists.
         quality: 1 to 100, WebP only; 95 if not given.
-        compress: 0 (fast) to 9 (small), PNG only.
+        compress: "fast" (zlib's level 1) or "small" (9), PNG only; without it, from level 6 to 3 by the size.
         strip: write no metadata at all. Colours are converted from the frames' profile to sRGB first.
 
     Raises:
         OutputError: UnknownFormat, OutputExists, or UnwritableOutput when the format or the system refuses.
-        ValueError: there are no frames, or their sizes or times do not go together; or `quality` or `compress` is out
-            of range, or the format has no such option.
+        ValueError: there are no frames, or their sizes or times do not go together; or `quality` or `compress` has
+            no such value, or the format no such option.
     """
     target = resolved(path)
     kind = _kind(target.suffix, f"{path}: ")
@@ -107,7 +108,7 @@ def encode_animation(
     milliseconds: float | Sequence[float] = FRAME_MILLISECONDS,
     plays: int = 0,
     quality: int | None = None,
-    compress: int | None = None,
+    compress: PngCompression | None = None,
     strip: bool = False,
 ) -> memoryview:
     """Frames as a file's bytes, as `write_animation` writes them.
@@ -145,7 +146,7 @@ class _How:
     milliseconds: float | Sequence[float]
     plays: int
     quality: int | None
-    compress: int | None
+    compress: PngCompression | None
     strip: bool
 
 
@@ -202,8 +203,7 @@ def _options(how: _How, size: tuple[int, int]) -> dict[str, Any]:
     if how.kind == "GIF":
         return {} if how.plays == 1 else {"loop": max(how.plays - 1, 0)}
     if how.kind == "PNG":
-        level = compress_level(size) if how.compress is None else int(how.compress)
-        return {"loop": how.plays, "compress_level": level}
+        return {"loop": how.plays, "compress_level": compress_level(size, how.compress)}
     return {"loop": how.plays, "quality": QUALITY if how.quality is None else int(how.quality)}
 
 

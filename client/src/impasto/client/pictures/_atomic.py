@@ -7,8 +7,9 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Generator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from impasto.client.errors import OutputExists, UnwritableOutput
 
@@ -29,13 +30,31 @@ def write_bytes(
 ) -> None:
     """Write a file aside, flush it to the disk and rename it: it appears complete or not at all.
 
+    Args:
+        path: the file.
+        data: its content.
+        overwrite: as for `written_aside`.
+        private: as for `written_aside`.
+
+    Raises:
+        OutputError: as `written_aside`.
+    """
+    with written_aside(path, overwrite=overwrite, private=private) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def written_aside(
+    path: str | os.PathLike[str], *, overwrite: bool = False, private: bool = False
+) -> Generator[BinaryIO, None, None]:
+    """Open a file aside to write to; at the end flush it to the disk and rename it, unless an exception ends it.
+
     A file that is replaced keeps its mode and, where this user may give files away, its owner and group. A symbolic
     link is followed: the file that it leads to is written. What a killed process can leave is a hidden file
     `.impasto-<random>.part` beside the target, never the target itself, and never readable by more users.
 
     Args:
         path: the file.
-        data: its content.
         overwrite: replace the file if it exists.
         private: a new file is readable by this user only, rather than by those that the umask allows.
 
@@ -47,7 +66,8 @@ def write_bytes(
     aside = target.with_name(f".impasto-{secrets.token_hex(8)}.part")
     try:
         present = replaceable(target) if overwrite else None
-        _write_synced(aside, data, replaced=present, private=private)
+        with _synced(aside, replaced=present, private=private) as file:
+            yield file
         try:
             _move(aside, target, overwrite=overwrite)
         finally:
@@ -114,13 +134,12 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _write_synced(
-    path: Path, data: bytes | bytearray | memoryview, *, replaced: os.stat_result | None, private: bool
-) -> None:
+@contextlib.contextmanager
+def _synced(path: Path, *, replaced: os.stat_result | None, private: bool) -> Generator[BinaryIO, None, None]:
     mode = _AS_THE_UMASK_SAYS if replaced is None and not private else _PRIVATE
     try:
         with open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(data)
+            yield file
             file.flush()
             if replaced is not None and hasattr(os, "fchown"):  # Windows has neither owners nor modes
                 with contextlib.suppress(OSError):  # the file is this user's then

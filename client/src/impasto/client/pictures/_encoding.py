@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from PIL import Image
 
 from impasto.client.errors import UnwritableOutput
+from impasto.client.pictures._deflate import PngCompression
 from impasto.client.pictures._exif import kept_exif
 from impasto.client.pictures._metadata import CARRIED, fitting_profile, to_srgb, usable_dpi
 from impasto.client.pictures._notes import Notes, warn
+from impasto.client.pictures._png_writing import COLOUR_TYPES, write_png
 from impasto.client.pictures._tiff_exif import with_exif
 
 QUALITY: Final = 95
@@ -49,9 +51,11 @@ _LOSSY_FREE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 # A JPEG's EXIF data is one segment, whose length has 16 bits and counts itself.
 _LONGEST_EXIF: Final = 65_533
 
-# zlib's level for pictures below so many pixels, and for larger ones. Of a photo with 48 megapixels level 6 takes 31 s,
-# 4 half of that and 3 a third, for 0 to 4 % and 9 to 14 % more bytes.
-_LEVELS: Final = ((1_000_000, 6), (12_000_000, 4))
+# zlib's levels for what Pillow packs: moving pictures, and images of modes that no result has. If nobody says, by the
+# number of pixels: of a photo with 48 megapixels level 6 takes 31 s, 4 half of that and 3 a third, for 0 to 4 % and 9
+# to 14 % more bytes.
+_LEVELS: Final[Mapping[PngCompression, int]] = MappingProxyType({"fast": 1, "small": 9})
+_LEVELS_BELOW: Final = ((1_000_000, 6), (12_000_000, 4))
 _LEVEL_OF_LARGEST: Final = 3
 
 # What is in an inch, for the whole numbers that PNG and BMP (pixels a metre) and JPEG (pixels an inch) have.
@@ -59,18 +63,18 @@ _SMALLEST_DPI: Final[Mapping[str, float]] = MappingProxyType({"JPEG": 0.51, "PNG
 
 
 def check_options(
-    suffix: str, *, quality: int | None, compress: int | None, kinds: Mapping[str, str] = FORMATS
+    suffix: str, *, quality: object, compress: object, kinds: Mapping[str, str] = FORMATS
 ) -> None:
     """ValueError if an option is out of range, or the format that `kinds` has for the extension has none such."""
-    for name, value, formats, low, high in (
-        ("quality", quality, _WITH_QUALITY, 1, 100),
-        ("compress", compress, _WITH_COMPRESS, 0, 9),
+    if quality is not None and (isinstance(quality, bool) or quality not in range(1, 101)):
+        raise ValueError(f"quality is {quality}; it must be a whole number from 1 to 100")
+    if compress is not None and compress not in _LEVELS:
+        raise ValueError(f"compress is {compress!r}; it must be 'fast' or 'small'")
+    for name, value, formats in (
+        ("quality", quality, _WITH_QUALITY),
+        ("compress", compress, _WITH_COMPRESS),
     ):
-        if value is None:
-            continue
-        if isinstance(value, bool) or value not in range(low, high + 1):
-            raise ValueError(f"{name} is {value}; it must be a whole number from {low} to {high}")
-        if kinds[suffix.lower()] not in formats:
+        if value is not None and kinds[suffix.lower()] not in formats:
             able = ", ".join(known for known, kind in kinds.items() if kind in formats)
             raise ValueError(
                 f"{name} is {value}, and {suffix} has no such option; leave it out, or use {able}"
@@ -90,10 +94,12 @@ def encoded(
     notes: Notes,
     *,
     quality: int | None = None,
-    compress: int | None = None,
+    compress: PngCompression | None = None,
     strip: bool = False,
-) -> memoryview:
-    """Encode an image for an extension of FORMATS; see `write_picture`.
+) -> Callable[[BinaryIO], object]:
+    """Encode an image for an extension of FORMATS, as `write_picture` says, and return what writes it to a file.
+
+    A PNG is encoded while it is written.
 
     Raises:
         UnwritableOutput: it is beyond the format.
@@ -105,11 +111,6 @@ def encoded(
             f"not possible as {kind}: it is {image.size[0]} x {image.size[1]}, and a side may have {longest:,} pixels; "
             "use .png or .tif"
         )
-    options: dict[str, Any] = dict(_LOSSY_FREE.get(kind, {}))
-    if kind in _WITH_QUALITY:
-        options["quality"] = QUALITY if quality is None else int(quality)
-    if kind in _WITH_COMPRESS:
-        options["compress_level"] = compress_level(image.size) if compress is None else int(compress)
     if (
         strip or kind not in _WITH_PROFILE or (kind == "WEBP" and image.mode in ("L", "LA"))
     ):  # whose pixels are RGB
@@ -117,7 +118,27 @@ def encoded(
     if kind in _OPAQUE:
         image = flattened(image)
     metadata = {} if strip else writable_metadata(image, kind, notes)
+    if kind == "PNG" and image.mode in COLOUR_TYPES and all(image.size):
+        return lambda file: write_png(file, image, compression=compress, metadata=metadata)
     exif = metadata.pop("exif", None) if kind == "TIFF" else None
+    data = _by_pillow(image, kind, metadata, quality=quality, compress=compress)
+    whole = data if exif is None else _tiff_with_exif(data, exif, notes)
+    return lambda file: file.write(whole)
+
+
+def _by_pillow(
+    image: Image.Image,
+    kind: str,
+    metadata: dict[str, Any],
+    *,
+    quality: int | None,
+    compress: PngCompression | None,
+) -> memoryview:
+    options: dict[str, Any] = dict(_LOSSY_FREE.get(kind, {}))
+    if kind in _WITH_QUALITY:
+        options["quality"] = QUALITY if quality is None else int(quality)
+    if kind in _WITH_COMPRESS:
+        options["compress_level"] = compress_level(image.size, compress)
     if kind == "BMP":
         metadata.setdefault("dpi", (0, 0))  # or Pillow claims 96
     buffer = io.BytesIO()
@@ -125,7 +146,7 @@ def encoded(
         _bare(image).save(buffer, kind, **options, **metadata)
     except (OSError, ValueError) as error:
         raise UnwritableOutput(f"not possible as {kind}: {error}") from error
-    return buffer.getbuffer() if exif is None else _tiff_with_exif(buffer.getbuffer(), exif, notes)
+    return buffer.getbuffer()
 
 
 def _tiff_with_exif(tiff: memoryview, exif: bytes, notes: Notes) -> memoryview:
@@ -136,10 +157,12 @@ def _tiff_with_exif(tiff: memoryview, exif: bytes, notes: Notes) -> memoryview:
         return tiff
 
 
-def compress_level(size: tuple[int, int]) -> int:
-    """zlib's level for a PNG of this size."""
+def compress_level(size: tuple[int, int], compress: PngCompression | None) -> int:
+    """Return zlib's level for a PNG of this size that Pillow packs."""
+    if compress is not None:
+        return _LEVELS[compress]
     pixels = size[0] * size[1]
-    return next((level for below, level in _LEVELS if pixels < below), _LEVEL_OF_LARGEST)
+    return next((level for below, level in _LEVELS_BELOW if pixels < below), _LEVEL_OF_LARGEST)
 
 
 def writable_metadata(image: Image.Image, kind: str, notes: Notes) -> dict[str, Any]:

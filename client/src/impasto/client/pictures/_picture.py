@@ -55,15 +55,48 @@ class Picture:
         Raises:
             TypeError: `rgb` is no such array.
         """
+        height, width = rgb.shape[:2]
+        image = self.rebuild_rows(rgb, 0, (width, height))
+        image.info.update(self.info_for(image.mode))
+        return image
+
+    @property
+    def mode(self) -> str:
+        """The mode of results: L, LA, RGB or RGBA."""
+        return ("L" if self.gray else "RGB") + ("" if self.alpha is None else "A")
+
+    def rebuild_rows(self, rgb: NDArray[np.uint8], top: int, size: tuple[int, int]) -> Image.Image:
+        """Some rows of the result, as `rebuild` returns them of the whole, without info.
+
+        Args:
+            rgb: uint8 [n, W, 3], the rows.
+            top: the number of rows above them.
+            size: the width and height of the whole result.
+
+        Raises:
+            TypeError: `rgb` is no such array.
+        """
         image = Image.fromarray(rgb)
         if self.gray:
             image = image.convert("L")
         if self.alpha is not None:
-            image.putalpha(Image.fromarray(self.alpha).resize(image.size, Image.Resampling.BICUBIC))
-        notes = Notes(self.name)
-        profile = fitting_profile(self.info.get("icc_profile"), image.mode, notes)
-        image.info.update({key: value for key, value in self.info.items() if key != "icc_profile"})
-        if profile is not None:
-            image.info["icc_profile"] = profile
-        warn(notes.all())
+            height, width = self.alpha.shape
+            box = (0, top * height / size[1], width, (top + len(rgb)) * height / size[1])
+            alpha = Image.fromarray(self.alpha)
+            image.putalpha(alpha.resize(image.size, Image.Resampling.BICUBIC, box=box))
         return image
+
+    def info_for(self, mode: str) -> dict[str, Any]:
+        """The info of a result of this mode: a profile that does not fit is left out with a PictureWarning.
+
+        Args:
+            mode: L, LA, RGB or RGBA.
+
+        Raises:
+            PictureWarning: where warnings are errors.
+        """
+        notes = Notes(self.name)
+        profile = fitting_profile(self.info.get("icc_profile"), mode, notes)
+        info = {key: value for key, value in self.info.items() if key != "icc_profile"}
+        warn(notes.all(), stacklevel=4)
+        return info if profile is None else {**info, "icc_profile": profile}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Final
 from PIL import Image
 
 from impasto.client.errors import OutputExists, UnknownFormat, UnwritableOutput
-from impasto.client.pictures._atomic import resolved, write_bytes
+from impasto.client.pictures._atomic import resolved, written_aside
+from impasto.client.pictures._deflate import PngCompression
 from impasto.client.pictures._encoding import FORMATS, check_options, encoded
 from impasto.client.pictures._notes import Notes, warn
 
@@ -23,7 +25,7 @@ def check_output(
     *,
     overwrite: bool = False,
     quality: int | None = None,
-    compress: int | None = None,
+    compress: PngCompression | None = None,
 ) -> Path:
     """Find out before the work whether its result could be written.
 
@@ -62,7 +64,7 @@ def write_picture(
     *,
     overwrite: bool = False,
     quality: int | None = None,
-    compress: int | None = None,
+    compress: PngCompression | None = None,
     strip: bool = False,
 ) -> None:
     """Write an image in the format that the extension names: PNG, JPEG, WebP, TIFF or BMP.
@@ -76,21 +78,21 @@ def write_picture(
         image: of mode L, LA, RGB or RGBA.
         overwrite: replace the file if it exists.
         quality: 1 to 100, JPEG and WebP only; 95 if not given.
-        compress: 0 (fast) to 9 (small), PNG only; without it, from 6 for small pictures to 3 for
-            large ones.
+        compress: "fast" or "small", PNG only; without it, small up to four megapixels and fast above.
         strip: write no metadata at all. Colours are converted from the image's profile to sRGB first.
 
     Raises:
         OutputError: as `check_output`, or UnwritableOutput when the system refuses.
-        ValueError: `quality` or `compress` is out of range, or the format has no such option.
+        ValueError: `quality` or `compress` has no such value, or the format no such option.
     """
     target = check_output(path, overwrite=overwrite, quality=quality, compress=compress)
     notes = Notes(str(path))
     try:
-        data = encoded(image, target.suffix, notes, quality=quality, compress=compress, strip=strip)
+        write = encoded(image, target.suffix, notes, quality=quality, compress=compress, strip=strip)
     except UnwritableOutput as error:
         raise UnwritableOutput(f"cannot write {path}: {error}") from error
-    write_bytes(target, data, overwrite=overwrite)
+    with written_aside(target, overwrite=overwrite) as file:
+        write(file)
     warn(notes.all())
 
 
@@ -99,7 +101,7 @@ def encode_picture(
     suffix: str,
     *,
     quality: int | None = None,
-    compress: int | None = None,
+    compress: PngCompression | None = None,
     strip: bool = False,
 ) -> memoryview:
     """An image as a file's bytes, as `write_picture` writes it.
@@ -119,9 +121,10 @@ def encode_picture(
     _check_suffix(suffix)
     check_options(suffix, quality=quality, compress=compress)
     notes = Notes("the result")
-    data = encoded(image, suffix, notes, quality=quality, compress=compress, strip=strip)
+    buffer = io.BytesIO()
+    encoded(image, suffix, notes, quality=quality, compress=compress, strip=strip)(buffer)
     warn(notes.all())
-    return data
+    return buffer.getbuffer()
 
 
 def _check_suffix(suffix: str, place: str = "") -> None:
