@@ -178,7 +178,7 @@ def test_a_new_version_in_the_middle_is_never_mixed_in(
 ) -> None:
     models, path = tmp_path / "models", tmp_path / "checkpoint"
     shutil.copytree(dream_repository, models)
-    cold = {"enable_model_warmup": "false"}  # each start would build what is not called here
+    cold: dict[str, Any] = {"enable_model_warmup": "false"}  # each start would build what is not called here
     with serving(server_kind, models, **cold) as server, Client(server.address) as client:
         undisturbed = client.dream(PICTURE, **OPTIONS)
         steps = client.iterate(Dream(PICTURE, **OPTIONS), checkpoint=path, every=1)

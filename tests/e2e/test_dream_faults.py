@@ -126,7 +126,7 @@ def test_a_dream_that_cannot_go_on_leaves_the_picture_so_far(
     shutil.copytree(dream_repository, models)
     photo, result = tmp_path / "photo.png", tmp_path / "dream.png"
     save(photo, PICTURE)
-    cold = {"enable_model_warmup": "false"}  # each start would build what is not called here
+    cold: dict[str, Any] = {"enable_model_warmup": "false"}  # each start would build what is not called here
     with serving(server_kind, models, **cold) as server:
         options = ["--every", "100", "--steps", "100000000", "--octaves", "0"]
         process = impasto("dream", photo, "-o", result, *options, server=server.address)
