@@ -94,7 +94,7 @@ def test_many_elements_of_every_dtype_are_taken_out_and_read_bit_for_bit(
 def header(dtype: int = types_pb2.DT_FLOAT, size: int = COUNT) -> bytes:
     """A tensor's dtype and shape."""
     shape = tensor_shape_pb2.TensorShapeProto(dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=size)])
-    return bytes(tensor_pb2.TensorProto(dtype=dtype, tensor_shape=shape).SerializeToString())  # type: ignore[arg-type]
+    return bytes(tensor_pb2.TensorProto(dtype=dtype, tensor_shape=shape).SerializeToString())
 
 
 LARGE = np.linspace(0, 1, COUNT, dtype=np.float32).tobytes()
