@@ -7,7 +7,7 @@ FUZZ   ?= 3000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory bench-dream bench-transfer clean
+.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory bench-state bench-dream bench-transfer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ bench-client: setup ## the client beside tensorflow-serving-api and ovmsclient: 
 
 bench-memory: setup ## a server's memory per megapixel, for each exported model
 	$(BIN)/python serving/benchmarks/memory.py
+
+bench-state: setup ## what it costs to send a dream's state to the local server and back, beside gRPC alone
+	PYTHONPATH=tests/support TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python serving/benchmarks/state.py
 
 bench-dream: setup ## what a step of dream costs beside the usual recipe's
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/dream.py

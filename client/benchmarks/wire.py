@@ -93,7 +93,7 @@ def write_inputs(folder: Path) -> dict[str, str]:
     for name, picture in pictures.items():
         np.save(folder / f"{name}.npy", picture)
         for kind, as_content in (("val", False), ("content", True)):
-            tensor = to_wire(picture, as_content=as_content)
+            tensor = b"".join(to_wire(picture, as_content=as_content))
             entry = delimited(1, b"x") + delimited(2, tensor)
             file = f"{name}_{kind}.bin"
             (folder / file).write_bytes(delimited(1, entry))

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from impasto.client._wire.format import delimited
-from impasto.serving.local.tensors import TensorParseError, from_proto, to_wire
+from impasto.serving.local import tensors
+from impasto.serving.local.tensors import TensorParseError, from_proto
 from impasto.serving.wire import encode_varints
 from servers.official_stubs import OfficialClient
 from toys import toy_models
@@ -43,6 +44,11 @@ def example(dtype: str, shape: tuple[int, ...]) -> Any:
     else:
         extremes = np.array([0, -0.5, 1, 1.75, -3])
     return extremes.astype(target)[np.arange(count) % 5].reshape(shape)
+
+
+def to_wire(array: Any, *, as_content: bool) -> bytes:
+    """An array's TensorProto."""
+    return b"".join(tensors.to_wire(array, as_content=as_content))
 
 
 def same(one: Any, other: Any) -> bool:

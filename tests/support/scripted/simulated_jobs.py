@@ -51,6 +51,7 @@ class Simulated(Optimisation[SimulatedProgress]):
     """An optimisation whose state depends on each step's number, and on nothing else."""
 
     IMAGE: ClassVar = "image"
+    remedy = "make the picture smaller"
 
     def __init__(self, sizes: Sequence[tuple[int, int]], steps: int, most_steps: int = 10**6) -> None:
         self.sizes = tuple(sizes)

@@ -11,9 +11,9 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import get_model_metadata_pb2 as metadata_pb2
 from tensorflow_serving.apis import get_model_status_pb2 as status_pb2
 from tensorflow_serving.apis import model_management_pb2 as management_pb2
-from tensorflow_serving.apis import predict_pb2
 
 from impasto.serving.errors import StatusError, invalid_argument, not_found
+from impasto.serving.local import requests
 from impasto.serving.local.core import ServerCore
 from impasto.serving.local.manager import ModelManager
 from impasto.serving.local.predict import predict
@@ -43,11 +43,17 @@ def generic_handlers(
         enable_reload: answer HandleReloadConfigRequest rather than refuse it.
     """
 
-    def answer_predict(request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> bytes:
-        if not request.HasField("model_spec"):
+    def answer_predict(request: requests.Request, context: grpc.ServicerContext) -> bytes:
+        if not request.message.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
         with manager.use(request.model_spec) as servable:
-            return predict(servable, request, timeout_ms=_timeout_ms(context), as_content=as_content)
+            return predict(
+                servable,
+                request.message,
+                elements=request.elements,
+                timeout_ms=_timeout_ms(context),
+                as_content=as_content,
+            )
 
     def answer_reload(request: management_pb2.ReloadConfigRequest, context: grpc.ServicerContext) -> bytes:
         if not enable_reload:
@@ -62,10 +68,10 @@ def generic_handlers(
         grpc.method_handlers_generic_handler(
             "tensorflow.serving.PredictionService",
             {
-                "Predict": _method("Predict", predict_pb2.PredictRequest, answer_predict),
+                "Predict": _method("Predict", requests.parse, answer_predict),
                 "GetModelMetadata": _method(
                     "GetModelMetadata",
-                    metadata_pb2.GetModelMetadataRequest,
+                    metadata_pb2.GetModelMetadataRequest.FromString,
                     lambda request, _: get_model_metadata(manager, request).SerializeToString(),
                 ),
                 **{name: _unimplemented(name) for name in _EXAMPLE_METHODS},
@@ -76,12 +82,12 @@ def generic_handlers(
             {
                 "GetModelStatus": _method(
                     "GetModelStatus",
-                    status_pb2.GetModelStatusRequest,
+                    status_pb2.GetModelStatusRequest.FromString,
                     lambda request, _: get_model_status(manager, request).SerializeToString(),
                 ),
                 "HandleReloadConfigRequest": _method(
                     "HandleReloadConfigRequest",
-                    management_pb2.ReloadConfigRequest,
+                    management_pb2.ReloadConfigRequest.FromString,
                     answer_reload,
                 ),
             },
@@ -160,13 +166,13 @@ def reload_config(
     return response
 
 
-def _method(name: str, request_type: Any, answer: Answer) -> grpc.RpcMethodHandler[bytes, bytes]:
+def _method(name: str, parse: Callable[[bytes], Any], answer: Answer) -> grpc.RpcMethodHandler[bytes, bytes]:
     """Make a method of an answer. It parses the bytes itself, so that garbage gets TensorFlow Serving's status."""
 
     def handle(raw: bytes, context: grpc.ServicerContext) -> bytes:
         started = time.monotonic()
         try:
-            request = request_type.FromString(raw)
+            request = parse(raw)
         except DecodeError:
             _log(name, None, started=started, code=grpc.StatusCode.INTERNAL, message="no such message")
             context.abort(grpc.StatusCode.INTERNAL, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import grpc
@@ -15,8 +16,9 @@ from tensorflow_serving.apis import predict_pb2
 from impasto.serving.errors import StatusError, invalid_argument
 from impasto.serving.local import tensors
 from impasto.serving.local.repetition import RepetitionBudget
+from impasto.serving.local.requests import Elements
 from impasto.serving.local.servable import Servable, Taken
-from impasto.serving.wire import delimited
+from impasto.serving.wire import Pieces, delimited, nested
 
 SERVING_DEFAULT: Final = "serving_default"
 
@@ -28,6 +30,7 @@ def predict(
     servable: Servable,
     request: predict_pb2.PredictRequest,
     *,
+    elements: Mapping[str, Elements] = MappingProxyType({}),
     timeout_ms: int | None = None,
     as_content: bool = False,
     what_can_be_sent: bool = False,
@@ -37,6 +40,7 @@ def predict(
     Args:
         servable: the loaded version; the request's model_spec only names the signature and is copied into the response.
         request: inputs by alias, and the aliases of the wanted outputs (all if it names none).
+        elements: what was taken out of the request's tensors, by alias.
         timeout_ms: the milliseconds after which the run is aborted; None for no limit.
         as_content: write the outputs into `tensor_content` rather than into typed fields.
         what_can_be_sent: leave out the outputs that no response can hold, rather than refuse them.
@@ -53,7 +57,7 @@ def predict(
             grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{signature_name}" not found.'
         )
     signature = servable.signatures[signature_name]
-    feeds = _feeds(servable, signature, request)
+    feeds = _feeds(servable, signature, request, elements)
     aliases = _output_aliases(signature, request.output_filter)
     unsendable = _unsendable(servable, signature)
     if what_can_be_sent:
@@ -61,19 +65,23 @@ def predict(
     _check_sendable(signature, aliases, unsendable)
     fetches = [signature.outputs[alias].name for alias in aliases]
     outputs = servable.run(feeds, fetches, timeout_ms=timeout_ms)
+    del feeds  # a picture's memory is needed for the response
 
     response = predict_pb2.PredictResponse()
     response.model_spec.name = request.model_spec.name
     response.model_spec.signature_name = signature_name
     response.model_spec.version.value = servable.version
-    return response.SerializeToString() + b"".join(
-        _output_entry(alias, tensors.to_wire(output, as_content=as_content))
-        for alias, output in zip(aliases, outputs, strict=True)
-    )
+    pieces: Pieces = [response.SerializeToString()]
+    for alias, output in zip(aliases, outputs, strict=True):
+        pieces += _output_entry(alias, tensors.to_wire(output, as_content=as_content))
+    return b"".join(pieces)
 
 
 def _feeds(
-    servable: Servable, signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest
+    servable: Servable,
+    signature: meta_graph_pb2.SignatureDef,
+    request: predict_pb2.PredictRequest,
+    elements: Mapping[str, Elements],
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays to feed, by tensor name: the request's, else the signature's defaults."""
     sent, wanted = set(request.inputs), set(signature.inputs)
@@ -90,8 +98,9 @@ def _feeds(
     feeds = {}
     for alias in sorted(wanted):
         feed_name = signature.inputs[alias].name
+        taken_out: Elements = {}
         if alias in sent:
-            proto = request.inputs[alias]
+            proto, taken_out = request.inputs[alias], elements.get(alias, {})
         elif alias in signature.defaults:
             proto = signature.defaults[alias]
         else:
@@ -101,7 +110,7 @@ def _feeds(
                 f"alias set: {','.join(sorted(signature.defaults))}"
             )
         try:
-            feeds[feed_name] = _array(servable.takes(feed_name), proto, max_rank, budget)
+            feeds[feed_name] = _array(servable.takes(feed_name), proto, taken_out, max_rank, budget)
         except tensors.TensorParseError as error:
             raise invalid_argument(f"tensor parsing error: {alias}") from error
     if not sent <= wanted:
@@ -113,7 +122,11 @@ def _feeds(
 
 
 def _array(
-    taken: Taken | None, proto: tensor_pb2.TensorProto, max_rank: int, budget: RepetitionBudget
+    taken: Taken | None,
+    proto: tensor_pb2.TensorProto,
+    elements: Elements,
+    max_rank: int,
+    budget: RepetitionBudget,
 ) -> NDArray[Any]:
     """Return an input's array; values are repeated only for the dtype, and in bulk only for the shape, of the model."""
     fits = taken is None
@@ -122,6 +135,7 @@ def _array(
         fits = min(sizes, default=0) >= 0 and taken.shape.is_compatible_with(sizes)
     return tensors.from_proto(
         proto,
+        elements=elements,
         max_rank=max_rank,
         allow=functools.partial(budget.take, fits=fits),
         is_wanted=taken is None or taken.data_type == proto.dtype,
@@ -168,10 +182,10 @@ def _check_sendable(
             )
 
 
-def _output_entry(alias: str, tensor: bytes) -> bytes:
+def _output_entry(alias: str, tensor: Pieces) -> Pieces:
     """Return an entry of the response's map of outputs: a message of a key and a value."""
     number = predict_pb2.PredictResponse.DESCRIPTOR.fields_by_name["outputs"].number
-    return delimited(number, delimited(1, alias.encode()) + delimited(2, tensor))
+    return nested(number, [delimited(1, alias.encode()), *nested(2, tensor)])
 
 
 def _braced(names: Iterable[str]) -> str:

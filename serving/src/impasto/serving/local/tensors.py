@@ -10,7 +10,8 @@ a value is repeated at most 2**24 times, and a caller may set a budget for the b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from impasto.serving.wire import delimited, encode_varints
+from impasto.serving.wire import Pieces, encode_varints, nested, varint_blocks
 
 MAX_RANK: Final = (
     64 if int(np.__version__.partition(".")[0]) >= 2 else 32
@@ -82,6 +83,34 @@ _FIELDS: Final = {
     ),
 }
 
+_NUMBERS: Final = {field.name: field.number for field in tensor_pb2.TensorProto.DESCRIPTOR.fields}
+_CONTENT: Final = _NUMBERS["tensor_content"]
+_FLOAT8_VAL: Final = _NUMBERS["float8_val"]
+
+FIXED_WIDTHS: Final[Mapping[int, int]] = {
+    _CONTENT: 1,
+    _FLOAT8_VAL: 1,
+    **{
+        _NUMBERS[field.name]: np.dtype(field.stored).itemsize
+        for field in _FIELDS.values()
+        if np.dtype(field.stored).kind == "f"
+    },
+}
+"""The fields of elements that are written as their bytes, by number, with the bytes of a number on the wire."""
+
+VARINT_TYPES: Final[Mapping[int, Any]] = {
+    _NUMBERS[field.name]: field.stored
+    for field in _FIELDS.values()
+    if _NUMBERS[field.name] not in FIXED_WIDTHS
+}
+"""The fields of elements that are written as varints, by number, with numpy's type of them."""
+
+_ALIGNMENT: Final = 64
+"""The bytes at whose multiples TensorFlow takes an array as it lies, rather than copy it."""
+
+LARGE: Final = 1 << 16
+"""The bytes of elements from which on a copy of them matters."""
+
 _FLOAT8: Final = frozenset(
     getattr(types_pb2, name)
     for name, _ in types_pb2.DataType.items()
@@ -92,6 +121,7 @@ _FLOAT8: Final = frozenset(
 def from_proto(
     proto: tensor_pb2.TensorProto,
     *,
+    elements: Mapping[int, memoryview | NDArray[Any]] = MappingProxyType({}),
     max_rank: int = MAX_RANK,
     allow: Callable[[int], None] = lambda _size: None,
     is_wanted: bool = True,
@@ -103,6 +133,7 @@ def from_proto(
 
     Args:
         proto: the message.
+        elements: those that were taken out of the message, as `requests` describes.
         max_rank: the most dimensions that the tensor may have.
         allow: called with a number of bytes before repetition fills them; it raises TensorParseError to refuse them.
         is_wanted: the tensor has the model's dtype. One that the session will refuse anyway is checked alike, but
@@ -115,10 +146,9 @@ def from_proto(
         max_rank = min(max_rank, MAX_RANK_WITH_STRINGS)
     shape = _shape(proto, max_rank)
     count = math.prod(shape)
+    content = elements.get(_CONTENT, proto.tensor_content)
     if proto.dtype == types_pb2.DT_STRING:
-        strings = (
-            _string_list(proto.tensor_content, count) if proto.tensor_content else list(proto.string_val)
-        )
+        strings = _string_list(bytes(content), count) if len(content) else list(proto.string_val)
         _check_repeated(count - len(strings))
         if not is_wanted:
             return np.empty(0, object)
@@ -130,13 +160,13 @@ def from_proto(
     dtype = np.dtype(tf.as_dtype(proto.dtype).as_numpy_dtype)
     if count == 0:
         return np.empty(shape, dtype)
-    if proto.tensor_content:
-        if len(proto.tensor_content) != count * dtype.itemsize:
+    if len(content):
+        if len(content) != count * dtype.itemsize:
             raise TensorParseError("tensor_content has the wrong size")
-        if dtype == np.bool_ and np.frombuffer(proto.tensor_content, np.uint8).max(initial=0) > 1:
+        if dtype == np.bool_ and np.frombuffer(content, np.uint8).max(initial=0) > 1:
             raise TensorParseError("tensor_content has a byte that is no bool")
-        return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
-    values = _typed_values(proto, dtype)
+        return _of_bytes(content, dtype).reshape(shape)
+    values = _typed_values(proto, dtype, elements)
     _check_repeated(count - len(values))
     if not is_wanted:
         return np.empty(0, dtype)
@@ -144,8 +174,8 @@ def from_proto(
     return _filled(values, count).reshape(shape)
 
 
-def to_wire(array: NDArray[Any], *, as_content: bool) -> bytes:
-    """Return an array as the bytes of a TensorProto.
+def to_wire(array: NDArray[Any], *, as_content: bool) -> Pieces:
+    """Return an array as the bytes of a TensorProto, not yet joined: its own memory is one of the pieces.
 
     The message class would make an object of each element of a picture in typed fields, or copy the whole three times.
 
@@ -160,20 +190,21 @@ def to_wire(array: NDArray[Any], *, as_content: bool) -> bytes:
         proto.tensor_shape.dim.add().size = size
     header: bytes = proto.SerializeToString()
     if array.size == 0:
-        return header
+        return [header]
     flat = np.ascontiguousarray(array).reshape(-1)
     if data_type == types_pb2.DT_STRING:
         strings = flat.tolist()
-        lengths = np.array([len(string) for string in strings])
         if not as_content:
-            return header + b"".join(_field("string_val", string) for string in strings)
-        return header + _field("tensor_content", b"".join([encode_varints(lengths), *strings]))
+            number = _NUMBERS["string_val"]
+            return [header, *(piece for string in strings for piece in nested(number, [string]))]
+        lengths = np.array([len(string) for string in strings])
+        return [header, *nested(_CONTENT, [encode_varints(lengths), *strings])]
     if as_content:
-        return header + _field("tensor_content", flat.tobytes())
+        return [header, *nested(_CONTENT, [_bytes_of(flat)])]
     if data_type in _FLOAT8:
-        return header + _field("float8_val", flat.tobytes())
+        return [header, *nested(_FLOAT8_VAL, [_bytes_of(flat)])]
     typed = _FIELDS[data_type]
-    return header + _field(typed.name, _packed(flat, typed))
+    return [header, *nested(_NUMBERS[typed.name], _packed(flat, typed))]
 
 
 def _shape(proto: tensor_pb2.TensorProto, max_rank: int) -> tuple[int, ...]:
@@ -189,17 +220,36 @@ def _shape(proto: tensor_pb2.TensorProto, max_rank: int) -> tuple[int, ...]:
     return shape
 
 
-def _typed_values(proto: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _typed_values(
+    proto: tensor_pb2.TensorProto, dtype: np.dtype[Any], elements: Mapping[int, memoryview | NDArray[Any]]
+) -> NDArray[Any]:
     if proto.dtype in _FLOAT8:
-        return np.frombuffer(proto.float8_val, dtype)
+        return np.frombuffer(elements.get(_FLOAT8_VAL, proto.float8_val), dtype)
     field = _FIELDS[proto.dtype]
+    found = elements.get(_NUMBERS[field.name])
+    if isinstance(found, memoryview):
+        return _of_bytes(found[: len(found) // dtype.itemsize * dtype.itemsize], dtype)
     stored = getattr(proto, field.name)
-    values: NDArray[Any] = np.fromiter(stored, field.stored, len(stored))
+    values: NDArray[Any] = np.fromiter(stored, field.stored, len(stored)) if found is None else found
     if field.as_bits is not None:
         return values.astype(field.as_bits).view(dtype)
     if dtype.kind == "c":
         return values[: len(values) // 2 * 2].view(dtype)
     return values.astype(dtype, copy=False)
+
+
+def _of_bytes(data: bytes | memoryview, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the elements in little-endian bytes. Many are copied to where TensorFlow takes them as they are: it would
+    copy them twice.
+    """
+    octets = np.frombuffer(data, np.uint8)
+    if octets.size >= LARGE and octets.ctypes.data % _ALIGNMENT:
+        room = np.empty(octets.size + _ALIGNMENT, np.uint8)
+        start = -room.ctypes.data % _ALIGNMENT
+        aligned = room[start : start + octets.size]
+        aligned[:] = octets
+        octets = aligned
+    return octets.view(dtype)
 
 
 def _filled(values: NDArray[Any], count: int) -> NDArray[Any]:
@@ -248,19 +298,18 @@ def _string_list(content: bytes, count: int) -> list[bytes]:
     return strings
 
 
-def _packed(flat: NDArray[Any], typed: _TypedField) -> bytes:
+def _packed(flat: NDArray[Any], typed: _TypedField) -> Pieces:
     """Return the payload of the dtype's typed field."""
     if typed.as_bits is not None:
         flat = flat.view(typed.as_bits)
     if flat.dtype.kind in "fc":
-        return flat.tobytes()
+        return [_bytes_of(flat)]
     if flat.dtype == np.bool_:
-        return encode_varints(flat.view(np.uint8))
+        return varint_blocks(flat.view(np.uint8))
     if flat.dtype.kind not in "iu":  # the 4-bit integers, which numpy itself does not know
         flat = flat.astype(np.int8)
-    return encode_varints(flat)
+    return varint_blocks(flat)
 
 
-def _field(name: str, payload: bytes) -> bytes:
-    number = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[name].number
-    return delimited(number, payload)
+def _bytes_of(flat: NDArray[Any]) -> memoryview:
+    return flat.view(np.uint8).data
