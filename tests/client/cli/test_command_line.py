@@ -95,7 +95,7 @@ def test_models_as_json(capsys: pytest.CaptureFixture[str], committed_server: Mo
     shown = json.loads(capsys.readouterr().out)
     assert shown["server"] == committed_server.address
     (srcnn,) = [entry for entry in shown["models"] if entry["model"] == "srcnn"]
-    assert srcnn["versions"] == [{"version": 1, "state": "AVAILABLE", "error": ""}]
+    assert srcnn["versions"] == [{"version": 2, "state": "AVAILABLE", "error": ""}]
     assert srcnn["signatures"]["serving_default"]["inputs"] == [
         {"name": "image", "dtype": "uint8", "shape": [None, None, None, 3]}
     ]

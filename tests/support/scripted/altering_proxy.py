@@ -37,7 +37,8 @@ class _AnyMethod(grpc.GenericRpcHandler):
                     return answer
                 response = PredictResponse.FromString(answer)
                 self._alter(PredictRequest.FromString(request), response)
-                return response.SerializeToString()
+                altered: bytes = response.SerializeToString()
+                return altered
             except Refusal as refusal:
                 context.abort(refusal.code, refusal.details)
             except grpc.RpcError as error:

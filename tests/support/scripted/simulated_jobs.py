@@ -51,13 +51,15 @@ class Simulated(Optimisation[SimulatedProgress]):
     """An optimisation whose state depends on each step's number, and on nothing else."""
 
     IMAGE: ClassVar = "image"
-    remedy = "make the picture smaller"
 
     def __init__(self, sizes: Sequence[tuple[int, int]], steps: int, most_steps: int = 10**6) -> None:
         self.sizes = tuple(sizes)
         self.steps = steps
         self.most_steps = most_steps
         self.identity = {"kind": "simulated", "version": 1}
+
+    def remedy(self, share: float) -> str:
+        return f"make the picture smaller: {share}"
 
     def open(self, stage: int, picture: NDArray[Any] | None) -> Steps[Arrays]:
         yield cast(Any, Asked(0, math.prod(self.sizes[stage])))

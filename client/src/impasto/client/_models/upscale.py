@@ -193,17 +193,18 @@ def _kept(picture: Picture, model: PinnedModel, piece: Tile, room: TileRoom) -> 
         except OutOfMemory as error:
             room.shrink(piece, error)
         else:
-            return _doubled(outputs, batch.shape, model.name)[0][piece.kept(SCALE)]
+            kept: NDArray[np.uint8] = _doubled(outputs, batch.shape, model.name)[0][piece.kept(SCALE)]
+            return kept
     rows, columns = piece.target(SCALE)
-    kept = np.empty((rows.stop - rows.start, columns.stop - columns.start, 3), np.uint8)
+    joined = np.empty((rows.stop - rows.start, columns.stop - columns.start, 3), np.uint8)
     for part in room.parts(piece):
         down, right = part.target(SCALE)
         place = (
             slice(down.start - rows.start, down.stop - rows.start),
             slice(right.start - columns.start, right.stop - columns.start),
         )
-        kept[place] = yield from _kept(picture, model, part, room)
-    return kept
+        joined[place] = yield from _kept(picture, model, part, room)
+    return joined
 
 
 def _doubled(outputs: Outputs, sent: tuple[int, ...], model: str) -> NDArray[np.uint8]:

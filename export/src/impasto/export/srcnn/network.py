@@ -80,8 +80,7 @@ def pad_edges(image: tf.Tensor, margin: int) -> tf.Tensor:
 
     `tf.pad` has no such mode, and its mirror modes refuse images smaller than the margin.
     """
-    for axis in (1, 2):
-        first, last = (image[:, :1], image[:, -1:]) if axis == 1 else (image[:, :, :1], image[:, :, -1:])
-        edges = [tf.repeat(first, margin, axis), image, tf.repeat(last, margin, axis)]
-        image = tf.concat(edges, axis)
-    return image
+    rows, columns = [1, margin, 1, 1], [1, 1, margin, 1]
+    image = tf.concat([tf.tile(image[:, :1], rows), image, tf.tile(image[:, -1:], rows)], axis=1)
+    sides = tf.tile(image[:, :, :1], columns), tf.tile(image[:, :, -1:], columns)
+    return tf.concat([sides[0], image, sides[1]], axis=2)
