@@ -12,13 +12,14 @@ import click
 from PIL import Image
 
 from impasto.client import CONCURRENCY, AsyncClient, Client, Model, Progress, StyleSource, Stylize, errors
+from impasto.client.cli.batch import Work
 from impasto.client.cli.files import is_folder, real
 from impasto.client.cli.frames import keeps_moving
 from impasto.client.cli.options import Common, Number, common_options
 from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Pictures, picture_options
 from impasto.client.cli.resuming import PICTURE, Recipe
-from impasto.client.cli.runner import Work, run_pictures
+from impasto.client.cli.runner import run_pictures
 from impasto.client.cli.served import look_up
 from impasto.client.cli.sheet import Panel, contact_sheet
 from impasto.client.pictures import ImageSource, Picture, read_picture
