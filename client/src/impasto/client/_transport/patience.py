@@ -121,7 +121,7 @@ class Patience:
 
     def __init__(self, seconds: float, on_wait: OnWait | None = None) -> None:
         self.seconds: Final = seconds
-        self.met = False
+        self.met: bool = False
         self.sides: Final[dict[str, int]] = {}
         self._on_wait = on_wait
         self._waiting: dict[object, None] = {}  # in the order in which they began to wait
