@@ -177,7 +177,11 @@ def test_whoever_looks_at_the_pictures_on_the_way_gets_more_of_them() -> None:
     assert len(asked.chunks) == 3
 
 
-@pytest.mark.parametrize("cost", [FAST_BEHIND_A_SLOW_WIRE, PROCESSOR, costing(0.05, 0.3)], ids=str)
+@pytest.mark.parametrize(
+    "cost",
+    [FAST_BEHIND_A_SLOW_WIRE, PROCESSOR, costing(0.05, 0.3)],
+    ids=["slow wire", "processor", "between"],
+)
 def test_a_job_stopped_at_any_chunk_goes_on_to_the_same_bits(cost: Cost) -> None:
     work = OpensAtOnce([SMALL, (14, 14)], 40)
     whole = run(work, cost)
