@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from impasto.client.repository.golden import GoldenRecord
 from impasto.client.repository.manifest import MANIFEST_NAME
 from processes.command_line import free_port
 from scripted.altering_proxy import Refusal, altering_proxy
-from scripted.client_servers import BATCH_MISMATCH
+from scripted.client_servers import BATCH_MISMATCH, scripted
 from servers.certificates import Authority
 from servers.model_servers import TYPED, ModelServer, serving
 from toys import foreign_models, toy_models
@@ -308,3 +309,21 @@ def test_what_does_not_fit_into_the_time_of_a_quick_check_is_skipped(
 def test_a_wrong_option_is_refused(capsys: Captured, words: tuple[str, ...], message: str) -> None:
     assert run(["check", *words]) == exit_codes.USAGE
     assert message in capsys.readouterr().err
+
+
+def test_ctrl_c_stops_the_calls_and_no_further_ones_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    stopped: list[bool] = []
+
+    def hang(request: bytes, context: grpc.ServicerContext) -> bytes:
+        gone = threading.Event()
+        context.add_callback(gone.set)
+        signal.pthread_kill(main, signal.SIGINT)
+        stopped.append(gone.wait(20))  # far less than the call may take
+        return b""
+
+    monkeypatch.setenv("IMPASTO_TIMEOUT", "240")
+    with scripted(hang) as server:
+        assert run(["check", "--server", server.address]) == exit_codes.INTERRUPTED
+    assert stopped == [True]

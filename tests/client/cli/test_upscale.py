@@ -164,6 +164,14 @@ def test_results_are_only_replaced_when_asked(tmp_path: Path, capsys: pytest.Cap
     assert load(tmp_path / "large.png").size == (34, 24)
 
 
+def test_a_link_gets_the_format_of_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    save(tmp_path / "photo.png")
+    for name, target in (("one.png", "real.jpg"), ("other.jpg", "real.png")):
+        (tmp_path / name).symlink_to(target)
+        assert run(["upscale", "photo.png", "-o", name, "--strip"]) == exit_codes.DONE
+    assert [load(tmp_path / f"real.{kind}").format for kind in ("jpg", "png")] == ["JPEG", "PNG"]
+
+
 @pytest.mark.parametrize("output", ["photo.png", ".", "link.png"])
 def test_an_input_is_never_replaced(tmp_path: Path, output: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = save(tmp_path / "photo.png").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -214,6 +215,22 @@ def test_whatever_ends_the_work_half_way_is_raised_as_it_is_and_leaves_no_file(
         file.write(pixels(650, 600))
         raise error("half way")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_when_work_is_given_up_does_not_hide_why(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="half way"), RowFile(tmp_path / "a.png") as file:
+        file.begin((5, 6), "RGB", {})
+        with Path("/dev/full").open("wb") as full:
+            os.dup2(full.fileno(), file._file.fileno())
+        raise RuntimeError("half way")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_png_is_written_in_rows_also_where_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.jpg")
+    for name in ("a.jpg", "link.png"):
+        with pytest.raises(errors.UnknownFormat, match=rf"{name}: no \.jpg is written row by row; use \.png"):
+            RowFile(tmp_path / name)
 
 
 def test_a_full_disk_is_told_in_words_and_leaves_no_file(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
 import tracemalloc
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from impasto.client._wire.format import delimited, number
 from impasto.serving.local import requests, tensors
+from impasto.serving.wire import UnusualMessageError, decode_varints
 
 COUNT = 1 << 17
 ALL_DTYPES = (
@@ -144,6 +147,7 @@ UNUSUAL = {
     "a group": request_of(CONTENT) + b"\xa3\x01\xa4\x01",
     "a group that does not end": request_of(CONTENT) + b"\xa3\x01",
     "an end that is cut off": request_of(CONTENT)[:-1],
+    "a tag that is longer than it need be": b"\x92" + b"\x80" * 5 + b"\x00" + entry(CONTENT)[1:],
     "many fields": request_of(CONTENT) + number(77, 1) * 1000,
 }
 
@@ -168,6 +172,25 @@ def test_a_request_with_bytes_changed_means_what_the_message_class_says() -> Non
         assert outcome(by_parse, bytes(raw)) == wanted, bytes(raw[:begin])
         refused += wanted is DecodeError
     assert 50 < refused < 450
+
+
+def test_a_varint_without_end_is_not_followed_to_the_end_of_the_request() -> None:
+    followed = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal followed
+        followed += event == "line"
+        return count
+
+    raw = memoryview(b"\x80" * 300_000 + b"\x00")
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        with pytest.raises(UnusualMessageError):
+            decode_varints(raw, np.int64)
+    finally:
+        sys.settrace(before)
+    assert followed < 1000
 
 
 def test_a_state_is_copied_once_into_the_model_and_once_into_the_answer() -> None:

@@ -114,9 +114,11 @@ def decode_varints(data: memoryview, dtype: Any) -> NDArray[Any]:
     values: NDArray[Any] = np.empty(np.count_nonzero(octets <= 0x7F), dtype)
     position = filled = 0
     while position < octets.size:
-        end = min(position + _BLOCK, octets.size)
+        end = whole = min(position + _BLOCK, octets.size)
         while octets[end - 1] > 0x7F:  # to the end of the number that the block ends in
             end += 1
+            if end - whole > _LONGEST:
+                raise UnusualMessageError("a varint of more than 64 bits")
         decoded = _decode_block(octets[position:end])
         values[filled : filled + decoded.size] = decoded.astype(dtype)
         position, filled = end, filled + decoded.size
@@ -129,6 +131,8 @@ def _number(message: memoryview, position: int) -> tuple[int, int]:
     for place, octet in enumerate(message[position : position + _LONGEST]):
         value |= (octet & 0x7F) << 7 * place
         if octet <= 0x7F:
+            if octet == 0 and place:  # the message classes refuse some of these
+                raise UnusualMessageError("a number is longer than it need be")
             return value, position + place + 1
     raise UnusualMessageError("a number is cut off or too long")
 

@@ -133,7 +133,7 @@ def _usual(repository: Path | None) -> list[str]:
 
 
 def _found(probe: Probe, name: str, wanted: Wanted, result: Examination) -> Iterator[Finding]:
-    """Look for a model, and add what is there of it to the result."""
+    """Look for a model, and add what is there of it to the result. Raises ClientClosed."""
     try:
         statuses = probe.ask(calls.status_call(Model(name)))
         result.subjects[name] = None
@@ -143,6 +143,8 @@ def _found(probe: Probe, name: str, wanted: Wanted, result: Examination) -> Iter
             result.subjects[name] = _subject(probe, name, metadata, wanted)
     except errors.ModelNotFound:
         result.subjects[name] = None
+    except errors.ClientClosed:
+        raise
     except errors.CallError as error:
         yield failed("versions", str(error))
     except OutOfTime:
@@ -167,10 +169,12 @@ def _contract(name: str, metadata: ModelMetadata) -> ModelContract | None:
 
 
 def _guarded(check: str, probe: Probe, run: Callable[[], Finding | Iterable[Finding]]) -> Iterator[Finding]:
-    """The findings of a check, and one more where a call ended it."""
+    """The findings of a check, and one more where a call ended it. Raises ClientClosed: nobody wants any more."""
     try:
         found = run()
         yield from [found] if isinstance(found, Finding) else found
+    except errors.ClientClosed:
+        raise
     except OutOfTime:
         yield _out_of_time(check, probe)
     except errors.CallError as error:

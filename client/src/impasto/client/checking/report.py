@@ -63,7 +63,8 @@ def check(
     """
     started = time.monotonic()
     clock = Clock(_QUICK_SECONDS if wanted.options.quick else None)
-    with ExitStack() as stack, ThreadPoolExecutor(len(replicas)) as threads:
+    # What ends this early, such as Ctrl-C, closes the probes before it waits for the threads: so their calls end.
+    with ThreadPoolExecutor(len(replicas)) as threads, ExitStack() as stack:
         probes = [stack.enter_context(closing(Probe(settings, clock))) for settings in replicas]
 
         def run(probe: Probe) -> Examination:

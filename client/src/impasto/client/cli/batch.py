@@ -15,7 +15,7 @@ from PIL import Image
 from impasto.client import AsyncClient, ImageSource, Model, Progress, errors
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.cli.bars import PictureBars
-from impasto.client.cli.files import Moving, Pipe, Place, Result, check_result, name_of, write_result
+from impasto.client.cli.files import Moving, Pipe, Result, check_result, name_of, suffix_of, write_result
 from impasto.client.cli.frames import Frames, Taken, as_json, every_frame
 from impasto.client.cli.pairs import Pair
 from impasto.client.cli.picture_options import Pictures
@@ -71,7 +71,8 @@ class Batch:
                 result: Result = await self._every_frame(client, pair, taken)
             else:
                 check_result(pair.output, overwrite=overwrite, as_json=False)
-                if self.rows is not None and _is_written_in_rows(pair.output):
+                in_rows = isinstance(pair.output, Path) and suffix_of(pair.output) in WRITTEN_IN_ROWS
+                if self.rows is not None and in_rows:
                     await self._in_rows(client, pair, taken, self.rows, started)
                     return None
                 with self.bars.picture(pair.source.name) as show:
@@ -104,7 +105,7 @@ class Batch:
     ) -> None:
         assert isinstance(pair.output, Path)
         overwrite = self.pictures.overwrite or self.pictures.resume
-        options = self.pictures.writing.options(pair.output.suffix)
+        options = self.pictures.writing.options(suffix_of(pair.output))
         with ExitStack() as stack:
             file = stack.enter_context(RowFile(pair.output, overwrite=overwrite, **options))
             with self.bars.picture(pair.source.name) as show:
@@ -200,7 +201,3 @@ class Batch:
 
 def _names(pair: Pair) -> dict[str, Any]:
     return {"input": str(pair.source), "output": str(pair.output)}
-
-
-def _is_written_in_rows(output: Place) -> bool:
-    return isinstance(output, Path) and output.suffix.lower() in WRITTEN_IN_ROWS

@@ -129,6 +129,11 @@ def real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def suffix_of(output: Place) -> str:
+    """Return the extension of the format that a place gets, in lower case: that of the file which a link leads to."""
+    return (output if isinstance(output, Pipe) else real(output)).suffix.lower()
+
+
 def refuse_inputs(
     outputs: Iterable[Place], inputs: Iterable[Place], *, what: str = "the result", option: str = "-o"
 ) -> None:
@@ -189,7 +194,7 @@ def check_result(output: Place, *, overwrite: bool, as_json: bool, moving: bool 
         click.ClickException: standard output is a terminal, or JSON goes there.
         OutputError: see check_output.
     """
-    moving = moving and output.suffix.lower() in ANIMATED
+    moving = moving and suffix_of(output) in ANIMATED
     if not isinstance(output, Pipe):
         check = check_animation_output if moving else check_output
         check(output, overwrite=overwrite)
@@ -209,7 +214,7 @@ def write_result(output: Place, result: Result, *, overwrite: bool, writing: Wri
         OutputError: see write_picture, or standard output cannot be written to.
         ReaderGone: nobody reads standard output any more.
     """
-    options = writing.options(output.suffix)
+    options = writing.options(suffix_of(output))
     if isinstance(result, Moving):
         options |= {"milliseconds": result.milliseconds, "plays": result.plays}
         if isinstance(output, Pipe):

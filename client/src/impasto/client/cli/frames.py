@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from PIL import Image
 
 from impasto.client import AsyncClient, Progress
-from impasto.client.cli.files import Moving, Pipe, Place, name_of
+from impasto.client.cli.files import Moving, Pipe, Place, name_of, suffix_of
 from impasto.client.cli.output import note
 from impasto.client.cli.picture_options import Pictures
 from impasto.client.errors import ImpastoError, UnsupportedImage
@@ -49,7 +49,7 @@ class Frames:
 
     def may_keep_all(self, output: Place) -> bool:
         """Tell whether every frame is taken of an animation that goes there."""
-        return self.every and self.number is None and output.suffix.lower() in ANIMATED
+        return self.every and self.number is None and suffix_of(output) in ANIMATED
 
     def read(self, source: ImageSource, output: Place) -> Taken:
         """Read what is taken of a file, or a file's bytes, for this place.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client.errors import UnwritableOutput
+from impasto.client.errors import UnknownFormat, UnwritableOutput
 from impasto.client.pictures._atomic import written_aside
 from impasto.client.pictures._deflate import PngCompression
 from impasto.client.pictures._encoding import without_profile, writable_metadata
@@ -53,13 +53,13 @@ class RowFile:
     It is what `write_picture` writes of the same picture with the same options. A context manager, and a RowSink.
 
     Args:
-        path: the file to write, in a folder that exists.
+        path: the file to write, in a folder that exists; with the extension .png, and so what a symbolic link leads to.
         overwrite: as for `write_picture`.
         compress: as for `write_picture`.
         strip: as for `write_picture`.
 
     Raises:
-        OutputError: as `write_picture`.
+        OutputError: as `write_picture`, and UnknownFormat for another extension.
         ValueError: rows of the picture are missing, or too many, or of another kind.
     """
 
@@ -71,7 +71,11 @@ class RowFile:
         compress: PngCompression | None = None,
         strip: bool = False,
     ) -> None:
-        check_output(path, overwrite=overwrite, compress=compress)
+        target = check_output(path, overwrite=overwrite, compress=compress)
+        if target.suffix.lower() not in WRITTEN_IN_ROWS:
+            raise UnknownFormat(
+                f"{path}: no {target.suffix} is written row by row; use {', '.join(WRITTEN_IN_ROWS)}"
+            )
         self._path = path
         self._compress: PngCompression | None = compress
         self._strip = strip
@@ -135,7 +139,9 @@ class RowFile:
         """Delete the file, whatever it was that ended the block: no error of the file's own."""
         if self._png is not None:
             self._png.abandon()
-        with contextlib.suppress(_Abandoned):
+        with contextlib.suppress(
+            UnwritableOutput
+        ):  # such as by a full disk, when what was buffered is flushed
             self._aside.__exit__(_Abandoned, _Abandoned(), None)
 
     @contextlib.contextmanager
