@@ -42,6 +42,7 @@ _TO_MEND: Final = (Outcome.FAIL, Outcome.WARN)
     type=click.IntRange(1, 256),
     default=Options.concurrency,
     show_default=True,
+    metavar="N",
     help="How many calls at once each model must take.",
 )
 @click.option(

@@ -25,7 +25,7 @@ class Pictures:
         as_folder: it was named with a slash at its end: a folder, also where there is none yet.
         overwrite: replace those that exist.
         resume: leave those that exist and are what would be made now.
-        concurrency: how many pictures are under way at once.
+        concurrency: how many pictures, or tiles of large ones, are under way at once.
         frame: which frame or page is taken of those with several, from 1; None for the first, or every one.
         every_frame: of a picture that moves do every frame, where the result can move, too.
         writing: the options of the results' formats.
@@ -60,7 +60,7 @@ _WRITING: Final = (
 
 
 def picture_options(
-    *, model: str, concurrency: int, every_frame: bool = False
+    *, model: str, concurrency: int, every_frame: bool = False, in_tiles: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command its pictures, results and model; it receives them as `pictures` and `model`.
 
@@ -68,6 +68,7 @@ def picture_options(
         model: the default of --model.
         concurrency: the default of --concurrency.
         every_frame: whether it does every frame of a picture that moves.
+        in_tiles: whether it sends large pictures in tiles, several at once.
     """
     otherwise = "the first, or every one of an animation that goes to .gif, .webp or .png"
     options = (
@@ -98,7 +99,7 @@ def picture_options(
             default=concurrency,
             show_default=True,
             metavar="N",
-            help="How many pictures, or tiles of large ones, are under way at once.",
+            help=f"How many pictures{', or tiles of large ones,' if in_tiles else ''} are under way at once.",
         ),
         click.option("--model", default=model, show_default=True, help="The model's name on the server."),
         click.option("--model-version", type=int, metavar="N", help="Its version.  [default: the newest]"),
