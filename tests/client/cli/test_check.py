@@ -65,7 +65,7 @@ def test_a_server_that_is_set_well_passes(
     told = outcomes(found)
     assert {check: told[check] for check in passing.split()} == dict.fromkeys(passing.split(), "pass")
     assert told["message size"] == told["at once"] == "pass"
-    assert found["srcnn", "flat"]["version"] == 1
+    assert found["srcnn", "flat"]["version"] == 2
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_people_read_a_table_and_what_mends_each_fault(badly_set: ModelServer, c
     lines = said.out.splitlines()
     assert lines[0].split() == ["RESULT", "MODEL", "CHECK", "FOUND"]
     assert any(line.split()[:3] == ["warn", "-", "health"] for line in lines)
-    assert any(line.split()[:3] == ["pass", "srcnn:1", "contract"] for line in lines)
+    assert any(line.split()[:3] == ["pass", "srcnn:2", "contract"] for line in lines)
     remedies = lines[lines.index("To mend:") + 1 :]
     assert "  health: --enable_grpc_healthcheck_service=true" in remedies
     assert f"srcnn at {badly_set.address} ..." in said.err
@@ -190,13 +190,13 @@ def test_steps_that_do_not_repeat_and_chunks_that_differ_are_told_apart(
 
 def with_golden(models: Path, root: Path, server: ModelServer, **manifest: Any) -> tuple[Path, Path]:
     """A copy of the committed srcnn with a golden record of what a server answers, and the record's file."""
-    version = root / "srcnn" / "1"
-    shutil.copytree(models / "srcnn" / "1", version)
+    version = root / "srcnn" / "2"
+    shutil.copytree(models / "srcnn" / "2", version)
     image = np.random.default_rng(5).integers(0, 256, (1, 9, 7, 3), np.uint8)
     with Client(server.address) as client:
         record = GoldenRecord("serving_default", {"image": image}, client.predict("srcnn", {"image": image}))
     file = version / "assets.extra" / "golden" / "0.npz"
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(exist_ok=True)
     file.write_bytes(record.to_bytes())
     told = json.loads((version / MANIFEST_NAME).read_text())
     name = file.relative_to(version).as_posix()
@@ -211,9 +211,9 @@ def test_golden_records_are_compared_and_manifests_read(
     host_ops = {"pictures": ["ResizeBicubic float32"], "others": [], "harmless": []}
     manifest = {"host_ops": host_ops, "tensorflow": "9.1.0"}
     root, file = with_golden(committed_models, tmp_path, committed_server, **manifest)
-    told = json.loads((root / "srcnn/1" / MANIFEST_NAME).read_text())
+    told = json.loads((root / "srcnn/2" / MANIFEST_NAME).read_text())
     del told["files"]["assets.extra/tf_serving_warmup_requests"]
-    (root / "srcnn/1" / MANIFEST_NAME).write_text(json.dumps(told))
+    (root / "srcnn/2" / MANIFEST_NAME).write_text(json.dumps(told))
     words = ("--models", str(root), "--exact", "--server-version", "2.21.0", "--concurrency", "1")
     found = checked(capsys, *words, server=committed_server.address)
     assert found["srcnn", "golden"]["found"] == "1 record, equal bits"
