@@ -161,7 +161,7 @@ def test_the_pictures_of_a_map_and_their_tiles_share_its_concurrency() -> None:
 
 @BOTH
 def test_answers_in_any_order_make_the_same_picture_band_after_band(run: Run) -> None:
-    """Of each two tiles, the first is answered after the second."""
+    """The first of each two tiles is answered after the second."""
     enlarging = Enlarging()
 
     def act(number: int, context: grpc.ServicerContext) -> None:

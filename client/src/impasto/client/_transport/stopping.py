@@ -18,11 +18,6 @@ class Stop:
         self._ways: dict[object, Callable[[], object]] = {}
         self._lock = forks.Lock()
 
-    @property
-    def is_set(self) -> bool:
-        """True once all is to stop."""
-        return self._is_set
-
     def set(self) -> None:
         """Stop what is under way."""
         with self._lock:
