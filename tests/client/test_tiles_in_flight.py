@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,7 +19,7 @@ import pytest
 from tensorflow_serving.apis import predict_pb2
 
 from images.kept_rows import KeptRows
-from images.pictures import pixels
+from images.pictures import load, pixels, save
 from impasto.client import AsyncClient, Client, Job, Progress, Upscale, errors
 from impasto.client._models.upscale import UpscaleToRows
 from scripted.client_servers import prediction, scripted
@@ -255,6 +258,31 @@ def test_an_iteration_that_is_given_up_stops_them_and_so_does_a_task_that_is_can
         enlarging.until(lambda: enlarging.now == 0)
         asyncio.run(cancelled(address))
         enlarging.until(lambda: enlarging.now == 0)
+
+
+AFTER_THE_MAIN_THREAD = """
+import sys, threading
+from impasto.client import Client, Upscale, write_picture
+
+def work():
+    main.join()
+    with Client(sys.argv[1]) as client:
+        picture = client.run(Upscale(sys.argv[2], tile=32))
+    write_picture(sys.argv[3], picture.resize((1200, 1200)))
+    print(picture.size)
+
+main = threading.main_thread()
+threading.Thread(target=work).start()
+"""
+
+
+def test_a_thread_that_outlives_the_main_one_has_tiles_made_and_written(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", PICTURE)
+    with replicas(Enlarging()) as address:
+        command = [sys.executable, "-c", AFTER_THE_MAIN_THREAD, address, "a.png", "b.png"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("(284, 108)\n", "")
+    assert load(tmp_path / "b.png").size == (1200, 1200)
 
 
 @BOTH
