@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from images.kept_rows import KeptRows
 from images.pictures import load, pixels, save
 from impasto.client import AsyncClient, Client, Job, Progress, Upscale, errors
 from impasto.client._models.upscale import UpscaleToRows
+from impasto.client._transport.stopping import Stop
 from scripted.client_servers import prediction, scripted
 
 PICTURE = pixels(54, 142)
@@ -237,6 +239,14 @@ def test_ctrl_c_stops_the_calls_that_are_under_way() -> None:
         assert enlarging.begun == 5
         enlarging.act = lambda number, context: None
         assert np.array_equal(np.asarray(client.run(JOB)), ENLARGED)
+
+
+def test_a_call_that_began_just_before_the_stop_is_ended_too() -> None:
+    stop, ended = Stop(), threading.Event()
+    stop.set()
+    with pytest.raises(CancelledError), stop.reaching(ended.set):
+        pytest.fail("it goes on")
+    assert ended.is_set()
 
 
 def test_an_iteration_that_is_given_up_stops_them_and_so_does_a_task_that_is_cancelled() -> None:
