@@ -1,4 +1,4 @@
-"""What a chunk of a dream costs besides its steps: `ascend` without steps, through the client and the local server.
+"""Measure what a chunk of a dream costs besides its steps: `ascend` without steps, by client and local server.
 
 The state, 50 MB at 2048 px, goes there and back. Beside it stands the same message through gRPC alone, sent to a server
 that answers with the request's own bytes: what no client and no server in Python is without. Both take turns, so that a
@@ -131,7 +131,7 @@ def toy(folder: Path) -> Path:
 
 
 def peak_copies(state: State, act: Callable[[], Any]) -> float:
-    """What an action takes of Python's memory at most, in states."""
+    """Return the most of Python's memory that an action takes, in states."""
     tracemalloc.start()
     try:
         kept = act()

@@ -1,4 +1,4 @@
-"""How checks judge what they saw, without a server."""
+"""Checks judge what they saw, without a server."""
 
 from __future__ import annotations
 

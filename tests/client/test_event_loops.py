@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from impasto.client import AsyncClient, Client, errors
+from impasto.client._transport.asynchronous import in_thread
 from scripted.counting_server import counting
 from servers.model_servers import ModelServer
 
@@ -152,3 +154,23 @@ def test_what_is_left_of_a_loop_that_ended_disturbs_nobody(toy_server: ModelServ
 
     assert [asyncio.run(forget()) for _ in range(5)] == [[2.0, 2.0]] * 5
     assert in_another_thread(lambda: asyncio.run(forget())) == [2.0, 2.0]
+
+
+def test_a_task_that_is_cancelled_again_and_again_waits_for_its_thread_all_the_same() -> None:
+    release = threading.Event()
+    ended: list[bool] = []
+
+    async def cancelled_often() -> None:
+        task = asyncio.create_task(in_thread(lambda: ended.append(release.wait(240))))
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+            task.cancel()
+        was_done = task.done()
+        release.set()
+        assert not was_done
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+
+    asyncio.run(cancelled_often())
+    assert ended == [True]

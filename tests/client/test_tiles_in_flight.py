@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,9 +20,10 @@ import pytest
 from tensorflow_serving.apis import predict_pb2
 
 from images.kept_rows import KeptRows
-from images.pictures import pixels
+from images.pictures import load, pixels, save
 from impasto.client import AsyncClient, Client, Job, Progress, Upscale, errors
 from impasto.client._models.upscale import UpscaleToRows
+from impasto.client._transport.stopping import Stop
 from scripted.client_servers import prediction, scripted
 
 PICTURE = pixels(54, 142)
@@ -161,7 +166,7 @@ def test_the_pictures_of_a_map_and_their_tiles_share_its_concurrency() -> None:
 
 @BOTH
 def test_answers_in_any_order_make_the_same_picture_band_after_band(run: Run) -> None:
-    """Of each two tiles, the first is answered after the second."""
+    """The first of each two tiles is answered after the second."""
     enlarging = Enlarging()
 
     def act(number: int, context: grpc.ServicerContext) -> None:
@@ -236,6 +241,14 @@ def test_ctrl_c_stops_the_calls_that_are_under_way() -> None:
         assert np.array_equal(np.asarray(client.run(JOB)), ENLARGED)
 
 
+def test_a_call_that_began_just_before_the_stop_is_ended_too() -> None:
+    stop, ended = Stop(), threading.Event()
+    stop.set()
+    with pytest.raises(CancelledError), stop.reaching(ended.set):
+        pytest.fail("it goes on")
+    assert ended.is_set()
+
+
 def test_an_iteration_that_is_given_up_stops_them_and_so_does_a_task_that_is_cancelled() -> None:
     enlarging = Enlarging()
     enlarging.act = lambda number, context: enlarging.hang(context) if number % 5 in (2, 3, 4) else None
@@ -255,6 +268,31 @@ def test_an_iteration_that_is_given_up_stops_them_and_so_does_a_task_that_is_can
         enlarging.until(lambda: enlarging.now == 0)
         asyncio.run(cancelled(address))
         enlarging.until(lambda: enlarging.now == 0)
+
+
+AFTER_THE_MAIN_THREAD = """
+import sys, threading
+from impasto.client import Client, Upscale, write_picture
+
+def work():
+    main.join()
+    with Client(sys.argv[1]) as client:
+        picture = client.run(Upscale(sys.argv[2], tile=32))
+    write_picture(sys.argv[3], picture.resize((1200, 1200)))
+    print(picture.size)
+
+main = threading.main_thread()
+threading.Thread(target=work).start()
+"""
+
+
+def test_a_thread_that_outlives_the_main_one_has_tiles_made_and_written(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", PICTURE)
+    with replicas(Enlarging()) as address:
+        command = [sys.executable, "-c", AFTER_THE_MAIN_THREAD, address, "a.png", "b.png"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("(284, 108)\n", "")
+    assert load(tmp_path / "b.png").size == (1200, 1200)
 
 
 @BOTH

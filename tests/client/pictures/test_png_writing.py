@@ -28,7 +28,7 @@ MODES = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 
 @pytest.fixture(params=["isal", "zlib"])
 def packer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What packs fast; without the package, as on machines that it is not built for."""
+    """The packer of fast PNGs; without the package, as on machines that it is not built for."""
     if request.param == "zlib":
         monkeypatch.setattr(_deflate, "isal_zlib", None)
     elif _deflate.isal_zlib is None:

@@ -49,13 +49,13 @@ def request_of(tensor: bytes) -> bytes:
 
 
 def by_message_class(raw: bytes) -> Read:
-    """What is read if nothing is taken out."""
+    """Read a request by the message class alone."""
     message = predict_pb2.PredictRequest.FromString(raw)
     return {name: array_of(proto, {}) for name, proto in message.inputs.items()}
 
 
 def by_parse(raw: bytes) -> Read:
-    """What the server reads."""
+    """Read a request as the server does."""
     request = requests.parse(raw)
     return {
         name: array_of(proto, request.elements.get(name, {}))
@@ -73,7 +73,7 @@ def array_of(proto: Any, elements: requests.Elements) -> Any:
 
 
 def outcome(read: Any, raw: bytes) -> Any:
-    """What it reads, or that it refuses."""
+    """Return what it reads, or that it refuses."""
     try:
         return read(raw)
     except DecodeError:

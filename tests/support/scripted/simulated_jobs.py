@@ -94,14 +94,14 @@ class Simulated(Optimisation[SimulatedProgress]):
 
 
 class OpensAtOnce(Simulated):
-    """As a dream does."""
+    """A job that opens a size at once, as a dream does."""
 
     OPENS_AT_ONCE: ClassVar = True
 
 
 @dataclass
 class Run:
-    """What a simulated job did.
+    """The record of a simulated job.
 
     Attributes:
         chunks: the steps of each chunk.

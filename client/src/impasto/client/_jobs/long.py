@@ -185,7 +185,7 @@ class _Run(Generic[ProgressT_co]):
         return replace(position, step=position.step + count, state=state)
 
     def _watch(self) -> None:
-        """Somebody looks at a picture on the way. Whoever asked for `every` gets those, and wants no others."""
+        """Know that somebody looks at a picture on the way. With `every` no others are wanted."""
         self._watched = self._every is None
 
     def _work_left(self, position: Position) -> int:

@@ -79,7 +79,7 @@ class Optimisation(ABC, Generic[ProgressT_co]):
     """The array of the state that is the picture."""
 
     OPENS_AT_ONCE: ClassVar[bool] = False
-    """Whether opening a size takes about the time that a call without steps takes: one call, without the network."""
+    """True if opening a size takes about as long as a call without steps: one call, without the network."""
 
     sizes: tuple[Size, ...]
     steps: int

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from impasto.client._jobs.steps import ENDED, Pause, Steps, Together
+from impasto.client._threads import submitted
 from impasto.client._transport import forks
 from impasto.client._transport.calls import Call
 from impasto.client._transport.patience import Patience, PatienceWanted
@@ -62,7 +63,7 @@ class Strands:
             )
         while len(self._begun) < self._places and (strand := next(self.together.strands, None)) is not None:
             here = contextvars.copy_context()
-            self._begun.append(self._threads.submit(here.run, self._carry_out, strand))
+            self._begun.append(submitted(self._threads, here.run, self._carry_out, strand))
         if not self._begun:
             return ENDED
         wait([self._begun[0]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import sys
 from collections.abc import Callable
@@ -34,15 +35,17 @@ ResultT = TypeVar("ResultT")
 async def in_thread(function: Callable[[], ResultT]) -> ResultT:
     """Call `function` in a thread, so that the event loop goes on meanwhile.
 
-    It has the context variables of the task. A thread cannot be stopped: whoever is cancelled while it runs waits for
-    its end, and nothing runs on behind their back.
+    It has the context variables of the task. A thread cannot be stopped: a task that is cancelled while it runs waits
+    for its end, however often it is cancelled, and nothing runs on behind its back.
     """
     here = contextvars.copy_context()
     running = asyncio.get_running_loop().run_in_executor(None, lambda: here.run(function))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         if not running.cancelled():
             running.exception()  # looked at, so that nobody warns of it
         raise

@@ -105,9 +105,7 @@ class SyncTransport(Closable):
                 under_way = method.future(call.request, timeout=timeout, metadata=metadata)
                 with call.stop.reaching(under_way.cancel):
                     return cast(bytes | None, under_way.result())
-        except (
-            grpc.FutureCancelledError
-        ):  # the channel was closed, for whoever stops it leaves by CancelledError
+        except grpc.FutureCancelledError:  # the channel was closed: a stopped call ends by CancelledError
             code, details = grpc.StatusCode.CANCELLED, "the client was closed"
             raise call_error(call, code, details, address=self.address) from None
         except grpc.RpcError as error:

@@ -18,11 +18,6 @@ class Stop:
         self._ways: dict[object, Callable[[], object]] = {}
         self._lock = forks.Lock()
 
-    @property
-    def is_set(self) -> bool:
-        """True once all is to stop."""
-        return self._is_set
-
     def set(self) -> None:
         """Stop what is under way."""
         with self._lock:
@@ -33,16 +28,19 @@ class Stop:
 
     @contextmanager
     def reaching(self, stop: Callable[[], object]) -> Generator[None]:
-        """Do what `stop`, called from any thread, ends.
+        """Do what `stop`, called from any thread, ends. What had begun before this was stopped is ended here.
 
         Raises:
             CancelledError: it was stopped.
         """
         key = object()
         with self._lock:
-            if self._is_set:
-                raise CancelledError
-            self._ways[key] = stop
+            is_late = self._is_set
+            if not is_late:
+                self._ways[key] = stop
+        if is_late:
+            stop()
+            raise CancelledError
         try:
             yield
         finally:

@@ -23,7 +23,7 @@ with contextlib.suppress(ImportError):  # it is of an extra, and there are machi
     isal_zlib = importlib.import_module("isal.isal_zlib")
 
 PngCompression: TypeAlias = Literal["fast", "small"]
-"""How a PNG is packed: as fast as possible, or to fewer bytes, in some four times that time."""
+"""The ways to pack a PNG: as fast as possible, or to fewer bytes, in some four times that time."""
 
 HEADER: Final = b"\x78\x01"
 """zlib's: deflate, a window of 32 KiB, no dictionary."""

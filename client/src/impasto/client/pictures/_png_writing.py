@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.client._threads import submitted
 from impasto.client.pictures._deflate import END, HEADER, Band, PngCompression, joined_checksum, pack
 from impasto.client.pictures._png import SIGNATURE
 
@@ -161,7 +162,7 @@ class PngWriter:
             self._put(pack(rows, above, self._step, self._compression))
             return
         self._band = np.empty_like(self._band)
-        self._waiting.append(self._threads.submit(pack, rows, above, self._step, self._compression))
+        self._waiting.append(submitted(self._threads, pack, rows, above, self._step, self._compression))
         while len(self._waiting) > self._most_waiting or (self._waiting and self._waiting[0].done()):
             self._put(self._waiting.popleft().result())
 

@@ -53,10 +53,8 @@ def parse(raw: bytes) -> Request:
     if len(raw) >= LARGE:
         try:
             return _split(memoryview(raw))
-        except (
-            UnusualMessageError
-        ):  # whether it is a message, and of what meaning, is for the message class to say
-            pass
+        except UnusualMessageError:
+            pass  # the message class says whether it is a message, and what it means
     return Request(predict_pb2.PredictRequest.FromString(raw), {})
 
 
