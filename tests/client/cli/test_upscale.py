@@ -392,17 +392,18 @@ def test_options_reach_the_picture(
 ) -> None:
     save(tmp_path / "photo.png", pixels(30, 20))
     assert (
-        run(["upscale", "photo.png", "-o", "a.png", "--tile", "16", "--model-version", "1"])
+        run(["upscale", "photo.png", "-o", "a.png", "--tile", "16", "--model-version", "2"])
         == exit_codes.DONE
     )
     with Client(committed_server.address) as client:
-        expected = np.asarray(client.upscale("photo.png", tile=16, model=Model("srcnn", 1)))
+        expected = np.asarray(client.upscale("photo.png", tile=16, model=Model("srcnn", 2)))
     assert np.array_equal(np.asarray(load(tmp_path / "a.png")), expected)
     assert run(["upscale", "photo.png", "-o", "b.png", "--max-pixels", "599"]) == exit_codes.FAILED
     assert "the limit is 599" in capsys.readouterr().err
 
 
-def test_ctrl_c_is_130_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_run_leaves_nothing_half_written(tmp_path: Path, sent: signal.Signals) -> None:
     save(tmp_path / "photo.png", np.zeros((2000, 2000, 3), np.uint8))
     command = [
         sys.executable,
@@ -419,10 +420,10 @@ def test_ctrl_c_is_130_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     with terminal() as screen:
         process = subprocess.Popen(command, stderr=screen.end, stdout=subprocess.PIPE, cwd=tmp_path)
         screen.until(b"1/")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         assert "interrupted" in screen.to_the_end()
         out, _ = process.communicate()
-    assert (process.returncode, out) == (exit_codes.INTERRUPTED, b"")
+    assert (process.returncode, out) == (128 + sent, b"")
     assert names(tmp_path) == ["photo.png"]
 
 

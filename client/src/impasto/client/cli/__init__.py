@@ -27,7 +27,7 @@ Exit codes:
   2    the command line is wrong, or there is nothing to do
   3    the server cannot be reached, or does not answer in time
   4    the model is not there, or the server refused the call
-  130  interrupted by Ctrl-C
+  130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP, with the same effect
   141  whoever read the results went away
 """
 
