@@ -80,7 +80,7 @@ def test_models_lists_what_is_served_and_what_is_not(capsys: pytest.CaptureFixtu
     assert run(["models"]) == exit_codes.DONE
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["MODEL", "VERSION", "STATE", "SIGNATURES"]
-    assert ["srcnn", "1", "AVAILABLE", "serving_default"] in lines
+    assert ["srcnn", "2", "AVAILABLE", "serving_default"] in lines
     assert ["dream", "-", "not", "served"] in lines
 
 
@@ -142,7 +142,7 @@ def test_status_of_the_server(capsys: pytest.CaptureFixture[str], committed_serv
 
 def test_status_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "srcnn"]) == exit_codes.DONE
-    assert capsys.readouterr().out.split() == ["VERSION", "STATE", "ERROR", "1", "AVAILABLE"]
+    assert capsys.readouterr().out.split() == ["VERSION", "STATE", "ERROR", "2", "AVAILABLE"]
     assert run(["status", "srcnn", "--quiet"]) == exit_codes.DONE
     assert capsys.readouterr().out == ""
 

@@ -13,6 +13,7 @@ from impasto.export.cli import cli
 from impasto.export.errors import ExportError
 from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server
+from impasto.export.warmup import read_warmup
 from toys.hub_modules import TangledModule, write_hub_module
 
 
@@ -35,6 +36,9 @@ def test_a_module_is_exported_with_the_options_that_are_given(tmp_path: Path) ->
     assert result.stdout == f"{version.path}\n"
     assert "provenance unknown, from the directory module; licence: not stated" in result.stderr
     assert "its style vector cannot be split off: no strength, no blends" in result.stderr
+    assert {
+        inputs["content"].shape for name, inputs in read_warmup(version.path) if name == "serving_default"
+    } == {(1, 20, 20, 3)}
     style = np.zeros((1, 80, 80, 3), np.uint8)
     with load_as_server(version.path) as served:
         served.run("serving_default", {"content": np.zeros((1, 20, 20, 3), np.uint8), "style": style})

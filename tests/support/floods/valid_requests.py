@@ -95,7 +95,7 @@ class Request:
 
 
 def write_every_model(root: Path, *repositories: Path) -> Path:
-    """A repository with the toys, and every model of the other repositories, which stay where they are."""
+    """A repository with the toys, and as version 1 the newest of every model of the other repositories."""
     for write in (
         toy_models.add,
         toy_models.asserting,
@@ -109,7 +109,9 @@ def write_every_model(root: Path, *repositories: Path) -> Path:
     for repository in repositories:
         for name in MODELS:
             if (repository / name).exists():
-                (root / name).symlink_to(repository / name)
+                newest = max((repository / name).glob("[0-9]*"), key=lambda version: int(version.name))
+                (root / name).mkdir()
+                (root / name / "1").symlink_to(newest)
     return root
 
 

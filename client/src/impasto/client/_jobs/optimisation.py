@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -42,7 +42,8 @@ class LongProgress(Progress, ABC):
     fraction: float
     next_fraction: float
     next_seconds: float | None
-    _on_preview: Callable[[], None] = field(repr=False)
+    # Called without arguments. The reference reads this type in the modules of the subclasses.
+    _on_preview: Any = field(repr=False)
 
     def preview(self) -> Image.Image:
         """Make the picture so far, of the result's size and mode; of the last progress it is the result.

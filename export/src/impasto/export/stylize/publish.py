@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def publish(
 
 def _warm_up(served: ServedStylizer) -> list[Request]:
     """Each signature once, as the client calls it: one small photo and one painting."""
-    photo = np.zeros((1, _WARM_SIDE, _WARM_SIDE, 3), np.uint8)
+    side = min(_WARM_SIDE, math.isqrt(served.maximum_pixels))
+    photo = np.zeros((1, side, side, 3), np.uint8)
     painting = np.zeros((1, STYLE_SIDE, STYLE_SIDE, 3), np.uint8)
     requests: dict[str, dict[str, NDArray[Any]]] = {
         SERVING_DEFAULT: {"content": photo, "style": painting},
@@ -65,7 +67,9 @@ def _warm_up(served: ServedStylizer) -> list[Request]:
 
 def _golden_requests(served: ServedStylizer, least: int) -> Requests:
     """Make requests of each signature; `hub` does not resize its painting, which has to be `least` pixels high."""
-    photos, style = np.stack([photo(27, 35), painting(27, 35)]), painting(61, 45)[None]
+    height = min(27, math.isqrt(served.maximum_pixels))
+    width = min(35, served.maximum_pixels // height)
+    photos, style = np.stack([photo(height, width), painting(height, width)]), painting(61, 45)[None]
     side = max(least, 33)
     yield "describe", {"query": [0, 1]}
     yield SERVING_DEFAULT, {"content": photos, "style": style}

@@ -64,6 +64,11 @@ class ServedStylizer(tf.Module):
         return MappingProxyType(self._functions)
 
     @property
+    def maximum_pixels(self) -> int:
+        """The largest height times width of a photo."""
+        return self._maximum_pixels
+
+    @property
     def vector_size(self) -> int:
         """Numbers in a style vector; 0 where it cannot be split off."""
         return 0 if self._stylizer.split is None else self._stylizer.split.size
