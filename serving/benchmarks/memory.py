@@ -6,16 +6,14 @@ Each model is served alone by `impasto-serving local` on the processor; the serv
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
 import numpy as np
 from numpy.typing import NDArray
+from watched_servers import memory, reset_peak, started
 
 from impasto.client import Client
 
@@ -43,42 +41,15 @@ def requests(height: int, width: int) -> Mapping[str, tuple[str, Mapping[str, ob
     }
 
 
-@contextmanager
-def served(models: Path, model: str) -> Iterator[tuple[str, int]]:
+def served(models: Path, model: str) -> AbstractContextManager[tuple[str, int]]:
     """A local server with one model: its address and process id."""
-    command = [
-        sys.executable,
-        "-m",
-        "impasto.serving",
-        "local",
-        "--models",
-        str(models),
-        "--only",
-        model,
-        "--port",
-        "0",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if found := re.match(r"Listening on (\S+)", line):
-                    yield found[1], process.pid
-                    return
-            raise click.ClickException(f"{model} could not be served")
-        finally:
-            process.terminate()
+    options = ["--models", str(models), "--only", model, "--port", "0"]
+    return started("-m", "impasto.serving", "local", *options)
 
 
 def peak_megabytes(pid: int) -> float:
     """The process's highest resident memory since it started or since `reset_peak`."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
-
-
-def reset_peak(pid: int) -> None:
-    """Let the peak start from the memory in use now."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return memory(pid, "VmHWM") / 2**20
 
 
 def peak_of(client: Client, pid: int, model: str, size: tuple[int, int], **others: object) -> float:

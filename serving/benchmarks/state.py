@@ -10,16 +10,14 @@ are those of Python's own memory, counted one after the other. Linux only.
 from __future__ import annotations
 
 import os
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent import futures
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +26,7 @@ import click
 import grpc
 import numpy as np
 from numpy.typing import NDArray
+from watched_servers import memory, reset_peak, started
 
 from impasto.client import Client
 
@@ -35,17 +34,6 @@ State = NDArray[np.float32]
 
 _UNLIMITED: Final = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 _ECHO: Final = "/echo/Echo"
-
-
-def memory(pid: int, name: str) -> float:
-    """A process's resident memory in bytes: VmRSS now, VmHWM at most since `reset_peak`."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
-
-
-def reset_peak(pid: int) -> None:
-    """Let the peak start from the memory in use now."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -91,23 +79,6 @@ class Measured:
             ("server peak, states", (memory(self.server, "VmHWM") - self.before) / state.nbytes),
         ):
             self.figures.setdefault(name, []).append(figure)
-
-
-@contextmanager
-def started(*command: str) -> Iterator[tuple[str, int]]:
-    """A server: its address and process id."""
-    with subprocess.Popen(
-        [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if found := re.match(r"Listening on (\S+)", line):
-                    yield found[1], process.pid
-                    return
-            raise click.ClickException("a server did not start")
-        finally:
-            process.terminate()
 
 
 def serve_echo() -> None:

@@ -26,40 +26,28 @@ def publish_all(models: Path) -> None:
     """Publish version 1 of each."""
     publish_tiny(models)
     upscaler = ServedSRCNN(network.SRCNN(residual=False, pixel_scale=255.0, pixel_mean=127.5, seed=3))
-    publishing.publish(
-        upscaler,
-        {SERVING_DEFAULT: upscaler.serving_default},
-        models,
-        contract=SRCNN,
-        warm_up=srcnn.warm_up(),
-        golden=srcnn.golden_requests(),
-        source={},
-    )
     architecture = dream_models.ARCHITECTURE
     dreamer = DeepDream(
         Backbone(architecture, random_arrays(architecture, seed=0)),
         dream_models.SUGGESTIONS,
         weights=dream_models.WEIGHTS,
     )
-    publishing.publish(
-        dreamer,
-        dreamer.functions,
-        models,
-        contract=DREAM,
-        warm_up=dream.warm_up(architecture),
-        golden=dream.golden_requests(architecture),
-        source={},
-    )
     painter = transfer_models.tiny_transfer()
-    publishing.publish(
-        painter,
-        painter.functions,
-        models,
-        contract=TRANSFER,
-        warm_up=transfer.warm_up(painter),
-        golden=transfer.golden_requests(transfer_models.tiny_backbone()),
-        source={},
-    )
+    upscaling = {SERVING_DEFAULT: upscaler.serving_default}
+    for module, functions, contract, warm_up, golden in (
+        (upscaler, upscaling, SRCNN, srcnn.warm_up(), srcnn.golden_requests()),
+        (dreamer, dreamer.functions, DREAM, dream.warm_up(architecture), dream.golden_requests(architecture)),
+        (
+            painter,
+            painter.functions,
+            TRANSFER,
+            transfer.warm_up(painter),
+            transfer.golden_requests(transfer_models.tiny_backbone()),
+        ),
+    ):
+        publishing.publish(
+            module, functions, models, contract=contract, warm_up=warm_up, golden=golden, source={}
+        )
 
 
 @contextmanager

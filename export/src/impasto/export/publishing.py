@@ -52,19 +52,20 @@ def publish(
     """
 
     def describe(directory: Path) -> Manifest:
+        ops = host_ops(directory)
+        if not allow_host_ops:
+            check_host_ops(contract.name, ops)
         return Manifest(
             model=contract.name,
             signatures=tuple(functions),
             source=dict(source),
             figures=dict(figures or {}),
             golden=golden_files(directory),
-            host_ops=host_ops(directory),
+            host_ops=ops,
         )
 
     def write(directory: Path) -> None:
         save(module, directory, functions, contract=contract)
-        if not allow_host_ops:
-            check_host_ops(contract.name, host_ops(directory))
         write_warmup(directory, contract.name, warm_up)
         with load_as_server(directory, optimised=False) as served:
             write_golden(directory, served, golden, where=f"the golden requests for {contract.name!r}")

@@ -1,7 +1,8 @@
 """The wire format of protocol buffers, for messages that are faster to read and write without the message classes.
 
 A message is written as a list of pieces, and read as slices of its bytes, so that what is large is copied once, when
-the pieces are joined.
+the pieces are joined. The client has a codec of its own, `impasto.client._wire`: the two share no code, so that a fault
+of one shows where they meet.
 """
 
 from __future__ import annotations

@@ -84,6 +84,9 @@ async def drive(
             async with lanes.free:
                 return await send_in_span(call)
 
+        async def carry_out(strand: Steps[Any]) -> Any:
+            return await finish(drive(strand, send_in_span, patience))
+
         try:
             while True:
                 step = await in_thread(advance) if threads else advance()
@@ -102,7 +105,7 @@ async def drive(
                     answer = patience
                 elif isinstance(step, Together):
                     if strands is None or strands.together is not step:
-                        strands = AsyncStrands(step, send_in_span, patience, lanes or Lanes(1))
+                        strands = AsyncStrands(step, carry_out, lanes or Lanes(1))
                     try:
                         answer = await strands.next()
                     except CallError as error:
@@ -116,11 +119,10 @@ async def drive(
                     except CallError as error:
                         failure = error
                     else:
-                        patience.answered(steps)
+                        patience.met = True
         finally:
             if strands is not None:
                 await strands.close()
-            patience.ended(steps)
             steps.close()
             if checkpoint is not None:
                 await in_thread(checkpoint.flush)

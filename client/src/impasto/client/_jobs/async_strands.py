@@ -7,12 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from impasto.client._jobs.steps import ENDED, Pause, Step, Steps, Together
+from impasto.client._jobs.steps import ENDED, Steps, Together
 from impasto.client._jobs.strands import PLACES
-from impasto.client._transport.asynchronous import in_thread
-from impasto.client._transport.calls import Call
-from impasto.client._transport.patience import Patience, PatienceWanted
-from impasto.client.errors import CallError
 
 
 class Lanes:
@@ -32,21 +28,18 @@ class AsyncStrands:
 
     Args:
         together: the strands.
-        send: sends a call and returns the parsed answer, or raises CallError.
-        patience: the job's.
+        carry_out: does what a strand says, and returns its result.
         lanes: a strand begins when one is free, and keeps it to its end.
     """
 
     def __init__(
         self,
         together: Together[Any],
-        send: Callable[[Call[Any]], Awaitable[Any]],
-        patience: Patience,
+        carry_out: Callable[[Steps[Any]], Awaitable[Any]],
         lanes: Lanes,
     ) -> None:
         self.together = together
-        self._send = send
-        self._patience = patience
+        self._carry_out = carry_out
         self._lanes = lanes
         self._begun: deque[asyncio.Task[Any]] = deque()
         self._failure: BaseException | None = None
@@ -55,7 +48,7 @@ class AsyncStrands:
         """Await the next result, in the strands' order; ENDED after the last. Raises the first failure of a strand."""
         places = PLACES * self._lanes.at_once
         while len(self._begun) < places and (strand := next(self.together.strands, None)) is not None:
-            task = asyncio.create_task(self._carry_out(strand))
+            task = asyncio.create_task(self._begin(strand))
             task.add_done_callback(self._ended)
             self._begun.append(task)
         if not self._begun:
@@ -81,40 +74,6 @@ class AsyncStrands:
             self._failure = error
             self._cancel()
 
-    async def _carry_out(self, strand: Steps[Any]) -> Any:
-        try:
-            async with self._lanes.free:
-                return await self._advance(strand)
-        finally:
-            strand.close()
-            self._patience.ended(strand)
-
-    async def _advance(self, strand: Steps[Any]) -> Any:
-        answer: Any = None
-        failure: CallError | None = None
-
-        def advance() -> tuple[Step | None, Any]:
-            """The next step; or None and the result."""
-            try:
-                return (strand.send(answer) if failure is None else strand.throw(failure)), None
-            except StopIteration as end:  # which no future may raise
-                return None, end.value
-
-        while True:
-            step, result = await in_thread(advance)
-            if step is None:
-                return result
-            answer = failure = None
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-            elif isinstance(step, PatienceWanted):
-                answer = self._patience
-            elif isinstance(step, Call):
-                try:
-                    answer = await self._send(step)
-                except CallError as error:
-                    failure = error
-                else:
-                    self._patience.answered(strand)
-            else:
-                raise TypeError(f"a strand yields what its calls need, not a {type(step).__name__}")
+    async def _begin(self, strand: Steps[Any]) -> Any:
+        async with self._lanes.free:
+            return await self._carry_out(strand)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from impasto.client._jobs.checkpoint import CheckpointFile
@@ -16,6 +17,7 @@ from impasto.client._jobs.verbs import Verb
 from impasto.client._transport.calls import Call
 from impasto.client._transport.observing import Span
 from impasto.client._transport.patience import Patience, PatienceWanted
+from impasto.client._transport.stopping import Stop
 from impasto.client.errors import CallError, InvalidInput
 from impasto.client.settings import Settings
 
@@ -82,6 +84,7 @@ def drive(
     checkpoint: CheckpointFile | None = None,
     *,
     at_once: int = 1,
+    pause: Callable[[float], None] = time.sleep,
     begin: Callable[[], Span] = Span,
 ) -> Generator[Any, None, ResultT]:
     """Carry out the steps of a job; yields its progress and returns its result.
@@ -93,6 +96,7 @@ def drive(
         patience: the job's, which learns of each answer.
         checkpoint: gets the snapshots, and whatever ends the job early, the last one.
         at_once: the number of calls that may be under way at once.
+        pause: waits so many seconds.
         begin: begins the span of the job.
     """
     answer: Any = None
@@ -103,6 +107,12 @@ def drive(
         def send_in_span(call: Call[Any]) -> Any:
             with span.current():
                 return send(call)
+
+        def carry_out(strand: Steps[Any], stop: Stop) -> Any:
+            def send_until(call: Call[Any]) -> Any:
+                return send_in_span(replace(call, stop=stop))
+
+            return finish(drive(strand, send_until, patience, pause=stop.sleep))
 
         try:
             while True:
@@ -117,12 +127,12 @@ def drive(
                     if checkpoint is not None:
                         checkpoint.offer(step)
                 elif isinstance(step, Pause):
-                    time.sleep(step.seconds)
+                    pause(step.seconds)
                 elif isinstance(step, PatienceWanted):
                     answer = patience
                 elif isinstance(step, Together):
                     if strands is None or strands.together is not step:
-                        strands = Strands(step, send_in_span, patience, at_once=at_once)
+                        strands = Strands(step, carry_out, at_once=at_once)
                     try:
                         answer = strands.next()
                     except CallError as error:
@@ -136,11 +146,10 @@ def drive(
                     except CallError as error:
                         failure = error
                     else:
-                        patience.answered(steps)
+                        patience.met = True
         finally:
             if strands is not None:
                 strands.close()
-            patience.ended(steps)
             steps.close()
             if checkpoint is not None:
                 checkpoint.flush()

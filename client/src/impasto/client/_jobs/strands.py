@@ -7,16 +7,13 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from typing import Any, Final
 
-from impasto.client._jobs.steps import ENDED, Pause, Steps, Together
+from impasto.client._jobs.steps import ENDED, Steps, Together
 from impasto.client._threads import submitted
 from impasto.client._transport import forks
-from impasto.client._transport.calls import Call
-from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client._transport.stopping import Stop
-from impasto.client.errors import CallError, ForkedProcess
+from impasto.client.errors import ForkedProcess
 
 PLACES: Final = 2
 """The strands that have begun or wait to begin, for each that may be under way at once.
@@ -31,17 +28,15 @@ class Strands:
 
     Args:
         together: the strands.
-        send: sends a call and returns the parsed answer, or raises CallError. Called in the threads.
-        patience: the job's.
+        carry_out: does what a strand says, until it is stopped, and returns its result. Called in the threads.
         at_once: the number of strands that are under way at once.
     """
 
     def __init__(
-        self, together: Together[Any], send: Callable[[Call[Any]], Any], patience: Patience, *, at_once: int
+        self, together: Together[Any], carry_out: Callable[[Steps[Any], Stop], Any], *, at_once: int
     ) -> None:
         self.together = together
-        self._send = send
-        self._patience = patience
+        self._carry_out = carry_out
         self._places = PLACES * at_once
         self._stop = Stop()
         self._begun: deque[Future[Any]] = deque()
@@ -63,7 +58,7 @@ class Strands:
             )
         while len(self._begun) < self._places and (strand := next(self.together.strands, None)) is not None:
             here = contextvars.copy_context()
-            self._begun.append(submitted(self._threads, here.run, self._carry_out, strand))
+            self._begun.append(submitted(self._threads, here.run, self._begin, strand))
         if not self._begun:
             return ENDED
         wait([self._begun[0]])
@@ -79,37 +74,11 @@ class Strands:
             self._stop.set()
             self._threads.shutdown(cancel_futures=True)
 
-    def _carry_out(self, strand: Steps[Any]) -> Any:
+    def _begin(self, strand: Steps[Any]) -> Any:
         try:
-            return self._advance(strand)
+            return self._carry_out(strand, self._stop)
         except BaseException as error:
             with self._lock:
                 self._failure = self._failure or error
             self._stop.set()
             raise
-        finally:
-            strand.close()
-            self._patience.ended(strand)
-
-    def _advance(self, strand: Steps[Any]) -> Any:
-        answer: Any = None
-        failure: CallError | None = None
-        while True:
-            try:
-                step = strand.send(answer) if failure is None else strand.throw(failure)
-            except StopIteration as end:
-                return end.value
-            answer = failure = None
-            if isinstance(step, Pause):
-                self._stop.sleep(step.seconds)
-            elif isinstance(step, PatienceWanted):
-                answer = self._patience
-            elif isinstance(step, Call):
-                try:
-                    answer = self._send(replace(step, stop=self._stop))
-                except CallError as error:
-                    failure = error
-                else:
-                    self._patience.answered(strand)
-            else:
-                raise TypeError(f"a strand yields what its calls need, not a {type(step).__name__}")

@@ -123,7 +123,7 @@ def prediction(payload: bytes, *, wanted: Collection[str] = ()) -> Prediction:
             if (field_number, kind) == (1, LENGTH):
                 name, pieces = map_entry(value, place.inside())
                 if not wanted or name in wanted:
-                    message = _tensor(pieces, place.inside(2))
+                    message = TensorMessage.of(pieces, place.inside(2))
                     outputs[name] = tensors.decode(cut(name, _LONGEST_NAME), message, repeats)
             elif (field_number, kind) == (2, LENGTH):
                 spec = spec or _ModelSpec()
@@ -244,16 +244,9 @@ def _default(
 ) -> tensors.Array:
     shown = cut(alias, _LONGEST_NAME)
     try:
-        return tensors.decode(shown, _tensor(pieces, place), repeats)
+        return tensors.decode(shown, TensorMessage.of(pieces, place), repeats)
     except WireError as error:
         raise DecodeError(f"the default of {shown!r} cannot be parsed: {error}") from error
-
-
-def _tensor(pieces: Sequence[memoryview], place: Place) -> TensorMessage:
-    message = TensorMessage()
-    for piece in pieces:
-        message.merge(piece, place)
-    return message
 
 
 def _tensor_info(pieces: Sequence[memoryview], place: Place) -> TensorMessage:

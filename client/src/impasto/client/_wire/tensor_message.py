@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from impasto.client._wire.dtypes import VALUE_FIELDS, ValueField
@@ -31,6 +32,14 @@ class TensorMessage:
     unknown_rank: bool = False
     content: memoryview = _NOTHING
     values: dict[ValueField, list[bytes | bytearray | memoryview]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, pieces: Sequence[memoryview], place: Place) -> TensorMessage:
+        """Return what the pieces of a TensorProto say together. See `merge`."""
+        message = cls()
+        for piece in pieces:
+            message.merge(piece, place)
+        return message
 
     def merge(self, message: memoryview, place: Place) -> None:
         """Add what a message says to what is known, as protobuf does when a field occurs again.

@@ -24,14 +24,11 @@ def typed_outputs(payload: bytes) -> list[str]:
             for field_number, kind, value in fields(memoryview(payload), place)
             if (field_number, kind) == (1, LENGTH)
             for name, pieces in [map_entry(value, place.inside())]
-            if _is_typed(pieces, place.inside(2))
+            if _is_typed(TensorMessage.of(pieces, place.inside(2)))
         ]
     except WireError as error:
         raise DecodeError(f"the server's PredictResponse cannot be parsed: {error}") from error
 
 
-def _is_typed(pieces: list[memoryview], place: Place) -> bool:
-    message = TensorMessage()
-    for piece in pieces:
-        message.merge(piece, place)
+def _is_typed(message: TensorMessage) -> bool:
     return math.prod(message.sizes) > 1 and any(field.coding != "strings" for field in message.values)
