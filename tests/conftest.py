@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
 import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -133,9 +134,11 @@ def official(toy_server: ModelServer) -> Iterator[OfficialClient]:
 
 
 @pytest.fixture(scope="session")
-def committed_models() -> Path:
-    """The repository that is committed with the project."""
-    return REPOSITORY / "models"
+def committed_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository that is committed with the project, without what a demonstration has added."""
+    models = tmp_path_factory.mktemp("committed") / "models"
+    shutil.copytree(REPOSITORY / "models" / "srcnn", models / "srcnn", ignore=shutil.ignore_patterns(".lock"))
+    return models
 
 
 @pytest.fixture(scope="session")

@@ -10,21 +10,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-from tensorflow_serving.apis import predict_pb2
 
 from images.kept_rows import KeptRows
 from images.pictures import load, pixels, save
 from impasto.client import AsyncClient, Client, Job, Progress, Upscale, errors
 from impasto.client._models.upscale import UpscaleToRows
 from impasto.client._transport.stopping import Stop
-from scripted.client_servers import prediction, scripted
+from scripted.client_servers import scripted
+from scripted.enlarging import Enlarging
 
 PICTURE = pixels(54, 142)
 """In tiles of 32 pixels, two rows of six."""
@@ -33,57 +32,6 @@ TILES = 12
 ENLARGED = PICTURE.repeat(2, 0).repeat(2, 1)
 ENOUGH = 240.0
 """Seconds within which a busy machine does what it does."""
-
-
-@dataclass
-class Enlarging:
-    """The replicas of an upscaler that repeats each pixel, all of which count in one place.
-
-    Attributes:
-        act: called with the number of each call, from 0, and its context, before it is answered.
-        most: the most calls that were under way at once.
-        answered: the numbers of the calls that were answered, in that order.
-    """
-
-    act: Callable[[int, grpc.ServicerContext], None] = lambda number, context: None
-    begun: int = 0
-    now: int = 0
-    most: int = 0
-    answered: list[int] = field(default_factory=list[int])
-    changes: threading.Condition = field(default_factory=threading.Condition)
-
-    def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
-        tensor = predict_pb2.PredictRequest.FromString(request).inputs["image"]
-        with self.changes:
-            number = self.begun
-            self.begun += 1
-            self.now += 1
-            self.most = max(self.most, self.now)
-            self.changes.notify_all()
-        try:
-            self.act(number, context)
-        finally:
-            with self.changes:
-                self.now -= 1
-                self.answered.append(number)
-                self.changes.notify_all()
-        shape = [int(dim.size) for dim in tensor.tensor_shape.dim]
-        image = np.frombuffer(tensor.tensor_content, np.uint8).reshape(shape)
-        response = predict_pb2.PredictResponse.FromString(prediction(image=image.repeat(2, 1).repeat(2, 2)))
-        response.model_spec.version.value = 1
-        answer: bytes = response.SerializeToString()
-        return answer
-
-    def until(self, met: Callable[[], bool]) -> None:
-        """Wait until what is counted meets this."""
-        with self.changes:
-            assert self.changes.wait_for(met, ENOUGH)
-
-    def hang(self, context: grpc.ServicerContext) -> None:
-        """Answer nothing until the caller has left."""
-        gone = threading.Event()
-        if context.add_callback(gone.set):
-            assert gone.wait(ENOUGH)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from impasto.client.pictures import PictureWarning, encode_picture
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.terminals import terminal
 from scripted.client_servers import prediction, scripted
+from scripted.enlarging import Enlarging
 from servers.model_servers import ModelServer
 
 
@@ -404,7 +405,12 @@ def test_options_reach_the_picture(
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_ends_a_run_leaves_nothing_half_written(tmp_path: Path, sent: signal.Signals) -> None:
-    save(tmp_path / "photo.png", np.zeros((2000, 2000, 3), np.uint8))
+    def hang_at_last(number: int, context: grpc.ServicerContext) -> None:
+        if number >= 20:  # the first rows of tiles are written by then
+            enlarging.hang(context)
+
+    enlarging = Enlarging(hang_at_last)
+    save(tmp_path / "photo.png", np.zeros((400, 400, 3), np.uint8))
     command = [
         sys.executable,
         "-m",
@@ -416,10 +422,12 @@ def test_what_ends_a_run_leaves_nothing_half_written(tmp_path: Path, sent: signa
         "--tile",
         "64",
     ]
-    # A terminal of its own, so that the progress bar is drawn and tells when the work has begun.
-    with terminal() as screen:
-        process = subprocess.Popen(command, stderr=screen.end, stdout=subprocess.PIPE, cwd=tmp_path)
-        screen.until(b"1/")
+    # A terminal of its own, so that the progress bar is drawn.
+    with scripted(enlarging) as server, terminal() as screen:
+        process = subprocess.Popen(
+            [*command, "--server", server.address], stderr=screen.end, stdout=subprocess.PIPE, cwd=tmp_path
+        )
+        enlarging.until(lambda: enlarging.begun > 20)
         process.send_signal(sent)
         assert "interrupted" in screen.to_the_end()
         out, _ = process.communicate()

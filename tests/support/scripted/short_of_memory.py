@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-import numpy as np
-from numpy.typing import NDArray
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from scripted.client_servers import prediction, scripted
+from scripted.enlarging import picture_of, repeated
 
 OUT_OF_MEMORY = (
     "OOM when allocating tensor with shape[1,64,{},{}] and type float on /job:localhost/replica:0/task:0/device:GPU:0 "
@@ -62,18 +61,11 @@ def small_upscaler(room: int, *, refusals: float = math.inf) -> Iterator[SmallSe
     def answer(payload: bytes, context: grpc.ServicerContext) -> bytes:
         request = PredictRequest.FromString(payload)
         small.check(request, context)
-        tensor = request.inputs["image"]
-        shape = [dim.size for dim in tensor.tensor_shape.dim]
-        return prediction(image=repeated(np.frombuffer(tensor.tensor_content, np.uint8).reshape(shape)))
+        return prediction(image=repeated(picture_of(request)))
 
     with scripted(answer) as server:
         small.address = server.address
         yield small
-
-
-def repeated(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The pictures [B, H, W, C] with each pixel four times."""
-    return np.repeat(np.repeat(pictures, 2, axis=1), 2, axis=2)
 
 
 @contextlib.contextmanager

@@ -52,7 +52,8 @@ def model_spec(name: bytes, *, version: int | None, label: bytes | None, signatu
     """The bytes of a ModelSpec. The version may be any of 64 bits: refusing one that is not there is for the server."""
     parts = [delimited(1, name)]
     if version is not None:
-        parts.append(delimited(2, number(1, version)))
+        # As protobuf writes it: a number that is 0 is left out.
+        parts.append(delimited(2, number(1, version) if version else b""))
     if signature:
         parts.append(delimited(3, signature))
     if label is not None:

@@ -129,7 +129,9 @@ def predict(
             saving.check(wanted or tuple(called.outputs))
         # The version whose signature the inputs were made for, were another one loaded meanwhile.
         answered = Model(metadata.model, version=metadata.version)
-        outputs = client.predict(answered, inputs, signature=signature, outputs=wanted)
+        found = client.predict(answered, inputs, signature=signature, outputs=wanted)
+    # A server sends them in any order.
+    outputs = {key: found[key] for key in wanted or sorted(found)}
     paths = {} if saving is None else saving.write(outputs)
     if common.as_json:
         print_json(_as_json(metadata, signature, outputs, paths))
