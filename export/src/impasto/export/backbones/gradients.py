@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
@@ -30,7 +30,22 @@ Prepare = Callable[[tf.Tensor], tf.Tensor]
 Terms = Callable[[int, Any], "Sequence[Term]"]
 """From a layer's index and the objective, which is any structure of tensors, to the layer's terms."""
 
+Layer = Callable[[tf.Tensor], tf.Tensor]
+"""From the activation of the layer below, or the network's own input, to the layer's."""
+
 _PICTURE = tf.TensorSpec([None, None, 3])
+
+_NOT_INLINED: Final = {"_noinline": True}
+"""Attributes of a function that the graph optimiser does not copy into its callers."""
+
+_OPTIMISED_LATE: Final = {"_tf_data_function": True}
+"""Attributes of a function that a session does not optimise before it is called, or has been copied into its caller.
+
+Before a signature's first call is answered, a session optimises every function that the call might reach, each with a
+copy of all that this one might reach: for sixteen depths that takes several times as long as all the rest. What is then
+really called is optimised once more, so nothing is lost. The attribute is the one by which TensorFlow knows the
+functions of its input pipelines, which have optimisers of their own; nothing else depends on it.
+"""
 
 
 class Term(NamedTuple):
@@ -49,21 +64,26 @@ class Gradients(tf.Module):
     """The losses of a picture and the gradient of their sum.
 
     Args:
-        backbone: the network.
+        layers: those of the network, see `layer_functions`.
         prepare: see `Prepare`.
         terms: see `Terms`; as many for each layer.
         objective: the tf.TensorSpecs of the objective.
     """
 
-    def __init__(self, backbone: Backbone, prepare: Prepare, terms: Terms, objective: Any) -> None:
+    def __init__(self, layers: Sequence[Layer], prepare: Prepare, terms: Terms, objective: Any) -> None:
         super().__init__(name="gradients")
         self._prepare = prepare
-        self._layers = _layer_functions(backbone)
-        self._terms = [_function(partial(_add_terms, terms, index)) for index in range(len(self._layers))]
-        self._at_depth = [
-            _function(partial(self._compute, depth), _PICTURE, objective)
-            for depth in range(len(self._layers))
+        self._layers = layers
+        self._terms = [
+            _function(partial(_add_terms, terms, index), **_NOT_INLINED) for index in range(len(layers))
         ]
+        at_depth = [
+            _function(partial(self._compute, depth), _PICTURE, objective, **_NOT_INLINED)
+            for depth in range(len(layers))
+        ]
+        self._at_depth = _function(
+            partial(_switch, at_depth), tf.TensorSpec([], tf.int32), _PICTURE, objective
+        )
 
     def __call__(
         self, picture: tf.Tensor, depth: tf.Tensor, objective: Any
@@ -78,7 +98,7 @@ class Gradients(tf.Module):
         Returns:
             For each kind of term the sum of its losses over the layers, [], and the gradient [H, W, 3].
         """
-        *losses, gradient = _switch(self._at_depth, depth, picture, objective)
+        *losses, gradient = self._at_depth(depth, picture, objective)
         return losses, tf.ensure_shape(gradient, [None, None, 3])
 
     def _compute(self, depth: int, picture: tf.Tensor, objective: Any) -> list[tf.Tensor]:
@@ -121,7 +141,9 @@ class Readings(tf.Module):
         self._backbone = backbone
         self._prepare = prepare
         self._read = read
-        self._function = _function(self._compute, _PICTURE, tf.TensorSpec([], tf.int32), *more)
+        self._function = _function(
+            self._compute, _PICTURE, tf.TensorSpec([], tf.int32), *more, **_NOT_INLINED
+        )
 
     def __call__(self, picture: tf.Tensor, depth: tf.Tensor, *more: tf.Tensor) -> list[Any]:
         """Return what is read of each candidate layer of a picture [H, W, 3], of which `depth` is the last computed."""
@@ -172,20 +194,20 @@ def _added(term: Term, gradient: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf
     return loss, total
 
 
-def _layer_functions(backbone: Backbone) -> list[Callable[..., tf.Tensor]]:
+def layer_functions(backbone: Backbone) -> list[Layer]:
+    """A function for each candidate layer of a network; several gradients may share them."""
     return [
-        tf.function(partial(backbone.layer, index), input_signature=[backbone.below(index)], autograph=False)
+        _function(partial(backbone.layer, index), backbone.below(index))
         for index in range(len(backbone.channels))
     ]
 
 
-def _function(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
-    # The attribute keeps the graph optimiser from copying the body into every caller.
+def _function(function: Callable[..., Any], *signature: Any, **attributes: bool) -> Callable[..., Any]:
     wrapped: Callable[..., Any] = tf.function(
         function,
         autograph=False,
         input_signature=signature or None,
-        experimental_attributes={"_noinline": True},
+        experimental_attributes=_OPTIMISED_LATE | attributes,
     )
     return wrapped
 

@@ -17,20 +17,18 @@ class Objective(NamedTuple):
 
     Attributes:
         weights: float32 [n], one for each candidate layer.
-        guide: for each candidate layer the guide's activations, float32 [Q, C]; Q is 0 where there is no guide or the
-            weight is zero.
+        guide: for each candidate layer the guide's activations, float32 [Q, C]; Q is 0 where the weight is zero. Empty
+            if there is no guide.
     """
 
     weights: tf.Tensor
     guide: list[tf.Tensor]
 
 
-def specs(channels: tuple[int, ...]) -> Objective:
+def specs(channels: tuple[int, ...], *, guided: bool) -> Objective:
     """The tf.TensorSpecs of an objective over layers of so many channels."""
-    return Objective(
-        tf.TensorSpec([len(channels)], tf.float32),
-        [tf.TensorSpec([None, count], tf.float32) for count in channels],
-    )
+    guide = [tf.TensorSpec([None, count], tf.float32) for count in channels] if guided else []
+    return Objective(tf.TensorSpec([len(channels)], tf.float32), guide)
 
 
 def terms(index: int, objective: Objective) -> tuple[Term]:
@@ -41,21 +39,17 @@ def terms(index: int, objective: Objective) -> tuple[Term]:
     largest dot product with it before the mean is taken. Which one that is counts as given, so the derivative is
     w f / N: the place is drawn towards f.
     """
-    weight, guide = objective.weights[index], objective.guide[index]
+    weight = objective.weights[index]
 
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         each = weight / tf.cast(tf.size(x), tf.float32)
 
-        def mean() -> tuple[tf.Tensor, tf.Tensor]:
+        if not objective.guide:
             return weight * tf.reduce_mean(x), tf.reshape(each, [1, 1, 1, 1])
-
-        def likeness() -> tuple[tf.Tensor, tf.Tensor]:
-            best = _best_matches(tf.reshape(x, [-1, x.shape[-1]]), guide)
-            matches = tf.reshape(tf.gather(guide, best), tf.shape(x))
-            return each * tf.reduce_sum(x * matches), each * matches
-
-        loss, derivative = tf.cond(tf.equal(tf.shape(guide)[0], 0), mean, likeness)
-        return loss, derivative
+        guide = objective.guide[index]
+        best = _best_matches(tf.reshape(x, [-1, x.shape[-1]]), guide)
+        matches = tf.reshape(tf.gather(guide, best), tf.shape(x))
+        return each * tf.reduce_sum(x * matches), each * matches
 
     return (Term(weight, compute),)
 

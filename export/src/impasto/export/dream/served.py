@@ -11,7 +11,7 @@ import tensorflow as tf
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
 from impasto.export import checks
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.gradients import Gradients, Readings, deepest
+from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
 from impasto.export.contract_functions import Tensors, contract_functions, open_list
 from impasto.export.dream import limits as bounds
 from impasto.export.dream import objectives
@@ -41,8 +41,16 @@ class DeepDream(tf.Module):
     ) -> None:
         super().__init__(name="deep_dream")
         self._backbone = backbone
-        self._gradients = Gradients(
-            backbone, self._network_input, objectives.terms, objectives.specs(backbone.channels)
+        computed = layer_functions(backbone)
+        # Apart, as a server builds all that a signature may come to, before its first call is answered.
+        self._gradients, self._guided_gradients = (
+            Gradients(
+                computed,
+                self._network_input,
+                objectives.terms,
+                objectives.specs(backbone.channels, guided=guided),
+            )
+            for guided in (False, True)
         )
         self._features = Readings(backbone, self._network_input, _places)
         self._conversions = Conversions()
@@ -154,12 +162,12 @@ class DeepDream(tf.Module):
         )
 
     def _gradient(self, weights: tf.Tensor, guide: list[tf.Tensor] | None = None) -> Gradient:
-        none = [tf.zeros([0, channels]) for channels in self._backbone.channels]
-        objective = objectives.Objective(weights, none if guide is None else guide)
+        gradients = self._gradients if guide is None else self._guided_gradients
+        objective = objectives.Objective(weights, guide or [])
         depth = deepest(weights)
 
         def gradient(picture: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            (loss,), found = self._gradients(picture, depth, objective)
+            (loss,), found = gradients(picture, depth, objective)
             return loss, found
 
         return gradient

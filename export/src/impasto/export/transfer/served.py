@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from impasto.client.signatures import SERVING_DEFAULT, TRANSFER
 from impasto.export import checks
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.gradients import Gradients, Readings, deepest, where_weighted
+from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions, where_weighted
 from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.contract_functions import Tensors, contract_functions, open_list
 from impasto.export.resizing import bilinear
@@ -51,7 +51,7 @@ class Transfer(tf.Module):
         per_layer = tf.TensorSpec([len(self._layer_names)])
         self._targets = Readings(backbone, _prepare, read_targets, per_layer, per_layer)
         self._gradients = Gradients(
-            backbone, _prepare, objectives.terms, Objective.specs(len(self._layer_names))
+            layer_functions(backbone), _prepare, objectives.terms, Objective.specs(len(self._layer_names))
         )
         self._weights = weights
         self._suggestions = suggestions or TransferSuggestions()
