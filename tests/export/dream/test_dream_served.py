@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from images.pictures import pixels
+from impasto.export.contract import read_meta_graph
 from impasto.export.dream.limits import SUGGESTIONS
 from impasto.export.stateless import assert_stateless
 from toys import dream_models
@@ -158,6 +159,13 @@ def test_the_saved_model_changes_no_variable_and_holds_the_weights_once(dream_re
     kernels = [s for s in reader.get_variable_to_shape_map().values() if len(s) == 4]
     assert sorted(kernels) == [[3, 3, 3, 4], [3, 3, 4, 6], [3, 3, 6, 8]]
     assert b"keras" not in (version / "saved_model.pb").read_bytes().lower()
+
+
+def test_a_session_leaves_alone_what_a_request_may_never_call(dream_repository: Path) -> None:
+    graph = read_meta_graph(dream_repository / "dream" / "1").graph_def
+    apart = [function for function in graph.library.function if function.attr["_noinline"].b]
+    assert len(apart) >= 2 * 2 * len(dream_models.LAYERS)  # with a guide and without, each depth and its terms
+    assert all(function.attr["_tf_data_function"].b for function in apart)
 
 
 def test_every_backbones_settings_name_its_own_layers() -> None:

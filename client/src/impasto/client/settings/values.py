@@ -48,7 +48,7 @@ class Timeouts:
         60.0,
         "IMPASTO_TIMEOUT_PREDICT",
         _LIMIT,
-        "for `predict`; a model without warm-up takes 13 s for its first call",
+        "for `predict`; a model without warm-up takes some seconds more for its first call",
     )
     upscale: float = setting(60.0, "IMPASTO_TIMEOUT_UPSCALE", _LIMIT, "for each tile")
     stylize: float = setting(120.0, "IMPASTO_TIMEOUT_STYLIZE", _LIMIT, "for each call of a stylization")
