@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,11 @@ def test_a_server_that_is_set_well_passes(
     assert {
         check: found[None, check]["outcome"] for check in ("reachable", "tls", "health")
     } == dict.fromkeys(("reachable", "tls", "health"), "pass")
-    passing = "versions labels contract signatures warm flat repeat latency encoding batching release"
+    passing = "versions labels contract signatures warm flat tiles repeat latency encoding batching release"
     told = outcomes(found)
     assert {check: told[check] for check in passing.split()} == dict.fromkeys(passing.split(), "pass")
     assert told["message size"] == told["at once"] == "pass"
-    assert found["srcnn", "flat"]["version"] == 2
+    assert found["srcnn", "flat"]["version"] == 3
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,48 @@ def test_a_model_of_another_is_checked_as_far_as_its_metadata_tells(
     assert found["half", "golden"]["outcome"] == "skip"
 
 
+def test_an_upscaler_of_any_name_passes_at_every_factor_that_it_has(
+    upscaler_server: ModelServer, capsys: Captured
+) -> None:
+    found = checked(capsys, "enlarger", "--concurrency", "2", server=upscaler_server.address)
+    told = {check: one["found"] for (_, check), one in found.items() if one["outcome"] == "pass"}
+    assert told["contract"].startswith("as this client calls it")
+    assert told["signatures"] == "4 answered as they should: describe, serving_default, x3, x4"
+    assert told["flat"].endswith("of 255 levels, serving_default, x3, x4")
+    assert told["tiles"] == "tiles with an overlap of 2 px equal the whole"
+    assert "s a megapixel sent, 3 times as large" in told["latency"]
+    assert told["message size"].startswith("an answer of 0.1 MB")  # 160 px, four times the tile's 40
+    assert {"repeat", "at once", "batching"} <= set(told)
+
+
+@pytest.mark.local_server_only("the proxy stands for upscalers that say or do something wrong")
+def test_an_upscaler_that_is_not_what_it_says_is_found_out(
+    upscaler_server: ModelServer, capsys: Captured
+) -> None:
+    def says(said: dict[str, Any]) -> Callable[[PredictRequest, PredictResponse], None]:
+        def alter(_: PredictRequest, response: PredictResponse) -> None:
+            for name in said.keys() & response.outputs.keys():
+                response.outputs[name].tensor_content = np.array(said[name], np.int32).tobytes()
+
+        return alter
+
+    # Each of these is what describe says, the check that doubts it, and its outcome in words.
+    for said, check, outcome, words in (
+        ({"overlap": 1, "reach": 1}, "tiles", "fail", "a tile with an overlap of 1 px differs by"),
+        ({"overlap": 1, "reach": 100_000}, "tiles", "skip", "so tiles are blended"),
+        ({"factors": [4, 3]}, "flat", "fail", "serving_default: a picture of 60x48 px became"),
+        ({"maximum_pixels": 3000}, "tiles", "skip", "takes no picture of more than a tile"),
+        ({"overlap": -1}, "unchanged", "fail", "describe says overlap -1"),
+    ):
+        code = exit_codes.FAILED if outcome == "fail" else exit_codes.DONE
+        with altering_proxy(upscaler_server.address, says(said)) as address:
+            found = checked(capsys, "enlarger", "--quick", "--concurrency", "1", server=address, code=code)
+        assert (found["enlarger", check]["outcome"], words in found["enlarger", check]["found"]) == (
+            outcome,
+            True,
+        )
+
+
 @pytest.fixture(scope="module")
 def badly_set(committed_models: Path, server_kind: str) -> Iterator[ModelServer]:
     """A server with typed fields, three threads, and without a health service."""
@@ -135,7 +177,7 @@ def test_people_read_a_table_and_what_mends_each_fault(badly_set: ModelServer, c
     lines = said.out.splitlines()
     assert lines[0].split() == ["RESULT", "MODEL", "CHECK", "FOUND"]
     assert any(line.split()[:3] == ["warn", "-", "health"] for line in lines)
-    assert any(line.split()[:3] == ["pass", "srcnn:2", "contract"] for line in lines)
+    assert any(line.split()[:3] == ["pass", "srcnn:3", "contract"] for line in lines)
     remedies = lines[lines.index("To mend:") + 1 :]
     assert "  health: --enable_grpc_healthcheck_service=true" in remedies
     assert f"srcnn at {badly_set.address} ..." in said.err
@@ -151,6 +193,8 @@ def test_a_server_that_batches_pictures_is_found_out(committed_server: ModelServ
     lock, sizes = threading.Lock(), dict[int, None]()
 
     def refuse_other_sizes(request: PredictRequest, _: PredictResponse) -> None:
+        if request.model_spec.signature_name == "describe":
+            return
         width = request.inputs["image"].tensor_shape.dim[2].size
         with lock:
             sizes[width] = None
@@ -190,8 +234,8 @@ def test_steps_that_do_not_repeat_and_chunks_that_differ_are_told_apart(
 
 def with_golden(models: Path, root: Path, server: ModelServer, **manifest: Any) -> tuple[Path, Path]:
     """A copy of the committed srcnn with a golden record of what a server answers, and the record's file."""
-    version = root / "srcnn" / "2"
-    shutil.copytree(models / "srcnn" / "2", version)
+    version = root / "srcnn" / "3"
+    shutil.copytree(models / "srcnn" / "3", version)
     image = np.random.default_rng(5).integers(0, 256, (1, 9, 7, 3), np.uint8)
     with Client(server.address) as client:
         record = GoldenRecord("serving_default", {"image": image}, client.predict("srcnn", {"image": image}))
@@ -211,9 +255,9 @@ def test_golden_records_are_compared_and_manifests_read(
     host_ops = {"pictures": ["ResizeBicubic float32"], "others": [], "harmless": []}
     manifest = {"host_ops": host_ops, "tensorflow": "9.1.0"}
     root, file = with_golden(committed_models, tmp_path, committed_server, **manifest)
-    told = json.loads((root / "srcnn/2" / MANIFEST_NAME).read_text())
+    told = json.loads((root / "srcnn/3" / MANIFEST_NAME).read_text())
     del told["files"]["assets.extra/tf_serving_warmup_requests"]
-    (root / "srcnn/2" / MANIFEST_NAME).write_text(json.dumps(told))
+    (root / "srcnn/3" / MANIFEST_NAME).write_text(json.dumps(told))
     words = ("--models", str(root), "--exact", "--server-version", "2.21.0", "--concurrency", "1")
     found = checked(capsys, *words, server=committed_server.address)
     assert found["srcnn", "golden"]["found"] == "1 record, equal bits"
@@ -270,7 +314,7 @@ def test_a_replica_that_is_away_fails_and_none_at_all_cannot_be_reached(
     assert found[None, "reachable"]["server"] == away
     assert run(["check", "--server", away]) == exit_codes.UNREACHABLE
     assert run(["check", "--server", two_versions[0]]) == exit_codes.REFUSED
-    assert "serves none of srcnn, stylize, dream, transfer" in capsys.readouterr().err
+    assert "serves none of srcnn, upscaler-small, " in capsys.readouterr().err
 
 
 def test_tls_is_as_asked_or_the_check_ends_there(

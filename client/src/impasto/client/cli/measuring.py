@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from impasto.client import AsyncClient, errors, settings, signatures
+from impasto.client.repository.contract import contract_of
 
 _KINDS: Mapping[str, settings.CallKind] = {
-    signatures.SRCNN.name: "upscale",
+    signatures.UPSCALE.name: "upscale",
     signatures.STYLIZE.name: "stylize",
     signatures.DREAM.name: "dream",
     signatures.TRANSFER.name: "transfer",
 }
-"""The kind of each model's calls, which says how long they may take."""
+"""The kind of the calls of each contract's models, which says how long they may take."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Figures:
 
     Attributes:
         model: its name on the server.
+        signature: the one that was called.
         concurrency: calls under way at once.
         calls: answered.
         failed: calls that ended with an error.
@@ -40,6 +42,7 @@ class Figures:
     """
 
     model: str
+    signature: str
     concurrency: int
     calls: int
     failed: int
@@ -63,9 +66,54 @@ class _Tally:
         self.first_error = self.first_error or str(error)
 
 
+@dataclass(frozen=True)
+class Target:
+    """A model that can be measured.
+
+    Attributes:
+        model: its name on the server.
+        contract: the contract that it keeps.
+        signature: the one to call.
+    """
+
+    model: str
+    contract: signatures.ModelContract
+    signature: str = signatures.SERVING_DEFAULT
+
+
+async def target_of(client: AsyncClient, model: str, *, factor: int | None) -> Target:
+    """Find out what to call of a model.
+
+    Args:
+        client: of the server.
+        model: the model's name.
+        factor: by which an upscaler is to enlarge; None is its first one, and takes any model.
+
+    Raises:
+        CallError: the server does not tell the model's signatures.
+        InvalidInput: the model keeps none of Impasto's contracts, or does not enlarge by the factor.
+    """
+    if model in signatures.MODELS and factor is None:
+        return Target(model, signatures.MODELS[model])
+    served = (await client.metadata(model)).signatures
+    contract = contract_of(model, served)
+    if contract is None:
+        kinds = ", ".join(signatures.CONTRACTS)
+        raise errors.InvalidInput(
+            f"{model} keeps none of Impasto's contracts ({kinds}), so its inputs are not known", model=model
+        )
+    if factor is None:
+        return Target(model, contract)
+    if signatures.FACTORS[factor] not in served:
+        has = ", ".join(str(number) for number, name in signatures.FACTORS.items() if name in served)
+        told = f"it has --factor {has}" if has else "it is no upscaler of several factors"
+        raise errors.InvalidInput(f"{model} does not enlarge by {factor}: {told}", model=model)
+    return Target(model, contract, signatures.FACTORS[factor])
+
+
 async def measure(
     client: AsyncClient,
-    model: str,
+    target: Target,
     *,
     concurrency: int,
     seconds: float,
@@ -75,7 +123,7 @@ async def measure(
 
     Args:
         client: of the server.
-        model: one of the contract's.
+        target: what to call.
         concurrency: calls under way at once.
         seconds: for how long calls are begun.
         size: height and width of the pictures that are sent, of noise.
@@ -84,11 +132,11 @@ async def measure(
         CallError: a call failed before anything was measured, other than because the server had no free thread.
     """
     tally = _Tally()
-    inputs = _inputs(model, size)
-    timeout: float = getattr(client.settings.timeouts, _KINDS[model])
+    inputs = _inputs(target.contract.name, size)
+    timeout: float = getattr(client.settings.timeouts, _KINDS[target.contract.name])
 
     async def call() -> None:
-        await client.predict(model, inputs, timeout=timeout)
+        await client.predict(target.model, inputs, signature=target.signature, timeout=timeout)
 
     await _warm_up(call, tally, concurrency=concurrency)
     started = time.perf_counter()
@@ -104,22 +152,22 @@ async def measure(
                 tally.seconds.append(time.perf_counter() - begun)
 
     await asyncio.gather(*(call_on() for _ in range(concurrency)))
-    return _figures(tally, time.perf_counter() - started, model=model, concurrency=concurrency, size=size)
+    return _figures(tally, time.perf_counter() - started, target, concurrency=concurrency, size=size)
 
 
-def _inputs(model: str, size: tuple[int, int]) -> Mapping[str, object]:
+def _inputs(contract: str, size: tuple[int, int]) -> Mapping[str, object]:
     """Return the inputs of a call of serving_default."""
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (*size, 3), np.uint8)
     painting = rng.integers(0, 256, (signatures.STYLE_SIDE, signatures.STYLE_SIDE, 3), np.uint8)
     one, only = np.int32(1), np.zeros(1, np.int32)
     inputs: dict[str, dict[str, object]] = {
-        signatures.SRCNN.name: {"image": picture[np.newaxis]},
+        signatures.UPSCALE.name: {"image": picture[np.newaxis]},
         signatures.STYLIZE.name: {"content": picture[np.newaxis], "style": painting[np.newaxis]},
         signatures.DREAM.name: {"image": picture, "steps": one, "octaves": only},
         signatures.TRANSFER.name: {"content": picture, "style": picture[::-1], "steps": one},
     }
-    return inputs[model]
+    return inputs[contract]
 
 
 async def _warm_up(call: Callable[[], Awaitable[None]], tally: _Tally, *, concurrency: int) -> None:
@@ -136,7 +184,7 @@ async def _warm_up(call: Callable[[], Awaitable[None]], tally: _Tally, *, concur
 
 
 def _figures(
-    tally: _Tally, elapsed: float, *, model: str, concurrency: int, size: tuple[int, int]
+    tally: _Tally, elapsed: float, target: Target, *, concurrency: int, size: tuple[int, int]
 ) -> Figures:
     calls = len(tally.seconds)
 
@@ -144,7 +192,8 @@ def _figures(
         return round(1000 * float(np.percentile(tally.seconds, share)), 2) if calls else None
 
     return Figures(
-        model,
+        target.model,
+        target.signature,
         concurrency,
         calls,
         tally.failed,
