@@ -18,7 +18,7 @@ from tensorflow_serving.apis import predict_pb2
 from images.kept_rows import KeptRows
 from images.pictures import pixels
 from impasto.client import AsyncClient, Client, Model, Progress, Upscale, errors
-from impasto.client._models.upscale import UpscaleToRows
+from impasto.client._models.upscale.job import UpscaleToRows
 from scripted.client_servers import ScriptedServer, prediction, scripted
 
 PICTURE = pixels(32, 120)

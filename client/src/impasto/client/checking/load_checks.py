@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from impasto.client import errors
-from impasto.client._models.upscale import TILE
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.inventing import UNSUITABLE
 from impasto.client.checking.model_checks import call_all
@@ -26,6 +25,8 @@ from impasto.client.checking.subject import Subject
 from impasto.client.signatures import DREAM, SERVING_DEFAULT, STYLE_SIDE, STYLIZE, TRANSFER, UPSCALE
 
 _MANY_STEPS: Final = 5
+_LARGE_SIDE: Final = 512
+"""The side, in pixels, of the tiles that most upscalers are sent."""
 _COLD_SECONDS: Final = 2.0
 _COLD_TIMES: Final = 10
 
@@ -123,7 +124,7 @@ def message_size(subject: Subject) -> Iterator[Finding]:
         )
         return
     except errors.InvalidInput as error:
-        yield skipped("message size", f"the model takes no picture of {TILE} px: {first_line(error)}")
+        yield skipped("message size", f"the model takes no picture of {_LARGE_SIDE} px: {first_line(error)}")
         return
     yield passed("message size", f"an answer of {answer.bytes / 1e6:.1f} MB came in {answer.seconds:.2f} s")
 
@@ -141,12 +142,12 @@ def _large(subject: Subject) -> tuple[str, Inputs] | None:
     """A signature and inputs whose answer is as large as a tile's, and is quickly computed; None for others' models."""
     if subject.contract is None:
         return None
-    size = np.array([TILE, TILE], np.int32)
+    size = np.array([_LARGE_SIDE, _LARGE_SIDE], np.int32)
     if subject.contract is DREAM:
         return "open", {"image": picture(SIDE, SIDE), "size": size}
     if subject.contract is TRANSFER:
         return "resize", {"image": np.zeros((SIDE, SIDE, 3), np.float32), "size": size}
-    return SERVING_DEFAULT, serving_inputs(subject.contract.name, TILE, TILE)
+    return SERVING_DEFAULT, serving_inputs(subject.contract.name, _LARGE_SIDE, _LARGE_SIDE)
 
 
 def _stepping(subject: Subject) -> tuple[str, Inputs]:
