@@ -18,7 +18,8 @@ from impasto.client._transport.texts import kind_of
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from scripted.client_servers import aborting, scripted
-from scripted.short_of_memory import OUT_OF_MEMORY, repeated, small_before, small_upscaler
+from scripted.enlarging import repeated
+from scripted.short_of_memory import OUT_OF_MEMORY, small_before, small_upscaler
 from servers.model_servers import ModelServer
 
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -54,6 +54,10 @@ class UpscaleDescription:
     tile: int
     minimum_side: int
     maximum_pixels: int
+
+    def works_as(self, other: UpscaleDescription) -> bool:
+        """Return whether pictures are sent to it as to another version, whose network may be another one."""
+        return replace(self, version=other.version, network=other.network, weights=other.weights) == other
 
     @property
     def blends(self) -> bool:

@@ -165,6 +165,10 @@ def _prepared(
     return begun_again(work.steps, work.asked)
 
 
+class OtherVersion(DecodeError):  # noqa: N818 - it says what happened, as those in errors do
+    """The first tile was answered by another version than the one that is known, and it works otherwise."""
+
+
 @dataclass(frozen=True)
 class _Work:
     """A picture that is to be enlarged.
@@ -201,5 +205,24 @@ class _Work:
         height, width = self.picture.rgb.shape[:2]
         way = enlargement(self.job, (height, width), told, model=model.name, max_pixels=self.max_pixels)
         target = self.target(self.picture, way.size)
-        yield from enlarged(self.picture.rgb, way, told, model, target.write, first=self.job.factor is None)
+        yield from enlarged(
+            self.picture.rgb,
+            way,
+            told,
+            model,
+            target.write,
+            first=self.job.factor is None and self.job.size is None and self.job.megapixels is None,
+            confirm=lambda: self._confirm(model, told),
+        )
         return target.result()
+
+    def _confirm(self, model: PinnedModel, told: UpscaleDescription) -> Steps[None]:
+        """Check that the version that has answered works as the one that is known. Raises OtherVersion."""
+        if model.version in (told.version, 0):
+            return
+        now = yield from upscaler(model, self.asked, but=told)
+        if not now.works_as(told):
+            raise OtherVersion(
+                f"version {now.version} of {model.name} answered, which does not work as version {told.version} did",
+                model=model.name,
+            )

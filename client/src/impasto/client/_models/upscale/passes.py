@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,10 +30,6 @@ _ONLY_REDUCED: Final = (
 )
 
 
-class OtherVersion(DecodeError):  # noqa: N818 - it says what happened, as those in errors do
-    """The first tile was answered by another version than the one whose description is known."""
-
-
 def enlarged(
     rgb: NDArray[np.uint8],
     way: Enlargement,
@@ -41,6 +38,7 @@ def enlarged(
     write: WriteRows,
     *,
     first: bool,
+    confirm: Callable[[], Steps[None]],
 ) -> Steps[None]:
     """Enlarge a picture, and pass the rows of the result on as they come.
 
@@ -51,9 +49,9 @@ def enlarged(
         model: the model.
         write: gets the rows.
         first: the model's first factor is wanted, whichever it is.
+        confirm: called when the first tile has been answered, to check that it was by the version that was described.
 
     Raises:
-        OtherVersion: another version answers than the one that described itself.
         DecodeError: an answer is none of an upscaler.
         CallError: a call failed.
     """
@@ -73,7 +71,7 @@ def enlarged(
         between = Rows(*((0, 0) if is_last else (side * each.factor for side in each.size)))
         signature = None if first else FACTORS[each.factor]
         work = _Pass(_padded(rgb, each.padded), each, signature, told, model, room)
-        yield from work.run(write if is_last else between.write, done, total)
+        yield from work.run(write if is_last else between.write, done, total, confirm)
         rgb, done = between.array, done + len(each.tiles)
 
 
@@ -97,7 +95,7 @@ class _Pass:
     model: PinnedModel
     room: TileRoom
 
-    def run(self, write: WriteRows, done: int, total: int) -> Steps[None]:
+    def run(self, write: WriteRows, done: int, total: int, confirm: Callable[[], Steps[None]]) -> Steps[None]:
         """Enlarge tile by tile; the first one of all alone, for its answer names the version that makes the others."""
         height, width = self.plan.size
         if self.plan.padded != self.plan.size:
@@ -106,7 +104,7 @@ class _Pass:
         alone, others = (self.plan.tiles[:1], self.plan.tiles[1:]) if not done else ((), self.plan.tiles)
         for piece in alone:
             part = yield from self._part(piece)
-            self._check_version()
+            yield from confirm()
             join.put(piece, part)
             done += 1
             yield self._progress(done, total)
@@ -117,14 +115,6 @@ class _Pass:
             yield self._progress(done, total)
         if others:
             yield together  # it has ended, which closes it
-
-    def _check_version(self) -> None:
-        answered, known = self.model.version, self.told.version
-        if answered != known and answered and known:
-            raise OtherVersion(
-                f"version {answered} of {self.model.name} answered where version {known} did before",
-                model=self.model.name,
-            )
 
     def _progress(self, done: int, total: int) -> Progress:
         return Progress(done, total, version=self.model.version, note=self.room.note)
