@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -38,6 +39,7 @@ def models(*, common: Common, names: tuple[str, ...], everything: bool) -> int:
     """List the models that the server serves: their versions, states and signatures, and their networks' weights.
 
     TensorFlow Serving answers for a model only by name, so this asks for Impasto's models and for each MODEL named.
+    Upscalers have many names; of those that nobody named, the ones that are served are shown.
 
     Of several replicas each is asked; where they differ, the table says which serves what. What cannot be told is named
     on standard error. Exits with 3 or 4 only if no replica told anything, and with 4 if none serves a MODEL named.
@@ -51,7 +53,7 @@ def models(*, common: Common, names: tuple[str, ...], everything: bool) -> int:
         return found
 
     settings = common.settings()
-    asked = ask_each(settings, ask)
+    asked = _without_unexpected(ask_each(settings, ask), named=names)
     answered = {one.server: one.answer for one in asked if one.answer is not None}
     _note_errors(asked)
     if common.as_json:
@@ -60,6 +62,21 @@ def models(*, common: Common, names: tuple[str, ...], everything: bool) -> int:
         _show(answered, everything=everything)
     missing = [name for name in names if not any(found[name].versions for found in answered.values())]
     return exit_codes.REFUSED if missing else exit_codes.DONE
+
+
+def _without_unexpected(asked: Sequence[Asked[Answer]], *, named: Sequence[str]) -> list[Asked[Answer]]:
+    """Leave out the models that no replica serves and whose absence tells nobody anything."""
+    expected = {*named, *(contract.usual_model for contract in signatures.CONTRACTS.values())}
+    for one in asked:
+        for name, entry in (one.answer or {}).items():
+            if entry.versions or entry.error is not None:
+                expected.add(name)
+    return [
+        one
+        if one.answer is None
+        else replace(one, answer={name: entry for name, entry in one.answer.items() if name in expected})
+        for one in asked
+    ]
 
 
 def _note_errors(asked: Sequence[Asked[Answer]]) -> None:
