@@ -12,9 +12,12 @@ from impasto.client._jobs import Learning, PinnedModel, Steps
 from impasto.client._models.describing import DESCRIBE
 from impasto.client._transport.calls import Outputs, metadata_call
 from impasto.client._transport.patience import patiently
-from impasto.client.errors import CallError, DecodeError, PreconditionFailed, SignatureNotFound
+from impasto.client.errors import CallError, DecodeError, InvalidInput, PreconditionFailed, SignatureNotFound
 from impasto.client.model import Model
 from impasto.client.signatures import FACTORS, UPSCALE
+
+_SIGNATURE: Final = UPSCALE.signatures[DESCRIBE]
+_NAMES: Final = tuple(spec.name for spec in _SIGNATURE.outputs)
 
 _RANGES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
@@ -97,13 +100,13 @@ def upscaler(
 def describe_upscale(model: PinnedModel) -> Steps[UpscaleDescription]:
     """Ask the model for its description. Raises SignatureNotFound, DecodeError, CallError."""
     try:
-        answer = yield from model.predict({}, signature=DESCRIBE)
-    except PreconditionFailed as failure:
+        answer = yield from model.predict({}, signature=DESCRIBE, outputs=_NAMES)
+    except (InvalidInput, PreconditionFailed) as failure:
         if (yield from _describes(model)):
             raise
         raise SignatureNotFound(
-            f"{model.name} serves no {DESCRIBE!r}: is this model an upscaler? If it is, export it again with this "
-            "version of impasto-export",
+            f"{model.name} serves no {DESCRIBE!r} as upscalers do: is this model an upscaler? If it is, export it again "
+            "with this version of impasto-export",
             code=failure.code,
             details=failure.details,
             address=failure.address,
@@ -113,23 +116,18 @@ def describe_upscale(model: PinnedModel) -> Steps[UpscaleDescription]:
 
 
 def _describes(model: PinnedModel) -> Steps[bool]:
+    """Return whether the model has the signature with all its outputs, as far as is known."""
     try:
         metadata = yield from patiently(metadata_call(model.model))
     except CallError:  # then the first failure tells more
         return True
-    return DESCRIBE in metadata.signatures
+    found = metadata.signatures.get(DESCRIBE)
+    return found is not None and found.outputs.keys() >= set(_NAMES)
 
 
 def _values(answer: Outputs, model: str) -> dict[str, Any]:
     """Return the one answer to the one question, as plain values."""
-    signature = UPSCALE.signatures[DESCRIBE]
-    if "factors" not in answer:
-        raise DecodeError(
-            f"{model} describes itself without 'factors': is this model an upscaler, and exported for this client?",
-            model=model,
-        )
-    names = [spec.name for spec in signature.outputs]
-    values = told(answer, signature, names=names, model=model)
+    values = told(answer, _SIGNATURE, names=_NAMES, model=model)
     for name, entries in values.items():
         if len(entries) != 1:
             raise DecodeError(
