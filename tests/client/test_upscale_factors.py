@@ -26,6 +26,7 @@ from impasto.client._models.upscale.job import UpscaleToRows
 from scripted.client_servers import aborting, metadata, prediction, scripted
 from scripted.enlarging import Enlarging, by_version, describing, picture_of
 from scripted.short_of_memory import small_before
+from servers.model_servers import ModelServer
 
 HAVING = {"factors": (2, 3, 4), "reach": 3, "overlap": 3, "tile": 24}
 BLENDING = {**HAVING, "reach": 40, "overlap": 4}
@@ -342,10 +343,18 @@ def test_a_model_that_describes_nothing_is_said_to_be_no_upscaler() -> None:
         scripted(answer) as server,
         Client(server.address) as client,
         pytest.raises(
-            errors.SignatureNotFound, match="srcnn serves no 'describe': is this model an upscaler"
+            errors.SignatureNotFound, match="srcnn serves no 'describe' as upscalers do: is this model an"
         ),
     ):
         client.upscale(pixels())
+
+
+def test_a_model_of_another_kind_is_said_to_be_no_upscaler(dream_server: ModelServer) -> None:
+    with (
+        Client(dream_server.address) as client,
+        pytest.raises(errors.SignatureNotFound, match="dream serves no 'describe' as upscalers do"),
+    ):
+        client.upscale(pixels(), model="dream")
 
 
 def test_transparent_pictures_of_every_factor_keep_their_transparency() -> None:

@@ -22,6 +22,7 @@ PAINTING: Final = pixels(18, 16)[..., ::-1]
 _STATE: Final = np.zeros((16, 20, 3), np.float32)
 _VECTOR: Final = np.linspace(-1, 1, 8, dtype=np.float32)
 _LAYERS: Final = np.array([b"mixed3", b"mixed4"], object)
+_STRING: Final = 7
 _WEIGHTS: Final = np.array([1, 0.5], np.float32)
 
 
@@ -77,7 +78,8 @@ def _metadata_of(model: ModelContract, *, without: Collection[str] = ()) -> Any:
         definition = signatures.signature_def[signature.name]
         for infos, specs in ((definition.inputs, signature.inputs), (definition.outputs, signature.outputs)):
             for spec in specs:
-                infos[spec.name].name, infos[spec.name].dtype = spec.name, BY_NAME[spec.dtype].number
+                infos[spec.name].name = spec.name
+                infos[spec.name].dtype = _STRING if spec.dtype == "string" else BY_NAME[spec.dtype].number
                 for size in spec.shape:
                     infos[spec.name].tensor_shape.dim.add(size=-1 if size is None else size)
                 if spec.default is not None:
@@ -256,11 +258,13 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "upscale": Method(
         lambda client: client.upscale(PHOTO, tile=12),
-        tuple(
-            _predicted(image=np.zeros((1, 2 * height, 2 * width, 3), np.uint8))
-            for height, width in ((12, 12), (12, 12), (12, 12), (12, 12), (12, 12), (12, 12))
-        ),
+        (_UPSCALER, *6 * [_predicted(image=np.zeros((1, 24, 24, 3), np.uint8))]),
         lambda found: bool(found.size == (40, 32)),
+    ),
+    "describe_upscale": Method(
+        lambda client: client.describe_upscale(model=Model("upscaler", 3)),
+        (_UPSCALER,),
+        lambda found: bool(found.factors == (2,) and found.network == "SRCNN"),
     ),
     "stylize": Method(
         lambda client: client.stylize(PHOTO, [PAINTING, PAINTING[::-1]], strength=0.5),
@@ -312,7 +316,10 @@ METHODS: Final[Mapping[str, Method]] = {
     "iterate": Method(_iterated, _DREAMT, lambda found: bool(found > 2)),
     "map": Method(
         _mapped,
-        (_predicted(image=np.zeros((1, 32, 40, 3), np.uint8)),),
+        (
+            _UPSCALER,
+            _predicted(image=np.zeros((1, 32, 40, 3), np.uint8)),
+        ),
         lambda found: bool(found.size == (40, 32)),
     ),
     "run with a checkpoint": Method(

@@ -67,7 +67,7 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
 )
 @click.option(
     "--megapixels",
-    type=Number(min=1e-6, max=MOST_MEGAPIXELS),
+    type=Number(min=0, min_open=True, max=MOST_MEGAPIXELS),
     metavar="N",
     help="The same, for results of N million pixels.",
 )

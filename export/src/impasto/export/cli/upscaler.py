@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import click
 
+from impasto.export.cli.upscaler_evaluate import evaluate
+
 
 @click.group()
 def upscaler() -> None:
     """Train, export and evaluate networks that enlarge pictures."""
+
+
+upscaler.add_command(evaluate)

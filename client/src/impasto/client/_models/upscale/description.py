@@ -105,7 +105,7 @@ def describe_upscale(model: PinnedModel) -> Steps[UpscaleDescription]:
         if (yield from _describes(model)):
             raise
         raise SignatureNotFound(
-            f"{model.name} serves no {DESCRIBE!r} as upscalers do: is this model an upscaler? If it is, export it again "
+            f"{model.name} serves no {DESCRIBE!r} as upscalers do: is this model an upscaler? If it is, export it anew "
             "with this version of impasto-export",
             code=failure.code,
             details=failure.details,

@@ -18,7 +18,7 @@ TileSide: TypeAlias = int | Literal["auto"]
 
 AUTO: Final = "auto"
 LARGEST_SIDE: Final = 1_000_000
-MOST_MEGAPIXELS: Final = 100_000.0
+MOST_MEGAPIXELS: Final = 100_000
 _LEAST_MEGAPIXELS: Final = 1e-6
 
 
