@@ -215,7 +215,7 @@ class Client:
         self._transport.check_open()
         with BackgroundLoop() as loop:
             client = AsyncClient(settings=self.settings, on_wait=self._on_wait, on_call=self._on_call)
-            client._knowledge = Knowledge(self._knowledge)
+            client._knowledge = Knowledge(self._knowledge)  # pyright: ignore[reportPrivateUsage] - it learns for this one
             outcomes = client.map(jobs, concurrency=concurrency)
             try:
                 while (outcome := loop.run(_next(outcomes))) is not None:

@@ -160,4 +160,5 @@ def _checked(values: Mapping[str, Any], model: PinnedModel) -> UpscaleDescriptio
         raise refuse("minimum_side", f"more than its tiles of {tile} pixels")
     if tile * tile > values["maximum_pixels"]:
         raise refuse("maximum_pixels", f"fewer than its tiles of {tile} x {tile} pixels have")
-    return UpscaleDescription(**{**values, "factors": tuple(factors)}, version=model.version)
+    described: dict[str, Any] = {**values, "factors": tuple(factors)}
+    return UpscaleDescription(**described, version=model.version)
