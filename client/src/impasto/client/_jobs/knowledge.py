@@ -9,7 +9,7 @@ from impasto.client._transport import forks
 
 
 class Knowledge:
-    """What jobs have learnt, and the right to learn more: one job at a time for each model.
+    """The things that jobs have learnt, and the right to learn more: one job at a time for each model.
 
     A client's jobs share one, also in several threads. An AsyncClient's belong to one event loop at a time, as it does.
 
