@@ -47,6 +47,21 @@ def test_a_tiled_picture_equals_the_whole_one_but_for_rounding(
     assert_equal_but_for_rounding(tiled, whole)
 
 
+def test_two_passes_are_one_after_the_other_and_a_size_between_them_is_met(client: Client) -> None:
+    array = pixels(40, 30)
+    twice = client.upscale(np.asarray(client.upscale(array)))
+    assert np.array_equal(np.asarray(client.upscale(array, factor=(2, 2))), np.asarray(twice))
+    fitted = client.upscale(array, size=(100, 100))
+    assert np.array_equal(np.asarray(fitted), np.asarray(twice.resize((75, 100), Image.Resampling.LANCZOS)))
+
+
+def test_the_shipped_model_says_what_it_is(client: Client) -> None:
+    told = client.describe_upscale()
+    assert (told.factors, told.network, told.blends) == ((2,), "SRCNN 9-1-5", False)
+    assert told.version == client.metadata("srcnn").version
+    assert told.weights
+
+
 def test_a_pixel_less_of_overlap_would_show(client: Client) -> None:
     array = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     whole = np.asarray(client.upscale(array, tile=None))
