@@ -154,6 +154,9 @@ def test_json_tells_the_kind_of_job_and_every_field() -> None:
     assert job.to_json() == {
         "job": "Upscale",
         "image": "photos/one.jpg",
+        "factor": None,
+        "size": None,
+        "megapixels": None,
         "tile": 64,
         "model": {"name": "srcnn", "version": None, "label": "stable"},
     }
@@ -219,7 +222,7 @@ def test_a_file_to_start_with_stays_a_file_also_with_a_words_name(word: str) -> 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (of(Upscale, "a.png", tile=10), "tile is 10; it must be 11 to"),
+        (of(Upscale, "a.png", tile=0), "tile is 0; it must be 1 to"),
         (of(Upscale, "a.png", tile=20.5), "tile is 20.5; it must be a whole number"),
         (of(Upscale, 3), "image is a int; it must be a path, a file's bytes, a PIL image or a uint8"),
         (of(Stylize, "a.png", "b.png", strength=math.nan), "strength is nan; it must be 0 to 1"),

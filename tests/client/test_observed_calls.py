@@ -17,6 +17,7 @@ from impasto.client import AsyncClient, CallRecord, Client, Model, Retries, Upsc
 from impasto.client._transport.patience import Patience
 from processes.forked import child
 from scripted.client_servers import aborting, prediction, scripted
+from scripted.enlarging import describing
 from scripted.outages import Outages
 from servers.model_servers import ModelServer
 
@@ -140,9 +141,9 @@ def test_what_a_hook_raises_is_logged_and_stops_nothing(caplog: pytest.LogCaptur
     def fail(record: CallRecord) -> None:
         raise LookupError("the hook's own")
 
-    with scripted(answer) as server, Client(server.address, on_call=fail) as client:
+    with scripted(describing(answer)) as server, Client(server.address, on_call=fail) as client:
         assert (np.asarray(client.upscale(PICTURE, tile=32)) == 7).all()
-    assert [(record.levelname, record.name) for record in caplog.records] == [("ERROR", "impasto.client")] * 2
+    assert [(record.levelname, record.name) for record in caplog.records] == [("ERROR", "impasto.client")] * 3
     assert "LookupError: the hook's own" in caplog.text
     assert "on_call" in caplog.text
 
@@ -183,7 +184,8 @@ def test_the_calls_of_a_map_are_told_of(committed_server: ModelServer) -> None:
     with Client(committed_server.address, on_call=seen.append) as client:
         outcomes = list(client.map(Upscale(pixels(20, 20, seed=seed)) for seed in range(6)))
     assert all(outcome.error is None for outcome in outcomes)
-    assert [(record.model, record.status) for record in seen] == [("srcnn", "OK")] * 6
+    assert [(record.model, record.status) for record in seen] == [("srcnn", "OK")] * (1 + 6)
+    assert [record.signature for record in seen].count("describe") == 1
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -223,7 +225,7 @@ def test_lines_are_escaped_and_hold_no_secrets(caplog: pytest.LogCaptureFixture)
 def test_a_wait_is_a_warning_and_its_end_an_info(caplog: pytest.LogCaptureFixture) -> None:
     with (
         caplog.at_level(logging.INFO, "impasto.client"),
-        scripted(Outages(answer, range(1, 7))) as server,
+        scripted(describing(Outages(answer, range(1, 7)))) as server,
         Client(server.address, retries=ONCE) as client,
     ):
         client.upscale(PICTURE, tile=32)

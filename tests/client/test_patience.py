@@ -25,7 +25,8 @@ from impasto.client._transport.patience import Patience
 from impasto.client.cli import exit_codes, run
 from impasto.client.cli.bars import Waits
 from processes.terminals import terminal
-from scripted.client_servers import aborting, metadata, prediction, scripted
+from scripted.client_servers import aborting, prediction, scripted
+from scripted.enlarging import describing
 from scripted.outages import EveryOther, Outages, before
 from servers.model_servers import ModelServer
 
@@ -57,11 +58,11 @@ def test_a_tile_waits_for_the_server_and_the_picture_goes_on_where_it_was() -> N
     told: list[Waiting | None] = []
     seen: list[Progress] = []
     with (
-        scripted(Outages(answer, A_WHILE)) as server,
+        scripted(describing(Outages(answer, A_WHILE), version=1)) as server,
         Client(server.address, retries=ONCE, on_wait=told.append) as client,
     ):
         assert (upscaled(client, on_progress=seen.append) == 7).all()
-        assert len(server.methods) == 2 + len(A_WHILE)
+        assert len(server.methods) == 1 + 2 + len(A_WHILE)  # the first asks what the model is
     assert seen == [Progress(0, 2), Progress(1, 2), Progress(2, 2)]  # none twice: people save at each
     *waits, last = told
     assert last is None
@@ -85,7 +86,7 @@ def test_the_asynchronous_client_waits_too_and_tells_it_in_the_event_loop() -> N
         async with AsyncClient(address, retries=ONCE, on_wait=tell) as client:
             return await client.upscale(PICTURE, tile=32)
 
-    with scripted(Outages(answer, A_WHILE)) as server:
+    with scripted(describing(Outages(answer, A_WHILE), version=1)) as server:
         assert (np.asarray(asyncio.run(upscale(server.address))) == 7).all()
     assert len(threads) >= 2
     assert set(threads) == {threading.get_ident()}
@@ -93,7 +94,7 @@ def test_the_asynchronous_client_waits_too_and_tells_it_in_the_event_loop() -> N
 
 def test_no_more_than_the_patience_is_waited_and_the_error_names_the_setting() -> None:
     with (
-        scripted(Outages(answer, range(1, 1000))) as server,
+        scripted(describing(Outages(answer, range(1, 1000)), version=1)) as server,
         Client(server.address, retries=ONCE, patience=0.5) as client,
     ):
         started = time.monotonic()
@@ -104,12 +105,12 @@ def test_no_more_than_the_patience_is_waited_and_the_error_names_the_setting() -
 
 def test_without_patience_the_first_failure_ends_the_job() -> None:
     with (
-        scripted(Outages(answer, range(1, 1000))) as server,
+        scripted(describing(Outages(answer, range(1, 1000)), version=1)) as server,
         Client(server.address, retries=ONCE, patience=0) as client,
     ):
         with pytest.raises(errors.ServerUnavailable):
             upscaled(client)
-        assert len(server.methods) == 2
+        assert len(server.methods) == 1 + 2
 
 
 @pytest.mark.parametrize("patience", [300, math.inf])
@@ -129,25 +130,34 @@ def test_a_server_that_was_never_there_fails_the_job_at_once(patience: float) ->
 
 
 def test_what_one_job_has_met_the_next_one_has_not() -> None:
-    with scripted(Outages(answer, range(2, 1000))) as server, Client(server.address, retries=ONCE) as client:
+    with (
+        scripted(describing(Outages(answer, range(2, 1000)), version=1)) as server,
+        Client(server.address, retries=ONCE) as client,
+    ):
         upscaled(client)
         with pytest.raises(errors.ServerUnavailable):
             upscaled(client)
-        assert len(server.methods) == 3
+        assert len(server.methods) == 1 + 3
 
 
 def test_calls_that_are_parts_of_one_job_know_the_server_together() -> None:
-    with scripted(Outages(answer, range(2, 5))) as server, Client(server.address, retries=ONCE) as client:
+    with (
+        scripted(describing(Outages(answer, range(2, 5)), version=1)) as server,
+        Client(server.address, retries=ONCE) as client,
+    ):
         film = client.in_one_job()
         for _ in range(2):
             assert (upscaled(film) == 7).all()
 
 
 def test_pictures_of_a_map_know_the_server_together() -> None:
-    with scripted(Outages(answer, range(1, 3))) as server, Client(server.address, retries=ONCE) as client:
+    with (
+        scripted(describing(Outages(answer, range(1, 3)), version=1)) as server,
+        Client(server.address, retries=ONCE) as client,
+    ):
         outcomes = client.map([Upscale(pixels(32, 32, seed=seed)) for seed in range(2)], concurrency=1)
         assert [outcome.error for outcome in outcomes] == [None, None]
-        assert len(server.methods) == 4
+        assert len(server.methods) == 1 + 4
 
 
 Job = Callable[[Client], Image.Image]
@@ -205,7 +215,7 @@ def test_a_command_without_a_terminal_says_in_two_lines_for_whom_it_waits(
     monkeypatch.setenv("IMPASTO_RETRIES_ATTEMPTS", "1")
     source, result = save(tmp_path / "photo.png", PICTURE), tmp_path / "large.png"
     for quiet in ([], ["--quiet"]):
-        with scripted(Outages(answer, A_WHILE)) as server:
+        with scripted(describing(Outages(answer, A_WHILE), version=1)) as server:
             command = ["upscale", str(source), "-o", str(result), "--tile", "32", "--server", server.address]
             assert run([*command, "--overwrite", *quiet]) == exit_codes.DONE
         said = capsys.readouterr().err.splitlines()
@@ -225,12 +235,8 @@ def test_a_bar_says_for_whom_it_waits(tmp_path: Path, pictures: int) -> None:
     sources = [save(tmp_path / f"{number}.png", PICTURE) for number in range(pictures)]
     output = tmp_path / ("large.png" if pictures == 1 else "large")
 
-    def upscaler(request: bytes, context: grpc.ServicerContext) -> bytes:
-        """Answers metadata too, for that is asked of several pictures."""
-        return metadata("serving_default") if server.methods[-1].endswith("GetModelMetadata") else answer()
-
     with (
-        scripted(Outages(upscaler, range(pictures, pictures + 6))) as server,
+        scripted(describing(Outages(answer, range(1, 7)), version=1)) as server,
         terminal() as screen,
     ):
         command = [sys.executable, "-m", "impasto.client", "upscale", *map(str, sources), "-o", str(output)]

@@ -18,8 +18,9 @@ from tensorflow_serving.apis import predict_pb2
 from images.kept_rows import KeptRows
 from images.pictures import pixels
 from impasto.client import AsyncClient, Client, Model, Progress, Upscale, errors
-from impasto.client._models.upscale import UpscaleToRows
+from impasto.client._models.upscale.job import UpscaleToRows
 from scripted.client_servers import ScriptedServer, prediction, scripted
+from scripted.enlarging import asks_what_it_is, by_version, describing, description
 
 PICTURE = pixels(32, 120)
 TILES = 5
@@ -53,12 +54,11 @@ class Versions:
                 context.abort(
                     grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Specific(srcnn, {version})"
                 )
+        if asks_what_it_is(request):
+            return description(version)
         shape = tuple(int(dim.size) for dim in call.inputs["image"].tensor_shape.dim)
         image = np.full((1, 2 * shape[1], 2 * shape[2], 3), version, np.uint8)
-        response = predict_pb2.PredictResponse.FromString(prediction(image=image))
-        response.model_spec.version.value = version
-        answer: bytes = response.SerializeToString()
-        return answer
+        return by_version(prediction(image=image), version)
 
 
 @contextlib.contextmanager
@@ -81,8 +81,11 @@ def test_a_version_that_is_published_in_the_middle_waits_for_the_next_picture() 
     versions.before_call = publish
     with serving(versions) as (_, client):
         assert np.unique(upscaled(client)).tolist() == [1]
-        assert versions.asked == [0, *[1] * (TILES - 1)]
+        assert versions.asked == [0, *[1] * TILES]  # the first asks what the model is
         assert np.unique(upscaled(client)).tolist() == [2]
+        assert versions.asked[1 + TILES :] == [0, 2, *[2] * (TILES - 1)]  # and the second what version 2 is
+        assert np.unique(upscaled(client)).tolist() == [2]
+        assert versions.asked[2 * (1 + TILES) :] == [0, *[2] * (TILES - 1)]
 
 
 def test_a_label_that_moves_in_the_middle_does_not_move_the_picture() -> None:
@@ -205,5 +208,5 @@ def test_replicas_with_different_versions_make_no_mixed_picture() -> None:
 
 def test_a_server_that_names_no_version_is_asked_as_before() -> None:
     nameless = prediction(image=np.full((1, 64, 64, 3), 5, np.uint8))
-    with scripted(lambda *_: nameless) as server, Client(server.address) as client:
+    with scripted(describing(lambda *_: nameless)) as server, Client(server.address) as client:
         assert np.unique(upscaled(client)).tolist() == [5]

@@ -20,7 +20,7 @@ import pytest
 from images.kept_rows import KeptRows
 from images.pictures import load, pixels, save
 from impasto.client import AsyncClient, Client, Job, Progress, Upscale, errors
-from impasto.client._models.upscale import UpscaleToRows
+from impasto.client._models.upscale.job import UpscaleToRows
 from impasto.client._transport.stopping import Stop
 from scripted.client_servers import scripted
 from scripted.enlarging import Enlarging

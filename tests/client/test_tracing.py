@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from processes import traced_program
 from processes.forked import child
 from processes.scripts import run_script
 from scripted.client_servers import aborting, prediction, scripted
+from scripted.enlarging import describing, description
 from scripted.outages import Outages
 from servers.model_servers import ModelServer
 
@@ -105,7 +107,7 @@ def test_a_job_its_chunks_and_their_calls_are_children_of_one_another(
 ) -> None:
     job = Upscale(PICTURE, tile=32)
     with (
-        scripted(Outages(answer, [1])) as server,
+        scripted(describing(Outages(answer, [1]))) as server,
         traced.tracers.get_tracer("app").start_as_current_span("app"),
     ):
         if asynchronous:
@@ -115,14 +117,17 @@ def test_a_job_its_chunks_and_their_calls_are_children_of_one_another(
                 client.run(job)
     (app,) = traced.named("app")
     chunks = ["srcnn serving_default", [PREDICT]], ["srcnn serving_default", [PREDICT], [PREDICT]]
-    assert traced.tree(app) == ["app", ["impasto upscale", *chunks]]
+    assert traced.tree(app) == ["app", ["impasto upscale", ["srcnn describe", [PREDICT]], *chunks]]
 
 
 def test_spans_have_the_attributes_of_the_conventions_and_our_own(traced: Traced) -> None:
-    with scripted(Outages(answer, [0])) as server, Client(server.address, retries=TWICE) as client:
+    with (
+        scripted(describing(Outages(answer, [0]))) as server,
+        Client(server.address, retries=TWICE) as client,
+    ):
         client.upscale(pixels(32, 32))
         host, port = server.address.split(":")
-    failed, done = traced.named(PREDICT)
+    _, failed, done = traced.named(PREDICT)  # the first asks what the model is
     common = {
         "rpc.system": "grpc",
         "rpc.service": "tensorflow.serving.PredictionService",
@@ -164,7 +169,7 @@ def test_the_server_gets_the_context_of_the_calls_own_span(traced: Traced, async
 
     def look(request: bytes, context: grpc.ServicerContext) -> bytes:
         sent.append(dict(context.invocation_metadata()))
-        return answer()
+        return describing(answer)(request, context)
 
     with scripted(look) as server:
         if asynchronous:
@@ -182,21 +187,25 @@ def test_the_server_gets_the_context_of_the_calls_own_span(traced: Traced, async
 
 
 def test_calls_are_counted_and_measured(traced: Traced) -> None:
-    with scripted(Outages(answer, [0])) as server, Client(server.address, retries=TWICE) as client:
+    with (
+        scripted(describing(Outages(answer, [0]))) as server,
+        Client(server.address, retries=TWICE) as client,
+    ):
         client.upscale(PICTURE, tile=32)
     points = traced.points()
-    by_status = {
-        point.attributes["rpc.grpc.status_code"]: point.value for point in points["impasto.client.calls"]
-    }
-    assert by_status == {0: 2, grpc.StatusCode.UNAVAILABLE.value[0]: 1}
+    by_status: Counter[int] = Counter()
+    for point in points["impasto.client.calls"]:
+        by_status[point.attributes["rpc.grpc.status_code"]] += point.value
+    assert by_status == {0: 1 + 2, grpc.StatusCode.UNAVAILABLE.value[0]: 1}
     (retry,) = points["impasto.client.retries"]
     assert retry.value == 1
     assert (retry.attributes["impasto.model"], retry.attributes["rpc.method"]) == ("srcnn", "Predict")
-    assert sum(point.count for point in points["impasto.client.duration"]) == 3
+    assert sum(point.count for point in points["impasto.client.duration"]) == 4
     assert all(point.sum > 0 for point in points["impasto.client.duration"])
-    assert sum(point.count for point in points["impasto.client.request.size"]) == 3
-    (received,) = points["impasto.client.response.size"]
-    assert received.sum == 2 * len(answer())
+    assert sum(point.count for point in points["impasto.client.request.size"]) == 4
+    assert sum(point.sum for point in points["impasto.client.response.size"]) == 2 * len(answer()) + len(
+        description()
+    )
 
 
 def test_a_job_that_fails_says_so_and_one_that_is_stopped_does_not(traced: Traced) -> None:
@@ -210,7 +219,7 @@ def test_a_job_that_fails_says_so_and_one_that_is_stopped_does_not(traced: Trace
     assert job.status.status_code is StatusCode.ERROR
     assert (job.attributes or {})["error.type"] == "ModelNotFound"
     traced.exporter.clear()
-    with scripted(answer) as server, Client(server.address) as client:
+    with scripted(describing(answer)) as server, Client(server.address) as client:
         steps = client.iterate(Upscale(PICTURE, tile=32))
         next(steps)
         next(steps)
@@ -231,7 +240,7 @@ def test_between_its_steps_a_job_is_not_the_current_span_of_whoever_iterates(
             async for _ in client.iterate(Upscale(PICTURE, tile=32)):
                 tracer.start_span("mine").end()
 
-    with scripted(answer) as server, tracer.start_as_current_span("app"):
+    with scripted(describing(answer)) as server, tracer.start_as_current_span("app"):
         if asynchronous:
             asyncio.run(iterate(server.address))
         else:
@@ -259,14 +268,11 @@ def test_a_dream_is_one_trace_and_says_which_version_answers(
 def test_the_jobs_of_a_map_are_children_of_the_span_that_began_it(
     traced: Traced, committed_server: ModelServer
 ) -> None:
-    with (
-        traced.tracers.get_tracer("app").start_as_current_span("app"),
-        Client(committed_server.address) as client,
-    ):
-        assert all(
-            outcome.error is None
-            for outcome in client.map(Upscale(pixels(20, 20, seed=seed)) for seed in range(5))
-        )
+    with Client(committed_server.address) as client:
+        client.describe_upscale()  # which the first of them would do
+        with traced.tracers.get_tracer("app").start_as_current_span("app"):
+            outcomes = list(client.map(Upscale(pixels(20, 20, seed=seed)) for seed in range(5)))
+        assert all(outcome.error is None for outcome in outcomes)
     (app,) = traced.named("app")
     job = ["impasto upscale", ["srcnn serving_default", [PREDICT]]]
     assert traced.tree(app) == ["app", *[job] * 5]
@@ -281,6 +287,7 @@ def test_tasks_at_once_do_not_take_one_anothers_spans(traced: Traced, committed_
 
     async def ask() -> None:
         async with AsyncClient(committed_server.address) as client:
+            await client.describe_upscale()  # which the first of them would do
             await asyncio.gather(*(upscale(client, number) for number in range(6)))
 
     asyncio.run(ask())
@@ -352,7 +359,7 @@ assert [name for name in sys.modules if name.startswith("opentelemetry")] == ["o
 def test_without_it_everything_goes_on_without_it() -> None:
     file = io.BytesIO()
     Image.fromarray(pixels(32, 32)).save(file, "PNG")
-    with scripted(answer) as server:
+    with scripted(describing(answer)) as server:
         command = [sys.executable, "-c", WITHOUT, server.address, file.getvalue().hex()]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -11,9 +11,10 @@ from PIL import Image
 
 from images.pictures import bomb, encoded, pixels
 from impasto.client import Client, Model, Progress, Upscale, errors
-from impasto.client._models.tiling import OVERLAP, plan
+from impasto.client._models.tiling import plan
 from oracles.rounding import assert_equal_but_for_rounding
 from scripted.client_servers import aborting, batching, overloaded, prediction, scripted
+from scripted.enlarging import describing
 from servers.model_servers import ModelServer
 
 
@@ -41,16 +42,31 @@ def test_a_tiled_picture_equals_the_whole_one_but_for_rounding(
     array = pixels(height, width)
     whole = np.asarray(client.upscale(array, tile=None))
     tiled = np.asarray(client.upscale(array, tile=tile))
-    assert len(plan(height, width, tile=tile, overlap=OVERLAP)) > 1
+    assert len(plan(height, width, tile=tile, overlap=client.describe_upscale().overlap)) > 1
     # Equal bits with AVX-512; AVX2 sums the products of a tile in another order than those of the whole picture.
     assert_equal_but_for_rounding(tiled, whole)
+
+
+def test_two_passes_are_one_after_the_other_and_a_size_between_them_is_met(client: Client) -> None:
+    array = pixels(40, 30)
+    twice = client.upscale(np.asarray(client.upscale(array)))
+    assert np.array_equal(np.asarray(client.upscale(array, factor=(2, 2))), np.asarray(twice))
+    fitted = client.upscale(array, size=(100, 100))
+    assert np.array_equal(np.asarray(fitted), np.asarray(twice.resize((75, 100), Image.Resampling.LANCZOS)))
+
+
+def test_the_shipped_model_says_what_it_is(client: Client) -> None:
+    told = client.describe_upscale()
+    assert (told.factors, told.network, told.blends) == ((2,), "SRCNN 9-1-5", False)
+    assert told.version == client.metadata("srcnn").version
+    assert told.weights
 
 
 def test_a_pixel_less_of_overlap_would_show(client: Client) -> None:
     array = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     whole = np.asarray(client.upscale(array, tile=None))
     joined = np.empty_like(whole)
-    for piece in plan(40, 40, tile=20, overlap=OVERLAP - 1):
+    for piece in plan(40, 40, tile=20, overlap=client.describe_upscale().overlap - 1):
         doubled = np.asarray(client.upscale(array[piece.source], tile=None))
         joined[piece.target(2)] = doubled[piece.kept(2)]
     with pytest.raises(AssertionError, match="of the bytes differ"):
@@ -78,6 +94,7 @@ def test_every_kind_of_picture_passes_through_the_model(client: Client, mode: st
 
 def test_progress_is_told_before_the_first_tile_and_after_each(client: Client) -> None:
     seen: list[Progress] = []
+    client.upscale(pixels())  # so that what the model is, is known
     client.run(Upscale(pixels(30, 20), tile=20), on_progress=seen.append)
     assert seen == [Progress(0, 2), Progress(1, 2), Progress(2, 2)]
     assert [progress.version for progress in seen] == [0, 3, 3]  # the one that answered, once one has
@@ -92,8 +109,10 @@ def test_what_a_progress_callback_raises_ends_the_job(client: Client) -> None:
 
 
 def test_a_tile_that_is_too_small_is_refused(client: Client) -> None:
-    with pytest.raises(ValueError, match="tile is 10; it must be 11 to"):
+    with pytest.raises(ValueError, match="tile is 10; it must be 11 or more for srcnn"):
         client.upscale(pixels(), tile=10)
+    with pytest.raises(ValueError, match="tile is 0; it must be 1 to"):
+        client.upscale(pixels(), tile=0)
 
 
 def test_pictures_that_cannot_be_used_are_refused_before_any_call(client: Client) -> None:
@@ -113,7 +132,7 @@ def test_pictures_that_cannot_be_used_are_refused_before_any_call(client: Client
 def test_a_model_that_is_no_upscaler_is_found_out() -> None:
     same_size = prediction(image=np.zeros((1, 12, 17, 3), np.uint8))
     with (
-        scripted(lambda *_: same_size) as server,
+        scripted(describing(lambda *_: same_size)) as server,
         Client(server.address) as client,
         pytest.raises(errors.DecodeError, match=r"answered uint8 \[1, 12, 17, 3\] .* uint8 \[1, 24, 34, 3\]"),
     ):
@@ -122,7 +141,7 @@ def test_a_model_that_is_no_upscaler_is_found_out() -> None:
 
 def test_a_model_without_the_output_is_found_out() -> None:
     with (
-        scripted(lambda *_: prediction(y=np.zeros(1, np.float32))) as server,
+        scripted(describing(lambda *_: prediction(y=np.zeros(1, np.float32)))) as server,
         Client(server.address) as client,
         pytest.raises(errors.DecodeError, match="answered nothing for 'image'"),
     ):
@@ -146,38 +165,38 @@ def test_the_metadata_of_the_shipped_model_is_the_contract(client: Client) -> No
 def test_a_tile_that_met_one_of_another_size_in_a_batch_is_sent_again() -> None:
     doubled = pixels(20, 24)
     with (
-        scripted(batching(prediction(image=doubled[np.newaxis]), refusals=2)) as server,
+        scripted(describing(batching(prediction(image=doubled[np.newaxis]), refusals=2))) as server,
         Client(server.address) as client,
     ):
         np.testing.assert_array_equal(np.asarray(client.upscale(pixels(10, 12))), doubled)
-        assert len(server.methods) == 3
+        assert len(server.methods) == 1 + 3  # one asks what the model is
 
 
 def test_a_model_without_the_upscaler_s_signature_is_not_asked_again() -> None:
     without = aborting(
         grpc.StatusCode.FAILED_PRECONDITION, 'Serving signature key "serving_default" not found.'
     )
-    with scripted(without) as server, Client(server.address) as client:
+    with scripted(describing(without)) as server, Client(server.address) as client:
         with pytest.raises(errors.PreconditionFailed):
             client.upscale(pixels(10, 12))
-        assert len(server.methods) == 1
+        assert len(server.methods) == 2
 
 
 def test_an_overloaded_server_slows_the_work_and_does_not_end_it() -> None:
     doubled = pixels(20, 24)
     with (
-        scripted(overloaded(prediction(image=doubled[np.newaxis]), refusals=2)) as server,
+        scripted(describing(overloaded(prediction(image=doubled[np.newaxis]), refusals=2))) as server,
         Client(server.address) as client,
     ):
         np.testing.assert_array_equal(np.asarray(client.upscale(pixels(10, 12))), doubled)
-        assert len(server.methods) == 3
+        assert len(server.methods) == 1 + 3  # one asks what the model is
 
 
 def test_a_tile_that_is_too_large_for_a_message_fails_at_once_with_the_remedy() -> None:
     too_large = aborting(
         grpc.StatusCode.RESOURCE_EXHAUSTED, "SERVER: Received message larger than max (5 vs. 4)"
     )
-    with scripted(too_large) as server, Client(server.address) as client:
+    with scripted(describing(too_large)) as server, Client(server.address) as client:
         with pytest.raises(errors.MessageTooLarge, match="send smaller pieces"):
             client.upscale(pixels(10, 12))
-        assert len(server.methods) == 1
+        assert len(server.methods) == 2

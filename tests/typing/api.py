@@ -24,6 +24,7 @@ from impasto.client import (
     Client,
     DescribeDream,
     DescribeTransfer,
+    DescribeUpscale,
     Dream,
     DreamDescription,
     DreamProgress,
@@ -52,6 +53,7 @@ from impasto.client import (
     TransferDescription,
     TransferProgress,
     Upscale,
+    UpscaleDescription,
     VersionStatus,
     errors,
     read_animation,
@@ -151,6 +153,16 @@ def upscaling(client: Client) -> None:
     for source in SOURCES:
         assert_type(client.upscale(source), Image.Image)
     client.upscale("photo.jpg", tile=None, model=Model("srcnn", label="stable"))
+    client.upscale("photo.jpg", factor=4, tile="auto")
+    client.upscale("photo.jpg", factor=(4, 2), tile=256)
+    client.upscale("photo.jpg", size=(3840, 2160))
+    client.upscale("photo.jpg", megapixels=24)
+    described = client.describe_upscale(model="upscaler-base")
+    assert_type(described, UpscaleDescription)
+    assert_type((described.factors, described.overlap, described.network), tuple[tuple[int, ...], int, str])
+    assert_type(client.run(DescribeUpscale()), UpscaleDescription)
+    client.upscale("photo.jpg", size=3840)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.upscale("photo.jpg", factor=2.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     assert_type(client.run(Upscale("photo.jpg", model="other"), on_progress=show, timeout=3), Image.Image)
     assert_type(client.iterate(Upscale("photo.jpg")), Generator[Progress, None, Image.Image])
 
@@ -274,6 +286,7 @@ async def awaiting(client: AsyncClient, paths: list[Path]) -> None:
     assert_type(await client.status("m"), tuple[VersionStatus, ...])
     await client.wait_ready(models=("srcnn",))
     assert_type(await client.upscale(PIXELS), Image.Image)
+    assert_type(await client.describe_upscale(), UpscaleDescription)
     assert_type(await client.stylize("photo.jpg", ["waves.jpg", PIXELS]), Image.Image)
     assert_type(await client.style_vector("painting.jpg"), StyleVector)
     assert_type(await client.describe_dream(), DreamDescription)

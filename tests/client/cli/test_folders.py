@@ -18,8 +18,9 @@ from images.pictures import pixels, save
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
 from processes.terminals import terminal
-from scripted.client_servers import metadata, prediction, scripted
+from scripted.client_servers import prediction, scripted
 from scripted.counting_server import counting
+from scripted.enlarging import asks_what_it_is, description
 from servers.model_servers import ModelServer
 
 COMMAND = [sys.executable, "-m", "impasto.client"]
@@ -54,8 +55,8 @@ def test_a_folder_waits_for_a_server_that_is_overloaded_from_its_first_question_
     def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
         if next(calls) in (0, 2):
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
-        if server.methods[-1].endswith("GetModelMetadata"):
-            return metadata("serving_default")
+        if asks_what_it_is(request):
+            return description(version=1)
         return prediction(image=np.zeros((1, 40, 48, 3), np.uint8))
 
     with scripted(answer) as server:

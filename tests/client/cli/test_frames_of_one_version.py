@@ -16,6 +16,7 @@ from images.moving import animation, found
 from impasto.client.cli import exit_codes, index, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from scripted.client_servers import scripted
+from scripted.enlarging import description
 
 LOCAL_SERVER_ONLY = "no real server can be made to load a version between two chosen frames"
 
@@ -47,6 +48,8 @@ class Doubling:
             if not version:
                 self.newest += 1
                 version = self.newest
+        if request.model_spec.signature_name == "describe":
+            return description(version)
         picture = tf.make_ndarray(request.inputs["image"])
         response = predict_pb2.PredictResponse()
         response.model_spec.name = "srcnn"
@@ -72,24 +75,35 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("moving.gif").write_bytes(animation("GIF"))
 
 
-@pytest.mark.parametrize("place", ["large.webp", "out/"])
-def test_the_version_of_the_first_frame_makes_them_all(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("place", "asked"),
+    [
+        ("large.webp", [0, 3, 3, 3, 3]),  # the first asks what the model is
+        (
+            "out/",
+            [0, 0, 4, 4, 4, 4],
+        ),  # before a folder is begun with; then the first frame's is another version
+    ],
+)
+def test_the_version_of_the_first_frame_makes_them_all(
+    place: str, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     double = Doubling()
     with scripted(double) as server:
         monkeypatch.setenv(ADDRESS_VARIABLE, server.address)
         assert run(["upscale", "moving.gif", "-o", place]) == exit_codes.DONE
-    assert double.asked == [0, 3, 3, 3]
+    assert double.asked == asked
 
 
 def test_a_version_that_goes_meanwhile_leaves_all_frames_to_the_next(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    double = Doubling(gone_after=2)
+    double = Doubling(gone_after=3)
     with scripted(double) as server:
         monkeypatch.setenv(ADDRESS_VARIABLE, server.address)
         assert run(["upscale", "moving.gif", "-o", "large.gif", "--resume"]) == exit_codes.DONE
-    assert double.asked[:2] == [0, 3]
-    assert double.asked[-4:] == [0, 4, 4, 4]
+    assert double.asked[:3] == [0, 3, 3]
+    assert double.asked[-5:] == [0, 4, 4, 4, 4]
     assert len(found(Path("large.gif")).frames) == 4
     (entry,) = index.read_index(Path(index.NAME)).values()
     assert entry.version == 4

@@ -23,7 +23,7 @@ from impasto.client.pictures import PictureWarning, encode_picture
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.terminals import terminal
 from scripted.client_servers import prediction, scripted
-from scripted.enlarging import Enlarging
+from scripted.enlarging import Enlarging, asks_what_it_is, description
 from servers.model_servers import ModelServer
 
 
@@ -308,7 +308,21 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, capsys: pytest
         (["--model-version", "99"], exit_codes.REFUSED, "Specific(srcnn, 99)"),
         (["--label", "beta"], exit_codes.REFUSED, "label: beta"),
         (["--label", "beta", "--model-version", "1"], exit_codes.USAGE, "give one of them"),
-        (["--tile", "10"], exit_codes.USAGE, "x>=11"),
+        (["--tile", "10"], exit_codes.REFUSED, "tile is 10; it must be 11 or more for srcnn"),
+        (
+            ["--factor", "4"],
+            exit_codes.REFUSED,
+            "factor is 4; srcnn enlarges by 2: give one that it has, or several",
+        ),
+        (["--factor", "3"], exit_codes.REFUSED, "factor is 3; srcnn enlarges by 2: give one that it has"),
+        (["--factor", "big"], exit_codes.USAGE, "'big' is no factor such as 4, or 4x2 for 4 and then 2"),
+        (["--to", "3840"], exit_codes.USAGE, "'3840' is no width and height such as 3840x2160"),
+        (["--megapixels", "0"], exit_codes.USAGE, "--megapixels"),
+        (
+            ["--to", "9x9", "--factor", "2"],
+            exit_codes.USAGE,
+            "--factor and --to: each says how large results are",
+        ),
     ],
 )
 def test_what_would_fail_for_every_picture_is_said_once_before_anything_is_made(
@@ -323,9 +337,6 @@ def test_what_would_fail_for_every_picture_is_said_once_before_anything_is_made(
     assert names(tmp_path) == ["a.png", "b.png"]
 
 
-NO_SIGNATURES = b"\x12\x11\n\rsignature_def\x12\x00"  # GetModelMetadataResponse with an empty signature_def
-
-
 def test_a_server_that_dies_on_the_way_keeps_what_is_done(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,9 +346,9 @@ def test_a_server_that_dies_on_the_way_keeps_what_is_done(
     answer = prediction(image=np.zeros((1, 24, 34, 3), np.uint8))
 
     def once(request: bytes, context: grpc.ServicerContext) -> bytes:
-        if server.methods[-1].endswith("Metadata"):
-            return NO_SIGNATURES
-        if sum(method.endswith("Predict") for method in server.methods) > 1:
+        if asks_what_it_is(request):
+            return description(version=1)
+        if len(server.methods) > 2:
             context.abort(grpc.StatusCode.UNAVAILABLE, "going down")
         return answer
 
@@ -364,8 +375,8 @@ def test_what_was_written_before_an_earlier_picture_failed_is_told(
     answer = prediction(image=np.zeros((1, 24, 34, 3), np.uint8))
 
     def answer_all_but_the_first(request: bytes, context: grpc.ServicerContext) -> bytes:
-        if len(server.methods) == 1:
-            return NO_SIGNATURES
+        if asks_what_it_is(request):
+            return description(version=1)
         if len(request) < 40 * 30 * 3:
             return answer
         deadline = time.monotonic() + 240

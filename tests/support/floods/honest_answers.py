@@ -258,11 +258,13 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "upscale": Method(
         lambda client: client.upscale(PHOTO, tile=12),
-        tuple(
-            _predicted(image=np.zeros((1, 2 * height, 2 * width, 3), np.uint8))
-            for height, width in ((12, 12), (12, 12), (12, 12), (12, 12), (12, 12), (12, 12))
-        ),
+        (_UPSCALER, *6 * [_predicted(image=np.zeros((1, 24, 24, 3), np.uint8))]),
         lambda found: bool(found.size == (40, 32)),
+    ),
+    "describe_upscale": Method(
+        lambda client: client.describe_upscale(model=Model("upscaler", 3)),
+        (_UPSCALER,),
+        lambda found: bool(found.factors == (2,) and found.network == "SRCNN"),
     ),
     "stylize": Method(
         lambda client: client.stylize(PHOTO, [PAINTING, PAINTING[::-1]], strength=0.5),
@@ -314,7 +316,10 @@ METHODS: Final[Mapping[str, Method]] = {
     "iterate": Method(_iterated, _DREAMT, lambda found: bool(found > 2)),
     "map": Method(
         _mapped,
-        (_predicted(image=np.zeros((1, 32, 40, 3), np.uint8)),),
+        (
+            _UPSCALER,
+            _predicted(image=np.zeros((1, 32, 40, 3), np.uint8)),
+        ),
         lambda found: bool(found.size == (40, 32)),
     ),
     "run with a checkpoint": Method(

@@ -45,7 +45,7 @@ COMMANDS: Final[Mapping[str, tuple[Any, ...]]] = {
     "predict half --input x=[[1,0.5,2]]": (*METHODS["metadata"].answers, *METHODS["predict"].answers),
     "predict half --input x=[[1,0.5,2]] --json": (*METHODS["metadata"].answers, *METHODS["predict"].answers),
     "upscale PHOTO -o OUT.png --overwrite --tile 12": METHODS["upscale"].answers,
-    "upscale FOLDER -o OUT --overwrite --json": (*METHODS["metadata"].answers, *METHODS["map"].answers),
+    "upscale FOLDER -o OUT --overwrite --json": METHODS["map"].answers,
     "stylize PHOTO --style PAINTING -o OUT.png --overwrite": (
         *METHODS["metadata"].answers,
         *METHODS["stylize"].answers[-1:],

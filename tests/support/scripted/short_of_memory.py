@@ -13,7 +13,7 @@ import grpc
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from scripted.client_servers import prediction, scripted
-from scripted.enlarging import picture_of, repeated
+from scripted.enlarging import describing, picture_of, repeated
 
 OUT_OF_MEMORY = (
     "OOM when allocating tensor with shape[1,64,{},{}] and type float on /job:localhost/replica:0/task:0/device:GPU:0 "
@@ -63,7 +63,7 @@ def small_upscaler(room: int, *, refusals: float = math.inf) -> Iterator[SmallSe
         small.check(request, context)
         return prediction(image=repeated(picture_of(request)))
 
-    with scripted(answer) as server:
+    with scripted(describing(answer)) as server:
         small.address = server.address
         yield small
 

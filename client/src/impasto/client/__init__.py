@@ -18,6 +18,7 @@ from impasto.client._jobs import CONCURRENCY, Job, LongJob, LongProgress, Outcom
 from impasto.client._models import (
     DescribeDream,
     DescribeTransfer,
+    DescribeUpscale,
     Dream,
     EncodeStyle,
     Stylize,
@@ -30,6 +31,7 @@ from impasto.client._models.dream.zoom import zoom_in
 from impasto.client._models.styles import StyleSource, StyleVector
 from impasto.client._models.transfer.description import TransferDescription
 from impasto.client._models.transfer.progress import TransferProgress
+from impasto.client._models.upscale.description import UpscaleDescription
 from impasto.client._transport.channel import open_channel
 from impasto.client._transport.observing import CallRecord
 from impasto.client._transport.patience import Waiting
@@ -60,6 +62,7 @@ __all__ = [
     "Client",
     "DescribeDream",
     "DescribeTransfer",
+    "DescribeUpscale",
     "Dream",
     "DreamDescription",
     "DreamProgress",
@@ -89,6 +92,7 @@ __all__ = [
     "TransferDescription",
     "TransferProgress",
     "Upscale",
+    "UpscaleDescription",
     "VersionStatus",
     "Waiting",
     "open_channel",

@@ -18,6 +18,7 @@ from impasto.client._jobs import async_driver as driver
 from impasto.client._jobs.async_driver import Finished, runs
 from impasto.client._jobs.async_strands import Lanes
 from impasto.client._jobs.driver import Checkpoint, OnProgress, prepare
+from impasto.client._jobs.knowledge import Knowledge
 from impasto.client._jobs.mapping import at_once, map_in_order
 from impasto.client._transport import calls
 from impasto.client._transport.asynchronous import AsyncTransport, in_thread
@@ -81,6 +82,7 @@ class AsyncClient:
         self._on_wait = on_wait
         self._shared_patience: Patience | None = None
         self._shared_lanes: Lanes | None = None
+        self._knowledge = Knowledge()
 
     @property
     def address(self) -> str:
@@ -158,6 +160,7 @@ class AsyncClient:
                 yield outcome
 
     upscale: Final = runs(models.Upscale)
+    describe_upscale: Final = runs(models.DescribeUpscale)
     stylize: Final = runs(models.Stylize)
     style_vector: Final = runs(models.EncodeStyle)
     dream: Final = runs(models.Dream)
@@ -215,7 +218,8 @@ class AsyncClient:
         send = partial(self._send, job.kind, timeout)
         begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)
         lanes = self._shared_lanes or Lanes(at_once(self.settings))
-        driven = driver.drive(steps, send, self._patience(), file, lanes=lanes, begin=begin)
+        patience, known = self._patience(), self._knowledge
+        driven = driver.drive(steps, send, patience, file, knowledge=known, lanes=lanes, begin=begin)
         async with aclosing(driven):
             async for step in driven:
                 yield step

@@ -15,6 +15,7 @@ from impasto.client import _models as models
 from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, driver, prediction, readiness
 from impasto.client._jobs.background import BackgroundLoop
 from impasto.client._jobs.driver import Checkpoint, OnProgress, runs
+from impasto.client._jobs.knowledge import Knowledge
 from impasto.client._jobs.mapping import at_once
 from impasto.client._transport import calls
 from impasto.client._transport.blocking import SyncTransport
@@ -83,6 +84,7 @@ class Client:
         self._transport = SyncTransport(self.settings, on_call)
         self._on_wait, self._on_call = on_wait, on_call
         self._shared_patience: Patience | None = None
+        self._knowledge = Knowledge()
 
     @property
     def address(self) -> str:
@@ -169,7 +171,15 @@ class Client:
         )
         begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)
         send = partial(self._send, kind=job.kind, timeout=timeout)
-        return driver.drive(steps, send, self._patience(), file, at_once=at_once(self.settings), begin=begin)
+        return driver.drive(
+            steps,
+            send,
+            self._patience(),
+            file,
+            knowledge=self._knowledge,
+            at_once=at_once(self.settings),
+            begin=begin,
+        )
 
     @overload
     def map(
@@ -205,6 +215,7 @@ class Client:
         self._transport.check_open()
         with BackgroundLoop() as loop:
             client = AsyncClient(settings=self.settings, on_wait=self._on_wait, on_call=self._on_call)
+            client._knowledge = Knowledge(self._knowledge)  # pyright: ignore[reportPrivateUsage] - it learns for this one
             outcomes = client.map(jobs, concurrency=concurrency)
             try:
                 while (outcome := loop.run(_next(outcomes))) is not None:
@@ -213,6 +224,7 @@ class Client:
                 loop.finish(_end(outcomes, client))
 
     upscale: Final = runs(models.Upscale)
+    describe_upscale: Final = runs(models.DescribeUpscale)
     stylize: Final = runs(models.Stylize)
     style_vector: Final = runs(models.EncodeStyle)
     dream: Final = runs(models.Dream)

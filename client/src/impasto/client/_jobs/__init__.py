@@ -10,7 +10,7 @@ from impasto.client._jobs.long import Begin, LongJob
 from impasto.client._jobs.mapping import CONCURRENCY, Outcome
 from impasto.client._jobs.optimisation import Arrays, LongProgress, Optimisation, Size
 from impasto.client._jobs.pinning import PinnedModel, begun_again
-from impasto.client._jobs.steps import ENDED, Progress, Steps, Together
+from impasto.client._jobs.steps import ENDED, Learning, Progress, Steps, Together
 
 __all__ = [
     "CONCURRENCY",
@@ -18,6 +18,7 @@ __all__ = [
     "Arrays",
     "Begin",
     "Job",
+    "Learning",
     "LongJob",
     "LongProgress",
     "Optimisation",

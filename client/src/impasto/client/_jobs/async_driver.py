@@ -13,7 +13,8 @@ from impasto.client._jobs.async_strands import AsyncStrands, Lanes
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.driver import OnProgress
 from impasto.client._jobs.job import Job
-from impasto.client._jobs.steps import ENDED, Pause, Progress, Snapshot, Step, Steps, Together
+from impasto.client._jobs.knowledge import Knowledge
+from impasto.client._jobs.steps import ENDED, Learning, Pause, Progress, Snapshot, Step, Steps, Together
 from impasto.client._jobs.verbs import Verb
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client._transport.calls import Call
@@ -47,6 +48,7 @@ async def drive(
     patience: Patience,
     checkpoint: CheckpointFile | None = None,
     *,
+    knowledge: Knowledge | None = None,
     lanes: Lanes | None = None,
     threads: bool = True,
     begin: Callable[[], Span] = Span,
@@ -58,6 +60,7 @@ async def drive(
         send: sends a call and returns the parsed answer, or raises CallError.
         patience: the job's, which learns of each answer.
         checkpoint: gets the snapshots, and whatever ends the job early, the last one.
+        knowledge: what the client's jobs have learnt; nothing yet, if None.
         lanes: the room for calls that are under way at once; None for one.
         threads: let a thread do what the job does between its calls, for jobs that work on pictures there.
         begin: begins the span of the job.
@@ -87,6 +90,13 @@ async def drive(
         async def carry_out(strand: Steps[Any]) -> Any:
             return await finish(drive(strand, send_in_span, patience))
 
+        async def learn(step: Learning[Any]) -> Any:
+            learnt = knowledge or Knowledge()
+            async with learnt.lock_of_loop(step.model):
+                return await finish(
+                    drive(step.steps(learnt.about(step.model)), send_alone, patience, threads=False)
+                )
+
         try:
             while True:
                 step = await in_thread(advance) if threads else advance()
@@ -113,6 +123,11 @@ async def drive(
                     if failure is not None or answer is ENDED:
                         await strands.close()
                         strands = None
+                elif isinstance(step, Learning):
+                    try:
+                        answer = await learn(step)
+                    except CallError as error:
+                        failure = error
                 else:
                     try:
                         answer = await send_alone(step)

@@ -10,8 +10,9 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.job import Job
+from impasto.client._jobs.knowledge import Knowledge
 from impasto.client._jobs.long import LongJob
-from impasto.client._jobs.steps import ENDED, Pause, Progress, Snapshot, Steps, Together
+from impasto.client._jobs.steps import ENDED, Learning, Pause, Progress, Snapshot, Steps, Together
 from impasto.client._jobs.strands import Strands
 from impasto.client._jobs.verbs import Verb
 from impasto.client._transport.calls import Call
@@ -83,6 +84,7 @@ def drive(
     patience: Patience,
     checkpoint: CheckpointFile | None = None,
     *,
+    knowledge: Knowledge | None = None,
     at_once: int = 1,
     pause: Callable[[float], None] = time.sleep,
     begin: Callable[[], Span] = Span,
@@ -95,6 +97,7 @@ def drive(
             several calls are under way.
         patience: the job's, which learns of each answer.
         checkpoint: gets the snapshots, and whatever ends the job early, the last one.
+        knowledge: what the client's jobs have learnt; nothing yet, if None.
         at_once: the number of calls that may be under way at once.
         pause: waits so many seconds.
         begin: begins the span of the job.
@@ -113,6 +116,13 @@ def drive(
                 return send_in_span(replace(call, stop=stop))
 
             return finish(drive(strand, send_until, patience, pause=stop.sleep))
+
+        def learn(step: Learning[Any]) -> Any:
+            learnt = knowledge or Knowledge()
+            with learnt.lock(step.model):
+                return finish(
+                    drive(step.steps(learnt.about(step.model)), send_in_span, patience, pause=pause)
+                )
 
         try:
             while True:
@@ -140,6 +150,11 @@ def drive(
                     if failure is not None or answer is ENDED:
                         strands.close()
                         strands = None
+                elif isinstance(step, Learning):
+                    try:
+                        answer = learn(step)
+                    except CallError as error:
+                        failure = error
                 else:
                     try:
                         answer = send_in_span(step)

@@ -3,13 +3,13 @@
 Steps do no I/O. They yield a Call and receive the parsed answer (or have the CallError thrown in); they yield
 PatienceWanted and receive how long the job may wait for its server; they yield a Progress for the
 caller's callbacks, a Pause to wait, or a Snapshot to keep, and receive None. They yield a Together for the result of
-the next of many strands, several of which are carried out at once. A sync driver carries them out with blocking calls
-and threads, an async one with awaits and tasks.
+the next of many strands, several of which are carried out at once, and a Learning for what the client's jobs are to
+find out only once. A sync driver carries them out with blocking calls and threads, an async one with awaits and tasks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -78,11 +78,25 @@ class Together(Generic[ResultT]):
     strands: Iterator[Steps[ResultT]]
 
 
+@dataclass(frozen=True, eq=False)
+class Learning(Generic[ResultT]):
+    """Carry out steps while no other job of the client learns of the same model, and receive their result.
+
+    Attributes:
+        model: the model's name.
+        steps: takes what the client's jobs have learnt of the model, a dict to read and to change, and returns the
+            steps, which yield what calls need.
+    """
+
+    model: str
+    steps: Callable[[dict[Any, Any]], Steps[ResultT]]
+
+
 class Ended:
     """The answer to a Together whose strands have all ended."""
 
 
 ENDED: Final = Ended()
 
-Step: TypeAlias = Call[Any] | Progress | Pause | Snapshot | PatienceWanted | Together[Any]
+Step: TypeAlias = Call[Any] | Progress | Pause | Snapshot | PatienceWanted | Together[Any] | Learning[Any]
 Steps: TypeAlias = Generator[Step, Any, ResultT]

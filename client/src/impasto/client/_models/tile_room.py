@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Final
 
-from impasto.client._models.tiling import OVERLAP, Tile, cut, halved
+from impasto.client._models.tiling import Tile, cut, halved
 from impasto.client._transport.observing import LOGGER
 from impasto.client.errors import OutOfMemory
 from impasto.client.printable import printable
@@ -22,11 +22,17 @@ class TileRoom:
     Args:
         model: the model's name.
         sides: what is known, by model; pictures of one greater job share it.
+        overlap: the pixels that the model's tiles take along to each side.
+        minimum_side: the least side that the model takes.
     """
 
-    def __init__(self, model: str, sides: MutableMapping[str, int]) -> None:
+    def __init__(
+        self, model: str, sides: MutableMapping[str, int], *, overlap: int, minimum_side: int
+    ) -> None:
         self._model = model
         self._sides = sides
+        self._overlap = overlap
+        self._least = max(LEAST_SIDE, 4 * overlap, minimum_side)
         self._note = ""
 
     @property
@@ -36,7 +42,7 @@ class TileRoom:
 
     def takes(self, tile: Tile) -> bool:
         """Return whether a tile is small enough, as far as is known."""
-        return tile.side <= self._sides.get(self._model, tile.side)
+        return self._model not in self._sides or tile.side <= self._side
 
     def shrink(self, tile: Tile, refusal: OutOfMemory) -> None:
         """Know that a tile was refused, and halve the side.
@@ -44,8 +50,8 @@ class TileRoom:
         Raises:
             OutOfMemory: the refusal, where smaller tiles are not worth a try.
         """
-        side = halved(tile.side, overlap=OVERLAP)
-        if side < LEAST_SIDE:
+        side = halved(tile.side, overlap=self._overlap)
+        if side < self._least:
             raise refusal.in_words(
                 f"{refusal}; it has no memory for a tile of {tile.side} x {tile.side} pixels, which needs very little: "
                 "other programs or calls have taken it"
@@ -58,8 +64,13 @@ class TileRoom:
 
     def parts(self, tile: Tile) -> tuple[Tile, ...]:
         """Return the smaller tiles that are sent for one that is too large."""
-        side = self._sides[self._model]
+        side = self._side
         self._note = (
             f"in tiles of {side} pixels, because {self._model}'s server has no memory for larger ones"
         )
-        return cut(tile, side=side, overlap=OVERLAP)
+        return cut(tile, side=side, overlap=self._overlap)
+
+    @property
+    def _side(self) -> int:
+        """The longest side that is known to fit; a version that takes more along may have come since it was."""
+        return max(self._sides[self._model], self._least)

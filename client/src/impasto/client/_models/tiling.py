@@ -4,8 +4,9 @@ A convolutional network computes each output pixel from a neighbourhood of the i
 whole neighbourhood, or ends where the picture ends, gives that output pixel as the whole picture would, from the
 same products. (On some processors their sum is taken in another order, which tips one byte in millions to the next
 of its 256 levels.) So tiles overlap, and every output pixel is taken from exactly one tile, far enough from its
-inner edges. All tiles of a picture have one size, so that the server meets few shapes: the last tile of a row is
-moved inwards rather than cut thin.
+inner edges. Where the neighbourhood is too large for that, tiles overlap by less of it and are blended by `shares`.
+All tiles of a picture have one size, so that the server meets few shapes: the last tile of a row is moved inwards
+rather than cut thin.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-OVERLAP: Final = 5
-"""Pixels of the picture sent that srcnn's result depends on to each side."""
+import numpy as np
+from numpy.typing import NDArray
+
+FULL_SHARE: Final = 256
+"""The sum of the shares that tiles have of a pixel, along one axis."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,11 @@ class Span:
     stop: int
     core_start: int
     core_stop: int
+
+    @property
+    def whole(self) -> Span:
+        """The same, if all of it is kept."""
+        return Span(self.start, self.stop, self.start, self.stop)
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,11 @@ class Tile:
     def side(self) -> int:
         """The longer side of what is sent, in pixels."""
         return max(self.rows.stop - self.rows.start, self.columns.stop - self.columns.start)
+
+    @property
+    def whole(self) -> Tile:
+        """The same, if all of it is kept."""
+        return Tile(self.rows.whole, self.columns.whole)
 
     @property
     def source(self) -> tuple[slice, slice]:
@@ -86,6 +100,34 @@ def cut(tile: Tile, *, side: int, overlap: int) -> tuple[Tile, ...]:
 def halved(side: int, *, overlap: int) -> int:
     """Return the side of the tiles of which two in a row keep what one of `side` keeps."""
     return -(-(side - 2 * overlap) // 2) + 2 * overlap
+
+
+def shares(span: Span, factor: int, overlap: int) -> NDArray[np.int64]:
+    """Return a tile's share of each pixel of its result along one axis, in parts of FULL_SHARE.
+
+    The shares of all tiles that `plan` made add up to FULL_SHARE at each pixel: from one tile to the next, one falls as
+    the other rises, in a line over twice the overlap.
+
+    Args:
+        span: the tile along this axis.
+        factor: how many times as large the result is.
+        overlap: as `plan` took it.
+    """
+    places = np.arange(span.start * factor, span.stop * factor)
+    share: NDArray[np.int64] = np.full(len(places), FULL_SHARE)
+    if span.core_start > span.start:
+        share = _risen(places - span.core_start * factor, overlap * factor)
+    if span.core_stop < span.stop:
+        share = share - _risen(places - span.core_stop * factor, overlap * factor)
+    return share
+
+
+def _risen(places: NDArray[np.int64], half: int) -> NDArray[np.int64]:
+    """Return the share that a line from -half to half has risen to in the middle of each place."""
+    if not half:
+        return np.where(places < 0, 0, FULL_SHARE)
+    exact = FULL_SHARE * (2 * (places + half) + 1)
+    return np.clip((exact + 2 * half) // (4 * half), 0, FULL_SHARE)
 
 
 def _cut(span: Span, side: int, overlap: int) -> list[Span]:

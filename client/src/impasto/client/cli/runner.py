@@ -5,7 +5,7 @@ One bad picture does not stop the rest. `growing` has the runner of one result t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -58,6 +58,7 @@ def run_pictures(
     pictures: Pictures,
     unit: str,
     rows: RowWork | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> int:
     """Do and write every picture, show progress, say what failed, and return the exit code.
 
@@ -70,6 +71,7 @@ def run_pictures(
         pictures: what was asked for.
         unit: what the job's progress counts, in the plural.
         rows: makes a result that is written while it comes, if that can be done.
+        told: what --json tells beside what became of the pictures.
 
     Raises:
         CallError: no further picture could succeed. What is done stays done.
@@ -123,7 +125,7 @@ def run_pictures(
                 say(pair)
             lost = ledger.close()
             if common.as_json:
-                print_json(run.report())
+                print_json({**(told or {}), **run.report()})
             if not common.quiet:
                 for line in (
                     *lines_on_left_out(plan.left_out),

@@ -38,7 +38,7 @@ Description = dict[str, Any]
 """The outputs of `describe` as JSON values."""
 
 _SIGNATURE: Final = "describe"
-_HEADLINE: Final = ("source", "backbone", "network", "weights")
+_HEADLINE: Final = ("source", "backbone", "network", "factors", "weights")
 _ANSWERS: Final = ("size", "sizes")
 """Outputs that answer a question about a picture, and none is asked here."""
 
@@ -54,7 +54,11 @@ def description(client: Client, metadata: ModelMetadata) -> Description | None:
 
 def show_headline(model: str, found: Description) -> None:
     """A line with the network and its weights, as far as the model tells."""
-    told = [_shown(found[name]) for name in _HEADLINE if name in found]
+    told = [
+        f"{name} {_shown(found[name])}" if name == "factors" else _shown(found[name])
+        for name in _HEADLINE
+        if name in found
+    ]
     if told:
         print_line(f"{printable(model)}: {', '.join(told)}")
 
@@ -67,8 +71,12 @@ def show_description(model: str, found: Description) -> None:
 
 
 def _shown(value: Any) -> str:
-    words = " ".join(map(str, cast(list[object], value))) if isinstance(value, list) else str(value)
-    return printable(words, longest=LONGEST)
+    return printable(_words(value), longest=LONGEST)
+
+
+def _words(value: Any) -> str:
+    """Return a value, or those of nested lists, with blanks between."""
+    return " ".join(map(_words, cast(list[object], value))) if isinstance(value, list) else str(value)
 
 
 _NOBODY_THERE = (errors.ServerUnavailable, errors.TlsError, errors.DeadlineExceeded)

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-_REACH: Final = 6
-"""The pixels to each side that an upscaler looks at, unless something else is known."""
+_REACH: Final = 12
+"""The pixels that colours spread. A network may look farther to each side, and the farther the less it weighs."""
 
 _BAND: Final = 512
 """Rows that are worked on at once."""
@@ -22,12 +22,12 @@ def spread_visible_colours(
 
     An enlarged pixel mixes its neighbourhood, so the black (or whatever) that a file keeps under transparency
     would draw a fringe around the visible part. Colours spread outwards one pixel a pass, `reach` passes;
-    farther out they cannot matter and stay. Visible and half-visible pixels are never changed.
+    farther out they hardly matter and stay. Visible and half-visible pixels are never changed.
 
     Args:
         rgb: uint8 [H, W, 3].
         alpha: uint8 [H, W].
-        reach: how far the model looks to each side, in pixels.
+        reach: how far colours spread, in pixels.
     """
     known = alpha > 0
     if known.all() or not known.any():
