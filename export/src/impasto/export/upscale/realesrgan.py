@@ -68,8 +68,9 @@ _ANIME: Final = "models/realesrgan-x4plus-anime"
 _VIDEO: Final = "models/realesr-animevideov3-x"
 
 # The most pixels are those of some 4 GB: 15 kB for each in the dense blocks, 1 kB in the plain convolutions.
-# Dense blocks reach 94 and 349 pixels, more than a tile can take along. With 24, the four pixels at a tile's edge differ
-# from the whole by 0.1 to 1.5 of 255 levels on average, before they are blended; the package's own program takes 10.
+# Dense blocks reach 94 and 349 pixels, more than a tile can take along. With 24, the four pixels at a tile's edge
+# differ from the whole by 0.1 to 1.5 of 255 levels on average, before they are blended; the package's own program
+# takes 10.
 NETWORKS: Final[Mapping[str, Published]] = MappingProxyType(
     {
         "x4plus": Published(
