@@ -21,7 +21,7 @@ from impasto.export.errors import ExportError
 _COLOURS: Final = 3
 _KERAS: Final = ("keras", "builtins")
 _TRAINING: Final = "compile_config"
-"""What only training needs, such as a loss of somebody's own; Keras does not read it here."""
+"""The part that only training needs, such as a loss of somebody's own; Keras does not read it here."""
 
 _LARGEST_CONFIG: Final = 64 << 20
 _REMEDY: Final = "replace it by layers of Keras, such as Rescaling, Reshape, Permute or UpSampling2D"

@@ -25,7 +25,7 @@ _FAILURES: Final = (tf.errors.OpError, ValueError, TypeError)
 
 @dataclass(frozen=True)
 class Measured:
-    """What a network turned out to be.
+    """The facts that were found out about a network.
 
     Attributes:
         minimum_side: the least height and width of a picture that it enlarges.

@@ -34,7 +34,7 @@ _ADD: Final = 0
 
 @dataclass(frozen=True)
 class Blob:
-    """What is known of a layer's output before anything is computed: its channels, and what they depend on."""
+    """A layer's output before anything is computed: its channels, and the pixels that they depend on."""
 
     channels: int
     view: View

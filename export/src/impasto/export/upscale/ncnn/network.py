@@ -52,7 +52,7 @@ class Network(tf.Module):
 
     @property
     def factor(self) -> int:
-        """How many times wider and higher the result is."""
+        """The result's width and height by the picture's."""
         return self.view.scale
 
     def __call__(self, picture: tf.Tensor) -> tf.Tensor:
