@@ -10,7 +10,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +22,14 @@ from rich.table import Table
 from upscale_peers import Enlarge, Pixels, resizers, runtimes
 
 from impasto.client import Client
-from impasto.client.signatures import FACTORS, UPSCALE
-from impasto.export.repository import ModelRepository, Version
+from impasto.client.signatures import UPSCALE
+from impasto.export.repository import ModelRepository
 from impasto.export.sample import photo
-from impasto.export.saved_model import ServedModel, load_as_server
-from impasto.export.srcnn.evaluate import psnr
-from impasto.export.srcnn.photos import held_out_photos
+from impasto.export.srcnn.photos import crop_even, held_out_photos, shrink
 from impasto.export.upscale import realesrgan
+from impasto.export.upscale.exported import ExportedUpscaler, exported_upscaler, upscalers
 from impasto.export.upscale.publish import publish
+from impasto.export.upscale.quality import psnr
 from impasto.export.wheel import WheelError
 from impasto.serving import LocalServer
 
@@ -77,12 +77,10 @@ def main(models: Path, names: tuple[str, ...], tile: int, picture: int, repeats:
         repository = _gathered(models, Path(folder), names or UPSCALE.models, console)
         server = stack.enter_context(LocalServer(repository.root))
         client = stack.enter_context(Client(server.address, timeout=math.inf))
-        for model in sorted(path.name for path in repository.root.iterdir() if path.is_dir()):
-            version = repository.version(model)
-            with load_as_server(version.path) as graph:
-                first = int(graph.run("describe", {"query": np.zeros(1, np.int32)})["factors"][0, 0])
-                for factor in [each for each in (2, 4) if each == first or FACTORS[each] in graph.signatures]:
-                    programs = _programs(client, graph, repository, version, factor)
+        for model in upscalers(repository.root):
+            with exported_upscaler(repository.root, model) as graph:
+                for factor in [each for each in (2, 4) if each in graph.factors]:
+                    programs = _programs(client, graph, repository, factor)
                     rows = _measured(programs, factor, (tile, picture), repeats, seconds)
                     console.print(_table(model, factor, rows))
 
@@ -108,19 +106,19 @@ def _gathered(models: Path, folder: Path, names: Sequence[str], console: Console
 
 
 def _programs(
-    client: Client, graph: ServedModel, repository: ModelRepository, version: Version, factor: int
+    client: Client, graph: ExportedUpscaler, repository: ModelRepository, factor: int
 ) -> Mapping[str, Enlarge | str]:
-    model = version.name
+    model = graph.version.name
 
     def served(pixels: Pixels) -> Pixels:
         return np.asarray(client.upscale(pixels, model=model, factor=factor))
 
     def alone(pixels: Pixels) -> Pixels:
-        found: Pixels = graph.run(FACTORS[factor], {"image": pixels[None]})["image"][0]
-        return found
+        return graph.upscale(pixels, factor)
 
-    training = repository.manifest(model, version.number).source.get("training", {})
-    return {SERVED: served, GRAPH: alone, **runtimes(version, training, factor), **resizers(factor)}
+    training = repository.manifest(model).source.get("training", {})
+    peers = runtimes(graph.version, training, factor)
+    return {SERVED: served, GRAPH: alone, **peers, **resizers(factor)}
 
 
 def _measured(
@@ -160,20 +158,9 @@ def _fitting(side: int, each: float, limit: float) -> int:
 
 
 def _quality(enlarge: Enlarge, factor: int) -> float:
-    return float(np.mean([psnr(original, enlarge(low)) for original, low in _photos(factor)]))
-
-
-def _photos(factor: int) -> Iterator[tuple[Pixels, Pixels]]:
-    """The held-out photos, and what Pillow's bicubic filter makes of them at 1 / factor of the size."""
-    from PIL import Image
-
-    for held_out in held_out_photos():
-        height, width = (side - side % factor for side in held_out.pixels.shape[:2])
-        original = np.ascontiguousarray(held_out.pixels[:height, :width])
-        small = Image.fromarray(original).resize(
-            (width // factor, height // factor), Image.Resampling.BICUBIC
-        )
-        yield original, np.asarray(small)
+    """Return the mean PSNR in dB on the held-out photos, shrunk by Pillow's bicubic filter."""
+    originals = [crop_even(each.pixels, factor) for each in held_out_photos()]
+    return float(np.mean([psnr(original, enlarge(shrink(original, factor))) for original in originals]))
 
 
 def _table(model: str, factor: int, rows: Mapping[str, Row]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from impasto.export.cli.upscaler_evaluate import evaluate
 from impasto.export.cli.upscaler_import import import_
 
 
@@ -12,4 +13,5 @@ def upscaler() -> None:
     """Train, export and evaluate networks that enlarge pictures."""
 
 
+upscaler.add_command(evaluate)
 upscaler.add_command(import_)
