@@ -71,7 +71,7 @@ class Row:
     "--seconds", type=float, default=10.0, show_default=True, help="Halve sides for which a run takes longer."
 )
 def main(models: Path, names: tuple[str, ...], tile: int, picture: int, repeats: int, seconds: float) -> None:
-    """Measure each upscaler of a repository, and Real-ESRGAN's, and print a table for each of its factors 2 and 4."""
+    """Measure each upscaler of a repository, and Real-ESRGAN's, and print a table for factors 2 and 4, else for 3."""
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         repository = _gathered(models, Path(folder), names or UPSCALE.models, console)
@@ -79,7 +79,7 @@ def main(models: Path, names: tuple[str, ...], tile: int, picture: int, repeats:
         client = stack.enter_context(Client(server.address, timeout=math.inf))
         for model in upscalers(repository.root):
             with exported_upscaler(repository.root, model) as graph:
-                for factor in [each for each in (2, 4) if each in graph.factors]:
+                for factor in [each for each in (2, 4) if each in graph.factors] or graph.factors:
                     programs = _programs(client, graph, repository, factor)
                     rows = _measured(programs, factor, (tile, picture), repeats, seconds)
                     console.print(_table(model, factor, rows))

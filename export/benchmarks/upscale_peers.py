@@ -79,11 +79,12 @@ def _ncnn(version: Version, factor: int) -> Enlarge | str:
             file.write_bytes(contents[path + ending])
             load(str(file))
 
-    def enlarge(pixels: Pixels) -> Pixels:
-        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32) / np.float32(255)
+    def enlarge(picture: Pixels) -> Pixels:
+        planes = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32) / np.float32(255)
         given, extractor = ncnn.Mat(planes), net.create_extractor()
         extractor.input("data", given)
         found = np.array(extractor.extract("output")[1]).transpose(1, 2, 0)
-        return np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
+        pixels: Pixels = np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
+        return pixels
 
     return enlarge
