@@ -36,6 +36,8 @@ from impasto.serving import LocalServer
 SERVED, GRAPH = "Impasto, through the client", "Impasto, the graph alone"
 _PROBE = 64
 _LEAST_SIDE = 64
+_REST = 0.2
+"""Seconds before each run: the threads of the one before may still spin, waiting for more."""
 
 
 @dataclass
@@ -142,6 +144,7 @@ def _measured(
         found: dict[str, list[float]] = {name: [] for name in running}
         for repeat in range(repeats + 1):
             for name, enlarge in running.items():
+                time.sleep(_REST)
                 start = time.perf_counter()
                 enlarge(pixels)
                 if repeat:  # the first is not counted

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 UNIT = PixelRange(0, 1)
+ASKED = "on average: is --range right, and is it trained?"
 
 
 def saved(folder: Path, *steps: Any, name: str = "own.keras", shape: Any = (None, None, 3)) -> Path:
@@ -62,10 +63,8 @@ def squeezed() -> list[Any]:
     return [Squeeze()]
 
 
-@pytest.mark.parametrize("name", ["own.keras", "own.h5"])
-@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-def test_the_command_publishes_a_model_that_clients_can_call(tmp_path: Path, name: str) -> None:
-    path = saved(tmp_path, *doubled(layers.DepthwiseConv2D(1, depthwise_initializer="ones")), name=name)
+def test_the_command_publishes_a_model_that_clients_can_call(tmp_path: Path) -> None:
+    path = saved(tmp_path, *doubled(layers.DepthwiseConv2D(1, depthwise_initializer="ones")))
     options = ["--factor", "2", "--range", "-1..1", "--name", "mine", "--licence", "MIT, me"]
     run = CliRunner().invoke(
         cli,
@@ -74,15 +73,24 @@ def test_the_command_publishes_a_model_that_clients_can_call(tmp_path: Path, nam
     )
     assert run.exit_code == 0, run.output
     assert "a pixel depends on 0 pixels to each side; tiles equal the whole picture" in run.stderr
+    assert ASKED not in run.stderr
     origin = Manifest.read(tmp_path / "mine" / "1").source["origin"]
-    assert (origin["licence"], list(origin["sha256"])) == ("MIT, me", [name])
+    assert (origin["licence"], list(origin["sha256"])) == ("MIT, me", ["own.keras"])
     picture = photo(9, 11)
     with load_as_server(tmp_path / "mine" / "1") as served:
         enlarged = served.run("x2", {"image": picture[None]})["image"][0]
         told = served.run("describe", {"query": np.array([0], np.int32)})
     np.testing.assert_array_equal(enlarged, picture.repeat(2, axis=0).repeat(2, axis=1))
     assert told["factors"].tolist() == [[2]]
-    assert told["weights"][0].decode() == f"Keras model {name}; licence: MIT, me"
+    assert told["weights"][0].decode() == "Keras model own.keras; licence: MIT, me"
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_file_of_the_older_format_is_read_too(tmp_path: Path) -> None:
+    steps = doubled(layers.Conv2D(3, 3, padding="same"))
+    upscalers = [load(saved(tmp_path, *steps, name=name), 2, UNIT)[0] for name in ("own.keras", "own.h5")]
+    first, second = (ServedUpscaler(upscaler).upscale(photo(9, 11)) for upscaler in upscalers)
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize(
@@ -105,10 +113,19 @@ def test_a_model_that_looks_at_the_whole_picture_has_its_tiles_blended(tmp_path:
 
 def test_numbers_outside_the_range_become_black_and_white(tmp_path: Path) -> None:
     path = saved(tmp_path, *doubled(layers.Rescaling(2.0, -0.4)))
-    served = ServedUpscaler(load(path, 2, UNIT)[0])
+    upscaler, _ = load(path, 2, UNIT)
+    served = ServedUpscaler(upscaler)
     picture = np.array([[[0, 60, 100], [127, 200, 255]]], np.uint8)
     wanted = np.clip(np.rint(2.0 * picture - 102), 0, 255)
     np.testing.assert_array_equal(served.upscale(picture)[0, ::2], wanted[0])
+
+
+def test_a_range_that_seems_wrong_is_asked_about(tmp_path: Path) -> None:
+    path = saved(tmp_path, *doubled(layers.ReLU()))
+    options = ["--factor", "2", "--range", "-1..1", "--name", "mine", "--models", str(tmp_path)]
+    run = CliRunner().invoke(cli, ["upscaler", "import", "--keras", str(path), *options])
+    assert run.exit_code == 0, run.output
+    assert ASKED in run.stderr
 
 
 @pytest.mark.parametrize(

@@ -51,12 +51,12 @@ def test_each_network_gives_what_ncnn_gives_within_a_grey_level(
     for factor, path in NETWORKS[name].files.items():
         oracle = NcnnProgram(contents[f"{path}.param"], contents[f"{path}.bin"], tmp_path)
         for height, width in SIZES[name]:
-            for picture in (photo(height, width), painting(height, width)):
-                enlarged = served.upscale(picture, factor=factor)
-                expected = _as_the_program_does(oracle.run(picture.astype(np.float32) / np.float32(255)))
-                assert enlarged.shape == expected.shape == (factor * height, factor * width, 3)
-                assert np.abs(enlarged.astype(int) - expected).max() <= 1
-                assert np.mean(enlarged == expected) > 0.99
+            picture = painting(height, width)
+            enlarged = served.upscale(picture, factor=factor)
+            expected = _as_the_program_does(oracle.run(picture.astype(np.float32) / np.float32(255)))
+            assert enlarged.shape == expected.shape == (factor * height, factor * width, 3)
+            assert np.abs(enlarged.astype(int) - expected).max() <= 1
+            assert np.mean(enlarged == expected) > 0.99
 
 
 def _as_the_program_does(result: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _NETWORKS = ("x4plus", "x4plus-anime", "animevideov3")
 _FACTORS = ("2", "3", "4")
 _LEAST_TILE = 64
+_MOST_ERROR = 16
+"""Grey levels by which a model's enlargement of a photo may be away from the photo before people are asked why."""
 
 
 def _range(_context: click.Context, _option: click.Parameter, text: str | None) -> PixelRange | None:
@@ -149,8 +151,9 @@ def _own(
     max_pixels: int | None,
 ) -> tuple[Upscaler, Provenance]:
     from impasto.export.upscale import keras_model
+    from impasto.export.upscale.measuring import sample_error
 
-    return keras_model.load(
+    found = keras_model.load(
         path,
         factor,
         pixels,
@@ -158,6 +161,13 @@ def _own(
         tile=tile or keras_model.TILE,
         maximum_pixels=max_pixels or keras_model.MAXIMUM_PIXELS,
     )
+    if (error := sample_error(found[0].enlargers[factor].enlarge, factor)) > _MOST_ERROR:
+        click.echo(
+            f"{click.style('note:', bold=True)} a photo that it enlarges, shrunk again, is {error:.0f} grey levels "
+            "away on average: is --range right, and is it trained?",
+            err=True,
+        )
+    return found
 
 
 def _publish(

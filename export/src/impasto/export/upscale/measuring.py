@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from impasto.export.errors import ExportError
+from impasto.export.sample import photo
 from impasto.export.upscale.upscaler import Enlarge
 
 _SIZES: Final = ((40, 56), (57, 43))
@@ -56,6 +57,14 @@ def measure(enlarge: Enlarge, factor: int, *, name: str) -> Measured:
         _check_factor(enlarge, factor, height, width, name)
     least = next(side for side in (*_SIDES, min(_SIZES[0])) if _takes(enlarge, factor, side))
     return Measured(least, _reach(enlarge, factor))
+
+
+def sample_error(enlarge: Enlarge, factor: int) -> float:
+    """Return the mean grey levels between a photo and its enlargement shrunk again: few, unless a range is wrong."""
+    picture = photo(*_SIZES[0])
+    enlarged = tf.clip_by_value(enlarge(tf.constant(picture[None], tf.float32)), 0.0, 255.0)
+    shrunk = tf.nn.avg_pool2d(enlarged, factor, factor, "VALID")
+    return float(tf.reduce_mean(tf.abs(shrunk[0] - tf.cast(picture, tf.float32))))
 
 
 def _check_factor(enlarge: Enlarge, factor: int, height: int, width: int, name: str) -> None:
