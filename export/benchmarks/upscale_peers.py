@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.export.repository import Version
-from impasto.export.upscale.realesrgan import NETWORKS
+from impasto.export.upscale.realesrgan import MARGIN, NETWORKS
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Enlarge: TypeAlias = Callable[[Pixels], Pixels]
@@ -29,8 +29,17 @@ def resizers(factor: int) -> Mapping[str, Enlarge | str]:
 
 
 def runtimes(version: Version, training: Any, factor: int) -> Mapping[str, Enlarge | str]:
-    """Return the programs that run the same network."""
-    return {"onnxruntime": _onnxruntime(version, training, factor), "ncnn": _ncnn(version, factor)}
+    """Return the programs that run the same network, on the same pixels."""
+    found = {"onnxruntime": _onnxruntime(version, training, factor), "ncnn": _ncnn(version, factor)}
+    if not version.name.startswith("realesrgan-"):
+        return found
+    return {name: run if isinstance(run, str) else _mirrored(run, factor) for name, run in found.items()}
+
+
+def _mirrored(run: Enlarge, factor: int) -> Enlarge:
+    """Mirror a picture's edges, as the exported network does it."""
+    margins, inner = [(MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)], slice(factor * MARGIN, -factor * MARGIN)
+    return lambda pixels: run(np.pad(pixels, margins, "reflect"))[inner, inner]
 
 
 def _lanczos(pixels: Pixels, factor: int) -> Pixels:

@@ -13,7 +13,7 @@ from impasto.client.repository.manifest import Manifest
 from impasto.export.cli import cli
 from impasto.export.sample import painting, photo
 from impasto.export.saved_model import load_as_server
-from impasto.export.upscale.realesrgan import NETWORKS, load
+from impasto.export.upscale.realesrgan import MARGIN, NETWORKS, load
 from impasto.export.upscale.served import ServedUpscaler
 from impasto.export.wheel import WheelDownloadError
 
@@ -53,7 +53,10 @@ def test_each_network_gives_what_ncnn_gives_within_a_grey_level(
         for height, width in SIZES[name]:
             picture = painting(height, width)
             enlarged = served.upscale(picture, factor=factor)
-            expected = _as_the_program_does(oracle.run(picture.astype(np.float32) / np.float32(255)))
+            margins = [(MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)]
+            padded = np.pad(picture.astype(np.float32) / np.float32(255), margins, "reflect")
+            inner = slice(factor * MARGIN, -factor * MARGIN)
+            expected = _as_the_program_does(oracle.run(padded)[inner, inner])
             assert enlarged.shape == expected.shape == (factor * height, factor * width, 3)
             assert np.abs(enlarged.astype(int) - expected).max() <= 1
             assert np.mean(enlarged == expected) > 0.99
@@ -76,6 +79,14 @@ def test_an_enlargement_is_the_picture_and_sharper_than_what_interpolation_gives
     assert np.abs(back - picture).mean() < 6
     smooth = np.asarray(Image.fromarray(picture).resize(enlarged.size, Image.Resampling.BICUBIC))
     assert _edges(np.asarray(enlarged)) > 1.1 * _edges(smooth)
+
+
+def test_a_plain_colour_stays_one_up_to_the_edges(contents: dict[str, bytes]) -> None:
+    assert contents
+    colour = np.array([30, 90, 200], np.uint8)
+    plain = np.broadcast_to(colour, (12, 12, 3))
+    enlarged = ServedUpscaler(load("animevideov3")[0]).upscale(plain)
+    assert np.abs(enlarged.astype(int) - colour).max() <= 4
 
 
 def _edges(picture: NDArray[np.uint8]) -> float:

@@ -4,8 +4,8 @@ Wang, Xie, Dong and Shan, "Real-ESRGAN: Training Real-World Blind Super-Resoluti
 Nothing of the package is run, and neither it nor ncnn need be installed.
 
 The package's own program feeds the networks pixels in 0..1, RGB, and rounds and clips what they give; the same is
-done here. It cuts every picture into tiles, with 10 pixels around each and the picture mirrored at its edges; what is
-here computes the picture as it is sent.
+done here. It mirrors 10 pixels at a picture's edges, where the convolutions would see black: a plain colour came out 33
+grey levels wrong there. 4 pixels leave at most 4 levels, as 10 nearly do, for less work.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from impasto.export.upscale.ncnn import Network, read_network
 from impasto.export.upscale.provenance import Provenance
 from impasto.export.upscale.upscaler import Enlarge, Enlarger, Upscaler
 from impasto.export.wheel import WheelFiles
+
+MARGIN: Final = 4
+"""The pixels by which a picture is mirrored at its edges."""
 
 _LEVELS: Final = 255.0
 
@@ -160,4 +163,20 @@ class _Networks(tf.Module):
 
 
 def _on_levels(network: Network) -> Enlarge:
-    return lambda image: network(image / _LEVELS) * _LEVELS
+    def enlarge(image: tf.Tensor) -> tf.Tensor:
+        height, width = tf.shape(image)[1], tf.shape(image)[2]
+        padded = tf.gather(tf.gather(image, _mirrored(height), axis=1), _mirrored(width), axis=2)
+        first = MARGIN * network.factor
+        enlarged = network(padded / _LEVELS)[
+            :, first : first + network.factor * height, first : first + network.factor * width
+        ]
+        return enlarged * _LEVELS
+
+    return enlarge
+
+
+def _mirrored(side: tf.Tensor) -> tf.Tensor:
+    """The places of the pixels along a side with its margins; those of a small side are mirrored to and fro."""
+    period = tf.maximum(2 * (side - 1), 1)
+    places = tf.math.floormod(tf.range(-MARGIN, side + MARGIN), period)
+    return tf.minimum(places, period - places)
