@@ -7,7 +7,7 @@ FUZZ   ?= 3000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory bench-state bench-dream bench-transfer clean
+.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory bench-state bench-dream bench-transfer bench-upscale clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,9 @@ bench-state: setup ## what it costs to send a dream's state to the local server 
 
 bench-dream: setup ## what a step of dream costs beside the usual recipe's
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/dream.py
+
+bench-upscale: setup-dev ## upscalers beside onnxruntime, ncnn, Pillow and OpenCV: quality and speed
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/upscale.py
 
 bench-transfer: setup ## what a step of transfer costs beside the usual recipe's
 	PYTHONPATH=tests/support TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/transfer.py

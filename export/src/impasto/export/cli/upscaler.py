@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from impasto.export.cli.upscaler_evaluate import evaluate
+from impasto.export.cli.upscaler_import import import_
 
 
 @click.group()
@@ -13,3 +14,4 @@ def upscaler() -> None:
 
 
 upscaler.add_command(evaluate)
+upscaler.add_command(import_)
