@@ -197,23 +197,24 @@ def held_out_photos() -> list[Photo]:
     return photos
 
 
-def crop_even(pixels: Pixels) -> Pixels:
-    """Drop the last row and column where a side is odd, so that halving and doubling meets the same size."""
-    height, width = (side - side % SCALE for side in pixels.shape[:2])
+def crop_even(pixels: Pixels, factor: int = SCALE) -> Pixels:
+    """Drop the last rows and columns that are too many for sides divisible by `factor`: shrunk and enlarged by it, the
+    picture has its own size again."""
+    height, width = (side - side % factor for side in pixels.shape[:2])
     return np.ascontiguousarray(pixels[:height, :width])
 
 
-def shrink(pixels: Pixels) -> Pixels:
-    """Half the width and height by Pillow's antialiased bicubic filter: uint8 [H, W, 3] to [H/2, W/2, 3]."""
+def shrink(pixels: Pixels, factor: int = SCALE) -> Pixels:
+    """Divide the width and height by `factor`, by Pillow's antialiased bicubic filter: uint8 [H, W, 3]."""
     height, width = pixels.shape[:2]
     return np.asarray(
-        Image.fromarray(pixels).resize((width // SCALE, height // SCALE), Image.Resampling.BICUBIC)
+        Image.fromarray(pixels).resize((width // factor, height // factor), Image.Resampling.BICUBIC)
     )
 
 
-def bicubic(pixels: Pixels) -> Pixels:
-    """Double the width and height by Pillow's bicubic filter: the baseline to beat."""
+def bicubic(pixels: Pixels, factor: int = SCALE) -> Pixels:
+    """Multiply the width and height by `factor`, by Pillow's bicubic filter: the baseline to beat."""
     height, width = pixels.shape[:2]
     return np.asarray(
-        Image.fromarray(pixels).resize((width * SCALE, height * SCALE), Image.Resampling.BICUBIC)
+        Image.fromarray(pixels).resize((width * factor, height * factor), Image.Resampling.BICUBIC)
     )

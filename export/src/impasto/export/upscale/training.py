@@ -1,0 +1,244 @@
+"""Train an upscaling network, epoch by epoch, so that a training that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from impasto.client.pictures import write_bytes
+from impasto.export.errors import ExportError
+from impasto.export.srcnn.photos import Photo, Pixels
+from impasto.export.upscale.degradation import as_jpeg
+from impasto.export.upscale.network import UpscalingNetwork
+from impasto.export.upscale.pairs import TrainingPictures
+from impasto.export.upscale.presets import SIZES, Recipe
+from impasto.export.upscale.schedule import Course, learning_rate, next_factor
+from impasto.export.upscale.scores import FactorScore, score_factor
+
+_CONFIG = "training.json"
+_WHITE = 255.0
+_MEASURED_QUALITY = 50
+"""The JPEG quality of the photos that a network for worn pictures is measured with."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The result of one epoch.
+
+    Attributes:
+        number: counted from 1.
+        progress: the part of the training that is done, 0 to 1.
+        loss: the mean absolute error of the epoch's steps, in grey levels.
+        scores: each held-out photo, by each factor.
+    """
+
+    number: int
+    progress: float
+    loss: float
+    scores: Sequence[FactorScore]
+
+
+class Trainer:
+    """One training in a checkpoint folder.
+
+    Args:
+        folder: where checkpoints and the record of the training are kept; an unfinished one there is continued.
+        recipe: the recipe.
+        data: the photos, recorded for the manifest: see `describe_photos`.
+        seed: the seed of the weights, of the order of patches and of the degradation.
+        start_from: the folder of another training of the same size, whose weights are the first ones.
+
+    Raises:
+        ExportError: the folder holds a training with another recipe, or `start_from` holds none.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        recipe: Recipe,
+        *,
+        data: Sequence[Mapping[str, str]],
+        seed: int = 0,
+        start_from: Path | None = None,
+    ) -> None:
+        self.folder = folder
+        self.recipe = recipe
+        self.seed = seed
+        self.network = UpscalingNetwork(SIZES[recipe.size], seed=seed)
+        began: object = None
+        if start_from is not None:
+            self.network, record, epochs = load_network(start_from)
+            if record["recipe"]["size"] != recipe.size:
+                raise ExportError(f"{start_from} holds a network of another size than {recipe.size}")
+            began = {**record, "finished_epochs": epochs}
+        self._config = {
+            "recipe": recipe.as_dict(),
+            "seed": seed,
+            "photos": [dict(photo) for photo in data],
+            "start_from": began,
+        }
+        self._state = {
+            "epochs": tf.Variable(0, trainable=False, dtype=tf.int64, name="epochs"),
+            "progress": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="progress"),
+            "seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="seconds"),
+            "cpu_seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="cpu_seconds"),
+        }
+        self._optimizer = tf.keras.optimizers.Adam(recipe.learning_rate)
+        self._optimizer.build(self.network.trainable_variables)  # a restore fills only slots that exist
+        self._steps = {factor: self._make_step(factor) for factor in self.network.factors}
+
+    def run(
+        self,
+        pictures: TrainingPictures,
+        held_out: Sequence[Photo],
+        *,
+        minutes: float | None = None,
+        on_step: Callable[[float, float], None] = lambda progress, loss: None,
+        on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    ) -> None:
+        """Train to the end.
+
+        Args:
+            pictures: what to train on.
+            held_out: photos to measure after each epoch; none of them may be among the training photos.
+            minutes: end after so many minutes in all, earlier runs included, instead of after the recipe's epochs: the
+                step size then falls to zero by that time.
+            on_step: called with the part of the training that is done and the running loss, in grey levels.
+            on_epoch: called after each epoch, once its checkpoint is on disk.
+        """
+        self._open_folder()
+        checkpoint = tf.train.Checkpoint(network=self.network, optimizer=self._optimizer, **self._state)
+        manager = tf.train.CheckpointManager(checkpoint, str(self.folder), max_to_keep=2)
+        if manager.latest_checkpoint is not None:
+            checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
+        first, begun = int(self._state["epochs"]), float(self._state["progress"])
+        earlier, earlier_cpu = float(self._state["seconds"]), float(self._state["cpu_seconds"])
+        started, started_cpu = time.monotonic(), time.process_time()
+        seconds_left = None if minutes is None else max(minutes * 60 - earlier, 1e-6)
+        course = Course(begun, max(self.recipe.epochs - first, 1), seconds_left)
+        epoch = first
+        while float(self._state["progress"]) < 1:
+
+            def progress(part: float, done: int = epoch - first) -> float:
+                return course.at(done + part, time.monotonic() - started)
+
+            loss = self._train_epoch(pictures, epoch, progress, on_step)
+            epoch += 1
+            self._state["epochs"].assign(epoch)
+            self._state["progress"].assign(progress(1.0))
+            self._state["seconds"].assign(earlier + time.monotonic() - started)
+            self._state["cpu_seconds"].assign(earlier_cpu + time.process_time() - started_cpu)
+            manager.save(checkpoint_number=epoch)
+            on_epoch(Epoch(epoch, float(self._state["progress"]), loss, self._scores(held_out)))
+
+    def _train_epoch(
+        self,
+        pictures: TrainingPictures,
+        epoch: int,
+        progress: Callable[[float], float],
+        on_step: Callable[[float, float], None],
+    ) -> float:
+        # What an epoch sees depends on its number alone, so a resumed run sees what an undisturbed one sees.
+        rng = np.random.default_rng((self.seed, epoch))
+        low: dict[int, list[Pixels]] = {}
+        total, number = 0.0, 0
+        for number in range(1, self.recipe.steps + 1):
+            done = progress((number - 1) / self.recipe.steps)
+            if done >= 1:
+                break
+            factor = next_factor(self.recipe, done, rng.random())
+            if factor not in low:
+                low[factor] = pictures.low_resolution(factor, seed=(self.seed, epoch))
+            self._optimizer.learning_rate.assign(learning_rate(self.recipe, done))
+            total += float(self._steps[factor](*pictures.batch(low[factor], factor, rng)))
+            if not math.isfinite(total):
+                raise ExportError(
+                    f"training diverged in epoch {epoch + 1}, step {number}: the loss is not finite; "
+                    "delete the folder and train with another --seed"
+                )
+            on_step(done, total / number)
+        return total / max(number, 1)
+
+    def _make_step(self, factor: int) -> Callable[..., tf.Tensor]:
+        variables = self.network.variables_of(factor)
+        sides = (None, self.recipe.patch_size, self.recipe.patch_size, 3)
+        large = (None, *(factor * self.recipe.patch_size for _ in range(2)), 3)
+
+        def step(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                error = self.network(tf.cast(inputs, tf.float32), factor) - tf.cast(targets, tf.float32)
+                loss = tf.reduce_mean(tf.abs(error)) / _WHITE
+            self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            return loss * _WHITE
+
+        signature = [tf.TensorSpec(sides, tf.uint8), tf.TensorSpec(large, tf.uint8)]
+        compiled: Callable[..., tf.Tensor] = tf.function(step, input_signature=signature)
+        return compiled
+
+    def _scores(self, held_out: Sequence[Photo]) -> list[FactorScore]:
+        return measure(self.network, held_out, degradation=self.recipe.degradation)
+
+    def _open_folder(self) -> None:
+        path = self.folder / _CONFIG
+        if path.exists():
+            if json.loads(path.read_text(encoding="utf-8")) != self._config:
+                raise ExportError(
+                    f"{self.folder} holds a training with another recipe, seed or other photos; "
+                    "name an empty folder with --checkpoint, or repeat the first call to continue it"
+                )
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, (json.dumps(self._config, indent=2, allow_nan=False) + "\n").encode(), overwrite=True)
+
+
+def measure(
+    network: UpscalingNetwork, photos: Sequence[Photo], *, degradation: str = "none"
+) -> list[FactorScore]:
+    """Score photos by each factor; for a network of worn pictures, they are saved as JPEG of quality 50 before."""
+
+    @tf.function(reduce_retracing=True)
+    def enlarge(low: tf.Tensor, factor: int) -> tf.Tensor:
+        result = tf.clip_by_value(network(tf.cast(low, tf.float32), factor), 0.0, 255.0)
+        return tf.cast(tf.round(result), tf.uint8)
+
+    def upscale(low: Pixels, factor: int) -> Pixels:
+        result: Pixels = enlarge(tf.constant(low[None]), factor)[0].numpy()
+        return result
+
+    def wear(low: Pixels) -> Pixels:
+        return low if degradation == "none" else as_jpeg(low, _MEASURED_QUALITY)
+
+    scores: list[FactorScore] = []
+    for factor in network.factors:
+        scores += score_factor(photos, factor, upscale, wear=wear)
+    return scores
+
+
+def load_network(folder: Path) -> tuple[UpscalingNetwork, dict[str, object], int]:
+    """The network of the latest checkpoint in `folder`, its training record and its number of finished epochs.
+
+    Raises:
+        ExportError: the folder holds no checkpoint.
+    """
+    path = folder / _CONFIG
+    latest = tf.train.latest_checkpoint(str(folder))
+    if latest is None or not path.exists():
+        raise ExportError(f"no training checkpoint in {folder}; run `impasto-export upscaler train` first")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    network = UpscalingNetwork(SIZES[record["recipe"]["size"]])
+    state = {
+        "epochs": tf.Variable(0, trainable=False, dtype=tf.int64, name="epochs"),
+        "seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="seconds"),
+        "cpu_seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="cpu_seconds"),
+    }
+    tf.train.Checkpoint(network=network, **state).restore(latest).expect_partial()
+    record["minutes"] = round(float(state["seconds"]) / 60, 1)
+    record["cpu_seconds"] = round(float(state["cpu_seconds"]))
+    return network, record, int(state["epochs"])
