@@ -24,6 +24,9 @@ from impasto.export.upscale.scores import FactorScore, score_factor
 
 _CONFIG = "training.json"
 _WHITE = 255.0
+_TYPICAL_ERROR = 6.0
+"""Grey levels; a squared error over it has gradients about as large as those of an absolute error."""
+
 _MEASURED_QUALITY = 50
 """The JPEG quality of the photos that a network for worn pictures is measured with."""
 
@@ -92,7 +95,11 @@ class Trainer:
         }
         self._optimizer = tf.keras.optimizers.Adam(recipe.learning_rate)
         self._optimizer.build(self.network.trainable_variables)  # a restore fills only slots that exist
-        self._steps = {factor: self._make_step(factor) for factor in self.network.factors}
+        self._steps = {
+            (factor, is_squared): self._make_step(factor, is_squared=is_squared)
+            for factor in self.network.factors
+            for is_squared in (False, True)
+        }
 
     def run(
         self,
@@ -157,7 +164,8 @@ class Trainer:
             if factor not in low:
                 low[factor] = pictures.low_resolution(factor, seed=(self.seed, epoch))
             self._optimizer.learning_rate.assign(learning_rate(self.recipe, done))
-            total += float(self._steps[factor](*pictures.batch(low[factor], factor, rng)))
+            step = self._steps[factor, done >= self.recipe.absolute]
+            total += float(step(*pictures.batch(low[factor], factor, rng)))
             if not math.isfinite(total):
                 raise ExportError(
                     f"training diverged in epoch {epoch + 1}, step {number}: the loss is not finite; "
@@ -166,7 +174,7 @@ class Trainer:
             on_step(done, total / number)
         return total / max(number, 1)
 
-    def _make_step(self, factor: int) -> Callable[..., tf.Tensor]:
+    def _make_step(self, factor: int, *, is_squared: bool) -> Callable[..., tf.Tensor]:
         variables = self.network.variables_of(factor)
         sides = (None, self.recipe.patch_size, self.recipe.patch_size, 3)
         large = (None, *(factor * self.recipe.patch_size for _ in range(2)), 3)
@@ -174,9 +182,10 @@ class Trainer:
         def step(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 error = self.network(tf.cast(inputs, tf.float32), factor) - tf.cast(targets, tf.float32)
-                loss = tf.reduce_mean(tf.abs(error)) / _WHITE
+                absolute = tf.reduce_mean(tf.abs(error))
+                loss = (tf.reduce_mean(tf.square(error)) / _TYPICAL_ERROR if is_squared else absolute) / _WHITE
             self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-            return loss * _WHITE
+            return absolute
 
         signature = [tf.TensorSpec(sides, tf.uint8), tf.TensorSpec(large, tf.uint8)]
         compiled: Callable[..., tf.Tensor] = tf.function(step, input_signature=signature)
