@@ -16,7 +16,7 @@ from PIL import Image
 from images.pictures import encoded, pixels, save, srgb_profile
 from impasto.client import Client, Model, Progress, StyleVector, Stylize, errors
 from impasto.client.cli import exit_codes, run
-from impasto.client.signatures import STYLE_SIDE
+from impasto.client.signatures import STYLE_SIDE, STYLIZE
 from oracles.rounding import FLOATS, assert_equal_but_for_rounding
 from scripted.client_servers import batching, metadata, overloaded, prediction, scripted
 from servers.model_servers import ModelServer, serving
@@ -40,7 +40,7 @@ def server(
     (root / "stylize").symlink_to(stylize_repository / "stylize")
     module = write_hub_module(root.parent / "tangled", TangledModule())
     tangled = ServedStylizer(load_hub(str(module), allow_unpinned=True))
-    save_model(tangled, root / "tangled" / "1", tangled.signatures, contract=tangled.contract)
+    save_model(tangled, root / "tangled" / "1", tangled.signatures, contract=STYLIZE)
     with serving(server_kind, root) as server:
         yield server
 

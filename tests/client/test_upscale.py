@@ -11,8 +11,7 @@ from PIL import Image
 
 from images.pictures import bomb, encoded, pixels
 from impasto.client import Client, Model, Progress, Upscale, errors
-from impasto.client._models.tiling import plan
-from impasto.client.signatures import SRCNN_OVERLAP
+from impasto.client._models.tiling import OVERLAP, plan
 from oracles.rounding import assert_equal_but_for_rounding
 from scripted.client_servers import aborting, batching, overloaded, prediction, scripted
 from servers.model_servers import ModelServer
@@ -42,7 +41,7 @@ def test_a_tiled_picture_equals_the_whole_one_but_for_rounding(
     array = pixels(height, width)
     whole = np.asarray(client.upscale(array, tile=None))
     tiled = np.asarray(client.upscale(array, tile=tile))
-    assert len(plan(height, width, tile=tile, overlap=SRCNN_OVERLAP)) > 1
+    assert len(plan(height, width, tile=tile, overlap=OVERLAP)) > 1
     # Equal bits with AVX-512; AVX2 sums the products of a tile in another order than those of the whole picture.
     assert_equal_but_for_rounding(tiled, whole)
 
@@ -51,7 +50,7 @@ def test_a_pixel_less_of_overlap_would_show(client: Client) -> None:
     array = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     whole = np.asarray(client.upscale(array, tile=None))
     joined = np.empty_like(whole)
-    for piece in plan(40, 40, tile=20, overlap=SRCNN_OVERLAP - 1):
+    for piece in plan(40, 40, tile=20, overlap=OVERLAP - 1):
         doubled = np.asarray(client.upscale(array[piece.source], tile=None))
         joined[piece.target(2)] = doubled[piece.kept(2)]
     with pytest.raises(AssertionError, match="of the bytes differ"):
@@ -81,7 +80,7 @@ def test_progress_is_told_before_the_first_tile_and_after_each(client: Client) -
     seen: list[Progress] = []
     client.run(Upscale(pixels(30, 20), tile=20), on_progress=seen.append)
     assert seen == [Progress(0, 2), Progress(1, 2), Progress(2, 2)]
-    assert [progress.version for progress in seen] == [0, 2, 2]  # the one that answered, once one has
+    assert [progress.version for progress in seen] == [0, 3, 3]  # the one that answered, once one has
 
 
 def test_what_a_progress_callback_raises_ends_the_job(client: Client) -> None:

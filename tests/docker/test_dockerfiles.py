@@ -64,13 +64,13 @@ def test_the_context_holds_what_the_image_copies(dockerfile: Path) -> None:
 def test_the_context_leaves_out_the_private_key_and_half_written_versions() -> None:
     dockerfile = DOCKER / "models.Dockerfile"
     assert in_context(dockerfile, "docker/config/models.config")
-    assert in_context(dockerfile, "models/srcnn/1/saved_model.pb")
+    assert in_context(dockerfile, "models/srcnn/3/saved_model.pb")
     assert not in_context(dockerfile, "docker/config/ssl.config")
     assert not in_context(dockerfile, "docker/config/.ssl.config.a1b2c3d4.part")
     assert not in_context(dockerfile, "docker/config/.models.config.lock")
     assert not in_context(dockerfile, "models/srcnn/.staging-1/saved_model.pb")
     assert not in_context(dockerfile, ".git/config")
-    assert not in_context(DOCKER / "exporter.Dockerfile", "models/srcnn/1/saved_model.pb")
+    assert not in_context(DOCKER / "exporter.Dockerfile", "models/srcnn/3/saved_model.pb")
 
 
 @by_name

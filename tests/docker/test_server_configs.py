@@ -36,9 +36,9 @@ def test_models_config_names_the_four_models_where_the_overlay_keeps_them(overla
 
 
 def test_every_model_of_the_contract_is_served() -> None:
-    from impasto.client.signatures import MODELS as CONTRACT
+    from impasto.client.signatures import CONTRACTS
 
-    assert set(CONTRACT) <= set(MODELS)
+    assert {contract.usual_model for contract in CONTRACTS.values()} <= set(MODELS)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

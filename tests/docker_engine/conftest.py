@@ -35,7 +35,7 @@ def stack(engine: None, committed_models: Path, tmp_path_factory: pytest.TempPat
 
     stand_in_image.build()
     stack = Stack(tmp_path_factory.mktemp("stack"))
-    shutil.copytree(committed_models / "srcnn/1", stack.models / "srcnn/1")
+    shutil.copytree(committed_models / "srcnn/3", stack.models / "srcnn/1")
     dream_models.write_dream(stack.models)
     stack.write_config("--pin", umask=0o077)
     try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from documents.code_blocks import DOCS
 from impasto.client import Client, read_picture
-from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, STYLIZE, TRANSFER
+from impasto.client.signatures import CONTRACTS, SERVING_DEFAULT
 from servers.model_servers import TYPED, ModelServer, free_port, needs_real, server_process
 from toys.shared_folders import shared_folder
 
@@ -193,8 +193,8 @@ def kind(field: Any, message: Any) -> str:
 
 
 def test_the_page_names_the_inputs_that_a_call_must_have() -> None:
-    for model in (SRCNN, STYLIZE, DREAM, TRANSFER):
-        (row,) = re.findall(rf"^\| `{model.name}` \| (.*) \|$", PAGE, re.MULTILINE)
+    for model in CONTRACTS.values():
+        (row,) = re.findall(rf"^\| `{model.usual_model}` \| (.*) \|$", PAGE, re.MULTILINE)
         inputs = model.signatures[SERVING_DEFAULT].inputs
         required = [spec for spec in inputs if spec.required]
         assert re.findall(r"`(\w+)`", row) == [spec.name for spec in required]

@@ -80,7 +80,7 @@ def test_models_lists_what_is_served_and_what_is_not(capsys: pytest.CaptureFixtu
     assert run(["models"]) == exit_codes.DONE
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["MODEL", "VERSION", "STATE", "SIGNATURES"]
-    assert ["srcnn", "2", "AVAILABLE", "serving_default"] in lines
+    assert ["srcnn", "3", "AVAILABLE", "describe", "serving_default", "x2"] in lines
     assert ["dream", "-", "not", "served"] in lines
 
 
@@ -95,7 +95,7 @@ def test_models_as_json(capsys: pytest.CaptureFixture[str], committed_server: Mo
     shown = json.loads(capsys.readouterr().out)
     assert shown["server"] == committed_server.address
     (srcnn,) = [entry for entry in shown["models"] if entry["model"] == "srcnn"]
-    assert srcnn["versions"] == [{"version": 2, "state": "AVAILABLE", "error": ""}]
+    assert srcnn["versions"] == [{"version": 3, "state": "AVAILABLE", "error": ""}]
     assert srcnn["signatures"]["serving_default"]["inputs"] == [
         {"name": "image", "dtype": "uint8", "shape": [None, None, None, 3]}
     ]
@@ -142,7 +142,7 @@ def test_status_of_the_server(capsys: pytest.CaptureFixture[str], committed_serv
 
 def test_status_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "srcnn"]) == exit_codes.DONE
-    assert capsys.readouterr().out.split() == ["VERSION", "STATE", "ERROR", "2", "AVAILABLE"]
+    assert capsys.readouterr().out.split() == ["VERSION", "STATE", "ERROR", "3", "AVAILABLE"]
     assert run(["status", "srcnn", "--quiet"]) == exit_codes.DONE
     assert capsys.readouterr().out == ""
 

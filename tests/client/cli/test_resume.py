@@ -31,7 +31,7 @@ def models(committed_models: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A repository with two versions of the committed srcnn, and with it under another name."""
     root = tmp_path_factory.mktemp("models")
     for copy in ("srcnn/1", "srcnn/2", "other/2"):
-        shutil.copytree(committed_models / "srcnn" / "1", root / copy)
+        shutil.copytree(committed_models / "srcnn" / "3", root / copy)
     return root
 
 

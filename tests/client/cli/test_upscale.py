@@ -393,11 +393,11 @@ def test_options_reach_the_picture(
 ) -> None:
     save(tmp_path / "photo.png", pixels(30, 20))
     assert (
-        run(["upscale", "photo.png", "-o", "a.png", "--tile", "16", "--model-version", "2"])
+        run(["upscale", "photo.png", "-o", "a.png", "--tile", "16", "--model-version", "3"])
         == exit_codes.DONE
     )
     with Client(committed_server.address) as client:
-        expected = np.asarray(client.upscale("photo.png", tile=16, model=Model("srcnn", 2)))
+        expected = np.asarray(client.upscale("photo.png", tile=16, model=Model("srcnn", 3)))
     assert np.array_equal(np.asarray(load(tmp_path / "a.png")), expected)
     assert run(["upscale", "photo.png", "-o", "b.png", "--max-pixels", "599"]) == exit_codes.FAILED
     assert "the limit is 599" in capsys.readouterr().err

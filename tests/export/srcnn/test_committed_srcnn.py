@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from impasto.client.signatures import SRCNN
+from impasto.client.signatures import UPSCALE
 from impasto.export import contract
 from impasto.export.repository import ModelRepository
 from impasto.export.srcnn.evaluate import Score, mean_gain, score_photos
@@ -49,13 +49,18 @@ def test_the_manifest_states_a_licence_for_every_training_photo(committed_models
 
 def test_it_keeps_the_contract_and_no_state(committed_models: Path) -> None:
     directory = ModelRepository(committed_models).latest("srcnn").path
-    contract.check(SRCNN, directory)
+    contract.check(UPSCALE, directory)
     assert_stateless(directory)
 
 
 def test_it_carries_warm_up_requests(committed_models: Path) -> None:
     requests = list(read_warmup(ModelRepository(committed_models).latest("srcnn").path))
-    assert [inputs["image"].shape for _, inputs in requests] == [(1, 32, 48, 3), (2, 32, 48, 3)]
+    assert [(name, [array.shape for array in inputs.values()]) for name, inputs in requests] == [
+        ("describe", []),
+        ("serving_default", [(1, 32, 48, 3)]),
+        ("x2", [(1, 32, 48, 3)]),
+        ("serving_default", [(2, 32, 48, 3)]),
+    ]
 
 
 def test_it_paints_as_the_version_before_whose_resizing_a_gpu_lacks(committed_models: Path) -> None:

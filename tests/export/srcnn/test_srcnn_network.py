@@ -10,7 +10,8 @@ from PIL import Image
 from scipy.signal import correlate
 
 from impasto.export.srcnn.network import SRCNN, enlarge, pad_edges
-from impasto.export.srcnn.served import ServedSRCNN
+from impasto.export.srcnn.served import upscaler_of
+from impasto.export.upscale.served import ServedUpscaler
 from oracles.rounding import assert_equal_but_for_rounding
 
 RNG = np.random.default_rng(5)
@@ -48,7 +49,7 @@ def test_the_network_computes_the_three_correlations_and_the_residual() -> None:
 
 
 def test_an_untrained_residual_network_is_bicubic_interpolation() -> None:
-    served = ServedSRCNN(SRCNN(residual=True, pixel_scale=255.0, pixel_mean=127.5))
+    served = ServedUpscaler(upscaler_of(SRCNN(residual=True, pixel_scale=255.0, pixel_mean=127.5)))
     # Middle greys: Pillow clips overshoot between its two passes, which is not what this test is about.
     image = RNG.integers(80, 176, (20, 30, 3), dtype=np.uint8)
     by_pillow = np.asarray(Image.fromarray(image).resize((60, 40), Image.Resampling.BICUBIC))
@@ -82,22 +83,22 @@ def test_enlarging_stays_within_the_range_of_pixels() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 3), (13, 5)])
 def test_pictures_of_any_size_come_back_at_twice_the_size(shape: tuple[int, int]) -> None:
-    served = ServedSRCNN(random_network())
+    served = ServedUpscaler(upscaler_of(random_network()))
     image = RNG.integers(0, 256, (*shape, 3), dtype=np.uint8)
     assert served.upscale(image).shape == (2 * shape[0], 2 * shape[1], 3)
 
 
 def test_a_batch_equals_its_pictures_one_by_one() -> None:
-    served = ServedSRCNN(random_network())
+    served = ServedUpscaler(upscaler_of(random_network()))
     batch = RNG.integers(0, 256, (3, 17, 21, 3), dtype=np.uint8)
-    together = served.serving_default(batch)["image"].numpy()
+    together = served.functions["serving_default"](batch)["image"].numpy()
     for image, result in zip(batch, together, strict=True):
         assert_equal_but_for_rounding(served.upscale(image), result)
 
 
 def test_an_empty_picture_is_refused_with_its_shape() -> None:
-    served = ServedSRCNN(random_network())
+    served = ServedUpscaler(upscaler_of(random_network()))
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="image must have at least one picture and one pixel"
     ):
-        served.serving_default(np.zeros((1, 0, 4, 3), np.uint8))
+        served.functions["serving_default"](np.zeros((1, 0, 4, 3), np.uint8))

@@ -30,8 +30,9 @@ from impasto.export.srcnn.photos import (
     shrink,
 )
 from impasto.export.srcnn.presets import PRESETS, Preset
-from impasto.export.srcnn.served import ServedSRCNN
+from impasto.export.srcnn.served import upscaler_of
 from impasto.export.srcnn.training import Epoch, Trainer, load_network
+from impasto.export.upscale.served import ServedUpscaler
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
 SMALL = replace(PRESETS["residual"], patches=512, epochs=2)
@@ -133,7 +134,7 @@ def test_training_improves_on_bicubic_and_is_exported_from_its_checkpoint(
     network, record, finished = load_network(tmp_path)
     assert finished == 6
     assert record["patches"] == 512
-    (score,) = score_photos(held_out, ServedSRCNN(network).upscale)
+    (score,) = score_photos(held_out, ServedUpscaler(upscaler_of(network)).upscale)
     assert score.gain_rgb == pytest.approx(epochs[-1].gain)
 
 

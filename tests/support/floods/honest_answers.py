@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 from images.pictures import pixels
 from impasto.client import AsyncClient, Dream, Model, Transfer, Upscale
 from impasto.client._wire.dtypes import BY_NAME
-from impasto.client.signatures import SRCNN, ModelContract
+from impasto.client.signatures import UPSCALE, ModelContract
 from scripted.client_servers import prediction
 
 PHOTO: Final = pixels(16, 20)
@@ -68,18 +68,23 @@ def _metadata() -> Any:
     return answer
 
 
-def _metadata_of(model: ModelContract) -> Any:
-    """The metadata of a model of the contract whose signatures have no defaults."""
+def _metadata_of(model: ModelContract, *, without: Collection[str] = ()) -> Any:
+    """The metadata of a model of the contract that lacks some of its signatures."""
     signatures = get_model_metadata_pb2.SignatureDefMap()
     for signature in model.signatures.values():
+        if signature.name in without:
+            continue
         definition = signatures.signature_def[signature.name]
         for infos, specs in ((definition.inputs, signature.inputs), (definition.outputs, signature.outputs)):
             for spec in specs:
                 infos[spec.name].name, infos[spec.name].dtype = spec.name, BY_NAME[spec.dtype].number
                 for size in spec.shape:
                     infos[spec.name].tensor_shape.dim.add(size=-1 if size is None else size)
+                if spec.default is not None:
+                    default = _predicted(x=np.asarray(spec.default, spec.dtype)).outputs["x"]
+                    definition.defaults[spec.name].CopyFrom(default)
     answer = get_model_metadata_pb2.GetModelMetadataResponse()
-    answer.model_spec.name = model.name
+    answer.model_spec.name = model.usual_model
     answer.model_spec.version.value = 3
     answer.metadata["signature_def"].Pack(signatures)
     return answer
@@ -104,6 +109,21 @@ def _status() -> Any:
 
 DESCRIPTION: Final = _description()
 
+_UPSCALER: Final = _predicted(
+    factors=np.array([[2]], np.int32),
+    **{
+        name: np.array([number], np.int32)
+        for name, number in (
+            ("reach", 5),
+            ("overlap", 5),
+            ("tile", 512),
+            ("minimum_side", 1),
+            ("maximum_pixels", 1 << 24),
+        )
+    },
+    network=np.array([b"SRCNN"], object),
+    weights=np.array([b"none"], object),
+)
 _DREAM: Final = _predicted(
     backbone=np.array(b"inception", object),
     weights=np.array("Inception, \u00e9".encode(), object),
@@ -205,12 +225,15 @@ _SEEN: Final = (_status(), _healthy(), _status())
 CHECKED: Final = (*_SEEN, *3 * [_metadata()], _predicted(y=np.ones((1, 3), np.float32)))
 """The answers to `impasto check half`; those to its labels are the metadata, too."""
 
+_DOUBLED: Final = _predicted(image=np.zeros((1, 96, 120, 3), np.uint8))
+_ONE_COLOUR: Final = np.broadcast_to(np.array([200, 40, 90], np.uint8), (1, 96, 120, 3))
+
 CHECKED_SRCNN: Final = (
     *_SEEN,
-    *3 * [_metadata_of(SRCNN)],
-    *2 * [_predicted(image=np.zeros((1, 96, 120, 3), np.uint8))],
-    _predicted(image=np.broadcast_to(np.array([200, 40, 90], np.uint8), (1, 96, 96, 3))),
-    _predicted(image=np.zeros((1, 96, 120, 3), np.uint8)),
+    *3 * [_metadata_of(UPSCALE, without=("x3", "x4"))],
+    *2 * [_UPSCALER, _DOUBLED, _DOUBLED],
+    *2 * [_predicted(image=_ONE_COLOUR)],
+    _DOUBLED,
 )
 """The answers to `impasto check srcnn`."""
 

@@ -18,7 +18,7 @@ from tensorflow_serving.apis import (
 )
 
 from images.pictures import pixels
-from impasto.client.signatures import DREAM, MODELS, SRCNN, STYLIZE, TRANSFER
+from impasto.client.signatures import CONTRACTS, DREAM, STYLIZE, TRANSFER, UPSCALE
 from servers.official_stubs import PREDICT, OfficialClient, model_spec, predict_request
 from toys import toy_models
 from toys.transfer_models import TransferCalls
@@ -72,6 +72,8 @@ _SHAPES: Final = (
     ),
 )
 
+_MODELS: Final = {model.usual_model: model for model in CONTRACTS.values()}
+
 _FEW: Final = 4096
 """Elements up to which a tensor is also sent in its typed field."""
 
@@ -107,7 +109,7 @@ def write_every_model(root: Path, *repositories: Path) -> Path:
     ):
         write(root)
     for repository in repositories:
-        for name in MODELS:
+        for name in _MODELS:
             if (repository / name).exists():
                 newest = max((repository / name).glob("[0-9]*"), key=lambda version: int(version.name))
                 (root / name).mkdir()
@@ -117,7 +119,7 @@ def write_every_model(root: Path, *repositories: Path) -> Path:
 
 def valid_requests(client: OfficialClient) -> list[Request]:
     """One Predict for every signature with its tensors as content, one with typed fields, and the other methods."""
-    return _requests([*_toy_predictions(), *_model_predictions(client)], (*TOYS, *MODELS))
+    return _requests([*_toy_predictions(), *_model_predictions(client)], (*TOYS, *_MODELS))
 
 
 def toy_requests() -> list[Request]:
@@ -211,15 +213,15 @@ def _toy_predictions() -> list[Any]:
 
 def _model_predictions(client: OfficialClient) -> list[Any]:
     """One request for each signature of the contract, with every input given."""
-    inputs = {SRCNN.name: {"serving_default": {"image": pixels(16, 24)[np.newaxis]}}}
+    inputs = {UPSCALE.usual_model: _upscale_inputs()}
     inputs[STYLIZE.name] = _stylize_inputs(client)
     inputs[DREAM.name] = _dream_inputs(client)
     inputs[TRANSFER.name] = _transfer_inputs(client)
     requests = []
-    for name, model in MODELS.items():
-        assert set(inputs[name]) == set(model.signatures)
-        for signature, spec in model.signatures.items():
-            given = inputs[name][signature]
+    for name, model in _MODELS.items():
+        assert set(model.signatures) - set(inputs[name]) <= model.optional
+        for signature, given in inputs[name].items():
+            spec = model.signatures[signature]
             arrays = {
                 tensor.name: np.asarray(given.get(tensor.name, tensor.default), tensor.dtype)
                 for tensor in spec.inputs
@@ -231,6 +233,11 @@ def _model_predictions(client: OfficialClient) -> list[Any]:
 def _answer(client: OfficialClient, model: str, signature: str, **inputs: Any) -> dict[str, Any]:
     response = client.predict({"name": model, "signature_name": signature}, inputs)
     return {alias: tf.make_ndarray(proto) for alias, proto in response.outputs.items()}
+
+
+def _upscale_inputs() -> dict[str, dict[str, Any]]:
+    image = pixels(16, 24)[np.newaxis]
+    return {"serving_default": {"image": image}, "x2": {"image": image}, "describe": {}}
 
 
 def _stylize_inputs(client: OfficialClient) -> dict[str, dict[str, Any]]:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, TRANSFER
+from impasto.client.signatures import DREAM, TRANSFER
 from impasto.export import publishing
 from impasto.export.backbones import Backbone
 from impasto.export.backbones.random import random_arrays
 from impasto.export.dream import publish as dream
 from impasto.export.dream.served import DeepDream
 from impasto.export.srcnn import network
-from impasto.export.srcnn import publish as srcnn
-from impasto.export.srcnn.served import ServedSRCNN
+from impasto.export.srcnn.served import upscaler_of
 from impasto.export.transfer import publish as transfer
+from impasto.export.upscale import publish as upscale
 from toys import dream_models, transfer_models
 from toys.tiny_stylizer import publish_tiny
 
@@ -25,7 +25,8 @@ from toys.tiny_stylizer import publish_tiny
 def publish_all(models: Path) -> None:
     """Publish version 1 of each."""
     publish_tiny(models)
-    upscaler = ServedSRCNN(network.SRCNN(residual=False, pixel_scale=255.0, pixel_mean=127.5, seed=3))
+    srcnn = network.SRCNN(residual=False, pixel_scale=255.0, pixel_mean=127.5, seed=3)
+    upscale.publish(upscaler_of(srcnn), "srcnn", models, source={})
     architecture = dream_models.ARCHITECTURE
     dreamer = DeepDream(
         Backbone(architecture, random_arrays(architecture, seed=0)),
@@ -33,9 +34,7 @@ def publish_all(models: Path) -> None:
         weights=dream_models.WEIGHTS,
     )
     painter = transfer_models.tiny_transfer()
-    upscaling = {SERVING_DEFAULT: upscaler.serving_default}
     for module, functions, contract, warm_up, golden in (
-        (upscaler, upscaling, SRCNN, srcnn.warm_up(), srcnn.golden_requests()),
         (dreamer, dreamer.functions, DREAM, dream.warm_up(architecture), dream.golden_requests(architecture)),
         (
             painter,

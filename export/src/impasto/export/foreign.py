@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from impasto.client.repository.contract import contract_of
 from impasto.client.repository.graph_file import GRAPH_FILE, signatures_of
 from impasto.client.repository.manifest import MANIFEST_NAME, Manifest, ManifestError
 from impasto.client.repository.requests import Request, read_requests
@@ -76,6 +77,7 @@ def publish_saved_model(model: str, directory: Path, models: Path, *, extras: Ex
         graph = read_meta_graph(target)
         return replace(
             Manifest(model=model, tensorflow=graph.meta_info_def.tensorflow_version or None),
+            contract=_contract_name(model, target),
             signatures=tuple(signatures_of(target)),
             source={**({} if earlier is None else earlier.source), **extras.source},
             figures={} if earlier is None else earlier.figures,
@@ -120,6 +122,12 @@ def _check_signatures(model: str, target: Path) -> None:
             contract.check(MODELS[model], target)
         except contract.ContractError as error:
             raise contract.ContractError(f"{error}. Publish another model under another name") from error
+
+
+def _contract_name(model: str, target: Path) -> str | None:
+    """The name of the contract that the SavedModel keeps, which its callers may rely on; None where it keeps none."""
+    found = contract_of(model, signatures_of(target))
+    return None if found is None else found.name
 
 
 def _warm(model: str, target: Path, served: ServedModel, extras: Extras) -> None:

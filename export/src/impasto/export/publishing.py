@@ -24,13 +24,14 @@ def publish(
     models: Path,
     *,
     contract: ModelContract,
+    model: str | None = None,
     warm_up: Iterable[Request],
     golden: Requests,
     source: Mapping[str, Any],
     figures: Mapping[str, Any] | None = None,
     allow_host_ops: bool = False,
 ) -> Version:
-    """Export a module as the next version of `contract.name`.
+    """Export a module as the next version of a model.
 
     What was saved is loaded the way TensorFlow Serving loads it, and answers the golden requests, before it becomes a
     version.
@@ -40,6 +41,7 @@ def publish(
         functions: the functions to serve, by signature.
         models: the model repository.
         contract: what the version must keep.
+        model: the model's name; the contract's usual one if None.
         warm_up: small requests that a server runs while it loads the version.
         golden: small requests that are kept with what the version answers, to check servers against.
         source: where the weights come from, for the manifest.
@@ -51,12 +53,15 @@ def publish(
         ExportError: the result does not keep the contract, fails at a request, or cannot be written.
     """
 
+    name = contract.usual_model if model is None else model
+
     def describe(directory: Path) -> Manifest:
         ops = host_ops(directory)
         if not allow_host_ops:
-            check_host_ops(contract.name, ops)
+            check_host_ops(name, ops)
         return Manifest(
-            model=contract.name,
+            model=name,
+            contract=contract.name,
             signatures=tuple(functions),
             source=dict(source),
             figures=dict(figures or {}),
@@ -66,11 +71,11 @@ def publish(
 
     def write(directory: Path) -> None:
         save(module, directory, functions, contract=contract)
-        write_warmup(directory, contract.name, warm_up)
+        write_warmup(directory, name, warm_up)
         with load_as_server(directory, optimised=False) as served:
-            write_golden(directory, served, golden, where=f"the golden requests for {contract.name!r}")
+            write_golden(directory, served, golden, where=f"the golden requests for {name!r}")
 
-    return ModelRepository(models).publish(contract.name, write, manifest=describe)
+    return ModelRepository(models).publish(name, write, manifest=describe)
 
 
 def backbone_source(backbone: Backbone, weights: Weights) -> dict[str, Any]:

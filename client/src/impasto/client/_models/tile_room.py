@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Final
 
-from impasto.client._models.tiling import Tile, cut, halved
+from impasto.client._models.tiling import OVERLAP, Tile, cut, halved
 from impasto.client._transport.observing import LOGGER
 from impasto.client.errors import OutOfMemory
 from impasto.client.printable import printable
-from impasto.client.signatures import SRCNN_OVERLAP
 
 LEAST_SIDE: Final = 64
 """The least side, in pixels, that tiles shrink to: smaller ones are mostly overlap, and need next to no memory."""
@@ -45,7 +44,7 @@ class TileRoom:
         Raises:
             OutOfMemory: the refusal, where smaller tiles are not worth a try.
         """
-        side = halved(tile.side, overlap=SRCNN_OVERLAP)
+        side = halved(tile.side, overlap=OVERLAP)
         if side < LEAST_SIDE:
             raise refusal.in_words(
                 f"{refusal}; it has no memory for a tile of {tile.side} x {tile.side} pixels, which needs very little: "
@@ -63,4 +62,4 @@ class TileRoom:
         self._note = (
             f"in tiles of {side} pixels, because {self._model}'s server has no memory for larger ones"
         )
-        return cut(tile, side=side, overlap=SRCNN_OVERLAP)
+        return cut(tile, side=side, overlap=OVERLAP)

@@ -11,6 +11,10 @@ moved inwards rather than cut thin.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+OVERLAP: Final = 5
+"""Pixels of the picture sent that srcnn's result depends on to each side."""
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,23 @@ from PIL import Image
 from impasto.client._jobs import Job, PinnedModel, Progress, Steps, Together, begun_again
 from impasto.client._jobs.values import LARGEST_INT32, whole
 from impasto.client._models.tile_room import TileRoom
-from impasto.client._models.tiling import Tile, plan
+from impasto.client._models.tiling import OVERLAP, Tile, plan
 from impasto.client._transport.calls import Outputs
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import DecodeError, OutOfMemory
 from impasto.client.model import Model
 from impasto.client.pictures import ImageSource, Picture, RowSink, read_picture
 from impasto.client.settings import CallKind
-from impasto.client.signatures import SERVING_DEFAULT, SRCNN, SRCNN_OVERLAP
+from impasto.client.signatures import SERVING_DEFAULT, UPSCALE
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 SCALE: Final = 2
-LEAST_TILE: Final = 2 * SRCNN_OVERLAP + 1
+LEAST_TILE: Final = 2 * OVERLAP + 1
 TILE: Final = 512
 """Default side of a tile in pixels: it takes the server some 0.5 GB, and larger ones 2.1 GB for each megapixel."""
 
-_SIGNATURE: Final = SRCNN.signatures[SERVING_DEFAULT]
+_SIGNATURE: Final = UPSCALE.signatures[SERVING_DEFAULT]
 _INPUT: Final = _SIGNATURE.inputs[0].name
 _OUTPUT: Final = _SIGNATURE.outputs[0].name
 
@@ -67,7 +67,7 @@ class Upscale(Job[Image.Image, Progress]):
     image: ImageSource
     _: KW_ONLY
     tile: int | None = TILE
-    model: Model | str = SRCNN.name
+    model: Model | str = UPSCALE.usual_model
 
     def checked(self) -> dict[str, Any]:
         """Return the tile as a number. Raises InvalidInput."""
@@ -99,7 +99,7 @@ class UpscaleToRows(Job[tuple[int, int], Progress]):
     job: Upscale
     sink: RowSink
     _: KW_ONLY
-    model: Model | str = SRCNN.name
+    model: Model | str = UPSCALE.usual_model
 
     def prepare(self, *, max_pixels: int) -> Steps[tuple[int, int]]:
         """Read the picture, and return the steps that double it, one Predict call a tile."""
@@ -164,7 +164,7 @@ def _prepared(
     picture = read_picture(job.image, max_pixels=max_pixels)
     height, width = picture.rgb.shape[:2]
     tile = max(height, width, TILE) if job.tile is None else job.tile
-    tiles = plan(height, width, tile=tile, overlap=SRCNN_OVERLAP)
+    tiles = plan(height, width, tile=tile, overlap=OVERLAP)
     return begun_again(lambda asked: _upscaled(picture, asked, tiles, target(picture)), Model.of(model))
 
 

@@ -5,7 +5,7 @@ A dialogue yields a signature and its inputs, and receives the outputs, of which
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -22,26 +22,33 @@ from impasto.client.checking.samples import (
     serving_inputs,
     size_for,
 )
-from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, STYLIZE, TRANSFER
+from impasto.client.signatures import DREAM, FACTORS, SERVING_DEFAULT, STYLIZE, TRANSFER, UPSCALE
 
 Dialogue: TypeAlias = Generator[tuple[str, Inputs], Outputs, None]
 
 
-def _srcnn() -> Dialogue:
-    yield SERVING_DEFAULT, serving_inputs(SRCNN.name, SIDE, SIDE + 12)
+def _upscale(served: Collection[str]) -> Dialogue:
+    height, width = size_for((yield "describe", {}))
+    inputs = serving_inputs(UPSCALE.name, height, width)
+    yield SERVING_DEFAULT, inputs
+    for signature in FACTORS.values():
+        if signature in served:
+            yield signature, inputs
 
 
-def _stylize() -> Dialogue:
+def _stylize(served: Collection[str]) -> Dialogue:
     yield "describe", {}
     inputs = serving_inputs(STYLIZE.name, SIDE, SIDE + 12)
     yield SERVING_DEFAULT, inputs
     as_floats = {"placeholder": inputs["content"], "placeholder_1": inputs["style"]}
     yield "hub", {name: (pixels / 255).astype(np.float32) for name, pixels in as_floats.items()}
+    if "apply" not in served:
+        return
     styled = yield "style_vector", {"style": inputs["style"]}
     yield "apply", {"content": inputs["content"], "vector": output(styled, "vector")}
 
 
-def _dream() -> Dialogue:
+def _dream(_served: Collection[str]) -> Dialogue:
     described = yield "describe", {}
     height, width = size_for(described)
     yield SERVING_DEFAULT, serving_inputs(DREAM.name, height, width)
@@ -52,7 +59,7 @@ def _dream() -> Dialogue:
     yield "close", {"state": state, "size": opening["size"]}
 
 
-def _transfer() -> Dialogue:
+def _transfer(_served: Collection[str]) -> Dialogue:
     described = yield "describe", {}
     height, width = size_for(described)
     inputs = serving_inputs(TRANSFER.name, height, width)
@@ -65,10 +72,10 @@ def _transfer() -> Dialogue:
     yield "close", {"image": image}
 
 
-DIALOGUES: Final[Mapping[str, Callable[[], Dialogue]]] = {
-    SRCNN.name: _srcnn,
+DIALOGUES: Final[Mapping[str, Callable[[Collection[str]], Dialogue]]] = {
+    UPSCALE.name: _upscale,
     STYLIZE.name: _stylize,
     DREAM.name: _dream,
     TRANSFER.name: _transfer,
 }
-"""The dialogue of each model of the contract."""
+"""By the contract's name: makes the dialogue with a model that serves these signatures."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from impasto.client.checking.comparing import are_equal, differences
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.probe import Outputs
-from impasto.client.checking.samples import NONE, ONE, SIDE, TWO, Inputs, optimize_inputs, output
+from impasto.client.checking.samples import NONE, ONE, TWO, Inputs, optimize_inputs, output
 from impasto.client.checking.subject import Subject
-from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, STYLIZE, TRANSFER
+from impasto.client.signatures import DREAM, SERVING_DEFAULT, STYLIZE, TRANSFER, UPSCALE
 
 _REPEATABLE: Final = "TF_DETERMINISTIC_OPS=1 in the server's environment"
 _EQUAL: Final = "the same call twice gives equal bits"
@@ -85,23 +85,34 @@ def _transfers(subject: Subject) -> tuple[str, Inputs, _Then]:
 
 def unchanged(subject: Subject) -> Iterator[Finding]:
     """Check that no steps give the picture back, and a picture of one colour stays so."""
-    if subject.contract is SRCNN:
-        yield _flat(subject)
+    if subject.contract is UPSCALE:
+        yield from _flat(subject)
     elif subject.contract is STYLIZE and "apply" in subject.metadata.signatures:
         yield _two_ways(subject)
     elif subject.contract in (DREAM, TRANSFER):
         yield _no_steps(subject)
 
 
-def _flat(subject: Subject) -> Finding:
+def _flat(subject: Subject) -> Iterator[Finding]:
+    """Enlarge a picture of one colour by each factor that the model has."""
     colour = np.array([200, 40, 90], np.uint8)
-    flat = np.broadcast_to(colour, (1, SIDE, SIDE, 3))
-    image = output(subject.call(SERVING_DEFAULT, {"image": flat}).outputs, "image")
-    if image.shape != (1, 2 * SIDE, 2 * SIDE, 3) or image.dtype != np.uint8:
-        return failed("flat", f"a picture of {SIDE} px became {list(image.shape)}, not twice as large")
-    gap = _gap(colour, image)
-    words = f"a picture of one colour keeps it within {gap} of 255 levels"
-    return passed("flat", words) if gap <= _FLATNESS else failed("flat", f"{words}; {_FLATNESS} are allowed")
+    height, width = subject.size()
+    flat = np.broadcast_to(colour, (1, height, width, 3))
+    factors = subject.factors()
+    gaps: list[int] = []
+    for signature, factor in factors.items():
+        image = output(subject.call(signature, {"image": flat}).outputs, "image")
+        if image.shape != (1, factor * height, factor * width, 3) or image.dtype != np.uint8:
+            told = f"{signature}: a picture of {width}x{height} px became {image.dtype} {list(image.shape)}"
+            yield failed("flat", f"{told}, not {factor} times as large")
+            return
+        gaps.append(_gap(colour, image))
+    words = f"a picture of one colour keeps it within {max(gaps)} of 255 levels, {', '.join(factors)}"
+    yield (
+        passed("flat", words)
+        if max(gaps) <= _FLATNESS
+        else failed("flat", f"{words}; {_FLATNESS} are allowed")
+    )
 
 
 def _two_ways(subject: Subject) -> Finding:

@@ -23,7 +23,7 @@ from impasto.client.checking.samples import (
     serving_inputs,
 )
 from impasto.client.checking.subject import Subject
-from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, STYLE_SIDE, STYLIZE, TRANSFER
+from impasto.client.signatures import DREAM, SERVING_DEFAULT, STYLE_SIDE, STYLIZE, TRANSFER, UPSCALE
 
 _MANY_STEPS: Final = 5
 _COLD_SECONDS: Final = 2.0
@@ -59,7 +59,7 @@ def latency(subject: Subject) -> Finding:
     """Measure the seconds of a megapixel, or of a step."""
     if subject.contract is None:
         return skipped("latency", "not known what of a call takes time; see warm")
-    if subject.contract in (SRCNN, STYLIZE):
+    if subject.contract in (UPSCALE, STYLIZE):
         side = STYLE_SIDE // 2 if subject.options.quick else STYLE_SIDE
         inputs = serving_inputs(subject.contract.name, side, side)
         seconds = min(subject.call(SERVING_DEFAULT, inputs).seconds for _ in range(2))

@@ -16,13 +16,10 @@ from impasto.client.checking.subject import Subject
 from impasto.client.metadata import SignatureInfo, State, TensorInfo, VersionStatus, shape_text
 from impasto.client.model import Model
 from impasto.client.repository.contract import differences
-from impasto.client.signatures import STYLIZE
 
 _TENSOR_CONTENT: Final = "--enable_serialization_as_tensor_content=true"
 _SIGNATURES: Final = "signatures"
 _MOST_SHOWN: Final = 3
-_OPTIONAL: Final = {STYLIZE.name: ("style_vector", "apply")}
-"""Signatures that a source of a model's weights may not allow."""
 
 
 def versions(found: Sequence[VersionStatus]) -> Finding:
@@ -57,10 +54,7 @@ def contract(subject: Subject) -> Finding:
     served = subject.metadata.signatures
     if subject.contract is None:
         return passed("contract", f"not a model of Impasto's; signatures: {', '.join(served) or 'none'}")
-    optional = _OPTIONAL.get(subject.contract.name, ())
-    missing = [f"signature {name!r} is missing" for name in optional if name not in served]
-    found = [text for text in differences(subject.contract, served) if text not in missing]
-    if found:
+    if found := differences(subject.contract, served):
         more = f", and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
         return failed(
             "contract",
@@ -89,7 +83,7 @@ def signatures(subject: Subject) -> Iterator[Finding]:
 def call_all(subject: Subject) -> Iterator[tuple[str, Answer | Finding]]:
     """Call every signature; its name, and the answer or the reason why there is none. The same calls each time."""
     if subject.contract is not None:
-        yield from _conversation(subject, DIALOGUES[subject.contract.name]())
+        yield from _conversation(subject, DIALOGUES[subject.contract.name](subject.metadata.signatures))
         return
     for name in sorted(subject.metadata.signatures):
         yield name, _with_invented(subject, subject.metadata.signatures[name])

@@ -22,9 +22,9 @@ from impasto.client.checking.probe import OutOfTime, Probe
 from impasto.client.checking.subject import Options, Subject
 from impasto.client.metadata import ModelMetadata, State
 from impasto.client.model import Model
-from impasto.client.repository.contract import differences
+from impasto.client.repository.contract import contract_of
 from impasto.client.repository.golden import GoldenRecord
-from impasto.client.signatures import MODELS, ModelContract
+from impasto.client.signatures import MODELS
 
 Check = Callable[[Subject], Finding | Iterable[Finding]]
 
@@ -152,20 +152,15 @@ def _found(probe: Probe, name: str, wanted: Wanted, result: Examination) -> Iter
 
 
 def _subject(probe: Probe, name: str, metadata: ModelMetadata, wanted: Wanted) -> Subject:
+    on_disk = disk_checks.read_version(wanted.repository, wanted.golden, name, metadata.version)
+    told = None if on_disk.manifest is None else on_disk.manifest.contract
     return Subject(
         probe=probe,
         metadata=replace(metadata, model=name),
-        contract=_contract(name, metadata),
-        on_disk=disk_checks.read_version(wanted.repository, wanted.golden, name, metadata.version),
+        contract=contract_of(name, metadata.signatures, told=told),
+        on_disk=on_disk,
         options=wanted.options,
     )
-
-
-def _contract(name: str, metadata: ModelMetadata) -> ModelContract | None:
-    """The contract of a model: that of its name, or the one that its signatures keep under another name."""
-    if name in MODELS:
-        return MODELS[name]
-    return next((one for one in MODELS.values() if not differences(one, metadata.signatures)), None)
 
 
 def _guarded(check: str, probe: Probe, run: Callable[[], Finding | Iterable[Finding]]) -> Iterator[Finding]:

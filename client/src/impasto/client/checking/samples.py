@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from impasto.client.checking.probe import Outputs
 from impasto.client.errors import DecodeError
-from impasto.client.signatures import DREAM, SRCNN, STYLIZE, TRANSFER
+from impasto.client.signatures import DREAM, STYLIZE, TRANSFER, UPSCALE
 
 Inputs: TypeAlias = Mapping[str, Any]
 
@@ -55,7 +55,7 @@ def serving_inputs(contract: str, height: int, width: int) -> dict[str, Any]:
     """The inputs of a model's serving_default for pictures of this size, and for one step where it takes steps."""
     pixels, style = picture(height, width), picture(max(SIDE, height), max(SIDE, height), seed=1)
     inputs: dict[str, dict[str, Any]] = {
-        SRCNN.name: {"image": pixels[np.newaxis]},
+        UPSCALE.name: {"image": pixels[np.newaxis]},
         STYLIZE.name: {"content": pixels[np.newaxis], "style": style[np.newaxis]},
         DREAM.name: {"image": pixels, "steps": ONE, "octaves": _OWN_SIZE},
         TRANSFER.name: {"content": pixels, "style": style, "steps": ONE},

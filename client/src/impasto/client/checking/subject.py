@@ -8,19 +8,27 @@ from typing import Final
 
 from impasto.client.checking.inventing import CannotInvent, invented
 from impasto.client.checking.probe import Answer, Outputs, Probe
-from impasto.client.checking.samples import Inputs, opening_inputs, serving_inputs, size_for
-from impasto.client.errors import CallError
+from impasto.client.checking.samples import Inputs, opening_inputs, output, serving_inputs, size_for
+from impasto.client.errors import CallError, DecodeError
 from impasto.client.metadata import ModelMetadata
 from impasto.client.model import Model
 from impasto.client.repository.golden import GoldenRecord
 from impasto.client.repository.manifest import Manifest
 from impasto.client.settings import CallKind
-from impasto.client.signatures import DREAM, SERVING_DEFAULT, SRCNN, STYLIZE, TRANSFER, ModelContract
+from impasto.client.signatures import (
+    DREAM,
+    FACTORS,
+    SERVING_DEFAULT,
+    STYLIZE,
+    TRANSFER,
+    UPSCALE,
+    ModelContract,
+)
 
 DESCRIBE: Final = "describe"
 
 _KINDS: Final[Mapping[str, CallKind]] = {
-    SRCNN.name: "upscale",
+    UPSCALE.name: "upscale",
     STYLIZE.name: "stylize",
     DREAM.name: "dream",
     TRANSFER.name: "transfer",
@@ -119,6 +127,14 @@ class Subject:
     def size(self) -> tuple[int, int]:
         """Height and width of a small picture that the model takes. Raises CallError."""
         return size_for(self.described())
+
+    def factors(self) -> dict[str, int]:
+        """The factor by which each signature of an upscaler enlarges. Raises CallError."""
+        told = output(self.described(), "factors").ravel()
+        if not told.size or told.dtype.kind not in "iu":
+            raise DecodeError("describe says no factors")
+        named = {name: factor for factor, name in FACTORS.items() if name in self.metadata.signatures}
+        return {SERVING_DEFAULT: int(told[0]), **named}
 
     def serving_inputs(self) -> Inputs | None:
         """Inputs of a quick call of serving_default; None where none are known. Raises CallError."""

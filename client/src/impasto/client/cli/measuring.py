@@ -12,12 +12,12 @@ import numpy as np
 from impasto.client import AsyncClient, errors, settings, signatures
 
 _KINDS: Mapping[str, settings.CallKind] = {
-    signatures.SRCNN.name: "upscale",
+    signatures.UPSCALE.name: "upscale",
     signatures.STYLIZE.name: "stylize",
     signatures.DREAM.name: "dream",
     signatures.TRANSFER.name: "transfer",
 }
-"""The kind of each model's calls, which says how long they may take."""
+"""The kind of the calls of each contract's models, which says how long they may take."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,9 @@ async def measure(
         CallError: a call failed before anything was measured, other than because the server had no free thread.
     """
     tally = _Tally()
-    inputs = _inputs(model, size)
-    timeout: float = getattr(client.settings.timeouts, _KINDS[model])
+    contract = signatures.MODELS[model].name
+    inputs = _inputs(contract, size)
+    timeout: float = getattr(client.settings.timeouts, _KINDS[contract])
 
     async def call() -> None:
         await client.predict(model, inputs, timeout=timeout)
@@ -107,19 +108,19 @@ async def measure(
     return _figures(tally, time.perf_counter() - started, model=model, concurrency=concurrency, size=size)
 
 
-def _inputs(model: str, size: tuple[int, int]) -> Mapping[str, object]:
+def _inputs(contract: str, size: tuple[int, int]) -> Mapping[str, object]:
     """Return the inputs of a call of serving_default."""
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (*size, 3), np.uint8)
     painting = rng.integers(0, 256, (signatures.STYLE_SIDE, signatures.STYLE_SIDE, 3), np.uint8)
     one, only = np.int32(1), np.zeros(1, np.int32)
     inputs: dict[str, dict[str, object]] = {
-        signatures.SRCNN.name: {"image": picture[np.newaxis]},
+        signatures.UPSCALE.name: {"image": picture[np.newaxis]},
         signatures.STYLIZE.name: {"content": picture[np.newaxis], "style": painting[np.newaxis]},
         signatures.DREAM.name: {"image": picture, "steps": one, "octaves": only},
         signatures.TRANSFER.name: {"content": picture, "style": picture[::-1], "steps": one},
     }
-    return inputs[model]
+    return inputs[contract]
 
 
 async def _warm_up(call: Callable[[], Awaitable[None]], tally: _Tally, *, concurrency: int) -> None:

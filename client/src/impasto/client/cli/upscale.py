@@ -18,7 +18,9 @@ from impasto.client.pictures import Picture, RowSink
 
 
 @click.command(short_help="Double the width and height of pictures.")
-@picture_options(model=signatures.SRCNN.name, concurrency=CONCURRENCY, every_frame=True, in_tiles=True)
+@picture_options(
+    model=signatures.UPSCALE.usual_model, concurrency=CONCURRENCY, every_frame=True, in_tiles=True
+)
 @click.option(
     "--tile",
     type=click.IntRange(min=LEAST_TILE),

@@ -7,14 +7,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client.signatures import SRCNN_OVERLAP
+_REACH: Final = 6
+"""How far an upscaler looks to each side, in pixels, unless something else is known."""
 
 _BAND: Final = 512
 """Rows that are worked on at once."""
 
 
 def spread_visible_colours(
-    rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], *, reach: int = SRCNN_OVERLAP + 1
+    rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], *, reach: int = _REACH
 ) -> NDArray[np.uint8]:
     """Replace the colours of fully transparent pixels near visible ones by the mean of their visible
     neighbours.

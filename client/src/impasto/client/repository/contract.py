@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from impasto.client._wire import messages
 from impasto.client.metadata import SignatureInfo, TensorInfo
-from impasto.client.signatures import ModelContract, TensorSpec
+from impasto.client.signatures import CONTRACTS, MODELS, ModelContract, TensorSpec
 
 
 def read_signatures(definitions: Mapping[str, bytes]) -> dict[str, SignatureInfo]:
@@ -26,16 +26,47 @@ def read_signatures(definitions: Mapping[str, bytes]) -> dict[str, SignatureInfo
     }
 
 
+def contract_of(
+    model: str, signatures: Mapping[str, SignatureInfo], *, told: str | None = None
+) -> ModelContract | None:
+    """Return the contract that a model keeps, or should: what its manifest tells, its name, or its signatures show.
+
+    Args:
+        model: its name in the repository.
+        signatures: what it serves.
+        told: the name of the contract in its manifest, if there is one.
+
+    Returns:
+        None for a model that keeps none of Impasto's contracts.
+    """
+    if told is not None and told in CONTRACTS:
+        return CONTRACTS[told]
+    if model in MODELS:
+        return MODELS[model]
+    return next((one for one in CONTRACTS.values() if not differences(one, signatures)), None)
+
+
 def differences(model: ModelContract, signatures: Mapping[str, SignatureInfo]) -> list[str]:
     """Every way in which `signatures` differ from the contract of `model`; empty if in none.
 
-    Compared are the names of signatures, inputs and outputs, the dtypes, the shapes and the inputs' defaults.
+    Compared are the names of signatures, inputs and outputs, the dtypes, the shapes and the inputs' defaults. Optional
+    signatures may be missing, as long as there is one of `one_of`.
     """
     return list(_differences(model, signatures))
 
 
+def missing(model: ModelContract, signatures: Collection[str]) -> list[str]:
+    """The contract's signatures that are not among these names and should be, in words; empty if there are none."""
+    needed = [name for name in model.signatures if name not in model.optional]
+    found = [f"signature {name!r} is missing" for name in needed if name not in signatures]
+    if model.one_of and not model.one_of.intersection(signatures):
+        found.append(f"one of the signatures {', '.join(sorted(model.one_of))} is missing")
+    return found
+
+
 def _differences(model: ModelContract, signatures: Mapping[str, SignatureInfo]) -> Iterator[str]:
-    yield from _names("signature", model.signatures, signatures)
+    yield from missing(model, signatures)
+    yield from _unknown("signature", model.signatures, signatures)
     for name, signature in model.signatures.items():
         if name not in signatures:
             continue
@@ -54,6 +85,10 @@ def _differences(model: ModelContract, signatures: Mapping[str, SignatureInfo]) 
 
 def _names(what: str, contract: Collection[str], found: Collection[str]) -> Iterator[str]:
     yield from (f"{what} {name!r} is missing" for name in contract if name not in found)
+    yield from _unknown(what, contract, found)
+
+
+def _unknown(what: str, contract: Collection[str], found: Collection[str]) -> Iterator[str]:
     yield from (f"{what} {name!r} is not in the contract" for name in sorted(found) if name not in contract)
 
 

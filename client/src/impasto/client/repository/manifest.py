@@ -92,6 +92,7 @@ class Manifest:
         created: UTC, ISO 8601; now, or SOURCE_DATE_EPOCH.
         tensorflow: the TensorFlow version that wrote the SavedModel; None if none did.
         impasto: the version of impasto-export.
+        contract: the name of Impasto's contract that the version keeps; None where it keeps none.
         signatures: the signature names that the version serves.
         source: where it came from: weights, preset, training data with licences. JSON values.
         figures: what was measured on it. JSON values.
@@ -110,6 +111,7 @@ class Manifest:
     created: str = field(default_factory=utc_now)
     tensorflow: str | None = field(default_factory=lambda: installed("tensorflow"))
     impasto: str | None = field(default_factory=lambda: installed("impasto-export"))
+    contract: str | None = None
     signatures: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict[str, Any])
     figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -133,6 +135,7 @@ class Manifest:
             "created": self.created,
             "tensorflow": self.tensorflow,
             "impasto": self.impasto,
+            **({} if self.contract is None else {"contract": self.contract}),
             "signatures": list(self.signatures),
             "source": dict(self.source),
             "figures": dict(self.figures),
@@ -187,6 +190,7 @@ class Manifest:
             created=reader.get("created", str),
             tensorflow=reader.get("tensorflow", str, type(None)),
             impasto=reader.get("impasto", str, type(None)),
+            contract=None if "contract" not in data else reader.get("contract", str),
             signatures=reader.strings("signatures"),
             source=reader.get("source", dict),
             figures=reader.get("figures", dict),

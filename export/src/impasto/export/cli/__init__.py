@@ -14,6 +14,7 @@ from impasto.export.errors import ExportError
 
 _COMMANDS = {
     "srcnn": ("impasto.export.cli.srcnn", "Train, save and evaluate the super-resolution model."),
+    "upscaler": ("impasto.export.cli.upscaler", "Train, export and evaluate networks that enlarge pictures."),
     "stylize": ("impasto.export.cli.stylize", "Export the arbitrary stylizer."),
     "dream": ("impasto.export.cli.dream", "Export DeepDream on a network of one's choice."),
     "transfer": ("impasto.export.cli.transfer", "Export style transfer by optimisation."),

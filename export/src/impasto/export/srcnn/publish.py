@@ -6,24 +6,25 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client.signatures import SERVING_DEFAULT, SRCNN
-from impasto.export import publishing
+from impasto.client.signatures import SERVING_DEFAULT
 from impasto.export.errors import ExportError
-from impasto.export.golden import Requests
 from impasto.export.repository import ModelRepository, Version
-from impasto.export.sample import painting, photo
 from impasto.export.saved_model import load_as_server
 from impasto.export.srcnn import network as networks
 from impasto.export.srcnn.evaluate import Pixels, mean_gain, score_photos
 from impasto.export.srcnn.photos import held_out_photos
-from impasto.export.srcnn.served import ServedSRCNN
+from impasto.export.srcnn.served import upscaler_of
 from impasto.export.srcnn.training import load_network, read_network
-from impasto.export.warmup import Request
+from impasto.export.upscale import publish as publishing
+from impasto.export.upscale.served import ServedUpscaler
+
+MODEL: Final = "srcnn"
+"""Its name in the repository."""
 
 
 def publish(checkpoint: Path, models: Path, *, allow_host_ops: bool = False) -> Version:
@@ -58,8 +59,8 @@ def republish(version: int, models: Path, *, allow_host_ops: bool = False) -> Ve
             `publishing.publish` refuses the result.
     """
     repository = ModelRepository(models)
-    path = repository.version(SRCNN.name, version).path
-    training = repository.manifest(SRCNN.name, version).source.get("training", {})
+    path = repository.version(MODEL, version).path
+    training = repository.manifest(MODEL, version).source.get("training", {})
     network = read_network(path, training)
     record = {**training, "republished_from": version}
     return _publish(network, record, models, whence=path, allow_host_ops=allow_host_ops)
@@ -68,8 +69,8 @@ def republish(version: int, models: Path, *, allow_host_ops: bool = False) -> Ve
 def _publish(
     network: networks.SRCNN, training: Mapping[str, Any], models: Path, *, whence: Path, allow_host_ops: bool
 ) -> Version:
-    served = ServedSRCNN(network)
-    scores = score_photos(held_out_photos(), served.upscale)
+    upscaler = upscaler_of(network, training)
+    scores = score_photos(held_out_photos(), ServedUpscaler(upscaler).upscale)
     gain = mean_gain(scores)
     if not math.isfinite(gain):
         raise ExportError(f"the network of {whence} gives no picture that can be measured: train it again")
@@ -78,28 +79,13 @@ def _publish(
         "psnr_db": {score.name: score.as_dict(digits=2) for score in scores},
     }
     return publishing.publish(
-        served,
-        {SERVING_DEFAULT: served.serving_default},
+        upscaler,
+        MODEL,
         models,
-        contract=SRCNN,
-        warm_up=warm_up(),
-        golden=golden_requests(),
         source={"training": dict(training)},
         figures=figures,
         allow_host_ops=allow_host_ops,
     )
-
-
-def warm_up() -> list[Request]:
-    """Return a request of each rank of work: a single picture as the client sends it, and a small batch."""
-    return [(SERVING_DEFAULT, {"image": np.zeros((batch, 32, 48, 3), np.uint8)}) for batch in (1, 2)]
-
-
-def golden_requests() -> Requests:
-    """Make requests: a single picture, a batch, and a picture of less than the network looks at at once."""
-    yield SERVING_DEFAULT, {"image": photo(45, 61)[None]}
-    yield SERVING_DEFAULT, {"image": np.stack([photo(21, 27), painting(21, 27)])}
-    yield SERVING_DEFAULT, {"image": photo(1, 3)[None]}
 
 
 @contextmanager
@@ -110,7 +96,7 @@ def exported_upscaler(models: Path, version: int | None = None) -> Iterator[Call
         models: the repository.
         version: its number; `None` is the newest.
     """
-    path = ModelRepository(models).version(SRCNN.name, version).path
+    path = ModelRepository(models).version(MODEL, version).path
     with load_as_server(path) as served:
 
         def upscale(image: Pixels) -> Pixels:

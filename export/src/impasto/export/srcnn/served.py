@@ -1,41 +1,47 @@
-"""SRCNN as the server runs it: uint8 batches in, uint8 batches of twice the size out."""
+"""SRCNN as an upscaler: bicubic interpolation, refined by the network."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any, Final
+
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from impasto.export.srcnn.network import SRCNN, enlarge, pad_edges
-from impasto.export.srcnn.presets import MARGIN
+from impasto.export.srcnn.presets import MARGIN, SCALE
+from impasto.export.upscale.upscaler import Enlarger, Upscaler
+
+REACH: Final = 5
+"""Pixels of the picture given that a pixel of the result depends on to each side.
+
+Bicubic interpolation reaches 2; the convolutions 9-1-5 reach 4 + 0 + 2 = 6 pixels of the doubled picture, which are 3.
+"""
 
 
-class ServedSRCNN(tf.Module):
-    """The trained network between uint8 images.
+def upscaler_of(network: SRCNN, training: Mapping[str, Any] | None = None) -> Upscaler:
+    """Return the network as it is served.
 
-    The enlarged image is padded by what the valid convolutions take off, so that the result has no dark frame.
+    Args:
+        network: the network.
+        training: the record of its training, if it had one.
     """
 
-    def __init__(self, network: SRCNN) -> None:
-        super().__init__(name="served_srcnn")
-        self.network = network
-        self.serving_default = tf.function(
-            self._upscale_batch,
-            input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")],
-        )
+    def double(image: tf.Tensor) -> tf.Tensor:
+        # Padded by what the valid convolutions take off, so that the result has no dark frame.
+        return network(pad_edges(enlarge(image), MARGIN))
 
-    def _upscale_batch(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        sides = tf.shape(image)
-        check = tf.debugging.Assert(
-            tf.reduce_all(sides[:3] > 0),
-            ["image must have at least one picture and one pixel, its shape is", sides],
-        )
-        with tf.control_dependencies([check]):
-            enlarged = enlarge(tf.cast(image, tf.float32))
-        refined = self.network(pad_edges(enlarged, MARGIN))
-        return {"image": tf.cast(tf.round(tf.clip_by_value(refined, 0.0, 255.0)), tf.uint8)}
+    return Upscaler(
+        network="SRCNN 9-1-5",
+        weights=origin(training or {}),
+        module=network,
+        enlargers={SCALE: Enlarger(double, REACH)},
+    )
 
-    def upscale(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """One image uint8 [H, W, 3] to uint8 [2H, 2W, 3], in this process."""
-        result: NDArray[np.uint8] = self.serving_default(image[None])["image"][0].numpy()
-        return result
+
+def origin(training: Mapping[str, Any]) -> str:
+    """Say in a line where trained weights are from, by the record of their training."""
+    photos = training.get("photos", [])
+    if not photos:
+        return "untrained, by impasto-export"
+    licences = sorted({photo.get("licence", "unknown licence") for photo in photos})
+    return f"trained by impasto-export on {len(photos)} photos ({', '.join(licences)}); Apache-2.0"

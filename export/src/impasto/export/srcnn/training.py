@@ -19,7 +19,8 @@ from impasto.export.srcnn.network import SRCNN
 from impasto.export.srcnn.patches import Patches, flip_and_transpose
 from impasto.export.srcnn.photos import Photo
 from impasto.export.srcnn.presets import Preset
-from impasto.export.srcnn.served import ServedSRCNN
+from impasto.export.srcnn.served import upscaler_of
+from impasto.export.upscale.served import ServedUpscaler
 
 _CONFIG = "training.json"
 
@@ -120,7 +121,7 @@ class Trainer:
                 on_step(epoch * steps_per_epoch + index + 1, total, loss_sum / (index + 1))
             self.finished_epochs.assign(epoch + 1)
             manager.save(checkpoint_number=epoch + 1)
-            scores = score_photos(held_out, ServedSRCNN(self.network).upscale)
+            scores = score_photos(held_out, ServedUpscaler(upscaler_of(self.network)).upscale)
             on_epoch(Epoch(epoch + 1, loss_sum / steps_per_epoch, scores))
 
     def _make_optimizer(self, total_steps: int) -> tf.keras.optimizers.Optimizer:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client.signatures import SERVING_DEFAULT, STYLE_SIDE
+from impasto.client.signatures import SERVING_DEFAULT, STYLE_SIDE, STYLIZE
 from impasto.export import publishing
 from impasto.export.golden import Requests
 from impasto.export.repository import Version
@@ -41,7 +41,7 @@ def publish(
         served,
         served.signatures,
         models,
-        contract=served.contract,
+        contract=STYLIZE,
         warm_up=_warm_up(served),
         golden=_golden_requests(served, stylizer.minimum_style_side),
         source={"weights": stylizer.provenance.as_dict()},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,12 +13,10 @@ from impasto.client.signatures import (
     SERVING_DEFAULT,
     STYLE_SIDE,
     STYLIZE,
-    ModelContract,
 )
 from impasto.export.resizing import antialiased
 from impasto.export.stylize.source import Stylizer
 
-_SPLIT_SIGNATURES: Final = ("style_vector", "apply")
 _PICTURES: Final = [None, None, None, 3]
 _QUERY: Final = STYLIZE.signatures["describe"].input("query").default
 
@@ -72,12 +69,6 @@ class ServedStylizer(tf.Module):
     def vector_size(self) -> int:
         """Numbers in a style vector; 0 where it cannot be split off."""
         return 0 if self._stylizer.split is None else self._stylizer.split.size
-
-    @property
-    def contract(self) -> ModelContract:
-        """The contract that this source can keep: `STYLIZE`, without what needs a split where there is none."""
-        kept = {name: item for name, item in STYLIZE.signatures.items() if name in self._functions}
-        return replace(STYLIZE, signatures=MappingProxyType(kept))
 
     @tf.function(input_signature=[_floats("placeholder"), _floats("placeholder_1")])
     def __call__(self, placeholder: tf.Tensor, placeholder_1: tf.Tensor) -> list[tf.Tensor]:

@@ -6,13 +6,11 @@ behind it. So a configuration is sent only if every model in it is already serve
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client import signatures
 from impasto.client.repository import manifest, version_files
 from impasto.serving.errors import ConfigError, VersionCheckError
 from impasto.serving.model_config import models_of
@@ -167,19 +165,18 @@ def _check_loaded(version: VersionOnDisk, loaded: Loaded) -> None:
 
 
 def _broken_promises(version: VersionOnDisk, loaded: Loaded) -> list[str]:
-    """Return the missing signatures that a version must have: the default one, and those of its manifest."""
-    promised = {signatures.SERVING_DEFAULT} & set(loaded.lacking)
-    with contextlib.suppress(manifest.ManifestError):  # there is none
-        promised |= set(manifest.Manifest.read(version.directory).signatures)
-    return sorted(promised - set(loaded.signatures))
+    """Return the signatures that a version's manifest names, if there is one, and the version lacks."""
+    try:
+        promised = manifest.Manifest.read(version.directory).signatures
+    except manifest.ManifestError:
+        return []
+    return sorted(set(promised) - set(loaded.signatures))
 
 
 def _calls(loaded: Loaded) -> str:
     if not loaded.signatures:
         return "it loads, but it has no signatures, so no client can call it: save it with signatures=..."
     what = f"it loads, {len(loaded.signatures)} signature(s)"
-    if loaded.lacking:
-        what += f" (of its contract it lacks {', '.join(loaded.lacking)})"
     if loaded.records:
         return f"{what}, {loaded.records} warm-up record(s) ran"
     if loaded.called:

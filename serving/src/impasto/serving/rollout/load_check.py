@@ -43,15 +43,13 @@ class Loaded:
     Attributes:
         error: the reason why the version cannot be served; None if it can.
         signatures: the names of its signatures.
-        lacking: the signatures of the model's contract, if there is one, that the version lacks.
-        differences: the differences of its other signatures from the contract.
+        differences: the differences of its signatures from the model's contract, if there is one.
         records: the number of warm-up records that ran.
         called: the signatures that were called without inputs because there was no warm-up record.
     """
 
     error: str | None = None
     signatures: tuple[str, ...] = ()
-    lacking: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
     records: int = 0
     called: tuple[str, ...] = ()
@@ -159,7 +157,6 @@ def _result(answer: dict[str, Any]) -> Loaded:
         return Loaded(error=printable(answer["error"]))
     return Loaded(
         signatures=tuple(answer["signatures"]),
-        lacking=tuple(answer["lacking"]),
         differences=tuple(map(printable, answer["differences"])),
         records=answer["records"],
         called=tuple(answer["called"]),

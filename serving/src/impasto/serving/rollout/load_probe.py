@@ -14,7 +14,6 @@ import os
 import resource
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from impasto.client import SignatureInfo
 from impasto.client.errors import DecodeError
-from impasto.client.repository import contract
-from impasto.client.signatures import MODELS
+from impasto.client.repository import contract, manifest
 from impasto.serving.errors import StatusError
 from impasto.serving.local.predict import predict
 from impasto.serving.local.servable import Servable
@@ -48,21 +46,26 @@ def probe(model: str, version: int, directory: Path) -> dict[str, Any]:
             servable.close()
     except (StatusError, DecodeError) as error:
         return {"error": str(error)}
-    contracted = MODELS[model].signatures if model in MODELS else {}
     return {
         "signatures": list(signatures),
-        "lacking": [name for name in contracted if name not in signatures],
-        "differences": _differences(model, signatures) if model in MODELS else [],
+        "differences": _differences(model, signatures, directory),
         "records": records,
         "called": called,
     }
 
 
-def _differences(model: str, signatures: Mapping[str, SignatureInfo]) -> list[str]:
-    """Return the differences in the signatures that contract and version both have; some sources cannot offer all."""
-    known = MODELS[model]
-    both = {name: signature for name, signature in known.signatures.items() if name in signatures}
-    return contract.differences(replace(known, signatures=both), {name: signatures[name] for name in both})
+def _differences(model: str, signatures: Mapping[str, SignatureInfo], directory: Path) -> list[str]:
+    """Return the differences from the version's contract, if it has one; signatures beyond it harm nobody."""
+    try:
+        told = manifest.Manifest.read(directory).contract
+    except manifest.ManifestError:  # there is none
+        told = None
+    known = contract.contract_of(model, signatures, told=told)
+    if known is None:
+        return []
+    return contract.differences(
+        known, {name: signatures[name] for name in known.signatures if name in signatures}
+    )
 
 
 def _call_without_inputs(servable: Servable, signatures: Mapping[str, SignatureInfo]) -> list[str]:

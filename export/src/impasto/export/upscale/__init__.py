@@ -1,0 +1,1 @@
+"""Upscalers: networks that enlarge pictures, served behind one contract whatever they are."""
