@@ -2,9 +2,232 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from impasto.client.json_text import json_text
+from impasto.client.printable import printable
+from impasto.export.cli.options import ALLOW_HOST_OPS, JSON, MODELS, TensorFlowCommand, show_version
+from impasto.export.cli.training import HELD_OUT, PHOTOS, TRAINING_SEED, TrainingConsole
+from impasto.export.upscale.presets import FACTORS, SIZES, model_name, recipe
+
+if TYPE_CHECKING:
+    from impasto.export.upscale.scores import Comparison
+    from impasto.export.upscale.training import Epoch
 
 
 @click.group()
 def upscaler() -> None:
     """Train, export and evaluate networks that enlarge pictures."""
+
+
+@upscaler.command(cls=TensorFlowCommand)
+@PHOTOS
+@click.option(
+    "--size",
+    type=click.Choice(list(SIZES)),
+    default="small",
+    show_default=True,
+    help="The network's size: `small` takes a third of srcnn's time, `base` as long as srcnn.",
+)
+@click.option(
+    "--degradation",
+    type=click.Choice(["none", "real"]),
+    default="none",
+    show_default=True,
+    help="`real`: train on pictures that blur, noise and JPEG have worn, for photos from the web.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the training's checkpoints. Default: build/ and the model's name, as in build/upscaler-small.",
+)
+@click.option(
+    "--start-from",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of a finished training of the same size: go on from its weights, for a shorter time.",
+)
+@click.option("--epochs", type=click.IntRange(1), help="The number of epochs, instead of the recipe's.")
+@click.option("--steps", type=click.IntRange(1), help="The steps of an epoch, instead of the recipe's.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="End after so many minutes in all, instead of after a number of epochs. The step size is fitted to it, so a "
+    "training can also be brought to its end early: stop it, and repeat the command with --minutes.",
+)
+@TRAINING_SEED
+@HELD_OUT
+def train(
+    photos: Path,
+    size: str,
+    degradation: str,
+    checkpoint: Path | None,
+    start_from: Path | None,
+    epochs: int | None,
+    steps: int | None,
+    minutes: float | None,
+    seed: int,
+    held_out: Path | None,
+) -> None:
+    """Train on a folder of PHOTOS; run it again to continue a training that was stopped.
+
+    A photo that cannot be read is named and left out.
+
+    A file licences.json in the folder ({"photo.jpg": {"author": ..., "licence": ...}}) is carried into the
+    model's manifest.
+    """
+    from impasto.export.srcnn.photos import describe_photos, list_photos
+    from impasto.export.upscale.pairs import TrainingPictures, read_at_sizes
+    from impasto.export.upscale.training import Trainer
+
+    plan = recipe(size, degradation, is_continued=start_from is not None)
+    plan = replace(plan, epochs=epochs or plan.epochs, steps=steps or plan.steps)
+    folder = checkpoint or Path("build", model_name(size, degradation))
+    number = len(list_photos(photos)) * len(plan.longest_sides)
+    console = TrainingConsole()
+    measured = console.held_out(held_out)
+    with console.bars() as progress:
+        reading = progress.add_task("reading photos", total=number)
+        pictures = TrainingPictures(
+            read_at_sizes(photos, plan, on_unreadable=console.leave_out),
+            plan,
+            FACTORS,
+            on_picture=lambda: progress.advance(reading),
+        )
+        console.say_how_many_are_left_out()
+        training = progress.add_task("training", total=100)
+
+        def on_step(done: float, loss: float) -> None:
+            progress.update(training, completed=int(100 * done), description=f"training, error {loss:.2f}")
+
+        trainer = Trainer(
+            folder,
+            plan,
+            data=describe_photos(photos, without=console.left_out),
+            seed=seed,
+            start_from=start_from,
+        )
+        trainer.run(
+            pictures,
+            measured,
+            minutes=minutes,
+            on_step=on_step,
+            on_epoch=lambda epoch: console.say(_told(epoch)),
+        )
+    click.echo(
+        f"trained; export it with: impasto-export upscaler save {printable(str(folder))}",
+        err=True,
+    )
+
+
+@upscaler.command(cls=TensorFlowCommand)
+@click.argument("checkpoint", type=click.Path(path_type=Path, file_okay=False))
+@ALLOW_HOST_OPS
+@MODELS
+def save(checkpoint: Path, allow_host_ops: bool, models: Path) -> None:
+    """Export the network of the training in the folder CHECKPOINT as the next version of its model.
+
+    The model is named by the network's size and degradation: `upscaler-small`, `upscaler-base-real`.
+    """
+    from impasto.export.upscale.trained import publish
+
+    show_version(publish(checkpoint, models, allow_host_ops=allow_host_ops))
+
+
+@upscaler.command(cls=TensorFlowCommand)
+@click.argument("names", metavar="MODEL...", nargs=-1, required=True)
+@MODELS
+@click.option(
+    "--factor", type=click.Choice([str(factor) for factor in FACTORS]), default="2", show_default=True
+)
+@click.option(
+    "--jpeg",
+    type=click.IntRange(1, 100),
+    help="Save the small pictures as JPEG of this quality first, as pictures from the web are.",
+)
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Folder of photos that the training did not see. Default: six of scikit-image and scikit-learn.",
+)
+@JSON
+def evaluate(
+    names: tuple[str, ...], models: Path, factor: str, jpeg: int | None, photos: Path | None, as_json: bool
+) -> None:
+    """Measure the newest versions of upscalers, side by side, against bicubic interpolation.
+
+    Each photo is shrunk by the factor with Pillow's antialiased bicubic filter and enlarged again; PSNR is over all
+    pixels of R, G and B, SSIM is that of luma.
+    """
+    from impasto.export.srcnn.photos import held_out_photos, read_photos
+    from impasto.export.upscale.exported import compare_exported
+
+    measured = held_out_photos() if photos is None else list(read_photos(photos))
+    found = {
+        name: compare_exported(models, name, measured, factor=int(factor), jpeg_quality=jpeg)
+        for name in names
+    }
+    if as_json:
+        click.echo(json_text({name: [_as_json(each) for each in part] for name, part in found.items()}))
+        return
+    worn = f", saved as JPEG {jpeg} before" if jpeg else ""
+    table = Table(title=f"{factor} times{worn}: PSNR in dB and SSIM of bicubic, and the gains of the models")
+    table.add_column("photo")
+    for name in ("bicubic", *names):
+        table.add_column(escape(printable(name)), justify="right")
+    for row in zip(*found.values(), strict=True):
+        plain = row[0]
+        cells = [f"{_decibels(plain.score().bicubic, '.2f')} {plain.ssims()[0]:.4f}", *map(_gains, row)]
+        table.add_row(escape(printable(plain.name)), *cells)
+    table.add_section()
+    table.add_row("mean", "", *(_mean_gains(part) for part in found.values()))
+    Console().print(table)
+
+
+def _told(epoch: Epoch) -> str:
+    from impasto.export.upscale.scores import mean_gain
+
+    gains = [
+        f"{factor} times {mean_gain([score for score in epoch.scores if score.factor == factor]):+.2f}"
+        for factor in FACTORS
+    ]
+    return (
+        f"epoch {epoch.number:>2}, {epoch.progress:4.0%} of the training: error {epoch.loss:.2f}; on the held-out "
+        f"photos against bicubic, in dB: {', '.join(gains)}"
+    )
+
+
+def _as_json(comparison: Comparison) -> dict[str, object]:
+    score, (plain, refined) = comparison.score(), comparison.ssims()
+    ratios = {"bicubic_rgb": score.bicubic, "network_rgb": score.network}
+    return {
+        "name": comparison.name,
+        **{name: value if math.isfinite(value) else None for name, value in ratios.items()},
+        "bicubic_ssim": plain,
+        "network_ssim": refined,
+    }
+
+
+def _gains(comparison: Comparison) -> str:
+    plain, refined = comparison.ssims()
+    return f"{_decibels(comparison.score().gain, '+.2f')} {refined - plain:+.4f}"
+
+
+def _mean_gains(comparisons: Sequence[Comparison]) -> str:
+    from impasto.export.upscale.scores import mean_gain
+
+    similar = [refined - plain for plain, refined in (comparison.ssims() for comparison in comparisons)]
+    gain = mean_gain([comparison.score() for comparison in comparisons])
+    return f"{_decibels(gain, '+.2f')} {sum(similar) / len(similar):+.4f}"
+
+
+def _decibels(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "none"

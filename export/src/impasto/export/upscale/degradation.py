@@ -32,6 +32,9 @@ _NOISE: Final = 3.0
 _PHOTONS: Final = (40.0, 400.0)
 """The photons that white stands for, in units of grey levels: few of them make grainy shadows."""
 
+MEASURED_QUALITY: Final = 50
+"""The JPEG quality of the photos that networks for worn pictures are measured with."""
+
 _SUBSAMPLINGS: Final = (0, 2)  # 4:4:4, and 4:2:0, which most photos on the web have
 
 

@@ -62,7 +62,9 @@ class TrainingPictures:
             for factor in factors:
                 found[factor].append(_rated(photo.pixels, number, factor, recipe))
             on_picture()
-        self.places = {factor: _hardest(np.concatenate(rated), factor, recipe) for factor, rated in found.items()}
+        self.places = {
+            factor: _hardest(np.concatenate(rated), factor, recipe) for factor, rated in found.items()
+        }
 
     def low_resolution(self, factor: int, *, seed: tuple[int, ...]) -> list[Pixels]:
         """Return each picture's low-resolution version, worn by chances that depend on the seed alone."""

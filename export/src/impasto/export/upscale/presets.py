@@ -80,9 +80,19 @@ class Recipe:
         return {**asdict(self), "longest_sides": list(self.longest_sides)}
 
 
-def recipe(size: str, degradation: str) -> Recipe:
-    """Return the recipe of a size and a degradation; a worn one goes on from weights that clean pictures trained."""
-    clean = Recipe(size)
-    if degradation == "none":
-        return clean
-    return replace(clean, degradation=degradation, epochs=8, steps=2000, learning_rate=7e-4, alone=0.0)
+def recipe(size: str, degradation: str, *, is_continued: bool = False) -> Recipe:
+    """Return the recipe of a size and a degradation.
+
+    Args:
+        size: the name of the size.
+        degradation: the name of the degradation.
+        is_continued: the training goes on from weights of another one: shorter, with smaller steps, and all factors
+            from the beginning.
+    """
+    whole = Recipe(size, degradation)
+    return replace(whole, epochs=8, steps=2000, learning_rate=7e-4, alone=0.0) if is_continued else whole
+
+
+def model_name(size: str, degradation: str) -> str:
+    """Return the name under which a network is published: `upscaler-small`, or `upscaler-small-real`."""
+    return f"upscaler-{size}" if degradation == "none" else f"upscaler-{size}-{degradation}"

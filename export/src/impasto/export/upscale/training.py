@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from impasto.client.pictures import write_bytes
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.photos import Photo, Pixels
-from impasto.export.upscale.degradation import as_jpeg
+from impasto.export.training_folder import latest, open_folder
+from impasto.export.upscale.degradation import MEASURED_QUALITY, as_jpeg
 from impasto.export.upscale.network import UpscalingNetwork
 from impasto.export.upscale.pairs import TrainingPictures
 from impasto.export.upscale.presets import SIZES, Recipe
 from impasto.export.upscale.schedule import Course, learning_rate, next_factor
-from impasto.export.upscale.scores import FactorScore, score_factor
+from impasto.export.upscale.scores import FactorScore, compared
 
-_CONFIG = "training.json"
 _WHITE = 255.0
 _TYPICAL_ERROR = 6.0
 """Grey levels; a squared error over it has gradients about as large as those of an absolute error."""
-
-_MEASURED_QUALITY = 50
-"""The JPEG quality of the photos that a network for worn pictures is measured with."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ class Trainer:
             on_step: called with the part of the training that is done and the running loss, in grey levels.
             on_epoch: called after each epoch, once its checkpoint is on disk.
         """
-        self._open_folder()
+        open_folder(self.folder, self._config, differing="recipe, seed or other photos")
         checkpoint = tf.train.Checkpoint(network=self.network, optimizer=self._optimizer, **self._state)
         manager = tf.train.CheckpointManager(checkpoint, str(self.folder), max_to_keep=2)
         if manager.latest_checkpoint is not None:
@@ -183,7 +180,9 @@ class Trainer:
             with tf.GradientTape() as tape:
                 error = self.network(tf.cast(inputs, tf.float32), factor) - tf.cast(targets, tf.float32)
                 absolute = tf.reduce_mean(tf.abs(error))
-                loss = (tf.reduce_mean(tf.square(error)) / _TYPICAL_ERROR if is_squared else absolute) / _WHITE
+                loss = (
+                    tf.reduce_mean(tf.square(error)) / _TYPICAL_ERROR if is_squared else absolute
+                ) / _WHITE
             self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
             return absolute
 
@@ -194,60 +193,46 @@ class Trainer:
     def _scores(self, held_out: Sequence[Photo]) -> list[FactorScore]:
         return measure(self.network, held_out, degradation=self.recipe.degradation)
 
-    def _open_folder(self) -> None:
-        path = self.folder / _CONFIG
-        if path.exists():
-            if json.loads(path.read_text(encoding="utf-8")) != self._config:
-                raise ExportError(
-                    f"{self.folder} holds a training with another recipe, seed or other photos; "
-                    "name an empty folder with --checkpoint, or repeat the first call to continue it"
-                )
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, (json.dumps(self._config, indent=2, allow_nan=False) + "\n").encode(), overwrite=True)
-
 
 def measure(
     network: UpscalingNetwork, photos: Sequence[Photo], *, degradation: str = "none"
 ) -> list[FactorScore]:
-    """Score photos by each factor; for a network of worn pictures, they are saved as JPEG of quality 50 before."""
+    """Score photos by each factor; for a network of worn pictures, they are saved as JPEG before."""
 
-    @tf.function(reduce_retracing=True)
     def enlarge(low: tf.Tensor, factor: int) -> tf.Tensor:
         result = tf.clip_by_value(network(tf.cast(low, tf.float32), factor), 0.0, 255.0)
         return tf.cast(tf.round(result), tf.uint8)
 
-    def upscale(low: Pixels, factor: int) -> Pixels:
-        result: Pixels = enlarge(tf.constant(low[None]), factor)[0].numpy()
-        return result
-
     def wear(low: Pixels) -> Pixels:
-        return low if degradation == "none" else as_jpeg(low, _MEASURED_QUALITY)
+        return low if degradation == "none" else as_jpeg(low, MEASURED_QUALITY)
 
     scores: list[FactorScore] = []
+    signature = [tf.TensorSpec([1, None, None, 3], tf.uint8)]
     for factor in network.factors:
-        scores += score_factor(photos, factor, upscale, wear=wear)
+        run = tf.function(partial(enlarge, factor=factor), input_signature=signature)
+
+        def upscale(low: Pixels, _factor: int, run: Callable[..., tf.Tensor] = run) -> Pixels:
+            result: Pixels = run(tf.constant(low[None]))[0].numpy()
+            return result
+
+        scores += [comparison.score() for comparison in compared(photos, factor, upscale, wear=wear)]
     return scores
 
 
-def load_network(folder: Path) -> tuple[UpscalingNetwork, dict[str, object], int]:
+def load_network(folder: Path) -> tuple[UpscalingNetwork, dict[str, Any], int]:
     """The network of the latest checkpoint in `folder`, its training record and its number of finished epochs.
 
     Raises:
         ExportError: the folder holds no checkpoint.
     """
-    path = folder / _CONFIG
-    latest = tf.train.latest_checkpoint(str(folder))
-    if latest is None or not path.exists():
-        raise ExportError(f"no training checkpoint in {folder}; run `impasto-export upscaler train` first")
-    record = json.loads(path.read_text(encoding="utf-8"))
+    checkpoint, record = latest(folder, command="upscaler train")
     network = UpscalingNetwork(SIZES[record["recipe"]["size"]])
     state = {
         "epochs": tf.Variable(0, trainable=False, dtype=tf.int64, name="epochs"),
         "seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="seconds"),
         "cpu_seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="cpu_seconds"),
     }
-    tf.train.Checkpoint(network=network, **state).restore(latest).expect_partial()
+    tf.train.Checkpoint(network=network, **state).restore(checkpoint).expect_partial()
     record["minutes"] = round(float(state["seconds"]) / 60, 1)
     record["cpu_seconds"] = round(float(state["cpu_seconds"]))
     return network, record, int(state["epochs"])
