@@ -16,12 +16,13 @@ import tensorflow as tf
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.photos import Photo, Pixels
 from impasto.export.training_folder import latest, open_folder
+from impasto.export.upscale import presets
 from impasto.export.upscale.degradation import MEASURED_QUALITY, as_jpeg
 from impasto.export.upscale.network import UpscalingNetwork
 from impasto.export.upscale.pairs import TrainingPictures
-from impasto.export.upscale.presets import SIZES, Recipe
+from impasto.export.upscale.presets import Recipe
 from impasto.export.upscale.schedule import Course, learning_rate, next_factor
-from impasto.export.upscale.scores import FactorScore, compared
+from impasto.export.upscale.scores import FactorScore, Upscale, compared
 
 _WHITE = 255.0
 _TYPICAL_ERROR = 6.0
@@ -71,7 +72,7 @@ class Trainer:
         self.folder = folder
         self.recipe = recipe
         self.seed = seed
-        self.network = UpscalingNetwork(SIZES[recipe.size], seed=seed)
+        self.network = UpscalingNetwork(presets.SIZES[recipe.size], seed=seed)
         began: object = None
         if start_from is not None:
             self.network, record, epochs = load_network(start_from)
@@ -92,6 +93,7 @@ class Trainer:
         }
         self._optimizer = tf.keras.optimizers.Adam(recipe.learning_rate)
         self._optimizer.build(self.network.trainable_variables)  # a restore fills only slots that exist
+        self._upscale = enlarging(self.network)
         self._steps = {
             (factor, is_squared): self._make_step(factor, is_squared=is_squared)
             for factor in self.network.factors
@@ -191,32 +193,36 @@ class Trainer:
         return compiled
 
     def _scores(self, held_out: Sequence[Photo]) -> list[FactorScore]:
-        return measure(self.network, held_out, degradation=self.recipe.degradation)
+        """Score photos by each factor; for a network of worn pictures, they are saved as JPEG before."""
+
+        def wear(low: Pixels) -> Pixels:
+            return low if self.recipe.degradation == "none" else as_jpeg(low, MEASURED_QUALITY)
+
+        return [
+            comparison.score()
+            for factor in self.network.factors
+            for comparison in compared(held_out, factor, self._upscale, wear=wear)
+        ]
 
 
-def measure(
-    network: UpscalingNetwork, photos: Sequence[Photo], *, degradation: str = "none"
-) -> list[FactorScore]:
-    """Score photos by each factor; for a network of worn pictures, they are saved as JPEG before."""
+def enlarging(network: UpscalingNetwork) -> Upscale:
+    """Return the network as a function of pictures uint8 [H, W, 3] and a factor."""
 
     def enlarge(low: tf.Tensor, factor: int) -> tf.Tensor:
         result = tf.clip_by_value(network(tf.cast(low, tf.float32), factor), 0.0, 255.0)
         return tf.cast(tf.round(result), tf.uint8)
 
-    def wear(low: Pixels) -> Pixels:
-        return low if degradation == "none" else as_jpeg(low, MEASURED_QUALITY)
-
-    scores: list[FactorScore] = []
     signature = [tf.TensorSpec([1, None, None, 3], tf.uint8)]
-    for factor in network.factors:
-        run = tf.function(partial(enlarge, factor=factor), input_signature=signature)
+    graphs = {
+        factor: tf.function(partial(enlarge, factor=factor), input_signature=signature)
+        for factor in network.factors
+    }
 
-        def upscale(low: Pixels, _factor: int, run: Callable[..., tf.Tensor] = run) -> Pixels:
-            result: Pixels = run(tf.constant(low[None]))[0].numpy()
-            return result
+    def upscale(low: Pixels, factor: int) -> Pixels:
+        result: Pixels = graphs[factor](tf.constant(low[None]))[0].numpy()
+        return result
 
-        scores += [comparison.score() for comparison in compared(photos, factor, upscale, wear=wear)]
-    return scores
+    return upscale
 
 
 def load_network(folder: Path) -> tuple[UpscalingNetwork, dict[str, Any], int]:
@@ -226,7 +232,7 @@ def load_network(folder: Path) -> tuple[UpscalingNetwork, dict[str, Any], int]:
         ExportError: the folder holds no checkpoint.
     """
     checkpoint, record = latest(folder, command="upscaler train")
-    network = UpscalingNetwork(SIZES[record["recipe"]["size"]])
+    network = UpscalingNetwork(presets.SIZES[record["recipe"]["size"]])
     state = {
         "epochs": tf.Variable(0, trainable=False, dtype=tf.int64, name="epochs"),
         "seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="seconds"),
