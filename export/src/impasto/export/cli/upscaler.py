@@ -20,8 +20,16 @@ from impasto.export.cli.training import HELD_OUT, PHOTOS, TRAINING_SEED, Trainin
 from impasto.export.upscale.presets import FACTORS, SIZES, model_name, recipe
 
 if TYPE_CHECKING:
+    from impasto.export.srcnn.photos import Photo
     from impasto.export.upscale.scores import Comparison
     from impasto.export.upscale.training import Epoch
+
+
+_MEASURED = click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Folder of photos to measure, which the training did not see. Default: six of scikit-image and scikit-learn.",
+)
 
 
 @click.group()
@@ -130,16 +138,19 @@ def train(
 
 @upscaler.command(cls=TensorFlowCommand)
 @click.argument("checkpoint", type=click.Path(path_type=Path, file_okay=False))
+@_MEASURED
 @ALLOW_HOST_OPS
 @MODELS
-def save(checkpoint: Path, allow_host_ops: bool, models: Path) -> None:
+def save(checkpoint: Path, photos: Path | None, allow_host_ops: bool, models: Path) -> None:
     """Export the network of the training in the folder CHECKPOINT as the next version of its model.
 
-    The model is named by the network's size and degradation: `upscaler-small`, `upscaler-base-real`.
+    The model is named by the network's size and degradation: `upscaler-small`, `upscaler-base-real`. The manifest says
+    how well it enlarges the photos that are measured.
     """
     from impasto.export.upscale.trained import publish
 
-    show_version(publish(checkpoint, models, allow_host_ops=allow_host_ops))
+    measured = _measured(photos)
+    show_version(publish(checkpoint, models, measured, allow_host_ops=allow_host_ops))
 
 
 @upscaler.command(cls=TensorFlowCommand)
@@ -153,11 +164,7 @@ def save(checkpoint: Path, allow_host_ops: bool, models: Path) -> None:
     type=click.IntRange(1, 100),
     help="Save the small pictures as JPEG of this quality first, as pictures from the web are.",
 )
-@click.option(
-    "--photos",
-    type=click.Path(path_type=Path),
-    help="Folder of photos that the training did not see. Default: six of scikit-image and scikit-learn.",
-)
+@_MEASURED
 @JSON
 def evaluate(
     names: tuple[str, ...], models: Path, factor: str, jpeg: int | None, photos: Path | None, as_json: bool
@@ -167,10 +174,9 @@ def evaluate(
     Each photo is shrunk by the factor with Pillow's antialiased bicubic filter and enlarged again; PSNR is over all
     pixels of R, G and B, SSIM is that of luma.
     """
-    from impasto.export.srcnn.photos import held_out_photos, read_photos
     from impasto.export.upscale.exported import compare_exported
 
-    measured = held_out_photos() if photos is None else list(read_photos(photos))
+    measured = _measured(photos)
     found = {
         name: compare_exported(models, name, measured, factor=int(factor), jpeg_quality=jpeg)
         for name in names
@@ -190,6 +196,12 @@ def evaluate(
     table.add_section()
     table.add_row("mean", "", *(_mean_gains(part) for part in found.values()))
     Console().print(table)
+
+
+def _measured(folder: Path | None) -> list[Photo]:
+    from impasto.export.srcnn.photos import held_out_photos, read_photos
+
+    return held_out_photos() if folder is None else list(read_photos(folder))
 
 
 def _told(epoch: Epoch) -> str:

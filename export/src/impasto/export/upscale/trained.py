@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from impasto.export.errors import ExportError
 from impasto.export.repository import Version
-from impasto.export.srcnn.photos import Photo, held_out_photos
+from impasto.export.srcnn.photos import Photo
 from impasto.export.srcnn.served import origin
 from impasto.export.upscale.degradation import MEASURED_QUALITY, as_jpeg
 from impasto.export.upscale.network import UpscalingNetwork
@@ -44,25 +44,26 @@ def upscaler_of(network: UpscalingNetwork, training: Mapping[str, Any] | None = 
     )
 
 
-def publish(checkpoint: Path, models: Path, *, allow_host_ops: bool = False) -> Version:
+def publish(
+    checkpoint: Path, models: Path, photos: Sequence[Photo], *, allow_host_ops: bool = False
+) -> Version:
     """Export the network of a checkpoint folder as the next version of its model, such as `upscaler-small`.
 
-    The manifest records the training (recipe, photos with licences, time), and the quality on the held-out photos, both
-    clean and worn.
+    The manifest records the training (recipe, photos with licences, time), and the quality of enlarged photos, both
+    clean and saved as JPEG before.
 
     Args:
         checkpoint: the folder of the training.
         models: the model repository.
+        photos: the photos to measure, which the training did not see: see `held_out_photos`.
         allow_host_ops: see `publishing.publish`.
 
     Raises:
-        ExportError: no checkpoint there, the held-out photos cannot be read, or `publishing.publish` refuses the
-            result.
+        ExportError: no checkpoint there, or `publishing.publish` refuses the result.
     """
     network, training, epochs = load_network(checkpoint)
     upscaler = upscaler_of(network, training)
     served = ServedUpscaler(upscaler)
-    photos = held_out_photos()
     wears = {"clean": lambda low: low, f"jpeg_{MEASURED_QUALITY}": partial(as_jpeg, quality=MEASURED_QUALITY)}
     figures = {
         name: {

@@ -1,0 +1,98 @@
+"""`impasto-export upscaler` as a person runs it: from photos to a version that is measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from impasto.client.signatures import UPSCALE
+from impasto.export import contract
+from impasto.export.cli import main
+from impasto.export.repository import ModelRepository
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
+COMMITTED = EXAMPLES.parents[1] / "models"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The program in this process, which has TensorFlow already: its exit code, and what it prints."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["impasto-export", "upscaler", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return (ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two small photos; one of them has an author."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("coffee", "chelsea"):
+        with Image.open(EXAMPLES / f"{name}.png") as photo:
+            photo.resize((192, 160)).save(folder / f"{name}.png")
+    (folder / "licences.json").write_text('{"coffee.png": {"author": "Rachel Michetti", "licence": "CC0"}}')
+    return folder
+
+
+def test_a_network_is_trained_continued_on_worn_pictures_saved_and_measured(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff no photo")
+    few = ("--epochs", "1", "--steps", "1", "--held-out", photos)
+    code, _, said = run("train", photos, "--checkpoint", tmp_path / "clean", *few)
+    assert code == 0, said
+    assert "left out 1 of the photos" in said
+    assert "epoch 1, 100% of the training: error" in " ".join(said.split())
+    (photos / "broken.jpg").unlink()
+    worn = ("--degradation", "real", "--start-from", tmp_path / "clean")
+    code, _, said = run("train", photos, "--checkpoint", tmp_path / "worn", *worn, *few)
+    assert code == 0, said
+    code, path, said = run("save", tmp_path / "worn", "--models", tmp_path / "models", "--photos", photos)
+    assert code == 0, said
+    assert path.strip() == str(tmp_path / "models" / "upscaler-small-real" / "1")
+    contract.check(UPSCALE, Path(path.strip()))
+    manifest = ModelRepository(tmp_path / "models").manifest("upscaler-small-real")
+    training = manifest.source["training"]
+    assert training["recipe"]["degradation"] == "real"
+    assert training["start_from"]["recipe"]["degradation"] == "none"
+    assert {photo["licence"] for photo in training["photos"]} == {"CC0", "not stated"}
+    code, table, said = run(
+        *("evaluate", "upscaler-small-real", "--models", tmp_path / "models", "--photos", photos),
+        *("--factor", "3", "--jpeg", "50", "--json"),
+    )
+    assert code == 0, said
+    (found,) = json.loads(table).values()
+    figures = manifest.figures["jpeg_50"]["x3"]["psnr_db"]
+    for row in found:
+        assert figures[row["name"]]["network_rgb"] == pytest.approx(row["network_rgb"], abs=0.02)
+        assert figures[row["name"]]["bicubic_rgb"] == pytest.approx(row["bicubic_rgb"], abs=0.02)
+
+
+def test_models_are_measured_side_by_side_and_a_factor_that_one_lacks_is_named(
+    run: Run, photos: Path
+) -> None:
+    code, table, said = run("evaluate", "srcnn", "srcnn", "--models", COMMITTED, "--photos", photos)
+    assert code == 0, said
+    assert table.count("srcnn") == 2
+    assert "mean" in table
+    code, _, said = run("evaluate", "srcnn", "--factor", "4", "--models", COMMITTED, "--photos", photos)
+    assert code == 1
+    assert "srcnn does not enlarge 4 times; it has 2" in said
+
+
+def test_a_folder_without_a_training_is_named(run: Run, tmp_path: Path) -> None:
+    code, _, said = run("save", tmp_path)
+    assert code == 1
+    assert f"no training checkpoint in {tmp_path}; run `impasto-export upscaler train` first" in said
