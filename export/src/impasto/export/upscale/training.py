@@ -85,12 +85,7 @@ class Trainer:
             "photos": [dict(photo) for photo in data],
             "start_from": began,
         }
-        self._state = {
-            "epochs": tf.Variable(0, trainable=False, dtype=tf.int64, name="epochs"),
-            "progress": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="progress"),
-            "seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="seconds"),
-            "cpu_seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="cpu_seconds"),
-        }
+        self._state = _new_state()
         self._optimizer = tf.keras.optimizers.Adam(recipe.learning_rate)
         self._optimizer.build(self.network.trainable_variables)  # a restore fills only slots that exist
         self._upscale = enlarging(self.network)
@@ -233,12 +228,18 @@ def load_network(folder: Path) -> tuple[UpscalingNetwork, dict[str, Any], int]:
     """
     checkpoint, record = latest(folder, command="upscaler train")
     network = UpscalingNetwork(presets.SIZES[record["recipe"]["size"]])
-    state = {
-        "epochs": tf.Variable(0, trainable=False, dtype=tf.int64, name="epochs"),
-        "seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="seconds"),
-        "cpu_seconds": tf.Variable(0.0, trainable=False, dtype=tf.float64, name="cpu_seconds"),
-    }
+    state = _new_state()
     tf.train.Checkpoint(network=network, **state).restore(checkpoint).expect_partial()
+    record["progress"] = round(float(state["progress"]), 4)
     record["minutes"] = round(float(state["seconds"]) / 60, 1)
     record["cpu_seconds"] = round(float(state["cpu_seconds"]))
     return network, record, int(state["epochs"])
+
+
+def _new_state() -> dict[str, tf.Variable]:
+    """Return what a checkpoint holds beside weights: the epochs, the part of the training that is done, its time."""
+    state = {
+        name: tf.Variable(0.0, trainable=False, dtype=tf.float64, name=name)
+        for name in ("progress", "seconds", "cpu_seconds")
+    }
+    return {"epochs": tf.Variable(0, trainable=False, dtype=tf.int64, name="epochs"), **state}
