@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from impasto.client.repository.golden import read_golden
 from impasto.client.signatures import UPSCALE
 from impasto.export import contract
 from impasto.export.cli import main
 from impasto.export.repository import ModelRepository
+from oracles.rounding import assert_equal_but_for_rounding
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
 COMMITTED = EXAMPLES.parents[1] / "models"
@@ -90,6 +93,24 @@ def test_models_are_measured_side_by_side_and_a_factor_that_one_lacks_is_named(
     code, _, said = run("evaluate", "srcnn", "--factor", "4", "--models", COMMITTED, "--photos", photos)
     assert code == 1
     assert "srcnn does not enlarge 4 times; it has 2" in said
+
+
+def test_a_published_network_is_exported_anew(run: Run, photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(COMMITTED / "upscaler-small", tmp_path / "upscaler-small")
+    old = ModelRepository(tmp_path).latest("upscaler-small")
+    code, path, said = run("save", old.path, "--models", tmp_path, "--photos", photos)
+    assert code == 0, said
+    assert Path(path.strip()).parent == old.path.parent
+    manifest = ModelRepository(tmp_path).manifest("upscaler-small")
+    assert manifest.source["training"]["taken_from"] == f"upscaler-small/{old.number}"
+    (one,), (other,) = (
+        [record.outputs["image"] for record in read_golden(place) if record.signature == "x4"]
+        for place in (old.path, Path(path.strip()))
+    )
+    assert_equal_but_for_rounding(one, other)
+    code, _, said = run("save", COMMITTED / "srcnn" / "1", "--models", tmp_path)
+    assert code == 1
+    assert "does not hold a network of `impasto-export upscaler save`" in said
 
 
 def test_a_folder_without_a_training_is_named(run: Run, tmp_path: Path) -> None:

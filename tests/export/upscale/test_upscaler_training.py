@@ -14,12 +14,13 @@ from impasto.export.errors import ExportError
 from impasto.export.srcnn.evaluate import psnr
 from impasto.export.srcnn.photos import Photo, bicubic, crop_even, read_photo, shrink
 from impasto.export.upscale import presets
+from impasto.export.upscale.checkpoints import load_network
 from impasto.export.upscale.degradation import clean, worn
 from impasto.export.upscale.pairs import TrainingPictures
 from impasto.export.upscale.presets import FACTORS, Recipe, Size, recipe
 from impasto.export.upscale.schedule import Course, learning_rate, next_factor
 from impasto.export.upscale.scores import mean_gain, ssim
-from impasto.export.upscale.training import Epoch, Trainer, load_network
+from impasto.export.upscale.training import Epoch, Trainer
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
 TOY = Recipe("toy", epochs=2, steps=30, batch_size=8, patch_size=16, alone=0.4, learning_rate=3e-3)
@@ -103,9 +104,9 @@ def test_a_killed_training_goes_on_and_ends_where_an_undisturbed_one_ends(
 ) -> None:
     train(tmp_path, pictures, stop_after=1)
     assert [epoch.number for epoch in train(tmp_path, pictures)] == [2]
-    whole, record, finished = load_network(trained[0])
-    resumed, _, _ = load_network(tmp_path)
-    assert finished == 2
+    whole, record = load_network(trained[0])
+    resumed, _ = load_network(tmp_path)
+    assert record["finished_epochs"] == 2
     assert record["recipe"]["steps"] == TOY.steps
     for one, other in zip(whole.trainable_variables, resumed.trainable_variables, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -122,11 +123,11 @@ def test_a_folder_with_another_training_is_refused(
 def test_a_training_goes_on_from_the_weights_of_another(
     tmp_path: Path, pictures: TrainingPictures, trained: tuple[Path, list[Epoch]]
 ) -> None:
-    first, _, _ = load_network(trained[0])
+    first, _ = load_network(trained[0])
     plan = replace(TOY, degradation="real", epochs=1, steps=1, learning_rate=1e-9)
     trainer = Trainer(tmp_path, plan, data=[], start_from=trained[0])
     trainer.run(pictures, [])
-    continued, record, _ = load_network(tmp_path)
+    continued, record = load_network(tmp_path)
     for one, other in zip(first.trainable_variables, continued.trainable_variables, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
     assert record["start_from"]["recipe"] == TOY.as_dict()

@@ -61,7 +61,8 @@ def upscaler() -> None:
 @click.option(
     "--start-from",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of a finished training of the same size: go on from its weights, for a shorter time.",
+    help="Folder of a training of the same size, or a version such as models/upscaler-small/1: go on from its weights, "
+    "for a shorter time.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="The number of epochs, instead of the recipe's.")
 @click.option("--steps", type=click.IntRange(1), help="The steps of an epoch, instead of the recipe's.")
@@ -143,6 +144,9 @@ def train(
 @MODELS
 def save(checkpoint: Path, photos: Path | None, allow_host_ops: bool, models: Path) -> None:
     """Export the network of the training in the folder CHECKPOINT as the next version of its model.
+
+    CHECKPOINT may also be a version, such as models/upscaler-small/1: its network is exported anew, as this exporter
+    writes it.
 
     The model is named by the network's size and degradation: `upscaler-small`, `upscaler-base-real`. The manifest says
     how well it enlarges the photos that are measured.

@@ -14,13 +14,13 @@ from impasto.export.errors import ExportError
 from impasto.export.repository import Version
 from impasto.export.srcnn.photos import Photo
 from impasto.export.srcnn.served import origin
+from impasto.export.upscale.checkpoints import load_network
 from impasto.export.upscale.degradation import MEASURED_QUALITY, as_jpeg
 from impasto.export.upscale.network import UpscalingNetwork
 from impasto.export.upscale.presets import model_name
 from impasto.export.upscale.publish import publish as publish_upscaler
 from impasto.export.upscale.scores import Upscale, compared, mean_gain
 from impasto.export.upscale.served import ServedUpscaler
-from impasto.export.upscale.training import load_network
 from impasto.export.upscale.upscaler import Enlarger, Upscaler
 
 
@@ -47,21 +47,22 @@ def upscaler_of(network: UpscalingNetwork, training: Mapping[str, Any] | None = 
 def publish(
     checkpoint: Path, models: Path, photos: Sequence[Photo], *, allow_host_ops: bool = False
 ) -> Version:
-    """Export the network of a checkpoint folder as the next version of its model, such as `upscaler-small`.
+    """Export a trained network as the next version of its model, such as `upscaler-small`.
 
     The manifest records the training (recipe, photos with licences, time), and the quality of enlarged photos, both
     clean and saved as JPEG before.
 
     Args:
-        checkpoint: the folder of the training.
+        checkpoint: the folder of the training, or the directory of a version, which is exported anew: see
+            `load_network`.
         models: the model repository.
         photos: the photos to measure, which the training did not see: see `held_out_photos`.
         allow_host_ops: see `publishing.publish`.
 
     Raises:
-        ExportError: no checkpoint there, or `publishing.publish` refuses the result.
+        ExportError: no network there, or `publishing.publish` refuses the result.
     """
-    network, training, epochs = load_network(checkpoint)
+    network, training = load_network(checkpoint)
     upscaler = upscaler_of(network, training)
     served = ServedUpscaler(upscaler)
     wears = {"clean": lambda low: low, f"jpeg_{MEASURED_QUALITY}": partial(as_jpeg, quality=MEASURED_QUALITY)}
@@ -84,7 +85,7 @@ def publish(
         upscaler,
         model_name(training["recipe"]["size"], training["recipe"]["degradation"]),
         models,
-        source={"training": {**training, "finished_epochs": epochs}},
+        source={"training": training},
         figures=figures,
         allow_host_ops=allow_host_ops,
     )

@@ -15,8 +15,9 @@ import tensorflow as tf
 
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.photos import Photo, Pixels
-from impasto.export.training_folder import latest, open_folder
+from impasto.export.training_folder import open_folder
 from impasto.export.upscale import presets
+from impasto.export.upscale.checkpoints import load_network, new_state
 from impasto.export.upscale.degradation import MEASURED_QUALITY, as_jpeg
 from impasto.export.upscale.network import UpscalingNetwork
 from impasto.export.upscale.pairs import TrainingPictures
@@ -54,7 +55,7 @@ class Trainer:
         recipe: the recipe.
         data: the photos, recorded for the manifest: see `describe_photos`.
         seed: the seed of the weights, of the order of patches and of the degradation.
-        start_from: the folder of another training of the same size, whose weights are the first ones.
+        start_from: what holds the first weights, of the same size: see `load_network`.
 
     Raises:
         ExportError: the folder holds a training with another recipe, or `start_from` holds none.
@@ -73,19 +74,18 @@ class Trainer:
         self.recipe = recipe
         self.seed = seed
         self.network = UpscalingNetwork(presets.SIZES[recipe.size], seed=seed)
-        began: object = None
+        began: dict[str, Any] | None = None
         if start_from is not None:
-            self.network, record, epochs = load_network(start_from)
-            if record["recipe"]["size"] != recipe.size:
+            self.network, began = load_network(start_from)
+            if began["recipe"]["size"] != recipe.size:
                 raise ExportError(f"{start_from} holds a network of another size than {recipe.size}")
-            began = {**record, "finished_epochs": epochs}
         self._config = {
             "recipe": recipe.as_dict(),
             "seed": seed,
             "photos": [dict(photo) for photo in data],
             "start_from": began,
         }
-        self._state = _new_state()
+        self._state = new_state()
         self._optimizer = tf.keras.optimizers.Adam(recipe.learning_rate)
         self._optimizer.build(self.network.trainable_variables)  # a restore fills only slots that exist
         self._upscale = enlarging(self.network)
@@ -218,28 +218,3 @@ def enlarging(network: UpscalingNetwork) -> Upscale:
         return result
 
     return upscale
-
-
-def load_network(folder: Path) -> tuple[UpscalingNetwork, dict[str, Any], int]:
-    """The network of the latest checkpoint in `folder`, its training record and its number of finished epochs.
-
-    Raises:
-        ExportError: the folder holds no checkpoint.
-    """
-    checkpoint, record = latest(folder, command="upscaler train")
-    network = UpscalingNetwork(presets.SIZES[record["recipe"]["size"]])
-    state = _new_state()
-    tf.train.Checkpoint(network=network, **state).restore(checkpoint).expect_partial()
-    record["progress"] = round(float(state["progress"]), 4)
-    record["minutes"] = round(float(state["seconds"]) / 60, 1)
-    record["cpu_seconds"] = round(float(state["cpu_seconds"]))
-    return network, record, int(state["epochs"])
-
-
-def _new_state() -> dict[str, tf.Variable]:
-    """Return what a checkpoint holds beside weights: the epochs, the part of the training that is done, its time."""
-    state = {
-        name: tf.Variable(0.0, trainable=False, dtype=tf.float64, name=name)
-        for name in ("progress", "seconds", "cpu_seconds")
-    }
-    return {"epochs": tf.Variable(0, trainable=False, dtype=tf.int64, name="epochs"), **state}
