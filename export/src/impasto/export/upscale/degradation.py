@@ -30,7 +30,7 @@ _NOISE: Final = 3.0
 """The largest standard deviation of the Gaussian noise, in grey levels."""
 
 _PHOTONS: Final = (40.0, 400.0)
-"""The photons that white stands for, in units of grey levels: few of them make grainy shadows."""
+"""The photons of a grey level: few of them make grainy pictures."""
 
 MEASURED_QUALITY: Final = 50
 """The JPEG quality of the photos that networks for worn pictures are measured with."""
@@ -44,17 +44,18 @@ def clean(pixels: Pixels, factor: int, _rng: np.random.Generator) -> Pixels:
 
 
 def worn(pixels: Pixels, factor: int, rng: np.random.Generator) -> Pixels:
-    """Shrink a picture by one of several filters, half of the time blurred before; add light noise, and save as JPEG.
+    """Shrink a picture by one of several filters, add light noise, and save as JPEG.
 
-    A third of the pictures get no noise, a third Gaussian noise, and a third Poisson noise; one in ten is no JPEG.
+    One picture in three is blurred before; half of them get no noise, a quarter Gaussian, a quarter Poisson noise; one
+    in twenty is not saved as JPEG.
     """
     image = Image.fromarray(pixels)
-    if rng.random() < 0.5:
+    if rng.random() < 1 / 3:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, _BLUR) * factor))
     sides = (image.width // factor, image.height // factor)
     low = np.asarray(image.resize(sides, _FILTERS[rng.integers(len(_FILTERS))]))
     low = _noisy(low, rng)
-    if rng.random() < 0.1:
+    if rng.random() < 0.05:
         return low
     quality = int(rng.integers(_QUALITIES[0], _QUALITIES[1] + 1))
     return as_jpeg(low, quality, subsampling=_SUBSAMPLINGS[int(rng.random() < 0.8)])
@@ -69,16 +70,15 @@ def as_jpeg(pixels: Pixels, quality: int, *, subsampling: int = 2) -> Pixels:
 
 
 def _noisy(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    kind = rng.integers(3)
-    if kind == 0:
+    kind = rng.integers(4)
+    if kind < 2:
         return pixels
     values = pixels.astype(np.float32)
-    if kind == 1:
+    if kind == 2:
         values += rng.uniform(0, _NOISE) * rng.standard_normal(values.shape, np.float32)
     else:
         # The noise of n photons has the standard deviation sqrt(n); Gaussian noise of it is close, and quick to draw.
-        photons = 255.0 * rng.uniform(*_PHOTONS)
-        values += 255.0 * np.sqrt(values / 255.0 / photons) * rng.standard_normal(values.shape, np.float32)
+        values += np.sqrt(values / rng.uniform(*_PHOTONS)) * rng.standard_normal(values.shape, np.float32)
     return np.round(np.clip(values, 0, 255)).astype(np.uint8)
 
 
