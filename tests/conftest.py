@@ -149,6 +149,24 @@ def committed_server(start_once: Start, committed_models: Path, server_kind: str
 
 
 @pytest.fixture(scope="session")
+def upscaler_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with `enlarger`, an upscaler by 3 and 4, and `constant`, which is none; version 1."""
+    from toys import toy_models, toy_upscalers
+
+    def fill(root: Path) -> None:
+        toy_upscalers.write_enlarger(root)
+        toy_models.constant(root, 1)
+
+    return shared_folder(tmp_path_factory, "upscalers", fill)
+
+
+@pytest.fixture(scope="session")
+def upscaler_server(start_once: Start, upscaler_repository: Path, server_kind: str) -> ModelServer:
+    """A running server over the toy upscaler and `constant`."""
+    return start_once(server_kind, upscaler_repository)
+
+
+@pytest.fixture(scope="session")
 def dream_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with a tiny dream model, version 1."""
     from toys import dream_models

@@ -9,7 +9,7 @@ from command import impasto
 from PIL import Image
 from sheet import Panel, contact_sheet
 
-from impasto.export.srcnn.evaluate import psnr
+from impasto.export.upscale.quality import psnr
 
 # Where on each photo the eye sees the difference: left, top of a square of 96 pixels.
 DETAILS = {"astronaut": (176, 64), "chelsea": (130, 60), "coffee": (345, 255)}

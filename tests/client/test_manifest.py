@@ -15,6 +15,7 @@ FULL = Manifest(
     created="2026-01-02T03:04:05Z",
     tensorflow="2.21.0",
     impasto="0.1.0",
+    contract="upscale",
     signatures=("serving_default",),
     source={"preset": "residual", "photos": [{"name": "Größe", "licence": "CC0"}]},
     figures={"gain": 1.25},

@@ -16,14 +16,18 @@ from impasto.client import Client
 from impasto.client.repository.golden import GoldenError, GoldenRecord, read_golden
 from impasto.client.repository.graph_file import signatures_of
 from impasto.client.repository.manifest import Manifest
+from impasto.client.signatures import UPSCALE
 from impasto.export import publishing, sample
 from impasto.export.contract_functions import contract_function
 from impasto.export.golden import Requests, independent
+from impasto.export.host_ops import host_ops
 from impasto.export.repository import ModelRepository, PublishError
 from impasto.export.warmup import WarmupError
 from toys.exported import publish_all
 from toys.shared_folders import shared_folder
 from toys.toy_module import TOY_CONTRACT, ToyModule
+
+COMMITTED = Path(__file__).parents[2] / "models"
 
 OURS = ("srcnn", "stylize", "dream", "transfer")
 
@@ -177,9 +181,34 @@ def test_a_record_that_was_changed_is_noticed(exported: Path, tmp_path: Path) ->
         records(tmp_path, "srcnn")
 
 
+@pytest.fixture
+def gpu_kernels(exported: Path) -> None:
+    if host_ops(exported / "srcnn" / "1") is None:
+        pytest.skip("this TensorFlow is built without GPU kernels, so that it cannot tell which ops lack one")
+
+
+@pytest.mark.usefixtures("gpu_kernels")
 @pytest.mark.parametrize("model", OURS)
 def test_a_gpu_runs_the_whole_graph(exported: Path, model: str) -> None:
-    ops = Manifest.read(exported / model / "1").host_ops
-    if ops is None:
-        pytest.skip("this TensorFlow is built without GPU kernels, so that it cannot tell which ops lack one")
-    assert ops.pictures == ops.others == ()
+    assert lacking(exported / model / "1") == ()
+    told = Manifest.read(exported / model / "1").host_ops
+    assert told is not None and told.pictures == told.others == ()
+
+
+@pytest.mark.usefixtures("gpu_kernels")
+def test_a_gpu_runs_the_whole_graph_of_every_upscaler(upscaler_repository: Path) -> None:
+    assert lacking(upscaler_repository / "enlarger" / "1") == ()  # of several factors
+    committed = ModelRepository(COMMITTED)
+    there = [name for name in UPSCALE.models if committed.versions(name)]
+    assert "srcnn" in there
+    for name in there:
+        assert lacking(committed.latest(name).path) == (), name
+    # The first version of srcnn was exported before there was an enlargement that a GPU can compute.
+    assert lacking(committed.version("srcnn", 1).path) == ("ResizeBicubic float32",)
+
+
+def lacking(version: Path) -> tuple[str, ...]:
+    """The ops of a version that work on pictures, or may, and have no GPU kernel."""
+    found = host_ops(version)
+    assert found is not None
+    return (*found.pictures, *found.others)

@@ -43,8 +43,8 @@ def test_long_jobs_are_measured_by_a_step(
     assert run(["bench", model, *options]) == exit_codes.DONE
     said = capsys.readouterr()
     header, row = said.out.splitlines()
-    assert header.split()[:3] == ["MODEL", "AT", "ONCE"]
-    assert row.split()[:2] == [model, "2"]
+    assert header.split()[:4] == ["MODEL", "SIGNATURE", "AT", "ONCE"]
+    assert row.split()[:3] == [model, "serving_default", "2"]
     assert f"{model}, 2 at once, 0.2 s" in said.err
 
 
@@ -65,10 +65,25 @@ def test_a_server_without_such_models_is_told(
     assert "serves none of srcnn" in capsys.readouterr().err
 
 
+def test_an_upscaler_of_any_name_is_measured_by_the_factor_asked_for(
+    upscaler_server: ModelServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--server", upscaler_server.address, "--seconds", "0.1", "--size", "20x16", "--json"]
+    assert run(["bench", "enlarger", "--factor", "3", "--concurrency", "2", *options]) == exit_codes.DONE
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["model"], found["signature"]) == ("enlarger", "x3")
+    for words, message in (
+        (["enlarger", "--factor", "2"], "enlarger does not enlarge by 2: it has --factor 3, 4"),
+        (["constant"], "constant keeps none of Impasto's contracts (upscale, stylize, dream, transfer)"),
+        (["--factor", "3"], "that enlarges by 3; name a model that it does serve"),
+    ):
+        assert run(["bench", *words, *options]) == exit_codes.REFUSED
+        assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], "'nothing' is not one of srcnn"),
         (["--size", "10"], "is not WIDTHxHEIGHT"),
         (["--size", "0x3"], "is not WIDTHxHEIGHT"),
         (["--concurrency", "1,0"], "is not a list of numbers"),

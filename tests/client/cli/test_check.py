@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def test_a_server_that_is_set_well_passes(
     assert {
         check: found[None, check]["outcome"] for check in ("reachable", "tls", "health")
     } == dict.fromkeys(("reachable", "tls", "health"), "pass")
-    passing = "versions labels contract signatures warm flat repeat latency encoding batching release"
+    passing = "versions labels contract signatures warm flat tiles repeat latency encoding batching release"
     told = outcomes(found)
     assert {check: told[check] for check in passing.split()} == dict.fromkeys(passing.split(), "pass")
     assert told["message size"] == told["at once"] == "pass"
@@ -100,6 +100,48 @@ def test_a_model_of_another_is_checked_as_far_as_its_metadata_tells(
         assert found["half", check]["outcome"] == "pass"
     assert found["echo", "signatures"]["outcome"] == "pass"  # each dtype that can be sent
     assert found["half", "golden"]["outcome"] == "skip"
+
+
+def test_an_upscaler_of_any_name_passes_at_every_factor_that_it_has(
+    upscaler_server: ModelServer, capsys: Captured
+) -> None:
+    found = checked(capsys, "enlarger", "--concurrency", "2", server=upscaler_server.address)
+    told = {check: one["found"] for (_, check), one in found.items() if one["outcome"] == "pass"}
+    assert told["contract"].startswith("as this client calls it")
+    assert told["signatures"] == "4 answered as they should: describe, serving_default, x3, x4"
+    assert told["flat"].endswith("of 255 levels, serving_default, x3, x4")
+    assert told["tiles"] == "tiles with an overlap of 2 px equal the whole"
+    assert "s a megapixel sent, 3 times as large" in told["latency"]
+    assert told["message size"].startswith("an answer of 0.1 MB")  # 160 px, four times the tile's 40
+    assert {"repeat", "at once", "batching"} <= set(told)
+
+
+@pytest.mark.local_server_only("the proxy stands for upscalers that say or do something wrong")
+def test_an_upscaler_that_is_not_what_it_says_is_found_out(
+    upscaler_server: ModelServer, capsys: Captured
+) -> None:
+    def says(said: dict[str, Any]) -> Callable[[PredictRequest, PredictResponse], None]:
+        def alter(_: PredictRequest, response: PredictResponse) -> None:
+            for name in said.keys() & response.outputs.keys():
+                response.outputs[name].tensor_content = np.array(said[name], np.int32).tobytes()
+
+        return alter
+
+    # Each of these is what describe says, the check that doubts it, and its outcome in words.
+    for said, check, outcome, words in (
+        ({"overlap": 1, "reach": 1}, "tiles", "fail", "a tile with an overlap of 1 px differs by"),
+        ({"overlap": 1, "reach": 100_000}, "tiles", "skip", "so tiles are blended"),
+        ({"factors": [4, 3]}, "flat", "fail", "serving_default: a picture of 60x48 px became"),
+        ({"maximum_pixels": 3000}, "tiles", "skip", "takes no picture of more than a tile"),
+        ({"overlap": -1}, "unchanged", "fail", "describe says overlap -1"),
+    ):
+        code = exit_codes.FAILED if outcome == "fail" else exit_codes.DONE
+        with altering_proxy(upscaler_server.address, says(said)) as address:
+            found = checked(capsys, "enlarger", "--quick", "--concurrency", "1", server=address, code=code)
+        assert (found["enlarger", check]["outcome"], words in found["enlarger", check]["found"]) == (
+            outcome,
+            True,
+        )
 
 
 @pytest.fixture(scope="module")

@@ -6,21 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from impasto.client.signatures import UPSCALE
 from impasto.export import contract
 from impasto.export.repository import ModelRepository
-from impasto.export.srcnn.evaluate import Score, mean_gain, score_photos
+from impasto.export.saved_model import load_as_server
 from impasto.export.srcnn.photos import held_out_photos
-from impasto.export.srcnn.publish import exported_upscaler
 from impasto.export.stateless import assert_stateless
+from impasto.export.upscale.evaluate import Score, mean_gain, score_photos
+from impasto.export.upscale.exported import exported_upscaler
 from impasto.export.warmup import read_warmup
 
 
 @pytest.fixture(scope="module")
 def scores(committed_models: Path) -> list[Score]:
-    with exported_upscaler(committed_models) as upscale:
-        return score_photos(held_out_photos(), upscale)
+    with exported_upscaler(committed_models, "srcnn") as upscaler:
+        return score_photos(held_out_photos(), upscaler.upscale)
 
 
 def test_every_byte_is_the_one_in_the_manifest(committed_models: Path) -> None:
@@ -38,7 +40,7 @@ def test_the_manifest_states_the_figures_that_are_measured(
     figures = ModelRepository(committed_models).manifest("srcnn").figures
     assert figures["mean_gain_rgb_db"] == pytest.approx(mean_gain(scores), abs=0.01)
     for score in scores:
-        assert figures["psnr_db"][score.name]["srcnn_rgb"] == pytest.approx(score.srcnn_rgb, abs=0.02)
+        assert figures["psnr_db"][score.name]["srcnn_rgb"] == pytest.approx(score.model.psnr_rgb, abs=0.02)
 
 
 def test_the_manifest_states_a_licence_for_every_training_photo(committed_models: Path) -> None:
@@ -63,13 +65,36 @@ def test_it_carries_warm_up_requests(committed_models: Path) -> None:
     ]
 
 
-def test_it_paints_as_the_version_before_whose_resizing_a_gpu_lacks(committed_models: Path) -> None:
+def test_it_paints_as_the_versions_before_of_which_the_first_resized_as_no_gpu_can(
+    committed_models: Path,
+) -> None:
     repository = ModelRepository(committed_models)
-    photo = held_out_photos()[0].pixels[100:300, 50:333]
-    with exported_upscaler(committed_models, 1) as before, exported_upscaler(committed_models, 2) as now:
-        difference = np.abs(now(photo).astype(int) - before(photo))
-    assert difference.max() <= 1
-    assert repository.manifest("srcnn", 2).source["training"]["republished_from"] == 1
+    photo = held_out_photos()[0].pixels[None, 100:300, 50:333]
+    doubled: dict[tuple[int, str], NDArray[np.uint8]] = {}
+    for number, signature in (
+        (1, "serving_default"),
+        (2, "serving_default"),
+        (3, "serving_default"),
+        (3, "x2"),
+    ):
+        with load_as_server(repository.version("srcnn", number).path) as served:
+            doubled[number, signature] = served.run(signature, {"image": photo})["image"]
+    first, second, *now = doubled.values()
+    assert np.abs(second.astype(int) - first).max() <= 1
+    for found in now:
+        np.testing.assert_array_equal(found, second)
+    trainings = [repository.manifest("srcnn", number).source["training"] for number in (2, 3)]
+    assert [training["republished_from"] for training in trainings] == [1, 2]
+
+
+def test_it_says_what_it_is(committed_models: Path) -> None:
+    with load_as_server(ModelRepository(committed_models).latest("srcnn").path) as served:
+        told = {name: array.tolist() for name, array in served.run("describe", {"query": [5, 6]}).items()}
+    for name, number in (("reach", 5), ("overlap", 5), ("tile", 512), ("minimum_side", 1)):
+        assert told[name] == [number, number]
+    assert told["factors"] == [[2], [2]]
+    assert told["network"] == 2 * [b"SRCNN 9-1-5"]
+    assert b"27 photos (CC-BY-4.0, CC-BY-SA-4.0, CC0-1.0, GPL-2+)" in told["weights"][0]
 
 
 def test_no_server_batches_it(committed_models: Path) -> None:

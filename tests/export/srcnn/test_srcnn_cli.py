@@ -89,7 +89,7 @@ def test_a_trained_network_is_saved_as_the_next_version_and_measured(
     measured = run("evaluate", "--models", tmp_path, "--photos", EXAMPLES, "--json")
     assert measured.returncode == 0, measured.stderr
     scores = json.loads(measured.stdout)
-    assert [score["name"] for score in scores] == ["astronaut.png", "chelsea.png", "coffee.png"]
+    assert [score["photo"] for score in scores] == ["astronaut.png", "chelsea.png", "coffee.png"]
     refused = run("evaluate", "--models", tmp_path, "--photos", EXAMPLES, "--require-gain", "9")
     assert refused.returncode == 1
     assert "below --require-gain +9.00 dB" in refused.stderr
@@ -129,7 +129,9 @@ def test_a_gate_fails_where_nothing_can_be_measured(run: Run, checkpoint: Path, 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} in JSON")
 
-    scores = {score["name"]: score for score in json.loads(measured.stdout, parse_constant=refuse)}
+    scores = {
+        score["photo"]: score["bicubic"] for score in json.loads(measured.stdout, parse_constant=refuse)
+    }
     assert None in scores["blank.png"].values()
     assert None not in scores["coffee.png"].values()
     shown = run("evaluate", "--models", tmp_path / "models", "--photos", folder)

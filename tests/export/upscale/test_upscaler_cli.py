@@ -1,10 +1,10 @@
-"""`impasto-export upscaler` as a person runs it: from photos to a version that is measured."""
+"""`impasto-export upscaler` as a person runs it: from photos to a version."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ from impasto.client.signatures import UPSCALE
 from impasto.export import contract
 from impasto.export.cli import main
 from impasto.export.repository import ModelRepository
+from impasto.export.srcnn.photos import read_photos
+from impasto.export.upscale.evaluate import saved_as_jpeg, tasks
+from impasto.export.upscale.exported import exported_upscaler
 from oracles.rounding import assert_equal_but_for_rounding
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
@@ -71,28 +74,12 @@ def test_a_network_is_trained_continued_on_worn_pictures_saved_and_measured(
     assert training["recipe"]["degradation"] == "real"
     assert training["start_from"]["recipe"]["degradation"] == "none"
     assert {photo["licence"] for photo in training["photos"]} == {"CC0", "not stated"}
-    code, table, said = run(
-        *("evaluate", "upscaler-small-real", "--models", tmp_path / "models", "--photos", photos),
-        *("--factor", "3", "--jpeg", "50", "--json"),
-    )
-    assert code == 0, said
-    (found,) = json.loads(table).values()
-    figures = manifest.figures["jpeg_50"]["x3"]["psnr_db"]
-    for row in found:
-        assert figures[row["name"]]["network_rgb"] == pytest.approx(row["network_rgb"], abs=0.02)
-        assert figures[row["name"]]["bicubic_rgb"] == pytest.approx(row["bicubic_rgb"], abs=0.02)
-
-
-def test_models_are_measured_side_by_side_and_a_factor_that_one_lacks_is_named(
-    run: Run, photos: Path
-) -> None:
-    code, table, said = run("evaluate", "srcnn", "srcnn", "--models", COMMITTED, "--photos", photos)
-    assert code == 0, said
-    assert table.count("srcnn") == 2
-    assert "mean" in table
-    code, _, said = run("evaluate", "srcnn", "--factor", "4", "--models", COMMITTED, "--photos", photos)
-    assert code == 1
-    assert "srcnn does not enlarge 4 times; it has 2" in said
+    figures = manifest.figures["jpeg_50"]["x3"]["photos"]
+    with exported_upscaler(tmp_path / "models", "upscaler-small-real") as upscaler:
+        for task in tasks(read_photos(photos), 3, wear=partial(saved_as_jpeg, level=50), with_ssim=True):
+            score = task.score(partial(upscaler.upscale, factor=3))
+            assert figures[score.name]["network"]["psnr_rgb"] == pytest.approx(score.model.psnr_rgb, abs=0.01)
+            assert figures[score.name]["bicubic"] == score.bicubic.as_dict(digits=4)
 
 
 def test_a_published_network_is_exported_anew(run: Run, photos: Path, tmp_path: Path) -> None:

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from impasto.export.errors import ExportError
-from impasto.export.srcnn.evaluate import psnr
 from impasto.export.srcnn.photos import Photo, bicubic, crop_even, read_photo, shrink
 from impasto.export.upscale import presets
 from impasto.export.upscale.checkpoints import load_network
 from impasto.export.upscale.degradation import clean, worn
+from impasto.export.upscale.evaluate import mean_gain
 from impasto.export.upscale.pairs import TrainingPictures
 from impasto.export.upscale.presets import FACTORS, Recipe, Size, recipe
+from impasto.export.upscale.quality import psnr
 from impasto.export.upscale.schedule import Course, learning_rate, next_factor
-from impasto.export.upscale.scores import mean_gain, ssim
 from impasto.export.upscale.training import Epoch, Trainer
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
@@ -167,20 +167,3 @@ def test_worn_pictures_repeat_by_the_seed_and_stay_pictures_of_the_same_thing(ph
             ratios.append(psnr(plain, one))
         assert 20 < min(ratios) < max(ratios) < 45
         assert max(ratios) - min(ratios) > 4  # some are worn little, some much
-
-
-def test_structural_similarity_is_what_scikit_image_computes(photos: list[Photo]) -> None:
-    from skimage.metrics import structural_similarity
-
-    from impasto.export.srcnn.evaluate import luma
-
-    original = photos[0].pixels
-    other = bicubic(shrink(original))
-    expected = structural_similarity(
-        *(luma(original), luma(other)),
-        data_range=255,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-    )
-    assert ssim(original, other) == pytest.approx(expected, abs=1e-4)

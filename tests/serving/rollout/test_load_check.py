@@ -34,12 +34,14 @@ def of_another_contract(directory: Path) -> Path:
 
 
 def test_signatures_records_and_differences_from_the_contract_are_found(
-    committed_models: Path, tmp_path: Path
+    committed_models: Path, upscaler_repository: Path, tmp_path: Path
 ) -> None:
     defaults = toy_models.defaults(tmp_path)
     write_warmup(defaults, "defaults", [("serving_default", {"x": np.ones(2, np.float32)})])
     versions = [
         VersionOnDisk("srcnn", 3, committed_models / "srcnn" / "3"),
+        VersionOnDisk("upscaler-small", 1, committed_models / "srcnn" / "2"),
+        VersionOnDisk("enlarger", 1, upscaler_repository / "enlarger" / "1"),
         VersionOnDisk("defaults", 1, defaults),
         VersionOnDisk("constant", 1, toy_models.constant(tmp_path)),
         VersionOnDisk("stylize", 1, of_another_contract(tmp_path / "stylize")),
@@ -47,6 +49,12 @@ def test_signatures_records_and_differences_from_the_contract_are_found(
     ]
     found = {version.model: loaded for version, loaded in load_each(versions, timeout=240)}
     assert found["srcnn"] == Loaded(signatures=("describe", "serving_default", "x2"), records=4)
+    # The one is older than the contract of its name; the other keeps it under a name of its own.
+    assert found["upscaler-small"].differences == (
+        "signature 'describe' is missing",
+        "one of the signatures x2, x3, x4 is missing",
+    )
+    assert found["enlarger"] == Loaded(signatures=("describe", "serving_default", "x3", "x4"), records=5)
     assert found["defaults"] == Loaded(signatures=("serving_default",), records=1)
     assert found["constant"] == Loaded(signatures=("serving_default",))  # x has no default
     # Not every source of the model can offer style_vector and apply, so these may be missing.

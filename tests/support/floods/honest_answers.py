@@ -22,6 +22,7 @@ PAINTING: Final = pixels(18, 16)[..., ::-1]
 _STATE: Final = np.zeros((16, 20, 3), np.float32)
 _VECTOR: Final = np.linspace(-1, 1, 8, dtype=np.float32)
 _LAYERS: Final = np.array([b"mixed3", b"mixed4"], object)
+_STRING: Final = 7
 _WEIGHTS: Final = np.array([1, 0.5], np.float32)
 
 
@@ -77,7 +78,8 @@ def _metadata_of(model: ModelContract, *, without: Collection[str] = ()) -> Any:
         definition = signatures.signature_def[signature.name]
         for infos, specs in ((definition.inputs, signature.inputs), (definition.outputs, signature.outputs)):
             for spec in specs:
-                infos[spec.name].name, infos[spec.name].dtype = spec.name, BY_NAME[spec.dtype].number
+                infos[spec.name].name = spec.name
+                infos[spec.name].dtype = _STRING if spec.dtype == "string" else BY_NAME[spec.dtype].number
                 for size in spec.shape:
                     infos[spec.name].tensor_shape.dim.add(size=-1 if size is None else size)
                 if spec.default is not None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from impasto.client.checking.comparing import are_equal, differences
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.probe import Outputs
-from impasto.client.checking.samples import NONE, ONE, TWO, Inputs, optimize_inputs, output
-from impasto.client.checking.subject import Subject
+from impasto.client.checking.samples import NONE, ONE, SIDE, TWO, Inputs, optimize_inputs, output, picture
+from impasto.client.checking.subject import LARGEST_INT32, Subject
 from impasto.client.signatures import DREAM, SERVING_DEFAULT, STYLIZE, TRANSFER, UPSCALE
 
 _REPEATABLE: Final = "TF_DETERMINISTIC_OPS=1 in the server's environment"
@@ -20,8 +20,14 @@ _EQUAL: Final = "the same call twice gives equal bits"
 _ROUNDING: Final = 2
 """Levels of 255 that going to floats and back may cost a pixel."""
 
-_FLATNESS: Final = 6
-"""Levels by which an enlarged picture of one colour may differ from that colour."""
+_LAST_BIT: Final = 1
+"""Levels of 255 by which a tile may differ from the whole: some processors sum in another order for another size."""
+
+_FLATNESS: Final = 12
+"""Levels by which an enlarged picture of one colour usually differs from that colour at most."""
+
+_DISCOLOURED: Final = 48
+"""Levels that no network for photos is away by: channels in another order, or another range, are."""
 
 
 def repeated(subject: Subject) -> Iterator[Finding]:
@@ -87,6 +93,7 @@ def unchanged(subject: Subject) -> Iterator[Finding]:
     """Check that no steps give the picture back, and a picture of one colour stays so."""
     if subject.contract is UPSCALE:
         yield from _flat(subject)
+        yield from _tiles(subject)
     elif subject.contract is STYLIZE and "apply" in subject.metadata.signatures:
         yield _two_ways(subject)
     elif subject.contract in (DREAM, TRANSFER):
@@ -108,11 +115,43 @@ def _flat(subject: Subject) -> Iterator[Finding]:
             return
         gaps.append(_gap(colour, image))
     words = f"a picture of one colour keeps it within {max(gaps)} of 255 levels, {', '.join(factors)}"
-    yield (
-        passed("flat", words)
-        if max(gaps) <= _FLATNESS
-        else failed("flat", f"{words}; {_FLATNESS} are allowed")
-    )
+    if max(gaps) > _DISCOLOURED:
+        yield failed("flat", f"{words}; {_FLATNESS} are usual, and no network means more than {_DISCOLOURED}")
+    elif max(gaps) > _FLATNESS:
+        yield warned("flat", f"{words}; {_FLATNESS} are usual")
+    else:
+        yield passed("flat", words)
+
+
+def _tiles(subject: Subject) -> Iterator[Finding]:
+    """Compare the left part of a picture, enlarged with the overlap that describe tells, with the whole enlarged."""
+    overlap = subject.told("overlap")
+    if overlap < subject.told("reach", most=LARGEST_INT32):
+        yield skipped("tiles", "the network looks farther than a tile's overlap, so tiles are blended")
+        return
+    height, width = subject.size()
+    kept = width // 2
+    # Beyond the overlap there is more of the picture, on which what is kept does not depend.
+    pixels = picture(height, kept + 2 * overlap + SIDE)[np.newaxis]
+    if pixels.size > 3 * subject.told("maximum_pixels", most=LARGEST_INT32):
+        yield skipped("tiles", "the model takes no picture of more than a tile")
+        return
+    for signature, factor in subject.factors().items():
+        if signature == SERVING_DEFAULT:
+            continue
+        whole, part = (
+            output(subject.call(signature, {"image": sent}).outputs, "image")[:, :, : factor * kept]
+            for sent in (pixels, pixels[:, :, : kept + overlap])
+        )
+        fault = ""
+        if whole.shape != part.shape:
+            fault = f"gives {list(part.shape)} where the whole gives {list(whole.shape)}"
+        elif (gap := _gap(whole, part)) > _LAST_BIT:
+            fault = f"differs by {gap} of 255 levels from the whole"
+        if fault:
+            yield failed("tiles", f"{signature}: a tile with an overlap of {overlap} px {fault}")
+            return
+    yield passed("tiles", f"tiles with an overlap of {overlap} px equal the whole")
 
 
 def _two_ways(subject: Subject) -> Finding:

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from impasto.client import errors
-from impasto.client._models.upscale import TILE
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.inventing import UNSUITABLE
 from impasto.client.checking.model_checks import call_all
@@ -26,6 +25,8 @@ from impasto.client.checking.subject import Subject
 from impasto.client.signatures import DREAM, SERVING_DEFAULT, STYLE_SIDE, STYLIZE, TRANSFER, UPSCALE
 
 _MANY_STEPS: Final = 5
+_LARGE_SIDE: Final = 512
+"""The side, in pixels, of the tiles that most upscalers are sent."""
 _COLD_SECONDS: Final = 2.0
 _COLD_TIMES: Final = 10
 
@@ -60,13 +61,7 @@ def latency(subject: Subject) -> Finding:
     if subject.contract is None:
         return skipped("latency", "not known what of a call takes time; see warm")
     if subject.contract in (UPSCALE, STYLIZE):
-        side = STYLE_SIDE // 2 if subject.options.quick else STYLE_SIDE
-        inputs = serving_inputs(subject.contract.name, side, side)
-        seconds = min(subject.call(SERVING_DEFAULT, inputs).seconds for _ in range(2))
-        return passed(
-            "latency",
-            f"{seconds / (side * side / 1e6):.2f} s a megapixel ({1000 * seconds:.0f} ms at {side} px)",
-        )
+        return passed("latency", _of_a_megapixel(subject, subject.contract.name))
     signature, stepping = _stepping(subject)
     one, many = (
         min(subject.call(signature, {**stepping, "steps": np.int32(steps)}).seconds for _ in range(2))
@@ -77,6 +72,17 @@ def latency(subject: Subject) -> Finding:
     return passed(
         "latency",
         f"{1000 * step:.1f} ms a step at {width}x{height} px, and {1000 * max(one - step, 0.0):.0f} ms a call",
+    )
+
+
+def _of_a_megapixel(subject: Subject, contract: str) -> str:
+    """Call serving_default twice, and tell the shorter time. Raises CallError."""
+    side = max(STYLE_SIDE // 2 if subject.options.quick else STYLE_SIDE, *subject.size())
+    inputs = serving_inputs(contract, side, side)
+    seconds = min(subject.call(SERVING_DEFAULT, inputs).seconds for _ in range(2))
+    by = f", {subject.factors()[SERVING_DEFAULT]} times as large" if subject.contract is UPSCALE else ""
+    return (
+        f"{seconds / (side * side / 1e6):.2f} s a megapixel sent{by} ({1000 * seconds:.0f} ms at {side} px)"
     )
 
 
@@ -123,7 +129,7 @@ def message_size(subject: Subject) -> Iterator[Finding]:
         )
         return
     except errors.InvalidInput as error:
-        yield skipped("message size", f"the model takes no picture of {TILE} px: {first_line(error)}")
+        yield skipped("message size", f"the model takes no picture of a tile's size: {first_line(error)}")
         return
     yield passed("message size", f"an answer of {answer.bytes / 1e6:.1f} MB came in {answer.seconds:.2f} s")
 
@@ -141,12 +147,16 @@ def _large(subject: Subject) -> tuple[str, Inputs] | None:
     """A signature and inputs whose answer is as large as a tile's, and is quickly computed; None for others' models."""
     if subject.contract is None:
         return None
-    size = np.array([TILE, TILE], np.int32)
+    size = np.array([_LARGE_SIDE, _LARGE_SIDE], np.int32)
     if subject.contract is DREAM:
         return "open", {"image": picture(SIDE, SIDE), "size": size}
     if subject.contract is TRANSFER:
         return "resize", {"image": np.zeros((SIDE, SIDE, 3), np.float32), "size": size}
-    return SERVING_DEFAULT, serving_inputs(subject.contract.name, TILE, TILE)
+    if subject.contract is UPSCALE:
+        factors = subject.factors()
+        signature, side = max(factors, key=lambda name: factors[name]), max(subject.told("tile"), 1)
+        return signature, serving_inputs(UPSCALE.name, side, side)
+    return SERVING_DEFAULT, serving_inputs(subject.contract.name, _LARGE_SIDE, _LARGE_SIDE)
 
 
 def _stepping(subject: Subject) -> tuple[str, Inputs]:

@@ -26,6 +26,10 @@ from impasto.client.signatures import (
 )
 
 DESCRIBE: Final = "describe"
+LONGEST_SIDE: Final = 4096
+"""The longest side, in pixels, of the pictures that are sent: what a model says of itself may be anything."""
+
+LARGEST_INT32: Final = 2**31 - 1
 
 _KINDS: Final[Mapping[str, CallKind]] = {
     UPSCALE.name: "upscale",
@@ -135,6 +139,19 @@ class Subject:
             raise DecodeError("describe says no factors")
         named = {name: factor for factor, name in FACTORS.items() if name in self.metadata.signatures}
         return {SERVING_DEFAULT: int(told[0]), **named}
+
+    def told(self, name: str, *, most: int = LONGEST_SIDE) -> int:
+        """Return a number of an upscaler's describe, which is the same for each element of its query.
+
+        Raises:
+            CallError: describe fails. DecodeError if it says no such number, or one that is below 0 or above `most`.
+        """
+        found = output(self.described(), name).ravel()
+        if not found.size or found.dtype.kind not in "iu":
+            raise DecodeError(f"describe says no {name}")
+        if not 0 <= int(found[0]) <= most:
+            raise DecodeError(f"describe says {name} {found[0]}; the checks send at most {most} pixels")
+        return int(found[0])
 
     def serving_inputs(self) -> Inputs | None:
         """Inputs of a quick call of serving_default; None where none are known. Raises CallError."""

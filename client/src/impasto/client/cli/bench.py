@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -11,12 +12,13 @@ import click
 
 from impasto.client import AsyncClient, State, errors, signatures
 from impasto.client.cli import exit_codes
-from impasto.client.cli.measuring import Figures, measure
+from impasto.client.cli.measuring import Figures, Target, measure, target_of
 from impasto.client.cli.options import Common, Number, common_options
 from impasto.client.cli.output import note, print_json, print_table
 
 _HEADER: Final = (
     "MODEL",
+    "SIGNATURE",
     "AT ONCE",
     "CALLS",
     "FAILED",
@@ -70,32 +72,41 @@ def _numbers(_context: click.Context, _option: click.Parameter, value: str) -> t
     metavar="WxH",
     help="Of the pictures sent.",
 )
+@click.option(
+    "--factor",
+    type=click.Choice([str(factor) for factor in signatures.FACTORS]),
+    help="Measure upscalers, by their signature for this factor.  [default: an upscaler's first factor]",
+)
 @common_options
 def bench(
     *,
     common: Common,
     models: tuple[str, ...],
+    factor: str | None,
     concurrency: tuple[int, ...],
     seconds: float,
     size: tuple[int, int],
 ) -> int:
     """Measure a running server: latency percentiles, and throughput at a concurrency, for each model.
 
-    MODEL is srcnn, stylize, dream or transfer; without one, all of them that the server has. What is timed is a call,
-    from the request to the parsed answer, as this machine sees it: one picture of noise of the given size, doubled,
-    painted, or, by dream and transfer, taken one step. Each measurement begins with some calls that do not count, as a
-    model may be slow at its first.
+    MODEL is an upscaler, stylizer, dream or transfer of any name; without one, all of Impasto's names that the server
+    has. What is timed is a call, from the request to the parsed answer, as this machine sees it: one picture of noise
+    of the given size, enlarged, painted, or, by dream and transfer, taken one step. Each measurement begins with some
+    calls that do not count, as a model may be slow at its first.
 
     \b
       impasto bench
       impasto bench srcnn --concurrency 1,4,16 --seconds 10 --size 512x512 --json
+      impasto bench upscaler-small realesrgan-x4plus --factor 4
     """
-    for model in models:
-        if model not in signatures.MODELS:
-            raise click.UsageError(f"{model!r} is not one of {', '.join(signatures.MODELS)}")
     found: list[Figures] = []
+    by = None if factor is None else int(factor)
     try:
-        asyncio.run(_measure_all(common, models, found, concurrency=concurrency, seconds=seconds, size=size))
+        asyncio.run(
+            _measure_all(
+                common, models, found, factor=by, concurrency=concurrency, seconds=seconds, size=size
+            )
+        )
     finally:
         _report(found, as_json=common.as_json)
     return exit_codes.FAILED if any(figures.failed for figures in found) else exit_codes.DONE
@@ -106,31 +117,43 @@ async def _measure_all(
     models: Sequence[str],
     found: list[Figures],
     *,
+    factor: int | None,
     concurrency: Sequence[int],
     seconds: float,
     size: tuple[int, int],
 ) -> None:
     async with AsyncClient(settings=common.settings()) as client:
-        for model in models or await _served(client):
+        if models:
+            targets = [await target_of(client, model, factor=factor) for model in models]
+        else:
+            targets = await _served(client, factor)
+        for target in targets:
             for calls in concurrency:
                 if not common.quiet:
-                    note(f"{model}, {calls} at once, {seconds:g} s ...")
-                found.append(await measure(client, model, concurrency=calls, seconds=seconds, size=size))
+                    note(f"{target.model}, {calls} at once, {seconds:g} s ...")
+                found.append(await measure(client, target, concurrency=calls, seconds=seconds, size=size))
 
 
-async def _served(client: AsyncClient) -> list[str]:
-    """The contract's models that the server has. Raises ModelNotFound if it has none."""
-    there: list[str] = []
+async def _served(client: AsyncClient, factor: int | None) -> list[Target]:
+    """Impasto's models that the server has; the upscalers that enlarge by the factor, if one is given.
+
+    Raises:
+        ModelNotFound: it has none.
+    """
+    there: list[Target] = []
     for model in signatures.MODELS:
         try:
             versions = await client.status(model)
         except errors.ModelNotFound:
             continue
         if any(version.state is State.AVAILABLE for version in versions):
-            there.append(model)
+            with suppress(errors.InvalidInput):  # it has other factors, or none
+                there.append(await target_of(client, model, factor=factor))
     if not there:
         raise errors.ModelNotFound(
-            f"{client.address} serves none of {', '.join(signatures.MODELS)}", address=client.address
+            f"{client.address} serves none of {', '.join(signatures.MODELS)}"
+            f"{'' if factor is None else f' that enlarges by {factor}'}; name a model that it does serve",
+            address=client.address,
         )
     return there
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from impasto.client import AsyncClient, errors, settings, signatures
+from impasto.client.repository.contract import contract_of
 
 _KINDS: Mapping[str, settings.CallKind] = {
     signatures.UPSCALE.name: "upscale",
@@ -26,6 +27,7 @@ class Figures:
 
     Attributes:
         model: its name on the server.
+        signature: the one that was called.
         concurrency: calls under way at once.
         calls: answered.
         failed: calls that ended with an error.
@@ -40,6 +42,7 @@ class Figures:
     """
 
     model: str
+    signature: str
     concurrency: int
     calls: int
     failed: int
@@ -63,9 +66,54 @@ class _Tally:
         self.first_error = self.first_error or str(error)
 
 
+@dataclass(frozen=True)
+class Target:
+    """A model that can be measured.
+
+    Attributes:
+        model: its name on the server.
+        contract: the contract that it keeps.
+        signature: the one to call.
+    """
+
+    model: str
+    contract: signatures.ModelContract
+    signature: str = signatures.SERVING_DEFAULT
+
+
+async def target_of(client: AsyncClient, model: str, *, factor: int | None) -> Target:
+    """Find out what to call of a model.
+
+    Args:
+        client: of the server.
+        model: the model's name.
+        factor: by which an upscaler is to enlarge; None is its first one, and takes any model.
+
+    Raises:
+        CallError: the server does not tell the model's signatures.
+        InvalidInput: the model keeps none of Impasto's contracts, or does not enlarge by the factor.
+    """
+    if model in signatures.MODELS and factor is None:
+        return Target(model, signatures.MODELS[model])
+    served = (await client.metadata(model)).signatures
+    contract = contract_of(model, served)
+    if contract is None:
+        kinds = ", ".join(signatures.CONTRACTS)
+        raise errors.InvalidInput(
+            f"{model} keeps none of Impasto's contracts ({kinds}), so its inputs are not known", model=model
+        )
+    if factor is None:
+        return Target(model, contract)
+    if signatures.FACTORS[factor] not in served:
+        has = ", ".join(str(number) for number, name in signatures.FACTORS.items() if name in served)
+        told = f"it has --factor {has}" if has else "it is no upscaler of several factors"
+        raise errors.InvalidInput(f"{model} does not enlarge by {factor}: {told}", model=model)
+    return Target(model, contract, signatures.FACTORS[factor])
+
+
 async def measure(
     client: AsyncClient,
-    model: str,
+    target: Target,
     *,
     concurrency: int,
     seconds: float,
@@ -75,7 +123,7 @@ async def measure(
 
     Args:
         client: of the server.
-        model: one of the contract's.
+        target: what to call.
         concurrency: calls under way at once.
         seconds: for how long calls are begun.
         size: height and width of the pictures that are sent, of noise.
@@ -84,12 +132,11 @@ async def measure(
         CallError: a call failed before anything was measured, other than because the server had no free thread.
     """
     tally = _Tally()
-    contract = signatures.MODELS[model].name
-    inputs = _inputs(contract, size)
-    timeout: float = getattr(client.settings.timeouts, _KINDS[contract])
+    inputs = _inputs(target.contract.name, size)
+    timeout: float = getattr(client.settings.timeouts, _KINDS[target.contract.name])
 
     async def call() -> None:
-        await client.predict(model, inputs, timeout=timeout)
+        await client.predict(target.model, inputs, signature=target.signature, timeout=timeout)
 
     await _warm_up(call, tally, concurrency=concurrency)
     started = time.perf_counter()
@@ -105,7 +152,7 @@ async def measure(
                 tally.seconds.append(time.perf_counter() - begun)
 
     await asyncio.gather(*(call_on() for _ in range(concurrency)))
-    return _figures(tally, time.perf_counter() - started, model=model, concurrency=concurrency, size=size)
+    return _figures(tally, time.perf_counter() - started, target, concurrency=concurrency, size=size)
 
 
 def _inputs(contract: str, size: tuple[int, int]) -> Mapping[str, object]:
@@ -137,7 +184,7 @@ async def _warm_up(call: Callable[[], Awaitable[None]], tally: _Tally, *, concur
 
 
 def _figures(
-    tally: _Tally, elapsed: float, *, model: str, concurrency: int, size: tuple[int, int]
+    tally: _Tally, elapsed: float, target: Target, *, concurrency: int, size: tuple[int, int]
 ) -> Figures:
     calls = len(tally.seconds)
 
@@ -145,7 +192,8 @@ def _figures(
         return round(1000 * float(np.percentile(tally.seconds, share)), 2) if calls else None
 
     return Figures(
-        model,
+        target.model,
+        target.signature,
         concurrency,
         calls,
         tally.failed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -37,7 +38,8 @@ Answer = Mapping[str, Served]
 def models(*, common: Common, names: tuple[str, ...], everything: bool) -> int:
     """List the models that the server serves: their versions, states and signatures, and their networks' weights.
 
-    TensorFlow Serving answers for a model only by name, so this asks for Impasto's models and for each MODEL named.
+    TensorFlow Serving answers for a model only by name, so this asks for Impasto's models and for each MODEL named. Of
+    the upscalers only those are listed that are served, and srcnn.
 
     Of several replicas each is asked; where they differ, the table says which serves what. What cannot be told is named
     on standard error. Exits with 3 or 4 only if no replica told anything, and with 4 if none serves a MODEL named.
@@ -51,7 +53,7 @@ def models(*, common: Common, names: tuple[str, ...], everything: bool) -> int:
         return found
 
     settings = common.settings()
-    asked = ask_each(settings, ask)
+    asked = _without_unserved(ask_each(settings, ask), named=names)
     answered = {one.server: one.answer for one in asked if one.answer is not None}
     _note_errors(asked)
     if common.as_json:
@@ -60,6 +62,20 @@ def models(*, common: Common, names: tuple[str, ...], everything: bool) -> int:
         _show(answered, everything=everything)
     missing = [name for name in names if not any(found[name].versions for found in answered.values())]
     return exit_codes.REFUSED if missing else exit_codes.DONE
+
+
+def _without_unserved(asked: Sequence[Asked[Answer]], *, named: Sequence[str]) -> list[Asked[Answer]]:
+    """Leave out the models that no replica serves and that nobody expects: of each kind the usual one is expected."""
+    expected = {*named, *(contract.usual_model for contract in signatures.CONTRACTS.values())}
+    entries = [entry for one in asked if one.answer is not None for entry in one.answer.values()]
+    shown = expected.union(entry.name for entry in entries if entry.versions or entry.error is not None)
+
+    def listed(one: Asked[Answer]) -> Asked[Answer]:
+        if one.answer is None:
+            return one
+        return replace(one, answer={name: entry for name, entry in one.answer.items() if name in shown})
+
+    return [listed(one) for one in asked]
 
 
 def _note_errors(asked: Sequence[Asked[Answer]]) -> None:

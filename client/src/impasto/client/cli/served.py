@@ -38,7 +38,7 @@ Description = dict[str, Any]
 """The outputs of `describe` as JSON values."""
 
 _SIGNATURE: Final = "describe"
-_HEADLINE: Final = ("source", "backbone", "weights")
+_HEADLINE: Final = ("source", "backbone", "network", "weights")
 _ANSWERS: Final = ("size", "sizes")
 """Outputs that answer a question about a picture, and none is asked here."""
 

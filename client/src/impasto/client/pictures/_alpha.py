@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _REACH: Final = 6
-"""How far an upscaler looks to each side, in pixels, unless something else is known."""
+"""The pixels to each side that an upscaler looks at, unless something else is known."""
 
 _BAND: Final = 512
 """Rows that are worked on at once."""

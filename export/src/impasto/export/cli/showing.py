@@ -55,6 +55,7 @@ def version_description(version: Version, manifest: Manifest) -> dict[str, Any]:
         "created": manifest.created,
         "tensorflow": manifest.tensorflow,
         "impasto": manifest.impasto,
+        "contract": manifest.contract,
         "copy_of": manifest.copy_of,
         "rolled_back_from": manifest.rolled_back_from,
         "source": dict(manifest.source),
@@ -89,6 +90,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{found['model']} version {found['version']}, {decimal(found['size'])}, in {found['path']}"
     makers = f"impasto-export {found['impasto'] or '-'}, TensorFlow {found['tensorflow'] or '-'}"
     yield f"created {found['created']} by {makers}"
+    if found["contract"] is not None:
+        yield f"keeps the contract of {found['contract']}"
     if found["copy_of"] is not None:
         yield f"a copy of version {found['copy_of']}, rolled back from {found['rolled_back_from']}"
     for problem in found["problems"]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from impasto.client.json_text import json_text
 from impasto.client.printable import printable
-from impasto.export.cli.options import ALLOW_HOST_OPS, JSON, MODELS, TensorFlowCommand, show_version
+from impasto.export.cli.evaluating import Evaluation, evaluation_options
+from impasto.export.cli.options import ALLOW_HOST_OPS, MODELS, TensorFlowCommand, show_version
 from impasto.export.cli.training import HELD_OUT, PHOTOS, TRAINING_SEED, TrainingConsole
 from impasto.export.srcnn.presets import PRESETS
 
@@ -23,12 +21,6 @@ _CHECKPOINT = click.option(
     show_default=True,
     help="Folder of the training's checkpoints.",
 )
-
-
-def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a number of dB")
-    return value
 
 
 @click.group()
@@ -140,54 +132,11 @@ def save(checkpoint: Path, from_version: int | None, allow_host_ops: bool, model
 @srcnn.command(cls=TensorFlowCommand)
 @MODELS
 @click.option("--version", type=click.IntRange(1), help="Default: the newest.")
-@click.option(
-    "--photos",
-    type=click.Path(path_type=Path),
-    help="Folder of photos that the training did not see. Default: six of scikit-image and scikit-learn.",
-)
-@click.option(
-    "--require-gain",
-    type=float,
-    callback=_finite,
-    help="Fail when the mean gain is below this many dB, or cannot be measured on some photo.",
-)
-@JSON
-def evaluate(
-    models: Path, version: int | None, photos: Path | None, require_gain: float | None, as_json: bool
-) -> None:
+@evaluation_options
+def evaluate(models: Path, version: int | None, **asked: Any) -> None:
     """Measure an exported version against bicubic interpolation.
 
-    Each photo is halved with Pillow's antialiased bicubic filter and doubled again; PSNR is over all pixels.
+    Each photo is halved with Pillow's antialiased bicubic filter, doubled again, and compared with the original: PSNR
+    over all pixels, and SSIM of luma. `impasto-export upscaler evaluate` shows it beside others.
     """
-    from impasto.export.srcnn import evaluate as measures
-    from impasto.export.srcnn.photos import held_out_photos, read_photos
-    from impasto.export.srcnn.publish import exported_upscaler
-
-    measured = held_out_photos() if photos is None else list(read_photos(photos))
-    with exported_upscaler(models, version) as upscale:
-        scores = measures.score_photos(measured, upscale)
-    if as_json:
-        click.echo(json_text([{"name": score.name, **score.as_dict()} for score in scores]))
-    else:
-        table = Table(title="PSNR in dB over all pixels")
-        table.add_column("photo")
-        for column in ("bicubic RGB", "SRCNN RGB", "gain", "bicubic Y", "SRCNN Y", "gain"):
-            table.add_column(column, justify="right")
-        for score in scores:
-            ratios = (score.bicubic_rgb, score.srcnn_rgb, score.gain_rgb)
-            luma = (score.bicubic_y, score.srcnn_y, score.gain_y)
-            table.add_row(escape(printable(score.name)), *_ratios(*ratios), *_ratios(*luma))
-        gains = (measures.mean_gain(scores), measures.mean_gain_y(scores))
-        table.add_section()
-        table.add_row("mean", "", "", _decibels(gains[0], "+.2f"), "", "", _decibels(gains[1], "+.2f"))
-        Console().print(table)
-    if require_gain is not None:
-        measures.require_gain(scores, require_gain)
-
-
-def _ratios(bicubic: float, srcnn: float, gain: float) -> tuple[str, str, str]:
-    return _decibels(bicubic, ".2f"), _decibels(srcnn, ".2f"), _decibels(gain, "+.2f")
-
-
-def _decibels(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else "none"
+    Evaluation(models=models, chosen=[("srcnn", version)], **asked).run()

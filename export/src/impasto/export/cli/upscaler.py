@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from impasto.client.json_text import json_text
 from impasto.client.printable import printable
-from impasto.export.cli.options import ALLOW_HOST_OPS, JSON, MODELS, TensorFlowCommand, show_version
+from impasto.export.cli.options import ALLOW_HOST_OPS, MODELS, TensorFlowCommand, show_version
 from impasto.export.cli.training import HELD_OUT, PHOTOS, TRAINING_SEED, TrainingConsole
+from impasto.export.cli.upscaler_evaluate import evaluate
 from impasto.export.upscale.presets import FACTORS, SIZES, model_name, recipe
 
 if TYPE_CHECKING:
     from impasto.export.srcnn.photos import Photo
-    from impasto.export.upscale.scores import Comparison
     from impasto.export.upscale.training import Epoch
-
-
-_MEASURED = click.option(
-    "--photos",
-    type=click.Path(path_type=Path),
-    help="Folder of photos to measure, which the training did not see. Default: six of scikit-image and scikit-learn.",
-)
 
 
 @click.group()
@@ -139,7 +126,11 @@ def train(
 
 @upscaler.command(cls=TensorFlowCommand)
 @click.argument("checkpoint", type=click.Path(path_type=Path, file_okay=False))
-@_MEASURED
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Folder of photos to measure, which the training did not see. Default: six of scikit-image and scikit-learn.",
+)
 @ALLOW_HOST_OPS
 @MODELS
 def save(checkpoint: Path, photos: Path | None, allow_host_ops: bool, models: Path) -> None:
@@ -157,49 +148,7 @@ def save(checkpoint: Path, photos: Path | None, allow_host_ops: bool, models: Pa
     show_version(publish(checkpoint, models, measured, allow_host_ops=allow_host_ops))
 
 
-@upscaler.command(cls=TensorFlowCommand)
-@click.argument("names", metavar="MODEL...", nargs=-1, required=True)
-@MODELS
-@click.option(
-    "--factor", type=click.Choice([str(factor) for factor in FACTORS]), default="2", show_default=True
-)
-@click.option(
-    "--jpeg",
-    type=click.IntRange(1, 100),
-    help="Save the small pictures as JPEG of this quality first, as pictures from the web are.",
-)
-@_MEASURED
-@JSON
-def evaluate(
-    names: tuple[str, ...], models: Path, factor: str, jpeg: int | None, photos: Path | None, as_json: bool
-) -> None:
-    """Measure the newest versions of upscalers, side by side, against bicubic interpolation.
-
-    Each photo is shrunk by the factor with Pillow's antialiased bicubic filter and enlarged again; PSNR is over all
-    pixels of R, G and B, SSIM is that of luma.
-    """
-    from impasto.export.upscale.exported import compare_exported
-
-    measured = _measured(photos)
-    found = {
-        name: compare_exported(models, name, measured, factor=int(factor), jpeg_quality=jpeg)
-        for name in names
-    }
-    if as_json:
-        click.echo(json_text({name: [_as_json(each) for each in part] for name, part in found.items()}))
-        return
-    worn = f", saved as JPEG {jpeg} before" if jpeg else ""
-    table = Table(title=f"{factor} times{worn}: PSNR in dB and SSIM of bicubic, and the gains of the models")
-    table.add_column("photo")
-    for name in ("bicubic", *names):
-        table.add_column(escape(printable(name)), justify="right")
-    for row in zip(*found.values(), strict=True):
-        plain = row[0]
-        cells = [f"{_decibels(plain.score().bicubic, '.2f')} {plain.ssims()[0]:.4f}", *map(_gains, row)]
-        table.add_row(escape(printable(plain.name)), *cells)
-    table.add_section()
-    table.add_row("mean", "", *(_mean_gains(part) for part in found.values()))
-    Console().print(table)
+upscaler.add_command(evaluate)
 
 
 def _measured(folder: Path | None) -> list[Photo]:
@@ -209,7 +158,7 @@ def _measured(folder: Path | None) -> list[Photo]:
 
 
 def _told(epoch: Epoch) -> str:
-    from impasto.export.upscale.scores import mean_gain
+    from impasto.export.upscale.evaluate import mean_gain
 
     gains = [
         f"{factor} times {mean_gain([score for score in epoch.scores if score.factor == factor]):+.2f}"
@@ -219,31 +168,3 @@ def _told(epoch: Epoch) -> str:
         f"epoch {epoch.number:>2}, {epoch.progress:4.0%} of the training: error {epoch.loss:.2f}; on the held-out "
         f"photos against bicubic, in dB: {', '.join(gains)}"
     )
-
-
-def _as_json(comparison: Comparison) -> dict[str, object]:
-    score, (plain, refined) = comparison.score(), comparison.ssims()
-    ratios = {"bicubic_rgb": score.bicubic, "network_rgb": score.network}
-    return {
-        "name": comparison.name,
-        **{name: value if math.isfinite(value) else None for name, value in ratios.items()},
-        "bicubic_ssim": plain,
-        "network_ssim": refined,
-    }
-
-
-def _gains(comparison: Comparison) -> str:
-    plain, refined = comparison.ssims()
-    return f"{_decibels(comparison.score().gain, '+.2f')} {refined - plain:+.4f}"
-
-
-def _mean_gains(comparisons: Sequence[Comparison]) -> str:
-    from impasto.export.upscale.scores import mean_gain
-
-    similar = [refined - plain for plain, refined in (comparison.ssims() for comparison in comparisons)]
-    gain = mean_gain([comparison.score() for comparison in comparisons])
-    return f"{_decibels(gain, '+.2f')} {sum(similar) / len(similar):+.4f}"
-
-
-def _decibels(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else "none"

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from impasto.client.signatures import SERVING_DEFAULT
 from impasto.export.errors import ExportError
 from impasto.export.repository import ModelRepository, Version
-from impasto.export.saved_model import load_as_server
 from impasto.export.srcnn import network as networks
-from impasto.export.srcnn.evaluate import Pixels, mean_gain, score_photos
 from impasto.export.srcnn.photos import held_out_photos
 from impasto.export.srcnn.served import upscaler_of
 from impasto.export.srcnn.training import load_network, read_network
 from impasto.export.upscale import publish as publishing
+from impasto.export.upscale.evaluate import Score, mean_gain, score_photos
 from impasto.export.upscale.served import ServedUpscaler
 
 MODEL: Final = "srcnn"
@@ -76,7 +70,7 @@ def _publish(
         raise ExportError(f"the network of {whence} gives no picture that can be measured: train it again")
     figures = {
         "mean_gain_rgb_db": round(gain, 3),
-        "psnr_db": {score.name: score.as_dict(digits=2) for score in scores},
+        "psnr_db": {score.name: _ratios(score) for score in scores},
     }
     return publishing.publish(
         upscaler,
@@ -88,19 +82,9 @@ def _publish(
     )
 
 
-@contextmanager
-def exported_upscaler(models: Path, version: int | None = None) -> Iterator[Callable[[Pixels], Pixels]]:
-    """The exported `srcnn`, loaded the way TensorFlow Serving does: uint8 [H, W, 3] to uint8 [2H, 2W, 3].
-
-    Args:
-        models: the repository.
-        version: its number; `None` is the newest.
-    """
-    path = ModelRepository(models).version(MODEL, version).path
-    with load_as_server(path) as served:
-
-        def upscale(image: Pixels) -> Pixels:
-            result: NDArray[np.uint8] = served.run(SERVING_DEFAULT, {"image": image[None]})["image"][0]
-            return result
-
-        yield upscale
+def _ratios(score: Score) -> dict[str, float | None]:
+    """The ratios of a photo, as manifests have them."""
+    by_name = {"bicubic": score.bicubic.as_dict(digits=2), "srcnn": score.model.as_dict(digits=2)}
+    return {
+        f"{name}_{part}": found[f"psnr_{part}"] for part in ("rgb", "y") for name, found in by_name.items()
+    }

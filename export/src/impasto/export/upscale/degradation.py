@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from impasto.export.srcnn.photos import Pixels, shrink
+from impasto.export.upscale.evaluate import saved_as_jpeg
 
 Degradation: TypeAlias = Callable[[Pixels, int, np.random.Generator], Pixels]
 """Makes a picture's low-resolution version: the picture, the factor, and where its chances come from."""
@@ -35,7 +35,8 @@ _PHOTONS: Final = (40.0, 400.0)
 MEASURED_QUALITY: Final = 50
 """The JPEG quality of the photos that networks for worn pictures are measured with."""
 
-_SUBSAMPLINGS: Final = (0, 2)  # 4:4:4, and 4:2:0, which most photos on the web have
+_HALVED: Final = 0.8
+"""The part of the JPEGs that have half of the colours' resolution, as most photos on the web."""
 
 
 def clean(pixels: Pixels, factor: int, _rng: np.random.Generator) -> Pixels:
@@ -58,15 +59,7 @@ def worn(pixels: Pixels, factor: int, rng: np.random.Generator) -> Pixels:
     if rng.random() < 0.05:
         return low
     quality = int(rng.integers(_QUALITIES[0], _QUALITIES[1] + 1))
-    return as_jpeg(low, quality, subsampling=_SUBSAMPLINGS[int(rng.random() < 0.8)])
-
-
-def as_jpeg(pixels: Pixels, quality: int, *, subsampling: int = 2) -> Pixels:
-    """Return a picture as it looks after it was saved as JPEG; `subsampling` is Pillow's: 0 is 4:4:4, 2 is 4:2:0."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
-    with Image.open(file) as saved:
-        return np.asarray(saved.convert("RGB"))
+    return saved_as_jpeg(low, level=quality, subsampling="4:2:0" if rng.random() < _HALVED else "4:4:4")
 
 
 def _noisy(pixels: Pixels, rng: np.random.Generator) -> Pixels:

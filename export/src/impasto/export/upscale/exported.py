@@ -1,46 +1,82 @@
-"""Measuring upscalers that were published, by the graph that a server loads."""
+"""An exported upscaler as a callable, loaded the way TensorFlow Serving loads it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from impasto.client.signatures import FACTORS
-from impasto.export.errors import ExportError
-from impasto.export.repository import ModelRepository
-from impasto.export.saved_model import load_as_server
-from impasto.export.srcnn.photos import Photo, Pixels
-from impasto.export.upscale.degradation import as_jpeg
-from impasto.export.upscale.scores import Comparison, compared
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.client.signatures import FACTORS, SERVING_DEFAULT, UPSCALE
+from impasto.export.contract import ContractError
+from impasto.export.repository import CorruptVersionError, ModelRepository, RepositoryError, Version
+from impasto.export.saved_model import ServedModel, load_as_server
 
 
-def compare_exported(
-    models: Path, model: str, photos: Sequence[Photo], *, factor: int, jpeg_quality: int | None = None
-) -> list[Comparison]:
-    """Enlarge shrunk photos by the newest version of a model, loaded the way TensorFlow Serving does.
+class ExportedUpscaler:
+    """A version of an upscaler in this process.
+
+    Attributes:
+        version: the version.
+        factors: those that it has, ascending.
+    """
+
+    def __init__(self, version: Version, served: ServedModel) -> None:
+        self.version = version
+        self.factors = tuple(factor for factor, name in FACTORS.items() if name in served.signatures)
+        self._served = served
+
+    def upscale(self, image: NDArray[np.uint8], factor: int | None = None) -> NDArray[np.uint8]:
+        """Enlarge a picture uint8 [H, W, 3], by the model's first factor if None."""
+        name = SERVING_DEFAULT if factor is None else FACTORS[factor]
+        result: NDArray[np.uint8] = self._served.run(name, {"image": image[None]})["image"][0]
+        return result
+
+
+@contextmanager
+def exported_upscaler(models: Path, model: str, version: int | None = None) -> Iterator[ExportedUpscaler]:
+    """Load a version of an upscaler.
 
     Args:
-        models: the model repository.
+        models: the repository.
         model: the model's name.
-        photos: the originals.
-        factor: how many times wider and higher.
-        jpeg_quality: save the small pictures as JPEG of this quality first.
+        version: its number; `None` is the newest.
 
     Raises:
-        RepositoryError: there is no such model.
-        ExportError: the model does not enlarge by this factor.
+        RepositoryError: there is no such version.
+        SavedModelError: it cannot be loaded.
+        ContractError: it has no factor: it is no upscaler, or older than their contract.
     """
-    version = ModelRepository(models).version(model)
-    with load_as_server(version.path) as served:
-        has = [number for number, name in FACTORS.items() if name in served.signatures]
-        if factor not in has:
-            told = ", ".join(map(str, has)) or "no factor"
-            raise ExportError(f"{model} does not enlarge {factor} times; it has {told}")
+    found = ModelRepository(models).version(model, version)
+    with load_as_server(found.path) as served:
+        upscaler = ExportedUpscaler(found, served)
+        if not upscaler.factors:
+            raise ContractError(
+                f"version {found.number} of {model} has none of the signatures {', '.join(FACTORS.values())} of an "
+                "upscaler: name another model, or export it anew"
+            )
+        yield upscaler
 
-        def upscale(low: Pixels, factor: int) -> Pixels:
-            result: Pixels = served.run(FACTORS[factor], {"image": low[None]})["image"][0]
-            return result
 
-        wear = (lambda low: low) if jpeg_quality is None else partial(as_jpeg, quality=jpeg_quality)
-        return list(compared(photos, factor, upscale, wear=wear))
+def upscalers(models: Path) -> list[str]:
+    """The names of the upscalers in a repository, those of Impasto's own first.
+
+    Raises:
+        RepositoryError: there is none.
+    """
+    repository = ModelRepository(models)
+    found = [name for name in repository.models() if _is_upscaler(repository, name)]
+    if not found:
+        raise RepositoryError(
+            f"there is no upscaler in {models}: export one, or name a repository with --models"
+        )
+    own = [name for name in UPSCALE.models if name in found]
+    return own + [name for name in found if name not in own]
+
+
+def _is_upscaler(repository: ModelRepository, name: str) -> bool:
+    with suppress(CorruptVersionError):  # nobody's manifest, or a damaged one
+        return repository.manifest(name).contract == UPSCALE.name
+    return False

@@ -43,7 +43,7 @@ class ServedUpscaler(tf.Module):
 
     @property
     def upscaler(self) -> Upscaler:
-        """What is served."""
+        """The upscaler that is served."""
         return self._upscaler
 
     @property

@@ -10,16 +10,17 @@ from typing import Any
 
 import tensorflow as tf
 
+from impasto.client.signatures import FACTORS
 from impasto.export.errors import ExportError
 from impasto.export.repository import Version
 from impasto.export.srcnn.photos import Photo
 from impasto.export.srcnn.served import origin
 from impasto.export.upscale.checkpoints import load_network
-from impasto.export.upscale.degradation import MEASURED_QUALITY, as_jpeg
+from impasto.export.upscale.degradation import MEASURED_QUALITY
+from impasto.export.upscale.evaluate import Score, mean_gain, saved_as_jpeg, tasks
 from impasto.export.upscale.network import UpscalingNetwork
 from impasto.export.upscale.presets import model_name
 from impasto.export.upscale.publish import publish as publish_upscaler
-from impasto.export.upscale.scores import Upscale, compared, mean_gain
 from impasto.export.upscale.served import ServedUpscaler
 from impasto.export.upscale.upscaler import Enlarger, Upscaler
 
@@ -64,23 +65,23 @@ def publish(
     """
     network, training = load_network(checkpoint)
     upscaler = upscaler_of(network, training)
-    served = ServedUpscaler(upscaler)
-    wears = {"clean": lambda low: low, f"jpeg_{MEASURED_QUALITY}": partial(as_jpeg, quality=MEASURED_QUALITY)}
-    figures = {
-        name: {
-            f"x{factor}": _quality(
-                photos, factor, lambda low, factor: served.upscale(low, factor=factor), wear=wear
-            )
-            for factor in network.factors
-        }
+    upscale = ServedUpscaler(upscaler).upscale
+    wears = {"clean": None, f"jpeg_{MEASURED_QUALITY}": partial(saved_as_jpeg, level=MEASURED_QUALITY)}
+    scores = {
+        (name, factor): [
+            task.score(partial(upscale, factor=factor))
+            for task in tasks(photos, factor, wear=wear, with_ssim=True)
+        ]
         for name, wear in wears.items()
+        for factor in network.factors
     }
-    if not all(
-        math.isfinite(part["mean_gain_rgb_db"]) for parts in figures.values() for part in parts.values()
-    ):
+    if not all(math.isfinite(mean_gain(found)) for found in scores.values()):
         raise ExportError(
-            f"the network of {checkpoint} gives no picture that can be measured: train it again"
+            f"the network of {checkpoint} gives no picture that can be measured: train it again, or name other photos"
         )
+    figures: dict[str, dict[str, Any]] = {name: {} for name in wears}
+    for (name, factor), found in scores.items():
+        figures[name][FACTORS[factor]] = _figures(found)
     return publish_upscaler(
         upscaler,
         model_name(training["recipe"]["size"], training["recipe"]["degradation"]),
@@ -91,18 +92,14 @@ def publish(
     )
 
 
-def _quality(photos: Sequence[Photo], factor: int, upscale: Upscale, *, wear: Any) -> dict[str, Any]:
-    comparisons = list(compared(photos, factor, upscale, wear=wear))
-    scores = [comparison.score() for comparison in comparisons]
-    similar = [comparison.ssims() for comparison in comparisons]
+def _figures(scores: Sequence[Score]) -> dict[str, Any]:
     return {
         "mean_gain_rgb_db": round(mean_gain(scores), 3),
-        "psnr_db": {
-            score.name: {"bicubic_rgb": round(score.bicubic, 2), "network_rgb": round(score.network, 2)}
+        "photos": {
+            score.name: {
+                "bicubic": score.bicubic.as_dict(digits=4),
+                "network": score.model.as_dict(digits=4),
+            }
             for score in scores
-        },
-        "ssim": {
-            score.name: {"bicubic": round(plain, 4), "network": round(refined, 4)}
-            for score, (plain, refined) in zip(scores, similar, strict=True)
         },
     }

@@ -18,12 +18,12 @@ from impasto.export.srcnn.photos import Photo, Pixels
 from impasto.export.training_folder import open_folder
 from impasto.export.upscale import presets
 from impasto.export.upscale.checkpoints import load_network, new_state
-from impasto.export.upscale.degradation import MEASURED_QUALITY, as_jpeg
+from impasto.export.upscale.degradation import MEASURED_QUALITY
+from impasto.export.upscale.evaluate import Score, Task, Upscale, saved_as_jpeg, tasks
 from impasto.export.upscale.network import UpscalingNetwork
 from impasto.export.upscale.pairs import TrainingPictures
 from impasto.export.upscale.presets import Recipe
 from impasto.export.upscale.schedule import Course, learning_rate, next_factor
-from impasto.export.upscale.scores import FactorScore, Upscale, compared
 
 _WHITE = 255.0
 _TYPICAL_ERROR = 6.0
@@ -44,7 +44,7 @@ class Epoch:
     number: int
     progress: float
     loss: float
-    scores: Sequence[FactorScore]
+    scores: Sequence[Score]
 
 
 class Trainer:
@@ -88,7 +88,7 @@ class Trainer:
         self._state = new_state()
         self._optimizer = tf.keras.optimizers.Adam(recipe.learning_rate)
         self._optimizer.build(self.network.trainable_variables)  # a restore fills only slots that exist
-        self._upscale = enlarging(self.network)
+        self._enlarge = enlarging(self.network)
         self._steps = {
             (factor, is_squared): self._make_step(factor, is_squared=is_squared)
             for factor in self.network.factors
@@ -119,6 +119,7 @@ class Trainer:
         manager = tf.train.CheckpointManager(checkpoint, str(self.folder), max_to_keep=2)
         if manager.latest_checkpoint is not None:
             checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
+        measured = measuring_tasks(held_out, self.network.factors, self.recipe.degradation)
         first, begun = int(self._state["epochs"]), float(self._state["progress"])
         earlier, earlier_cpu = float(self._state["seconds"]), float(self._state["cpu_seconds"])
         started, started_cpu = time.monotonic(), time.process_time()
@@ -137,7 +138,8 @@ class Trainer:
             self._state["seconds"].assign(earlier + time.monotonic() - started)
             self._state["cpu_seconds"].assign(earlier_cpu + time.process_time() - started_cpu)
             manager.save(checkpoint_number=epoch)
-            on_epoch(Epoch(epoch, float(self._state["progress"]), loss, self._scores(held_out)))
+            scores = [task.score(self._enlarge[task.factor]) for task in measured]
+            on_epoch(Epoch(epoch, float(self._state["progress"]), loss, scores))
 
     def _train_epoch(
         self,
@@ -187,34 +189,26 @@ class Trainer:
         compiled: Callable[..., tf.Tensor] = tf.function(step, input_signature=signature)
         return compiled
 
-    def _scores(self, held_out: Sequence[Photo]) -> list[FactorScore]:
-        """Score photos by each factor; for a network of worn pictures, they are saved as JPEG before."""
 
-        def wear(low: Pixels) -> Pixels:
-            return low if self.recipe.degradation == "none" else as_jpeg(low, MEASURED_QUALITY)
-
-        return [
-            comparison.score()
-            for factor in self.network.factors
-            for comparison in compared(held_out, factor, self._upscale, wear=wear)
-        ]
+def measuring_tasks(photos: Sequence[Photo], factors: Sequence[int], degradation: str) -> list[Task]:
+    """Return what a network is measured at; for one of worn pictures, photos are saved as JPEG before."""
+    wear = None if degradation == "none" else partial(saved_as_jpeg, level=MEASURED_QUALITY)
+    return [task for factor in factors for task in tasks(photos, factor, wear=wear)]
 
 
-def enlarging(network: UpscalingNetwork) -> Upscale:
-    """Return the network as a function of pictures uint8 [H, W, 3] and a factor."""
+def enlarging(network: UpscalingNetwork) -> dict[int, Upscale]:
+    """Return the network as functions of pictures uint8 [H, W, 3], by the factor."""
+    return {factor: _enlarging(network, factor) for factor in network.factors}
 
-    def enlarge(low: tf.Tensor, factor: int) -> tf.Tensor:
+
+def _enlarging(network: UpscalingNetwork, factor: int) -> Upscale:
+    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+    def enlarge(low: tf.Tensor) -> tf.Tensor:
         result = tf.clip_by_value(network(tf.cast(low, tf.float32), factor), 0.0, 255.0)
         return tf.cast(tf.round(result), tf.uint8)
 
-    signature = [tf.TensorSpec([1, None, None, 3], tf.uint8)]
-    graphs = {
-        factor: tf.function(partial(enlarge, factor=factor), input_signature=signature)
-        for factor in network.factors
-    }
-
-    def upscale(low: Pixels, factor: int) -> Pixels:
-        result: Pixels = graphs[factor](tf.constant(low[None]))[0].numpy()
+    def upscale(low: Pixels) -> Pixels:
+        result: Pixels = enlarge(tf.constant(low[None]))[0].numpy()
         return result
 
     return upscale
