@@ -137,7 +137,8 @@ def official(toy_server: ModelServer) -> Iterator[OfficialClient]:
 def committed_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository that is committed with the project, without what a demonstration has added."""
     models = tmp_path_factory.mktemp("committed") / "models"
-    shutil.copytree(REPOSITORY / "models" / "srcnn", models / "srcnn", ignore=shutil.ignore_patterns(".lock"))
+    for model in ("srcnn", *(path.name for path in (REPOSITORY / "models").glob("upscaler-*"))):
+        shutil.copytree(REPOSITORY / "models" / model, models / model, ignore=shutil.ignore_patterns(".lock"))
     return models
 
 

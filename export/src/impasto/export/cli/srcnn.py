@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from impasto.client.printable import printable
 from impasto.export.cli.evaluating import Evaluation, evaluation_options
 from impasto.export.cli.options import ALLOW_HOST_OPS, MODELS, TensorFlowCommand, show_version
-from impasto.export.errors import ExportError
+from impasto.export.cli.training import HELD_OUT, PHOTOS, TRAINING_SEED, TrainingConsole
 from impasto.export.srcnn.presets import PRESETS
 
 _CHECKPOINT = click.option(
@@ -32,7 +29,7 @@ def srcnn() -> None:
 
 
 @srcnn.command(cls=TensorFlowCommand)
-@click.argument("photos", type=click.Path(path_type=Path))
+@PHOTOS
 @_CHECKPOINT
 @click.option(
     "--preset",
@@ -43,18 +40,8 @@ def srcnn() -> None:
 )
 @click.option("--epochs", type=click.IntRange(1), help="The number of epochs, instead of the preset's.")
 @click.option("--patches", type=click.IntRange(1), help="The number of patches, instead of the preset's.")
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    help="The seed of the weights and of the patches.",
-)
-@click.option(
-    "--held-out",
-    type=click.Path(path_type=Path),
-    help="Folder of photos to measure after each epoch. Default: six photos of scikit-image and scikit-learn.",
-)
+@TRAINING_SEED
+@HELD_OUT
 def train(
     photos: Path,
     checkpoint: Path,
@@ -81,31 +68,17 @@ def train(
     if patches is not None:
         recipe = replace(recipe, patches=patches)
     paths = pictures.list_photos(photos)
-    left_out: dict[Path, str] = {}
-
-    console = Console(stderr=True)
-
-    def leave_out(path: Path, error: ExportError) -> None:
-        if path not in left_out:
-            console.print(escape(printable(str(error))), highlight=False, soft_wrap=True)
-        left_out[path] = str(error)
-
-    measured = (
-        pictures.held_out_photos()
-        if held_out is None
-        else list(pictures.read_photos(held_out, on_unreadable=leave_out))
-    )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    console = TrainingConsole()
+    measured = console.held_out(held_out)
+    with console.bars() as progress:
         cutting = progress.add_task("cutting patches", total=len(paths))
         pairs = collect(
-            pictures.read_photos(photos, longest_side=recipe.longest_side, on_unreadable=leave_out),
+            pictures.read_photos(photos, longest_side=recipe.longest_side, on_unreadable=console.leave_out),
             recipe,
             seed=seed,
             on_photo=lambda: progress.advance(cutting),
         )
-        if left_out:
-            progress.console.print(f"left out {len(left_out)} of the photos", highlight=False, soft_wrap=True)
+        console.say_how_many_are_left_out()
         training = progress.add_task("training", total=None)
 
         def on_step(done: int, total: int, loss: float) -> None:
@@ -114,17 +87,15 @@ def train(
         def on_epoch(epoch: Epoch) -> None:
             gains = [score.gain_rgb for score in epoch.scores if score.is_finite]
             worst = min(gains, default=math.nan)
-            progress.console.print(
+            console.say(
                 f"epoch {epoch.number:>2}: loss {epoch.loss:.6f}, against bicubic on {len(gains)} held-out "
-                f"photos {epoch.gain:+.2f} dB in the mean, {worst:+.2f} dB at worst",
-                highlight=False,
-                soft_wrap=True,
+                f"photos {epoch.gain:+.2f} dB in the mean, {worst:+.2f} dB at worst"
             )
 
         trainer = Trainer(
             checkpoint,
             recipe,
-            data=pictures.describe_photos(photos, without=left_out),
+            data=pictures.describe_photos(photos, without=console.left_out),
             epochs=epochs,
             seed=seed,
         )

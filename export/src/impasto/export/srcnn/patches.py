@@ -14,6 +14,7 @@ from impasto.export.srcnn.network import enlarge
 from impasto.export.srcnn.photos import Photo, shrink
 from impasto.export.srcnn.presets import INPUT_SIZE, MARGIN, TARGET_SIZE, Preset
 
+InputT = TypeVar("InputT", bound=np.generic)
 PixelT = TypeVar("PixelT", bound=np.generic)
 
 
@@ -99,8 +100,8 @@ def _shares(parts: list[NDArray[np.float32]], wanted: int) -> list[int]:
 
 
 def flip_and_transpose(
-    inputs: NDArray[np.float32], targets: NDArray[PixelT], choice: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[PixelT]]:
+    inputs: NDArray[InputT], targets: NDArray[PixelT], choice: NDArray[np.bool_]
+) -> tuple[NDArray[InputT], NDArray[PixelT]]:
     """Mirror and transpose a whole batch alike; `choice` is three booleans: vertical, horizontal, transpose."""
     axes = [axis for axis, chosen in zip((1, 2), choice, strict=False) if chosen]
     if axes:

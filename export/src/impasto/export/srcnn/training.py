@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,17 +11,15 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from impasto.client.pictures import write_bytes
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.network import SRCNN
 from impasto.export.srcnn.patches import Patches, flip_and_transpose
 from impasto.export.srcnn.photos import Photo
 from impasto.export.srcnn.presets import Preset
 from impasto.export.srcnn.served import upscaler_of
+from impasto.export.training_folder import latest, open_folder
 from impasto.export.upscale.evaluate import Score, mean_gain, score_photos
 from impasto.export.upscale.served import ServedUpscaler
-
-_CONFIG = "training.json"
 
 
 @dataclass(frozen=True)
@@ -154,16 +151,7 @@ class Trainer:
             "patches_sha256": digest,
             "photos": self.data,
         }
-        path = self.folder / _CONFIG
-        if path.exists():
-            if json.loads(path.read_text(encoding="utf-8")) != config:
-                raise ExportError(
-                    f"{self.folder} holds a training with another preset, seed, number of epochs or other photos; "
-                    "name an empty folder with --checkpoint, or repeat the first call to continue it"
-                )
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, (json.dumps(config, indent=2, allow_nan=False) + "\n").encode(), overwrite=True)
+        open_folder(self.folder, config, differing="preset, seed, number of epochs or other photos")
 
 
 def make_network(preset: Preset, *, seed: int = 0) -> SRCNN:
@@ -179,14 +167,10 @@ def load_network(folder: Path) -> tuple[SRCNN, dict[str, object], int]:
     Raises:
         ExportError: the folder holds no checkpoint.
     """
-    path = folder / _CONFIG
-    latest = tf.train.latest_checkpoint(str(folder))
-    if latest is None or not path.exists():
-        raise ExportError(f"no training checkpoint in {folder}; run `impasto-export srcnn train` first")
-    record = json.loads(path.read_text(encoding="utf-8"))
+    checkpoint, record = latest(folder, command="srcnn train")
     network = make_network(Preset(**record["preset"]))
     finished = tf.Variable(0, trainable=False, dtype=tf.int64, name="finished_epochs")
-    tf.train.Checkpoint(network=network, finished_epochs=finished).restore(latest).expect_partial()
+    tf.train.Checkpoint(network=network, finished_epochs=finished).restore(checkpoint).expect_partial()
     return network, record, int(finished)
 
 

@@ -93,10 +93,10 @@ def score_photos(photos: Iterable[Photo], upscale: Upscale, factor: int = 2) -> 
     return [task.score(upscale) for task in tasks(photos, factor)]
 
 
-def saved_as_jpeg(pixels: Pixels, *, level: int) -> Pixels:
+def saved_as_jpeg(pixels: Pixels, *, level: int, subsampling: str = "4:2:0") -> Pixels:
     """Return a picture as it is read after Pillow has saved it as a JPEG of this quality, 1 to 100."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=level)
+    Image.fromarray(pixels).save(file, "JPEG", quality=level, subsampling=subsampling)
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))
 

@@ -1,0 +1,98 @@
+"""The sizes of the project's own upscaler, and how each of them is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+FACTORS: Final = (2, 3, 4)
+"""The factors that each network has a tail for; the first is what most people ask for, and most of the training."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a network.
+
+    Attributes:
+        name: the name on the command line.
+        channels: the features of a pixel in the body.
+        layers: the number of 3x3 convolutions from the picture to the result, the first and the last included: even.
+    """
+
+    name: str
+    channels: int
+    layers: int
+
+    @property
+    def reach(self) -> int:
+        """The pixels of the low-resolution picture that a pixel of the result depends on to each side."""
+        return self.layers
+
+
+SIZES: Final[Mapping[str, Size]] = MappingProxyType(
+    {"small": Size("small", channels=16, layers=12), "base": Size("base", channels=32, layers=12)}
+)
+"""Sizes by name: `small` takes at most a third of SRCNN's time for factor 2, `base` at most its time."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training recipe.
+
+    Attributes:
+        size: the name of the network's size.
+        degradation: the name of what happens to pictures before the network sees them: see `degradation.py`.
+        epochs: the number of epochs, unless a number of minutes is given.
+        steps: the steps of an epoch.
+        batch_size: patches a step, all of one factor.
+        patch_size: the side of a patch in pixels of the low resolution.
+        stride: the pixels of the low resolution from one patch to the next.
+        kept: the part of the patches that is kept: those that bicubic interpolation enlarges worst.
+        longest_sides: each photo is reduced to each of these, so that it is sharp at pixel level and seen at two sizes.
+        learning_rate: Adam's largest step size, reached after `warm_up` of the training, and lowered to zero along
+            half a cosine.
+        warm_up: the part of the training in which the step size rises.
+        alone: the part of the training, at its beginning, that sees only the first factor.
+        first_share: the part of the later steps that train the first factor; the other factors share the rest.
+        absolute: the part of the training, at its beginning, that lowers absolute errors, which is quicker; the rest
+            lowers squared ones, which PSNR measures, and which sharpen dense detail with more care.
+    """
+
+    size: str
+    degradation: str = "none"
+    epochs: int = 40
+    steps: int = 1000
+    batch_size: int = 16
+    patch_size: int = 32
+    stride: int = 8
+    kept: float = 0.6
+    longest_sides: tuple[int, ...] = (1600, 900, 600)
+    learning_rate: float = 1.5e-3
+    warm_up: float = 0.1
+    alone: float = 0.6
+    first_share: float = 0.5
+    absolute: float = 0.5
+
+    def as_dict(self) -> dict[str, object]:
+        """The recipe as plain values for the manifest."""
+        return {**asdict(self), "longest_sides": list(self.longest_sides)}
+
+
+def recipe(size: str, degradation: str, *, is_continued: bool = False) -> Recipe:
+    """Return the recipe of a size and a degradation.
+
+    Args:
+        size: the name of the size.
+        degradation: the name of the degradation.
+        is_continued: the training goes on from weights of another one: shorter, with smaller steps, and all factors
+            from the beginning.
+    """
+    whole = Recipe(size, degradation)
+    return replace(whole, epochs=8, steps=2000, learning_rate=7e-4, alone=0.0) if is_continued else whole
+
+
+def model_name(size: str, degradation: str) -> str:
+    """Return the name under which a network is published: `upscaler-small`, or `upscaler-small-real`."""
+    return f"upscaler-{size}" if degradation == "none" else f"upscaler-{size}-{degradation}"
