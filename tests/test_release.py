@@ -60,7 +60,7 @@ def test_the_demonstration_runs_from_the_wheels(python: Path, tmp_path: Path) ->
             "--models",
             ROOT / "models",
             "--only",
-            "srcnn",
+            "upscale",
             "--out",
             "demo",
         ),

@@ -21,13 +21,15 @@ from impasto.serving.quiet import quiet_tensorflow
 
 EXAMPLES = Path(__file__).resolve().parent.parent
 
+UPSCALERS = tuple(dict.fromkeys(model for models in upscale.MODELS.values() for model in models))
+
 JOBS = {
-    job.model: job
+    job.name: job
     for job in (
-        Job("srcnn", upscale.show),
-        Job("stylize", stylize.show, ("stylize", "--source", "package")),
-        Job("dream", dream.show, ("dream", "--backbone", "vgg19", "--weights", "package")),
-        Job("transfer", transfer.show, ("transfer", "--weights", "package")),
+        Job("upscale", UPSCALERS, upscale.show),
+        Job("stylize", ("stylize",), stylize.show, ("stylize", "--source", "package")),
+        Job("dream", ("dream",), dream.show, ("dream", "--backbone", "vgg19", "--weights", "package")),
+        Job("transfer", ("transfer",), transfer.show, ("transfer", "--weights", "package")),
     )
 }
 
@@ -36,21 +38,21 @@ JOBS = {
 @click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 @click.option(
-    "--only", type=click.Choice(list(JOBS)), multiple=True, help="Show this model only; may be repeated."
+    "--only", type=click.Choice(list(JOBS)), multiple=True, help="Show this job only; may be repeated."
 )
 def main(models: Path, out: Path, only: tuple[str, ...]) -> None:
     """Show what the models do to the pictures of examples/."""
     out.mkdir(parents=True, exist_ok=True)
-    jobs = [JOBS[model] for model in only or JOBS if JOBS[model].prepare(models)]
+    jobs = [JOBS[name] for name in only or JOBS if JOBS[name].prepare(models)]
     started = time.monotonic()
     quiet_tensorflow()
-    with LocalServer(models, only=[job.model for job in jobs]) as server:
+    with LocalServer(models, only=[model for job in jobs for model in job.models]) as server:
         click.echo(f"local server on {server.address}, {time.monotonic() - started:.1f} s to start")
         for job in jobs:
             started = time.monotonic()
             pictures = job.show(server.address, EXAMPLES, out)
             click.echo(
-                f"{job.model}: {time.monotonic() - started:.0f} s; look at {' '.join(map(str, pictures))}"
+                f"{job.name}: {time.monotonic() - started:.0f} s; look at {' '.join(map(str, pictures))}"
             )
 
 

@@ -1,4 +1,4 @@
-"""What the demonstration can show: a job of a model, and how to get the model if it is not in the repository."""
+"""What the demonstration can show: a job, and how to get its model if it is not in the repository."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ class Job:
     """One part of the demonstration.
 
     Attributes:
-        model: the model's name in the repository.
+        name: the job's.
+        models: the names in the repository of the models that it takes.
         show: makes the pictures, given the server's address, the examples folder and the output folder; returns
             what to look at.
-        export: arguments of `impasto-export` that make the model; empty for a model that is committed.
+        export: arguments of `impasto-export` that make them; empty where they are committed.
     """
 
-    model: str
+    name: str
+    models: tuple[str, ...]
     show: Callable[[str, Path, Path], list[Path]]
     export: tuple[str, ...] = ()
 
     def prepare(self, models: Path) -> bool:
-        """Whether the model is in the repository, exported now if it was not.
+        """Whether the models are in the repository, exported now if they were not.
 
-        Without network, the demonstration goes on with the other models.
+        Without network, the demonstration goes on with the other jobs.
         """
-        if (models / self.model).is_dir():
+        if all((models / name).is_dir() for name in self.models):
             return True
-        if run("impasto-export", *self.export, "--models", str(models)):
+        if self.export and run("impasto-export", *self.export, "--models", str(models)):
             return True
-        click.secho(f"skipping {self.model}: it could not be exported", fg="yellow", err=True)
+        click.secho(f"skipping {self.name}: it could not be exported", fg="yellow", err=True)
         return False

@@ -1,7 +1,8 @@
-"""Super-resolution: halve photos, double them again by the command line, compare with the originals."""
+"""Super-resolution: shrink photos, enlarge them again by the command line, compare with the originals."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,42 +12,72 @@ from sheet import Panel, contact_sheet
 
 from impasto.export.upscale.quality import psnr
 
+MODELS = {2: ("srcnn", "upscaler-small"), 4: ("upscaler-small",)}
+"""The models that are compared, by factor."""
+
 # Where on each photo the eye sees the difference: left, top of a square of 96 pixels.
 DETAILS = {"astronaut": (176, 64), "chelsea": (130, 60), "coffee": (345, 255)}
 DETAIL_SIDE = 96
+WIDTH = 288
 
 
 def show(server: str, examples: Path, out: Path) -> list[Path]:
-    """Upscale every photo in one call of `impasto upscale`; returns the contact sheets."""
-    low_folder, high_folder = out / "low", out / "upscaled"
-    low_folder.mkdir(exist_ok=True)
+    """Enlarge all photos by each model, in one call of `impasto upscale`; returns the contact sheets."""
     originals = {}
     for path in sorted((examples / "photos").glob("*.png")):
-        original = Image.open(path).convert("RGB")
-        half = (original.width // 2, original.height // 2)
-        original.resize(half, Image.Resampling.BICUBIC).save(low_folder / path.name)
-        originals[path.stem] = original
-    impasto("upscale", str(low_folder), "-o", str(high_folder), "--overwrite", server=server)
+        with Image.open(path) as image:
+            sides = (side - side % 4 for side in image.size)
+            originals[path.stem] = image.convert("RGB").crop((0, 0, *sides))
+    enlarged = {factor: _enlarged(originals, factor, server, out) for factor in MODELS}
     sheets = []
     for name, original in originals.items():
-        result = high_folder / f"{name}.png"
         sheet = out / f"upscale-{name}.png"
-        _sheet(name, original, Image.open(low_folder / f"{name}.png"), Image.open(result)).save(sheet)
+        _sheet(name, original, {factor: found[name] for factor, found in enlarged.items()}).save(sheet)
         sheets.append(sheet)
     return sheets
 
 
-def _sheet(name: str, original: Image.Image, low: Image.Image, srcnn: Image.Image) -> Image.Image:
-    bicubic = low.resize(original.size, Image.Resampling.BICUBIC)
-    truth = np.asarray(original)
-    rows = {
-        f"low resolution, {low.width} x {low.height}": low.resize(original.size, Image.Resampling.NEAREST),
-        f"bicubic, {psnr(truth, np.asarray(bicubic)):.2f} dB": bicubic,
-        f"SRCNN, {psnr(truth, np.asarray(srcnn)):.2f} dB": srcnn,
-        "original": original,
-    }
+def _enlarged(
+    originals: Mapping[str, Image.Image], factor: int, server: str, out: Path
+) -> dict[str, dict[str, Image.Image]]:
+    """For each photo its titled enlargements, from the small one's pixels on."""
+    low = out / f"low-{factor}x"
+    low.mkdir(exist_ok=True)
+    found = {}
+    for name, original in originals.items():
+        small = original.resize(
+            (original.width // factor, original.height // factor), Image.Resampling.BICUBIC
+        )
+        small.save(low / f"{name}.png")
+        plain = {"pixels": Image.Resampling.NEAREST, "bicubic": Image.Resampling.BICUBIC}
+        found[name] = {title: small.resize(original.size, method) for title, method in plain.items()}
+    for model in MODELS[factor]:
+        results = out / f"{model}-{factor}x"
+        options = ("--model", model, "--factor", str(factor), "--overwrite")
+        impasto("upscale", str(low), "-o", str(results), *options, server=server)
+        for name in originals:
+            with Image.open(results / f"{name}.png") as image:
+                found[name][model] = image.convert("RGB")
+    return found
+
+
+def _sheet(
+    name: str, original: Image.Image, enlarged: Mapping[int, Mapping[str, Image.Image]]
+) -> Image.Image:
     middle = ((original.width - DETAIL_SIDE) // 2, (original.height - DETAIL_SIDE) // 2)
     left, top = DETAILS.get(name, middle)
     box = (left, top, left + DETAIL_SIDE, top + DETAIL_SIDE)
-    details = [Panel(f"detail, {title.split(',')[0]}", image.crop(box)) for title, image in rows.items()]
-    return contact_sheet([details, [Panel(title, image) for title, image in rows.items()]], width=384)
+    rows = []
+    for factor, ways in enlarged.items():
+        panels = [
+            Panel(f"{title} {factor}x, {_decibels(original, image)}", image.crop(box))
+            for title, image in ways.items()
+        ]
+        rows.append([*panels, Panel("original", original.crop(box))])
+    whole = {f"{title} 4x": image for title, image in enlarged[4].items()} | {"original": original}
+    rows.append([Panel(title, image) for title, image in whole.items()])
+    return contact_sheet(rows, width=WIDTH)
+
+
+def _decibels(original: Image.Image, image: Image.Image) -> str:
+    return f"{psnr(np.asarray(original), np.asarray(image)):.2f} dB"
