@@ -25,7 +25,7 @@ class Course:
     def at(self, epochs: float, seconds: float) -> float:
         """Return the part that is done, 0 to 1, after so many epochs and seconds of this run."""
         run = epochs / self.left if self.seconds_left is None else seconds / self.seconds_left
-        return min(1.0, self.begun + (1 - self.begun) * run)
+        return 1.0 if run >= 1 else self.begun + (1 - self.begun) * run
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
