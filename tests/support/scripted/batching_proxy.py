@@ -97,7 +97,9 @@ class BatchingProxy:
             return batch
         batch = self._open[key] = Batch()
         batch.join(shapes)
-        if self.refused == 0 and shapes:  # those that send nothing, as whoever asks what a model is, never differ
+        if (
+            self.refused == 0 and shapes
+        ):  # those that send nothing, as whoever asks what a model is, never differ
             await batch.mixed.wait()
         await asyncio.sleep(WINDOW)
         del self._open[key]
