@@ -12,7 +12,7 @@ from sheet import Panel, contact_sheet
 
 from impasto.export.upscale.quality import psnr
 
-MODELS = {2: ("srcnn", "upscaler-small"), 4: ("upscaler-small",)}
+MODELS = {2: ("srcnn", "upscaler-small", "upscaler-base"), 4: ("upscaler-small", "upscaler-base")}
 """The models that are compared, by factor."""
 
 # Where on each photo the eye sees the difference: left, top of a square of 96 pixels.

@@ -23,7 +23,7 @@ def test_the_demonstration_upscales_every_example_photo_better_than_bicubic(tmp_
     for photo in photos:
         sheet = tmp_path / f"upscale-{photo.name}"
         assert str(sheet) in finished.stdout
-        assert read(sheet).width == 5 * 288 + 6 * 12
+        assert read(sheet).width == 6 * 288 + 7 * 12
         for model, factor, least in (
             ("srcnn", 2, 1.0),
             ("upscaler-small", 2, 1.3),

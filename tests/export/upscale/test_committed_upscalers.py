@@ -19,8 +19,6 @@ from impasto.export.upscale.exported import exported_upscaler
 LEAST = {
     ("upscaler-small", "clean"): 1.85,
     ("upscaler-base", "clean"): 2.2,
-    ("upscaler-small-real", "jpeg_50"): 1.0,
-    ("upscaler-base-real", "jpeg_50"): 1.0,
 }
 """The mean gain over bicubic interpolation for factor 2, in dB, that each is at least to have."""
 
