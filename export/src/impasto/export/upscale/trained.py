@@ -86,10 +86,18 @@ def publish(
         upscaler,
         model_name(training["recipe"]["size"], training["recipe"]["degradation"]),
         models,
-        source={"training": training},
+        source={"training": _without_photos_of_before(training)},
         figures=figures,
         allow_host_ops=allow_host_ops,
     )
+
+
+def _without_photos_of_before(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the photos once where the training before, whose weights this one started from, saw the same."""
+    before = training["start_from"]
+    if before is None or before["photos"] != training["photos"]:
+        return dict(training)
+    return {**training, "start_from": {name: part for name, part in before.items() if name != "photos"}}
 
 
 def _figures(scores: Sequence[Score]) -> dict[str, Any]:
