@@ -422,17 +422,9 @@ def test_what_ends_a_run_leaves_nothing_half_written(tmp_path: Path, sent: signa
 
     enlarging = Enlarging(hang_at_last)
     save(tmp_path / "photo.png", np.zeros((400, 400, 3), np.uint8))
-    command = [
-        sys.executable,
-        "-m",
-        "impasto.client",
-        "upscale",
-        "photo.png",
-        "-o",
-        "large.png",
-        "--tile",
-        "64",
-    ]
+    # Tests that run under nohup ignore SIGHUP, and so would what they start.
+    command = ["env", "--default-signal", sys.executable, "-m", "impasto.client"]
+    command += ["upscale", "photo.png", "-o", "large.png", "--tile", "64"]
     # A terminal of its own, so that the progress bar is drawn.
     with scripted(enlarging) as server, terminal() as screen:
         process = subprocess.Popen(
