@@ -147,8 +147,8 @@ def test_colours_hidden_under_transparency_do_not_reach_the_visible_ones() -> No
 
     picture = read_picture(rgba)
 
-    assert (picture.rgb[:, :21] == (200, 40, 10)).all()  # as far as an upscaler looks
-    assert (picture.rgb[:, 21:] == 0).all()
+    assert (picture.rgb[:, :27] == (200, 40, 10)).all()  # as far as an upscaler looks
+    assert (picture.rgb[:, 27:] == 0).all()
     assert np.array_equal(read_picture(np.flip(rgba, axis=1)).rgb, np.flip(picture.rgb, axis=1))
 
 
