@@ -25,9 +25,9 @@ from impasto.client import Client
 from impasto.client.signatures import UPSCALE
 from impasto.export.repository import ModelRepository
 from impasto.export.sample import photo
-from impasto.export.srcnn.photos import crop_even, held_out_photos, shrink
 from impasto.export.upscale import realesrgan
 from impasto.export.upscale.exported import ExportedUpscaler, exported_upscaler, upscalers
+from impasto.export.upscale.photos import crop_to_multiple, held_out_photos, shrink
 from impasto.export.upscale.publish import publish
 from impasto.export.upscale.quality import psnr
 from impasto.export.wheel import WheelError
@@ -162,7 +162,7 @@ def _fitting(side: int, each: float, limit: float) -> int:
 
 def _quality(enlarge: Enlarge, factor: int) -> float:
     """Return the mean PSNR in dB on the held-out photos, shrunk by Pillow's bicubic filter."""
-    originals = [crop_even(each.pixels, factor) for each in held_out_photos()]
+    originals = [crop_to_multiple(each.pixels, factor) for each in held_out_photos()]
     return float(np.mean([psnr(original, enlarge(shrink(original, factor))) for original in originals]))
 
 

@@ -18,8 +18,13 @@ from skimage.metrics import peak_signal_noise_ratio
 from impasto.client import read_picture
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.network import enlarge
-from impasto.export.srcnn.patches import Patches, collect, flip_and_transpose
-from impasto.export.srcnn.photos import (
+from impasto.export.srcnn.patches import Patches, collect
+from impasto.export.srcnn.presets import PRESETS, Preset
+from impasto.export.srcnn.served import upscaler_of
+from impasto.export.srcnn.training import Epoch, Trainer, load_network
+from impasto.export.upscale.augmentation import flip_and_transpose
+from impasto.export.upscale.evaluate import score_photos
+from impasto.export.upscale.photos import (
     Photo,
     describe_photos,
     held_out_photos,
@@ -28,10 +33,6 @@ from impasto.export.srcnn.photos import (
     read_photos,
     shrink,
 )
-from impasto.export.srcnn.presets import PRESETS, Preset
-from impasto.export.srcnn.served import upscaler_of
-from impasto.export.srcnn.training import Epoch, Trainer, load_network
-from impasto.export.upscale.evaluate import score_photos
 from impasto.export.upscale.quality import luma, psnr
 from impasto.export.upscale.served import ServedUpscaler
 
@@ -66,7 +67,7 @@ def test_each_target_lies_under_the_centre_of_its_input() -> None:
     photo = read_photo(EXAMPLES / "coffee.png")
     everything = replace(SMALL, patches=None, hard_patches=False, stride=40)
     cut = collect([photo], everything, seed=0, on_photo=lambda: None)
-    enlarged = enlarge(shrink(photo.pixels)[None].astype(np.float32))[0].numpy()
+    enlarged = enlarge(shrink(photo.pixels, 2)[None].astype(np.float32))[0].numpy()
     columns = (photo.pixels.shape[1] - 33) // 40 + 1
     top, left = 40, 80
     index = columns * (top // 40) + left // 40

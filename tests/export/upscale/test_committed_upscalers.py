@@ -11,10 +11,10 @@ import pytest
 from impasto.client.signatures import UPSCALE
 from impasto.export import contract
 from impasto.export.repository import ModelRepository
-from impasto.export.srcnn.photos import held_out_photos
 from impasto.export.stateless import assert_stateless
 from impasto.export.upscale.evaluate import saved_as_jpeg, tasks
 from impasto.export.upscale.exported import exported_upscaler
+from impasto.export.upscale.photos import held_out_photos
 
 LEAST = {
     ("upscaler-small", "clean"): 1.85,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from skimage import metrics
 
-from impasto.export.srcnn.photos import held_out_photos
+from impasto.export.upscale.photos import held_out_photos
 from impasto.export.upscale.quality import luma, psnr, quality, ssim
 
 PHOTO = held_out_photos()[0].pixels[100:221, 50:250]

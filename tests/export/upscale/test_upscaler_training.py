@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from impasto.export.errors import ExportError
-from impasto.export.srcnn.photos import Photo, bicubic, crop_even, read_photo, shrink
 from impasto.export.upscale import presets
 from impasto.export.upscale.checkpoints import load_network
 from impasto.export.upscale.degradation import clean, worn
 from impasto.export.upscale.evaluate import mean_gain
 from impasto.export.upscale.pairs import TrainingPictures
+from impasto.export.upscale.photos import Photo, bicubic, crop_to_multiple, read_photo, shrink
 from impasto.export.upscale.presets import FACTORS, Recipe, Size, recipe
 from impasto.export.upscale.quality import psnr
 from impasto.export.upscale.schedule import Course, learning_rate, next_factor
@@ -76,8 +76,8 @@ def test_patches_lie_over_each_other_whatever_the_factor_and_the_flip(pictures: 
 def test_the_patches_kept_are_those_that_bicubic_enlarges_worst(photos: list[Photo]) -> None:
     def errors(kept: float) -> list[float]:
         found = TrainingPictures(photos[:1], replace(TOY, kept=kept), (3,))
-        original = crop_even(found.originals[0], 3).astype(float)
-        square = np.square(original - bicubic(shrink(crop_even(found.originals[0], 3), 3), 3))
+        original = crop_to_multiple(found.originals[0], 3).astype(float)
+        square = np.square(original - bicubic(shrink(crop_to_multiple(found.originals[0], 3), 3), 3))
         corners = found.places[3].corners * (1, 3, 3)
         return sorted(float(square[y : y + 48, x : x + 48].mean()) for _, y, x in corners)
 
@@ -155,11 +155,11 @@ def test_the_step_size_rises_and_falls_and_factors_come_in_their_shares() -> Non
 def test_worn_pictures_repeat_by_the_seed_and_stay_pictures_of_the_same_thing(photos: list[Photo]) -> None:
     pixels = photos[0].pixels
     for factor in FACTORS:
-        plain = clean(crop_even(pixels, factor), factor, np.random.default_rng())
+        plain = clean(crop_to_multiple(pixels, factor), factor, np.random.default_rng())
         ratios = []
         for seed in range(12):
             one, same = (
-                worn(crop_even(pixels, factor), factor, np.random.default_rng(seed)) for _ in range(2)
+                worn(crop_to_multiple(pixels, factor), factor, np.random.default_rng(seed)) for _ in range(2)
             )
             assert one.dtype == np.uint8
             assert one.shape == plain.shape

@@ -52,7 +52,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
 
@@ -60,6 +60,9 @@ from impasto.client.printable import LONGEST, printable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+_ErrorT = TypeVar("_ErrorT", bound="CallError")
 
 
 class ImpastoError(Exception):
@@ -108,9 +111,11 @@ class CallError(ImpastoError):
 
     def in_words(self, message: str) -> Self:
         """Return the same failure with another message."""
-        return type(self)(
-            message, code=self.code, details=self.details, address=self.address, model=self.model
-        )
+        return self.as_kind(type(self), message)
+
+    def as_kind(self, kind: type[_ErrorT], message: str) -> _ErrorT:
+        """Return the same failure as another kind of error, which says more."""
+        return kind(message, code=self.code, details=self.details, address=self.address, model=self.model)
 
 
 class InvalidInput(CallError, ValueError):

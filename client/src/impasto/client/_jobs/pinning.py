@@ -97,14 +97,11 @@ class PinnedModel:
             raise self._gone(error) if self._is_pinned else error from error.__cause__
 
     def _gone(self, error: ModelNotFound) -> VersionGone:
-        return VersionGone(
+        return error.as_kind(
+            VersionGone,
             f"version {self.model.version} of {self.name}, with which this job began, is no longer served, and another "
             "version would give another picture. Serve it again and go on from the checkpoint, or begin anew "
             f"({error.details or error})",
-            code=error.code,
-            details=error.details,
-            address=error.address,
-            model=error.model,
         )
 
 
@@ -126,13 +123,10 @@ def begun_again(attempt: Callable[[PinnedModel], Steps[ResultT]], model: Model) 
     try:
         return (yield from attempt(PinnedModel(model)))
     except VersionGone as error:
-        raise VersionGone(
+        raise error.as_kind(
+            VersionGone,
             f"{RESTARTS + 1} versions of {model.name} went away in the middle of one picture; wait until `impasto "
             f"status {model.name}` shows the same again and again, or ask for a version ({error.details or error})",
-            code=error.code,
-            details=error.details,
-            address=error.address,
-            model=error.model,
         ) from error
 
 

@@ -38,12 +38,9 @@ def predict(
             raise error from error.__cause__
         if wanted in metadata.signatures:
             raise
-        raise SignatureNotFound(
+        raise error.as_kind(
+            SignatureNotFound,
             f"{model.name} has no signature {wanted!r}; it has {', '.join(sorted(metadata.signatures))}",
-            code=error.code,
-            details=error.details,
-            address=error.address,
-            model=error.model,
         ) from error
     answer: calls.Outputs = prediction.outputs
     missing = [name for name in wanted_outputs if name not in answer]

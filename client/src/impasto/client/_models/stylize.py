@@ -240,13 +240,10 @@ def _predict(model: PinnedModel, inputs: Mapping[str, object], signature: str, w
 
 
 def _not_split(failure: PreconditionFailed, model: PinnedModel) -> SignatureNotFound:
-    return SignatureNotFound(
+    return failure.as_kind(
+        SignatureNotFound,
         f"the stylizer served as {model.name} cannot tell a style from its painting, so it knows neither strength nor "
         "blends nor style vectors: give one painting at strength 1, or serve `impasto-export stylize --source package`",
-        code=failure.code,
-        details=failure.details,
-        address=failure.address,
-        model=failure.model,
     )
 
 

@@ -89,12 +89,9 @@ def _refused(error: errors.CallError, against: Sequence[tuple[str, Refusal]]) ->
         if len(reasons) == 1
         else "; ".join(f"{name}: {why}" for why, name in reasons.items())
     )
-    return kind(
+    return error.as_kind(
+        kind,
         f"no {what} to {error.address}: {said}",
-        code=error.code,
-        details=error.details,
-        address=error.address,
-        model=error.model,
     )
 
 

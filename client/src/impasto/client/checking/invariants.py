@@ -8,11 +8,12 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from impasto.client._jobs.values import LARGEST_INT32
 from impasto.client.checking.comparing import are_equal, differences
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.probe import Outputs
 from impasto.client.checking.samples import NONE, ONE, SIDE, TWO, Inputs, optimize_inputs, output, picture
-from impasto.client.checking.subject import LARGEST_INT32, Subject
+from impasto.client.checking.subject import Subject
 from impasto.client.signatures import DREAM, SERVING_DEFAULT, STYLIZE, TRANSFER, UPSCALE
 
 _REPEATABLE: Final = "TF_DETERMINISTIC_OPS=1 in the server's environment"

@@ -29,8 +29,6 @@ DESCRIBE: Final = "describe"
 LONGEST_SIDE: Final = 4096
 """The longest side, in pixels, of the pictures that are sent: what a model says of itself may be anything."""
 
-LARGEST_INT32: Final = 2**31 - 1
-
 _KINDS: Final[Mapping[str, CallKind]] = {
     UPSCALE.name: "upscale",
     STYLIZE.name: "stylize",

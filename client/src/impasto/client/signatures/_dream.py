@@ -51,6 +51,7 @@ _FIRST_STEP: Final = TensorSpec(
     "steps already done at this size, 0 to 1e9; the tiles' shift depends on it, so chunks equal one call",
     0,
 )
+_ASCENT: Final = (_STEPS, _STEP_SIZE, _LAYER_WEIGHTS, _TILE, _SEED, _FIRST_STEP)
 _ASCEND_OUTPUTS: Final = (
     TensorSpec("state", "float32", _STATE, "the picture after the steps"),
     TensorSpec("loss", "float32", (), "what the last step saw and raises: sum of weight times activation"),
@@ -89,12 +90,7 @@ DREAM: Final = model(
         "ascend",
         inputs=(
             TensorSpec("state", "float32", _STATE, "the picture [H, W, 3] in -1..1"),
-            _STEPS,
-            _STEP_SIZE,
-            _LAYER_WEIGHTS,
-            _TILE,
-            _SEED,
-            _FIRST_STEP,
+            *_ASCENT,
         ),
         outputs=_ASCEND_OUTPUTS,
     ),
@@ -109,12 +105,7 @@ DREAM: Final = model(
                 "the picture [h, w, 3] to dream towards, sides of minimum_side to 512: each place of a layer "
                 "is drawn to the guide's feature that fits it best",
             ),
-            _STEPS,
-            _STEP_SIZE,
-            _LAYER_WEIGHTS,
-            _TILE,
-            _SEED,
-            _FIRST_STEP,
+            *_ASCENT,
         ),
         outputs=_ASCEND_OUTPUTS,
     ),

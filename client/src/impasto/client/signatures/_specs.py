@@ -36,6 +36,12 @@ class TensorSpec:
         return self.default is None
 
 
+QUERY: Final = TensorSpec(
+    "query", "int32", (None,), "one answer for each element [B], whatever its value", (0,)
+)
+"""What describe takes where nothing may be a scalar, because a server that batches refuses those."""
+
+
 @dataclass(frozen=True)
 class Signature:
     """A callable of a model: its inputs and outputs in order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from impasto.client.signatures._specs import SERVING_DEFAULT, Signature, TensorSpec, model
+from impasto.client.signatures._specs import QUERY, SERVING_DEFAULT, Signature, TensorSpec, model
 
 STYLE_SIDE: Final = 256
 """Height and width, in pixels, at which `stylize` looks at a painting."""
@@ -69,14 +69,9 @@ STYLIZE: Final = model(
         ),
         outputs=(_PAINTED,),
     ),
-    # A first dimension everywhere, because a server that batches refuses scalars.
     Signature(
         "describe",
-        inputs=(
-            TensorSpec(
-                "query", "int32", (None,), "one answer for each element [B], whatever its value", (0,)
-            ),
-        ),
+        inputs=(QUERY,),
         outputs=(
             TensorSpec("source", "string", (None,), "where the network is from: hub or package"),
             TensorSpec("weights", "string", (None,), "what it is and its licence, in a line for people"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from impasto.client.signatures._specs import SERVING_DEFAULT, Signature, TensorSpec, model
+from impasto.client.signatures._specs import QUERY, SERVING_DEFAULT, Signature, TensorSpec, model
 
 FACTORS: Final[Mapping[int, str]] = MappingProxyType({2: "x2", 3: "x3", 4: "x4"})
 """The signature of each factor by which an upscaler may enlarge."""
@@ -26,14 +26,9 @@ UPSCALE: Final = model(
     "is serving_default's.",
     _enlarged(SERVING_DEFAULT, "f"),
     *(_enlarged(name, str(factor)) for factor, name in FACTORS.items()),
-    # A first dimension everywhere, because a server that batches refuses scalars.
     Signature(
         "describe",
-        inputs=(
-            TensorSpec(
-                "query", "int32", (None,), "one answer for each element [B], whatever its value", (0,)
-            ),
-        ),
+        inputs=(QUERY,),
         outputs=(
             TensorSpec("factors", "int32", (None, None), "the factors [B, F], serving_default's first"),
             TensorSpec(

@@ -110,10 +110,11 @@ class Evaluation:
 
     def _scores(self) -> Scores:
         from impasto.export.upscale.exported import exported_upscaler
+        from impasto.export.upscale.photos import photos_to_measure
 
         tasks: dict[int, list[Task]] = {}
         scores: dict[int, dict[str, list[Score]]] = {}
-        photos = self._photos()
+        photos = photos_to_measure(self.photos)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         console = Console(stderr=True)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -127,11 +128,6 @@ class Evaluation:
                         enlarge = partial(upscaler.upscale, factor=factor)
                         scores.setdefault(factor, {})[label] = [task.score(enlarge) for task in shown]
         return dict(sorted(scores.items()))
-
-    def _photos(self) -> Sequence[Any]:
-        from impasto.export.srcnn.photos import held_out_photos, read_photos
-
-        return held_out_photos() if self.photos is None else list(read_photos(self.photos))
 
     def _wanted(self, has: Sequence[int], label: str) -> Sequence[int]:
         """The factors to measure of those that a model has. Raises ExportError if there are none."""

@@ -60,9 +60,9 @@ def train(
     """
     from dataclasses import replace
 
-    from impasto.export.srcnn import photos as pictures
     from impasto.export.srcnn.patches import collect
     from impasto.export.srcnn.training import Epoch, Trainer
+    from impasto.export.upscale import photos as pictures
 
     recipe = PRESETS[preset]
     if patches is not None:

@@ -14,7 +14,7 @@ from impasto.client.printable import printable
 from impasto.export.errors import ExportError
 
 if TYPE_CHECKING:
-    from impasto.export.srcnn.photos import Photo
+    from impasto.export.upscale.photos import Photo
 
 PHOTOS = click.argument("photos", type=click.Path(path_type=Path))
 TRAINING_SEED = click.option(
@@ -55,11 +55,9 @@ class TrainingConsole(Console):
 
     def held_out(self, folder: Path | None) -> list[Photo]:
         """Read the photos to measure: those of a folder, or the six that come with scikit-image and scikit-learn."""
-        from impasto.export.srcnn import photos
+        from impasto.export.upscale.photos import photos_to_measure
 
-        if folder is None:
-            return photos.held_out_photos()
-        return list(photos.read_photos(folder, on_unreadable=self.leave_out))
+        return photos_to_measure(folder, on_unreadable=self.leave_out)
 
     def bars(self) -> Progress:
         """Return bars of progress, which tell the time that is left."""

@@ -16,7 +16,6 @@ from impasto.export.cli.upscaler_import import import_
 from impasto.export.upscale.presets import FACTORS, SIZES, model_name, recipe
 
 if TYPE_CHECKING:
-    from impasto.export.srcnn.photos import Photo
     from impasto.export.upscale.training import Epoch
 
 
@@ -81,8 +80,8 @@ def train(
     A file licences.json in the folder ({"photo.jpg": {"author": ..., "licence": ...}}) is carried into the
     model's manifest.
     """
-    from impasto.export.srcnn.photos import describe_photos, list_photos
     from impasto.export.upscale.pairs import TrainingPictures, read_at_sizes
+    from impasto.export.upscale.photos import describe_photos, list_photos
     from impasto.export.upscale.training import Trainer
 
     plan = recipe(size, degradation, is_continued=start_from is not None)
@@ -143,20 +142,15 @@ def save(checkpoint: Path, photos: Path | None, allow_host_ops: bool, models: Pa
     The model is named by the network's size and degradation: `upscaler-small`, `upscaler-base-real`. The manifest says
     how well it enlarges the photos that are measured.
     """
+    from impasto.export.upscale.photos import photos_to_measure
     from impasto.export.upscale.trained import publish
 
-    measured = _measured(photos)
+    measured = photos_to_measure(photos)
     show_version(publish(checkpoint, models, measured, allow_host_ops=allow_host_ops))
 
 
 upscaler.add_command(evaluate)
 upscaler.add_command(import_)
-
-
-def _measured(folder: Path | None) -> list[Photo]:
-    from impasto.export.srcnn.photos import held_out_photos, read_photos
-
-    return held_out_photos() if folder is None else list(read_photos(folder))
 
 
 def _told(epoch: Epoch) -> str:

@@ -14,7 +14,7 @@ from impasto.export.cli.options import ALLOW_HOST_OPS, MODELS, TensorFlowCommand
 from impasto.export.errors import ExportError
 
 if TYPE_CHECKING:
-    from impasto.export.upscale.provenance import Provenance
+    from impasto.export.provenance import Provenance
     from impasto.export.upscale.upscaler import Upscaler
 
 _NETWORKS = ("x4plus", "x4plus-anime", "animevideov3")

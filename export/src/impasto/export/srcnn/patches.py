@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.network import enlarge
-from impasto.export.srcnn.photos import Photo, shrink
-from impasto.export.srcnn.presets import INPUT_SIZE, MARGIN, TARGET_SIZE, Preset
+from impasto.export.srcnn.presets import INPUT_SIZE, MARGIN, SCALE, TARGET_SIZE, Preset
+from impasto.export.upscale.photos import Photo, shrink
 
-InputT = TypeVar("InputT", bound=np.generic)
 PixelT = TypeVar("PixelT", bound=np.generic)
 
 
@@ -66,7 +65,7 @@ def collect(photos: Iterable[Photo], preset: Preset, *, seed: int, on_photo: Cal
 
 
 def _cut(photo: Photo, stride: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    low = shrink(photo.pixels).astype(np.float32)
+    low = shrink(photo.pixels, SCALE).astype(np.float32)
     enlarged = enlarge(low[None])[0].numpy()
     original = photo.pixels
     if min(enlarged.shape[:2]) < INPUT_SIZE:
@@ -97,15 +96,3 @@ def _shares(parts: list[NDArray[np.float32]], wanted: int) -> list[int]:
         shares[index] = min(len(parts[index]), remaining // (len(parts) - position))
         remaining -= shares[index]
     return shares
-
-
-def flip_and_transpose(
-    inputs: NDArray[InputT], targets: NDArray[PixelT], choice: NDArray[np.bool_]
-) -> tuple[NDArray[InputT], NDArray[PixelT]]:
-    """Mirror and transpose a whole batch alike; `choice` is three booleans: vertical, horizontal, transpose."""
-    axes = [axis for axis, chosen in zip((1, 2), choice, strict=False) if chosen]
-    if axes:
-        inputs, targets = np.flip(inputs, axes), np.flip(targets, axes)
-    if choice[2]:
-        inputs, targets = np.swapaxes(inputs, 1, 2), np.swapaxes(targets, 1, 2)
-    return inputs, targets

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import tensorflow as tf
 
+from impasto.export.provenance import trained_here
 from impasto.export.srcnn.network import SRCNN, enlarge, pad_edges
 from impasto.export.srcnn.presets import MARGIN, SCALE
 from impasto.export.upscale.upscaler import Enlarger, Upscaler
@@ -32,16 +33,7 @@ def upscaler_of(network: SRCNN, training: Mapping[str, Any] | None = None) -> Up
 
     return Upscaler(
         network="SRCNN 9-1-5",
-        weights=origin(training or {}),
+        weights=trained_here(training or {}),
         module=network,
         enlargers={SCALE: Enlarger(double, REACH)},
     )
-
-
-def origin(training: Mapping[str, Any]) -> str:
-    """Say in a line where trained weights are from, by the record of their training."""
-    photos = training.get("photos", [])
-    if not photos:
-        return "untrained, by impasto-export"
-    licences = sorted({photo.get("licence", "unknown licence") for photo in photos})
-    return f"trained by impasto-export on {len(photos)} photos ({', '.join(licences)}); Apache-2.0"

@@ -13,12 +13,13 @@ import tensorflow as tf
 
 from impasto.export.errors import ExportError
 from impasto.export.srcnn.network import SRCNN
-from impasto.export.srcnn.patches import Patches, flip_and_transpose
-from impasto.export.srcnn.photos import Photo
+from impasto.export.srcnn.patches import Patches
 from impasto.export.srcnn.presets import Preset
 from impasto.export.srcnn.served import upscaler_of
 from impasto.export.training_folder import latest, open_folder
+from impasto.export.upscale.augmentation import flip_and_transpose
 from impasto.export.upscale.evaluate import Score, mean_gain, score_photos
+from impasto.export.upscale.photos import Photo
 from impasto.export.upscale.served import ServedUpscaler
 
 

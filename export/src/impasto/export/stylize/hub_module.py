@@ -15,9 +15,10 @@ import tensorflow as tf
 
 from impasto.client.printable import without_password
 from impasto.client.signatures import SERVING_DEFAULT
+from impasto.export.provenance import Provenance
 from impasto.export.stylize.frozen import FrozenFunction
 from impasto.export.stylize.module_files import MAGENTA, FileHashes, copied, differences
-from impasto.export.stylize.source import HUB, Provenance, SourceError, Split, Stylizer
+from impasto.export.stylize.source import HUB, SourceError, Split, Stylizer
 
 HANDLE: Final = "https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2"
 

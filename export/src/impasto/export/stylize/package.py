@@ -11,10 +11,11 @@ from typing import Final
 
 import tensorflow as tf
 
+from impasto.export.provenance import Provenance
 from impasto.export.stylize.onnx_file import read_kernels
 from impasto.export.stylize.painter import Painter
 from impasto.export.stylize.predictor import StylePredictor
-from impasto.export.stylize.source import PACKAGE, Provenance, SourceError, Split, Stylizer
+from impasto.export.stylize.source import PACKAGE, SourceError, Split, Stylizer
 from impasto.export.wheel import WheelError, WheelFiles
 
 PREDICTOR: Final = "models/arbitrary_predict.onnx"

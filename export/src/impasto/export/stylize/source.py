@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import tensorflow as tf
 
 from impasto.export.errors import ExportError
+from impasto.export.provenance import Provenance
 
 HUB: Final = "hub"
 PACKAGE: Final = "package"
@@ -16,30 +17,6 @@ PACKAGE: Final = "package"
 
 class SourceError(ExportError):
     """A source that cannot be reached or is not the stylizer; the message says what to do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """The origin of a network.
-
-    Attributes:
-        source: `hub` or `package`.
-        origin: one line for people: which network, trained by whom, taken from where.
-        licence: the licence of the weights and of the package that carried them.
-        sha256: the SHA-256 of each file that was read, by name.
-    """
-
-    source: str
-    origin: str
-    licence: str
-    sha256: dict[str, str]
-
-    def __str__(self) -> str:
-        return f"{self.origin}; licence: {self.licence}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """The same as JSON values, for the manifest."""
-        return dict(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)

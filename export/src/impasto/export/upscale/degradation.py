@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from PIL import Image, ImageFilter
 
-from impasto.export.srcnn.photos import Pixels, shrink
 from impasto.export.upscale.evaluate import saved_as_jpeg
+from impasto.export.upscale.photos import Pixels, shrink
 
 Degradation: TypeAlias = Callable[[Pixels, int, np.random.Generator], Pixels]
 """Makes a picture's low-resolution version: the picture, the factor, and where its chances come from."""

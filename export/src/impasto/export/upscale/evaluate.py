@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from impasto.export.errors import ExportError
-from impasto.export.srcnn.photos import Photo, bicubic, crop_even, shrink
+from impasto.export.upscale.photos import Photo, bicubic, crop_to_multiple, shrink
 from impasto.export.upscale.quality import Pixels, Quality, quality
 
 Upscale: TypeAlias = Callable[[Pixels], Pixels]
@@ -78,7 +78,7 @@ def tasks(
         ExportError: a photo has fewer pixels to a side than the factor.
     """
     for photo in photos:
-        original = crop_even(photo.pixels, factor)
+        original = crop_to_multiple(photo.pixels, factor)
         if 0 in original.shape:
             raise ExportError(f"photo {photo.name} is less than {factor} pixels wide or high; leave it out")
         small = shrink(original, factor)

@@ -10,9 +10,9 @@ import tensorflow as tf
 from impasto.client.given.pixel_range import PixelRange
 from impasto.client.printable import printable
 from impasto.export.backbones.weights import sha256
+from impasto.export.provenance import Provenance
 from impasto.export.upscale.keras_file import read_model
 from impasto.export.upscale.measuring import measure
-from impasto.export.upscale.provenance import Provenance
 from impasto.export.upscale.upscaler import Enlarge, Enlarger, Upscaler
 
 BLENDED: Final = 32

@@ -11,9 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.export.errors import ExportError
-from impasto.export.srcnn.patches import flip_and_transpose
-from impasto.export.srcnn.photos import LeftOut, Photo, Pixels, bicubic, crop_even, read_photos, shrink
+from impasto.export.upscale.augmentation import flip_and_transpose
 from impasto.export.upscale.degradation import DEGRADATIONS, clean
+from impasto.export.upscale.photos import (
+    LeftOut,
+    Photo,
+    Pixels,
+    bicubic,
+    crop_to_multiple,
+    read_photos,
+    shrink,
+)
 from impasto.export.upscale.presets import Recipe
 
 Batch: TypeAlias = tuple[Pixels, Pixels]
@@ -72,7 +80,9 @@ class TrainingPictures:
             return self._clean[factor]
         degrade = DEGRADATIONS[self.recipe.degradation]
         low = [
-            degrade(crop_even(original, factor), factor, np.random.default_rng((*seed, factor, number)))
+            degrade(
+                crop_to_multiple(original, factor), factor, np.random.default_rng((*seed, factor, number))
+            )
             for number, original in enumerate(self.originals)
         ]
         if degrade is clean:
@@ -100,7 +110,7 @@ def read_at_sizes(folder: Path, recipe: Recipe, *, on_unreadable: LeftOut | None
 
 def _rated(original: Pixels, number: int, factor: int, recipe: Recipe) -> NDArray[np.float64]:
     """Rate the patches of a picture: [N, 4], the mean squared error of bicubic enlargement, picture, row, column."""
-    whole = crop_even(original, factor)
+    whole = crop_to_multiple(original, factor)
     side = recipe.patch_size
     if min(whole.shape[:2]) < side * factor:
         return np.empty((0, 4))

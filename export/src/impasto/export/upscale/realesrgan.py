@@ -18,8 +18,8 @@ from typing import Final
 
 import tensorflow as tf
 
+from impasto.export.provenance import Provenance
 from impasto.export.upscale.ncnn import Network, read_network
-from impasto.export.upscale.provenance import Provenance
 from impasto.export.upscale.upscaler import Enlarge, Enlarger, Upscaler
 from impasto.export.wheel import WheelFiles
 

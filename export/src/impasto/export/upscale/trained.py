@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from impasto.client.signatures import FACTORS
 from impasto.export.errors import ExportError
+from impasto.export.provenance import trained_here
 from impasto.export.repository import Version
-from impasto.export.srcnn.photos import Photo
-from impasto.export.srcnn.served import origin
 from impasto.export.upscale.checkpoints import load_network
 from impasto.export.upscale.degradation import MEASURED_QUALITY
 from impasto.export.upscale.evaluate import Score, mean_gain, saved_as_jpeg, tasks
 from impasto.export.upscale.network import UpscalingNetwork
+from impasto.export.upscale.photos import Photo
 from impasto.export.upscale.presets import model_name
 from impasto.export.upscale.publish import publish as publish_upscaler
 from impasto.export.upscale.served import ServedUpscaler
@@ -39,7 +39,7 @@ def upscaler_of(network: UpscalingNetwork, training: Mapping[str, Any] | None = 
     size = network.size
     return Upscaler(
         network=f"Impasto {size.name}: {size.layers} convolutions of {size.channels} channels",
-        weights=origin(training or {}),
+        weights=trained_here(training or {}),
         module=network,
         enlargers={factor: Enlarger(enlarging(factor), size.reach) for factor in network.factors},
     )

@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from impasto.export.errors import ExportError
-from impasto.export.srcnn.photos import Photo, Pixels
 from impasto.export.training_folder import open_folder
 from impasto.export.upscale import presets
 from impasto.export.upscale.checkpoints import load_network, new_state
@@ -22,6 +21,7 @@ from impasto.export.upscale.degradation import MEASURED_QUALITY
 from impasto.export.upscale.evaluate import Score, Task, Upscale, saved_as_jpeg, tasks
 from impasto.export.upscale.network import UpscalingNetwork
 from impasto.export.upscale.pairs import TrainingPictures
+from impasto.export.upscale.photos import Photo, Pixels
 from impasto.export.upscale.presets import Recipe
 from impasto.export.upscale.schedule import Course, learning_rate, next_factor
 

@@ -104,13 +104,10 @@ def describe_upscale(model: PinnedModel) -> Steps[UpscaleDescription]:
     except (InvalidInput, PreconditionFailed) as failure:
         if (yield from _describes(model)):
             raise
-        raise SignatureNotFound(
+        raise failure.as_kind(
+            SignatureNotFound,
             f"{model.name} serves no {DESCRIBE!r} as upscalers do: is this model an upscaler? If it is, export it anew "
             "with this version of impasto-export",
-            code=failure.code,
-            details=failure.details,
-            address=failure.address,
-            model=failure.model,
         ) from failure
     return _checked(_values(answer, model.name), model)
 

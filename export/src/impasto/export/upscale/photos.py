@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,11 @@ from impasto.client.pictures import named_picture
 from impasto.client.printable import printable
 from impasto.client.text_files import decoded_text
 from impasto.export.errors import ExportError
-from impasto.export.srcnn.presets import SCALE
 
 Pixels = NDArray[np.uint8]
+
+_EVEN: Final = 2
+"""The sides of photos are multiples of this, for the factor that is asked for most."""
 
 LICENCES = "licences.json"
 """The file in a photo folder that states who made each photo and under which licence."""
@@ -107,10 +109,10 @@ def read_photo(path: Path, *, longest_side: int | None = None) -> Photo:
         ) from error
     if longest_side is not None and max(upright.size) > longest_side:
         upright.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
-    pixels = crop_even(np.asarray(upright))
+    pixels = crop_to_multiple(np.asarray(upright), _EVEN)
     if 0 in pixels.shape:
         raise ExportError(
-            f"cannot use photo {path}: it is less than {SCALE} pixels wide or high; remove it from the folder"
+            f"cannot use photo {path}: it is less than {_EVEN} pixels wide or high; remove it from the folder"
         )
     return Photo(printable(path.name), pixels)
 
@@ -181,6 +183,11 @@ def describe_photos(folder: Path, *, without: Collection[Path] = ()) -> list[dic
     return described
 
 
+def photos_to_measure(folder: Path | None, *, on_unreadable: LeftOut | None = None) -> list[Photo]:
+    """Read the photos of a folder, or the held-out ones if there is none; see `read_photos`."""
+    return held_out_photos() if folder is None else list(read_photos(folder, on_unreadable=on_unreadable))
+
+
 def held_out_photos() -> list[Photo]:
     """Six photos that no training saw, from the wheels of scikit-image and scikit-learn (nothing is downloaded)."""
     if find_spec("skimage") is None or find_spec("sklearn") is None:
@@ -192,19 +199,21 @@ def held_out_photos() -> list[Photo]:
     from sklearn.datasets import load_sample_image
 
     loaders = {name: getattr(data, name) for name in ("astronaut", "chelsea", "coffee", "rocket")}
-    photos = [Photo(name, crop_even(load())) for name, load in loaders.items()]
-    photos += [Photo(name, crop_even(load_sample_image(f"{name}.jpg"))) for name in ("china", "flower")]
+    photos = [Photo(name, crop_to_multiple(load(), _EVEN)) for name, load in loaders.items()]
+    photos += [
+        Photo(name, crop_to_multiple(load_sample_image(f"{name}.jpg"), _EVEN)) for name in ("china", "flower")
+    ]
     return photos
 
 
-def crop_even(pixels: Pixels, factor: int = SCALE) -> Pixels:
+def crop_to_multiple(pixels: Pixels, factor: int) -> Pixels:
     """Drop the last rows and columns that are too many for sides divisible by `factor`: shrunk and enlarged by it, the
     picture has its own size again."""
     height, width = (side - side % factor for side in pixels.shape[:2])
     return np.ascontiguousarray(pixels[:height, :width])
 
 
-def shrink(pixels: Pixels, factor: int = SCALE) -> Pixels:
+def shrink(pixels: Pixels, factor: int) -> Pixels:
     """Divide the width and height by `factor`, by Pillow's antialiased bicubic filter: uint8 [H, W, 3]."""
     height, width = pixels.shape[:2]
     return np.asarray(
@@ -212,7 +221,7 @@ def shrink(pixels: Pixels, factor: int = SCALE) -> Pixels:
     )
 
 
-def bicubic(pixels: Pixels, factor: int = SCALE) -> Pixels:
+def bicubic(pixels: Pixels, factor: int) -> Pixels:
     """Multiply the width and height by `factor`, by Pillow's bicubic filter: the baseline to beat."""
     height, width = pixels.shape[:2]
     return np.asarray(
