@@ -160,15 +160,25 @@ def test_several_factors_are_taken_one_after_the_other_and_all_their_tiles_are_c
     ]
 
 
-def test_the_picture_between_two_passes_is_bounded_as_pictures_are() -> None:
+@pytest.mark.parametrize(
+    ("sizes", "between", "remedy"),
+    [
+        ({"factor": (4, 2)}, "9,600", "take the smaller factor first"),
+        ({"size": (999, 999)}, "5,400", "ask for a smaller result"),  # 3 times, 3 times and 4 times
+    ],
+)
+def test_the_picture_between_two_passes_is_bounded_as_pictures_are(
+    sizes: dict[str, Any], between: str, remedy: str
+) -> None:
     with (
         enlarging() as (replica, client),
         Client(client.address, max_pixels=5000) as careful,
         pytest.raises(
-            errors.ImageTooLarge, match=r"9,600 pixels, and the limit is 5,000: .* \(--max-pixels\)"
+            errors.ImageTooLarge,
+            match=rf"{between} pixels, and the limit is 5,000: {remedy}, .* \(--max-pixels\)",
         ),
     ):
-        careful.upscale(pixels(20, 30), factor=(4, 2))
+        careful.upscale(pixels(20, 30), **sizes)
     assert replica.begun == 0
 
 

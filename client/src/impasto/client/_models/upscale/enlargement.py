@@ -116,9 +116,10 @@ def enlargement(
     between = size
     for factor in factors:
         if passes and math.prod(between) > max_pixels:
+            remedy = "ask for a smaller result" if job.factor is None else "take the smaller factor first"
             raise ImageTooLarge(
                 f"between two passes the picture has {math.prod(between):,} pixels, and the limit is {max_pixels:,}: "
-                "take the smaller factor first, or raise max_pixels (--max-pixels)"
+                f"{remedy}, or raise max_pixels (--max-pixels)"
             )
         padded = max(between[0], told.minimum_side), max(between[1], told.minimum_side)
         passes.append(Pass(factor, between, padded, _tiles(job.tile, padded, told, model)))
