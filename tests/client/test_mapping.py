@@ -206,6 +206,31 @@ def test_an_interrupted_wait_cancels_the_work_and_waits_for_its_end() -> None:
         assert time.monotonic() - started < 600
 
 
+@pytest.mark.parametrize("is_handed_over", [False, True])
+def test_work_that_is_interrupted_before_the_wait_is_cancelled_too(
+    is_handed_over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_over = asyncio.BaseEventLoop.call_soon_threadsafe
+    interrupts = [KeyboardInterrupt()]
+
+    def interrupted(*arguments: Any, **options: Any) -> asyncio.Handle:
+        if interrupts and not is_handed_over:
+            raise interrupts.pop()
+        handle = hand_over(*arguments, **options)
+        if interrupts:
+            raise interrupts.pop()
+        return handle
+
+    async def tasks() -> int:
+        return len(asyncio.all_tasks())
+
+    with BackgroundLoop() as loop:
+        monkeypatch.setattr(asyncio.BaseEventLoop, "call_soon_threadsafe", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            loop.run(asyncio.sleep(3600))
+        assert loop.run(tasks()) == 1  # the one that counts
+
+
 def test_a_second_interrupt_gives_up_what_cannot_be_stopped() -> None:
     blocked, cancelled, release = threading.Event(), threading.Event(), threading.Event()
 

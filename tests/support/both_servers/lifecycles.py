@@ -219,7 +219,8 @@ def refused_while_busy(kind: str, root: Path) -> str:
     """Three calls where --grpc_max_threads=3."""
     toy_models.slow(root)
     with served(kind, root, grpc_max_threads=3) as client:
-        client.predict("slow", {"steps": np.int32(1)})
+        # Not by a call, which may hold its thread for longer than until its answer is here.
+        grpc.channel_ready_future(client.channel).result(timeout=240)
         request = predict_request("slow", {"steps": np.int32(2**31 - 1)})
         calls = [client.prediction.Predict.future(request, timeout=2) for _ in range(3)]
         return tidy(", ".join(sorted(f"{call.code().name} {call.details()}" for call in calls)))

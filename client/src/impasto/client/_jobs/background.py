@@ -64,13 +64,18 @@ class BackgroundLoop:
             tasks.append(self._loop.create_task(work))
             tasks[0].add_done_callback(lambda _: ended.set_result(None))
 
-        self._loop.call_soon_threadsafe(start)
+        def cancel() -> None:
+            if not tasks:  # what interrupts may come before the work is handed over
+                start()
+            tasks[0].cancel()
+
         try:
+            self._loop.call_soon_threadsafe(start)
             ended.result()
         except BaseException:
             # Given up until the end has come: whatever interrupts the rest of this leaves it so.
             self._given_up = True
-            self._loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+            self._loop.call_soon_threadsafe(cancel)
             if not self._interrupted:
                 self._interrupted = True
                 ended.result()
