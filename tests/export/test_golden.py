@@ -177,7 +177,7 @@ def test_a_record_that_was_changed_is_noticed(exported: Path, tmp_path: Path) ->
     report = ModelRepository(tmp_path).verify("srcnn")
     assert not report.ok
     assert [str(changed) for changed in report.changed] == [name]
-    with pytest.raises(GoldenError, match="is no golden record"):
+    with pytest.raises(GoldenError, match="was changed after it was published"):
         records(tmp_path, "srcnn")
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
+from impasto.client.repository import version_files
 from impasto.client.repository.golden import GoldenRecord
 from impasto.client.repository.manifest import MANIFEST_NAME
 from processes.command_line import free_port
@@ -244,7 +246,7 @@ def with_golden(models: Path, root: Path, server: ModelServer, **manifest: Any) 
     file.write_bytes(record.to_bytes())
     told = json.loads((version / MANIFEST_NAME).read_text())
     name = file.relative_to(version).as_posix()
-    told["files"][name] = {"sha256": "", "size": 0}
+    told["files"][name] = asdict(version_files.record(file))
     (version / MANIFEST_NAME).write_text(json.dumps({**told, "golden": [name], **manifest}))
     return root, file
 

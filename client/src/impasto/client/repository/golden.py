@@ -12,6 +12,7 @@ bits.
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import zipfile
@@ -85,17 +86,23 @@ def read_golden(version: Path) -> Iterator[GoldenRecord]:
 
     Raises:
         ManifestError: the manifest cannot be read.
-        GoldenError: a record cannot be read.
+        GoldenError: a record is not the one that was published, or cannot be read.
         OSError: its file cannot be opened.
     """
     manifest = Manifest.read(version)
     for name in manifest.golden:
-        if name not in manifest.files:  # whose paths stay inside of the version
+        published = manifest.files.get(name)  # whose paths stay inside of the version
+        if published is None:
             raise GoldenError(
                 f"{version}: the manifest names the golden record {name!r}, but lists no such file: "
                 "publish the version again"
             )
-        yield GoldenRecord.from_bytes((version / name).read_bytes(), where=str(version / name))
+        data = (version / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != published.sha256:
+            raise GoldenError(
+                f"{version / name} was changed after it was published: copy the version again, or publish a new one"
+            )
+        yield GoldenRecord.from_bytes(data, where=str(version / name))
 
 
 def _check_size(data: bytes) -> None:

@@ -39,7 +39,7 @@ class TensorSpec:
 QUERY: Final = TensorSpec(
     "query", "int32", (None,), "one answer for each element [B], whatever its value", (0,)
 )
-"""What describe takes where nothing may be a scalar, because a server that batches refuses those."""
+"""The input of describe where nothing may be a scalar, because a server that batches refuses those."""
 
 
 @dataclass(frozen=True)
