@@ -44,6 +44,10 @@ def test_what_packs_pngs_fast_is_required_only_where_it_need_not_be_built() -> N
     assert requirements("fast") == {"isal"}
 
 
+def test_videos_are_an_extra() -> None:
+    assert requirements("video") == {"av"}
+
+
 def test_opentelemetrys_api_is_an_extra_and_its_sdk_the_programs_own() -> None:
     assert requirements("otel") == {"opentelemetry-api"}
 

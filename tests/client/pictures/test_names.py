@@ -55,6 +55,8 @@ def test_pictures_that_are_read_here(name: str) -> None:
         ("e.exr", "exposure"),
         ("f.xcf", "export it"),
         ("g.wmf", "export it"),
+        ("h.mp4", "a video goes by itself"),
+        ("i.MPG", "a video goes by itself"),
     ],
 )
 def test_pictures_that_are_not_read_here_say_what_to_do(name: str, remedy: str) -> None:
@@ -68,8 +70,6 @@ def test_pictures_that_are_not_read_here_say_what_to_do(name: str, remedy: str) 
     "name",
     [
         "notes.txt",
-        "film.mp4",
-        "film.mpg",
         "data.h5",
         "a.pdf",
         "noextension",

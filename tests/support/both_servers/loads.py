@@ -11,6 +11,7 @@ import numpy as np
 from tensorflow_serving.apis import model_management_pb2
 
 from both_servers.conformance import Case, broken_version, is_open, outcome, served, state_of
+from processes.command_line import wait_until
 from servers.configurations import configuration, model, reload, wait_for, write_configuration
 from servers.model_servers import POLL
 from servers.official_stubs import predict_request
@@ -201,6 +202,13 @@ def batch_of_different_shapes(kind: str, root: Path) -> str:
         return ", ".join(sorted({str(call.code().name) for call in calls}))
 
 
+def _has_rest(kind: str, port: int) -> bool:
+    """Whether the REST API is there. TensorFlow Serving opens its port a moment after that of gRPC."""
+    if kind == "real":
+        wait_until(lambda: is_open(port))
+    return is_open(port)
+
+
 def rest_port(kind: str, root: Path) -> str:
     """The REST API's port."""
     from servers.model_servers import free_port
@@ -208,7 +216,7 @@ def rest_port(kind: str, root: Path) -> str:
     toy_models.half_plus_two(root)
     port = free_port()
     with served(kind, root, rest_api_port=port):
-        return "open" if is_open(port) else "closed"
+        return "open" if _has_rest(kind, port) else "closed"
 
 
 def rest_predict_with_tensor_content(kind: str, root: Path) -> str:
@@ -221,7 +229,7 @@ def rest_predict_with_tensor_content(kind: str, root: Path) -> str:
     toy_models.half_plus_two(root)
     port = free_port()
     with served(kind, root, rest_api_port=port):
-        if not is_open(port):
+        if not _has_rest(kind, port):
             return "no REST API"
         body = json.dumps({"instances": [1.0, 2.0], "signature_name": "serving_default"}).encode()
         url = f"http://127.0.0.1:{port}/v1/models/half:predict"

@@ -92,8 +92,8 @@ _OPTIONS = (
     "frames",
     type=click.IntRange(min=1),
     metavar="FRAMES",
-    help="Dream, zoom in, dream again, ...: into a .gif, or as frame-00001.png, ... into a folder, of which ffmpeg "
-    "makes a video (`-o dream.mp4` tells the command).",
+    help="Dream, zoom in, dream again, ...: into a video (.mp4, .mov, .mkv or .webm, by impasto-client[video]), a "
+    ".gif, or as frame-00001.png, ... into a folder.",
 )
 @click.option(
     "--zoom-factor",
@@ -123,7 +123,7 @@ def dream(
     \b
       impasto dream photo.jpg -o dream.png
       impasto dream photo.jpg -o dream.png --layers mixed3,mixed5=0.5 --steps 100
-      impasto dream photo.jpg -o dream.gif --zoom 30 --steps 10
+      impasto dream photo.jpg -o dream.mp4 --zoom 30 --steps 10
       impasto dream photo.jpg -o frames/ --zoom 30 --steps 10
       impasto dream holiday/ -o dreams/ --resume
     """

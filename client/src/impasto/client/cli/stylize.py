@@ -22,6 +22,7 @@ from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import run_pictures
 from impasto.client.cli.served import look_up
 from impasto.client.cli.sheet import Panel, contact_sheet
+from impasto.client.cli.video import pair_up_video, run_video
 from impasto.client.pictures import ImageSource, Picture, read_picture
 from impasto.client.signatures import CONTENT_MINIMUM_SIDE, STYLIZE
 
@@ -83,13 +84,15 @@ def stylize(
     """Paint photos in the style of a painting, or of a blend of several.
 
     IN is a picture or a folder of pictures (its subfolders are not searched). Results keep their picture's name and
-    size. The paintings are looked at once, however many photos there are. Of an animated GIF, WebP or PNG that goes to
-    such a format every frame is painted. A photo that cannot be done does not stop the others. Files of a folder that
-    are not read are named at the end, and one that is named twice is done once.
+    size. The paintings are looked at once, however many photos there are. Of an animated GIF, WebP or PNG that goes
+    to such a format every frame is painted, and of a video, which goes by itself to .mp4, .mov, .mkv or .webm and
+    keeps its sound; it needs impasto-client[video]. A photo that cannot be done does not stop the others. Files of a
+    folder that are not read are named at the end, and one that is named twice is done once.
 
     \b
       impasto stylize photo.jpg --style painting.jpg -o painted.png
       impasto stylize holiday/ -s waves.jpg -w 2 -s stars.jpg -w 1 --strength 0.7 -o painted/
+      impasto stylize clip.mp4 -s waves.jpg -o painted.mp4
       impasto stylize photo.jpg -s waves.jpg -s stars.jpg --sheet -o sheet.png
     """
     _check_weights(weights, styles, sheet=sheet)
@@ -97,7 +100,10 @@ def stylize(
         raise click.UsageError("--sheet is for one picture")
     if sheet:
         pictures = replace(pictures, every_frame=False)
-    plan = pair_up(pictures, others=styles)
+    film = pair_up_video(pictures, others=styles)
+    if film is not None and sheet:
+        raise click.UsageError("--sheet is for one picture, not for a video")
+    plan = film or pair_up(pictures, others=styles)
     with common.connect() as client:
         job = Stylize(PICTURE, styles, weights=weights or None, model=model, **options)
         recipe = Recipe.of(job, styles, sheet=sheet)
@@ -110,6 +116,9 @@ def stylize(
             model=model,
             options=options,
         )
+        if film is not None:
+            every = painter.work(several=True)
+            return run_video(client, film, every, recipe=recipe, common=common, pictures=pictures)
         several = len(plan.pairs) > 1 or any(
             keeps_moving(pair.source, pair.output, pictures) for pair in plan.pairs
         )

@@ -16,6 +16,7 @@ from impasto.client.cli.pairs import pair_up
 from impasto.client.cli.picture_options import Pictures, picture_options
 from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import run_pictures, running
+from impasto.client.cli.video import pair_up_video, run_video
 from impasto.client.pictures import Picture, RowSink
 
 _SIZES: Final = ("factor", "to", "megapixels")
@@ -94,7 +95,8 @@ def upscale(
     IN is a picture or a folder of pictures (its subfolders are not searched). Each result keeps its picture's name,
     gray level or colour, transparency, colour profile and resolution. The format follows the file extension: PNG,
     JPEG, WebP, TIFF or BMP; of other pictures it is PNG. Of an animated GIF, WebP or PNG that goes to such a format
-    every frame is done. A picture that cannot be done does not stop the others. Files of a folder that are not read
+    every frame is done, and of a video, which goes by itself to .mp4, .mov, .mkv or .webm and keeps its sound; it needs
+    impasto-client[video]. A picture that cannot be done does not stop the others. Files of a folder that are not read
     are named at the end, and one that is named twice is done once.
 
     \b
@@ -104,6 +106,7 @@ def upscale(
       impasto upscale holiday/ scan.tif -o large/
       impasto upscale holiday/ -o large/ --resume
       impasto upscale moving.gif -o large.webp
+      impasto upscale clip.mp4 -o large.mp4 --model upscaler-small
       curl -s https://example.com/photo.jpg | impasto upscale - -o - > large.png
     """
     given = {"factor": factor, "to": to, "megapixels": megapixels}
@@ -120,12 +123,18 @@ def upscale(
     ) -> tuple[int, int]:
         return await client.run(UpscaleToRows(job(source, model), sink, model=model), on_progress=show)
 
-    plan = pair_up(pictures)
+    film = pair_up_video(pictures)
+    plan = film or pair_up(pictures)
     with common.connect() as client:
-        if not plan.is_single:
+        if film is not None or not plan.is_single:
             # A wrong address, model or factor is better said once, before the work, than at every picture.
             check_asked(job(PICTURE, model), client.run(DescribeUpscale(model=model)))
         recipe = Recipe.of(Upscale(PICTURE, **sizes, model=model))  # for most models tiles change no result
+        told = {name: value for name, value in given.items() if value is not None}
+        if film is not None:
+            return run_video(
+                client, film, running(job), recipe=recipe, common=common, pictures=pictures, told=told
+            )
         return run_pictures(
             client,
             plan,
@@ -135,5 +144,5 @@ def upscale(
             pictures=pictures,
             unit="tiles",
             rows=rows,
-            told={name: value for name, value in given.items() if value is not None},
+            told=told,
         )

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import shlex
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import click
 from PIL import Image
 
 from impasto.client import Client, Dream, DreamProgress, Model, errors, zoom_in
+from impasto.client._video import WRITABLE_VIDEOS, Film, join_parts, video_suffix, without_package
 from impasto.client.cli.files import Pipe, Place, is_folder, make_folder, refuse_inputs
 from impasto.client.cli.frames import frames_of
 from impasto.client.cli.gliding import Reached
 from impasto.client.cli.growing import Growing, run_growing
 from impasto.client.cli.options import Common
 from impasto.client.cli.picture_options import Pictures
-from impasto.client.pictures import ImageSource, Picture, to_frame, write_animation, write_picture
+from impasto.client.pictures import ImageSource, Picture, resolved, to_frame, write_animation, write_picture
+
+FRAMES_A_SECOND: Final = Fraction(10)
+"""Those of a .gif, too."""
+
+_KINDS: Final = f"a video ({', '.join(WRITABLE_VIDEOS)}), a .gif, or numbered pictures into a folder"
 
 FRAME_NAME: Final = "frame-%05d.png"
 """In a folder; counted from 1. FFmpeg understands it."""
@@ -33,8 +40,8 @@ class Zoom:
     Attributes:
         source: the picture to begin with.
         others: further files that are read.
-        output: a .gif, or a folder for numbered PNG files.
-        animated: whether it is a .gif.
+        output: a video, a .gif, or a folder for numbered PNG files.
+        kind: which of these it is.
         frames: how many.
         factor: how far to go in from frame to frame.
         pictures: which frame of the source is taken, and how the results are written.
@@ -43,7 +50,7 @@ class Zoom:
     source: Path
     others: tuple[Path, ...]
     output: Path
-    animated: bool
+    kind: Literal["video", "gif", "folder"]
     frames: int
     factor: float
     pictures: Pictures
@@ -54,25 +61,27 @@ class Zoom:
 
 
 def zoom_of(pictures: Pictures, *, others: tuple[Path, ...], frames: int, factor: float) -> Zoom:
-    """Return what the options ask for. UsageError if they do not name one picture, and a .gif or a folder."""
+    """Return what the options ask for. UsageError if they do not name one picture, and what a zoom goes to."""
     source, output = pictures.inputs[0], pictures.output
     if len(pictures.inputs) > 1 or not isinstance(source, Path) or is_folder(source):
         raise click.UsageError("--zoom is for one picture in a file")
     if isinstance(output, Pipe):
-        raise click.UsageError(f"-o {output}: --zoom writes a .gif, or numbered pictures into a folder")
-    into_folder = pictures.as_folder or not output.suffix or output.is_dir()
-    animated = not into_folder and output.suffix.lower() == ".gif"
-    if not into_folder and not animated:
-        raise click.UsageError(
-            f"-o {output}: --zoom writes a .gif, or numbered pictures into a folder"
-            + (f", which then become a video: {_video_command(output)}" if _is_video(output) else "")
-        )
-    pictures.writing.check([".gif" if animated else Path(FRAME_NAME).suffix])
+        raise click.UsageError(f"-o {output}: --zoom writes {_KINDS}")
+    suffix = "" if pictures.as_folder or output.is_dir() else video_suffix(output)
+    kind: Literal["video", "gif", "folder"] = (
+        "folder" if not suffix else "gif" if suffix == ".gif" else "video"
+    )
+    if kind == "video":
+        if suffix not in WRITABLE_VIDEOS:
+            raise click.UsageError(f"-o {output}: --zoom writes {_KINDS}")
+        if (missing := without_package()) is not None:
+            raise click.UsageError(f"-o {output}: {missing}; or write a .gif")
+    pictures.writing.check([Path(FRAME_NAME).suffix if kind == "folder" else suffix])
     return Zoom(
         source=source,
         others=others,
         output=output,
-        animated=animated,
+        kind=kind,
         frames=frames,
         factor=factor,
         pictures=pictures,
@@ -129,6 +138,8 @@ class _GrowingZoom(Growing):
         self._dream = dream
         self._waits = common.waits
         self._animation: list[Image.Image] = []
+        self._film: Film | None = None
+        self._aside = resolved(zoom.output).with_name(f".impasto-{secrets.token_hex(8)}.part")
         self._done = 0
 
     def has_begun(self) -> bool:
@@ -152,15 +163,28 @@ class _GrowingZoom(Growing):
                 picture = zoom_in(frame, factor=zoom.factor)
 
     def _keep(self, frame: Image.Image) -> None:
-        if self._zoom.animated:
+        if self._zoom.kind == "gif":
             self._animation.append(to_frame(frame))
-        else:
+        elif self._zoom.kind == "folder":
             self._write(write_picture, self._zoom.frame_path(self._done + 1), frame)
+        else:
+            if self._film is None:
+                tick = 1 / FRAMES_A_SECOND
+                self._film = Film(self._aside, self._zoom.output, frame.size, rate=FRAMES_A_SECOND, tick=tick)
+            self._film.add(frame, self._done)
         self._done += 1
 
     def write(self, *, finished: bool) -> None:
-        if self._zoom.animated:
-            self._write(write_animation, self._zoom.output, self._animation)
+        output = self._zoom.output
+        if self._zoom.kind == "gif":
+            self._write(write_animation, output, self._animation)
+        if self._film is not None:
+            try:
+                self._film.close()
+                whole = self._aside.with_suffix(output.suffix)
+                join_parts([self._aside], whole, output, overwrite=self._zoom.pictures.overwrite)
+            finally:
+                self._aside.unlink(missing_ok=True)
 
     def _write(self, writer: Callable[..., None], path: Path, result: object) -> None:
         pictures = self._zoom.pictures
@@ -184,8 +208,8 @@ class _GrowingZoom(Growing):
 
 
 def _check(zoom: Zoom) -> None:
-    """Find out before the work whether the GIF, or the folder's pictures, can be written."""
-    if zoom.animated:
+    """Find out before the work whether the film, or the folder's pictures, can be written."""
+    if zoom.kind != "folder":
         outputs = [zoom.output]
         if not zoom.output.absolute().parent.is_dir():
             raise errors.UnwritableOutput(f"cannot write {zoom.output}: its folder is not there")
@@ -199,15 +223,3 @@ def _check(zoom: Zoom) -> None:
     refuse_inputs(there, (zoom.source, *zoom.others))
     if there and not zoom.pictures.overwrite:
         raise errors.OutputExists(f"{there[0]} exists and may not be replaced without overwrite")
-
-
-def _is_video(output: Path) -> bool:
-    return output.suffix.lower() in (".mp4", ".mkv", ".mov", ".webm")
-
-
-def _video_command(output: Path) -> str:
-    """Return the command that makes a video of the frames in a folder of its name; the codec wants even sides."""
-    even = "crop=trunc(iw/2)*2:trunc(ih/2)*2"
-    frames = output.with_suffix("") / FRAME_NAME
-    words = ["ffmpeg", "-framerate", "10", "-i", str(frames), "-vf", even, "-pix_fmt", "yuv420p", str(output)]
-    return shlex.join(words)

@@ -15,14 +15,21 @@ from impasto.client.pictures._animation_writing import (
     encode_animation,
     write_animation,
 )
-from impasto.client.pictures._atomic import give_rights, replaceable, sync_folder, write_bytes
+from impasto.client.pictures._atomic import (
+    give_rights,
+    moved_into_place,
+    replaceable,
+    resolved,
+    sync_folder,
+    write_bytes,
+)
 from impasto.client.pictures._colour import keep_colours
-from impasto.client.pictures._decode import MAX_PIXELS
+from impasto.client.pictures._decode import MAX_PIXELS, check_size
 from impasto.client.pictures._deflate import PngCompression
 from impasto.client.pictures._encoding import flattened, format_options, in_srgb
-from impasto.client.pictures._extensions import NamedPicture, named_picture, readable_extensions
+from impasto.client.pictures._extensions import VIDEOS, NamedPicture, named_picture, readable_extensions
 from impasto.client.pictures._gif import to_frame
-from impasto.client.pictures._notes import PictureWarning
+from impasto.client.pictures._notes import PictureWarning, warn
 from impasto.client.pictures._picture import Picture
 from impasto.client.pictures._reading import ImageSource, read_picture
 from impasto.client.pictures._rows import WRITTEN_IN_ROWS, RowFile, RowSink
@@ -38,6 +45,7 @@ __all__ = [
     "ANIMATED",
     "FRAME_MILLISECONDS",
     "MAX_PIXELS",
+    "VIDEOS",
     "WRITABLE",
     "WRITTEN_IN_ROWS",
     "Animation",
@@ -51,6 +59,7 @@ __all__ = [
     "check_animation_output",
     "check_output",
     "check_place",
+    "check_size",
     "encode_animation",
     "encode_picture",
     "flattened",
@@ -58,14 +67,17 @@ __all__ = [
     "give_rights",
     "in_srgb",
     "keep_colours",
+    "moved_into_place",
     "moves",
     "named_picture",
     "read_animation",
     "read_picture",
     "readable_extensions",
     "replaceable",
+    "resolved",
     "sync_folder",
     "to_frame",
+    "warn",
     "write_animation",
     "write_bytes",
     "write_picture",

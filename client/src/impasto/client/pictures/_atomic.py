@@ -79,6 +79,35 @@ def written_aside(
         raise UnwritableOutput(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def moved_into_place(aside: Path, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Flush a finished file to the disk and rename it, as `written_aside` does with the one that it wrote.
+
+    Args:
+        aside: the file, in the target's file system. It is gone afterwards, also if this fails.
+        path: the target.
+        overwrite: as for `written_aside`.
+
+    Raises:
+        OutputError: as `written_aside`.
+    """
+    target = resolved(path)
+    try:
+        present = replaceable(target) if overwrite else None
+        with aside.open("rb+") as file:
+            if present is not None and hasattr(os, "fchown"):
+                with contextlib.suppress(OSError):
+                    give_rights(file.fileno(), present)
+            os.fsync(file.fileno())
+        _move(aside, target, overwrite=overwrite)
+        sync_folder(target.parent)
+    except FileExistsError as error:
+        raise OutputExists(f"{path} exists and may not be replaced without overwrite") from error
+    except OSError as error:
+        raise UnwritableOutput(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def resolved(path: str | os.PathLike[str]) -> Path:
     """The path with symbolic links followed; UnwritableOutput if they go in a circle."""
     try:

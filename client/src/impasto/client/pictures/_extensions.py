@@ -17,6 +17,16 @@ _RAW: Final = "develop it to TIFF or PNG with a raw converter, such as darktable
 _SVG: Final = "render it to PNG, for example with Inkscape or rsvg-convert"
 _DOCUMENT: Final = "render its page to PNG, for example with pdftoppm"
 
+_VIDEO: Final = "a video goes by itself to impasto upscale or stylize, and to a video"
+
+VIDEOS: Final = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".flv", ".ogv", ".3gp", ".3g2"),
+        *(".mpg", ".mpeg", ".m2v", ".ts", ".mts", ".m2ts", ".vob"),
+    }
+)
+"""The extensions of videos."""
+
 _UNREADABLE: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys((".heic", ".heif", ".heics", ".hif"), _HEIC),
@@ -57,6 +67,7 @@ _UNREADABLE: Final[Mapping[str, str]] = MappingProxyType(
             ),
             _RAW,
         ),
+        **dict.fromkeys(VIDEOS, _VIDEO),
         **dict.fromkeys((".jxl",), "convert it to PNG with djxl"),
         **dict.fromkeys((".exr", ".hdr"), "convert it to TIFF or PNG, and choose its exposure there"),
         **dict.fromkeys((".xcf", ".kra", ".afphoto", ".psb"), "export it as PNG or TIFF from its program"),

@@ -1,0 +1,30 @@
+"""Videos: their frames as pictures, and pictures as a video again, with its sound.
+
+Everything here needs PyAV, which is FFmpeg for Python and of the extra `[video]`.
+"""
+
+from __future__ import annotations
+
+from impasto.client._video.kinds import (
+    WRITABLE_VIDEOS,
+    check_video_output,
+    is_video,
+    video_suffix,
+    without_package,
+)
+from impasto.client._video.parts import Parts
+from impasto.client._video.reading import Video, VideoFrame
+from impasto.client._video.writing import Film, join_parts
+
+__all__ = [
+    "WRITABLE_VIDEOS",
+    "Film",
+    "Parts",
+    "Video",
+    "VideoFrame",
+    "check_video_output",
+    "is_video",
+    "join_parts",
+    "video_suffix",
+    "without_package",
+]
