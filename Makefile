@@ -80,6 +80,9 @@ bench-upscale: setup-dev ## upscalers beside onnxruntime, ncnn, Pillow and OpenC
 bench-transfer: setup ## what a step of transfer costs beside the usual recipe's
 	PYTHONPATH=tests/support TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/transfer.py
 
+bench-gpu: setup ## what a GPU does with the models: wall, kernels, repeatability, memory, PyTorch beside; skipped without one
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/gpu.py --models models --server --peer
+
 bench-gzip: setup ## what gzip saves and costs on pictures
 	$(BIN)/python client/benchmarks/compression.py
 
