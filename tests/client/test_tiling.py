@@ -14,7 +14,7 @@ from impasto.client._models.tiling import cut, halved, plan
 
 sizes = st.integers(1, 70)
 overlaps = st.integers(0, 6)
-quick = settings(max_examples=150, deadline=None)
+quick = settings(max_examples=60, deadline=None)
 
 
 def enlarge(image: NDArray[Any], *, reach: int, scale: int) -> NDArray[Any]:

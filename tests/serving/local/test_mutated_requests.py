@@ -1,4 +1,4 @@
-"""More than 10,000 requests made wrong: the server lives, says what TensorFlow Serving would, and stays correct."""
+"""Thousands of requests made wrong: the server lives, says what TensorFlow Serving would, and stays correct."""
 
 from __future__ import annotations
 
@@ -170,16 +170,17 @@ def finish(target: Target) -> None:
     assert "Traceback" not in target.log.read_text()
 
 
-def test_tensors_of_any_rank_in_any_input_leave_the_server_sound(target: Target) -> None:
+def test_tensors_of_many_ranks_in_any_input_leave_the_server_sound(target: Target) -> None:
     requests = [other for r in target.valid if r.method == PREDICT for other in of_every_rank(r.message)]
-    assert len(requests) > 2000
+    requests = random.Random(0).sample(requests, len(requests) // 2)  # `make fuzz` sends more
+    assert len(requests) > 1000
     check(target.send([(PREDICT, request.SerializeToString()) for request in requests]))
     finish(target)
 
 
-def test_6000_requests_with_altered_fields_leave_the_server_sound(target: Target) -> None:
+def test_3000_requests_with_altered_fields_leave_the_server_sound(target: Target) -> None:
     @settings(
-        max_examples=120,
+        max_examples=60,
         derandomize=True,
         database=None,
         deadline=None,
