@@ -54,9 +54,6 @@ class Dream(LongJob[DreamProgress]):
 
     Args:
         image: the picture, as for `upscale`.
-        recipe: `fine` climbs a smoothed gradient, sees the picture shifted at each step, begins each octave gently, and
-            keeps the picture's own detail; it takes 20 steps of 0.01 at the octaves -2, -1 and 0. `classic` is
-            DeepDream as it was published, with the numbers that the model suggests: more of it, and more noise.
         layers: the layers to excite, each with a weight -1e6 to 1e6 (1 where none is given), not all zero. Shallow
             layers draw strokes and textures, deep ones eyes, animals and buildings. `describe_dream` lists them.
         octaves: 1 to 32 powers of `octave_scale`: the sizes at which the picture is worked on, in this order, 0 being
@@ -64,6 +61,9 @@ class Dream(LongJob[DreamProgress]):
         octave_scale: ratio of one octave's sides to the next smaller one's, 0.1 to 10.
         steps: gradient steps at each octave, 0 to 1e9.
         step_size: how far a step moves the picture's range -1..1, 0 to 1.
+        recipe: `fine` climbs a smoothed gradient, sees the picture shifted at each step, begins each octave gently, and
+            keeps the picture's own detail; it takes 20 steps of 0.01 at the octaves -2, -1 and 0. `classic` is
+            DeepDream as it was published, with the numbers that the model suggests: more of it, and more noise.
         preserve_color: keep the colours of the picture and take only the brightness of the dream.
         guide: another picture, whose features to dream towards; it is shrunk to 256 pixels. None excites whatever
             the layers see in the picture itself.
@@ -90,12 +90,12 @@ class Dream(LongJob[DreamProgress]):
 
     image: ImageSource
     _: KW_ONLY
-    recipe: str = FINE
     layers: Layers | None = None
     octaves: Sequence[int] | None = None
     octave_scale: float | None = None
     steps: int | None = None
     step_size: float | None = None
+    recipe: str = FINE
     preserve_color: bool = False
     guide: ImageSource | None = None
     tile: int | None = None
