@@ -39,7 +39,7 @@ def dreamt(client: Client, image: Any = PICTURE, **options: Any) -> NDArray[np.u
 
 FINE: dict[str, Any] = {
     "steps": 20,
-    "step_size": 0.01,
+    "step_size": 0.015,
     "octave_scale": 1.3,
     "octaves": [-2, -1, 0],
     "smoothing": [0.5, 1.0, 2.0],

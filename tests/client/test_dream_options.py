@@ -53,7 +53,7 @@ def weighed(layers: Any) -> list[float]:
 def test_what_is_left_out_takes_what_the_recipe_says_and_else_what_the_model_suggests() -> None:
     fine = completed(octaves=[3])
     assert (fine.steps, fine.octaves, fine.recipe.smoothing) == (20, (3,), (0.5, 1.0, 2.0))
-    assert np.float32(fine.step_size) == np.float32(0.01)
+    assert np.float32(fine.step_size) == np.float32(0.015)
     choices = completed(recipe="classic")
     assert choices.recipe == Recipe()
     assert (choices.steps, choices.octaves) == (20, (-1, 0))

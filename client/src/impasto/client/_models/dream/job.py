@@ -62,7 +62,7 @@ class Dream(LongJob[DreamProgress]):
         steps: gradient steps at each octave, 0 to 1e9.
         step_size: how far a step moves the picture's range -1..1, 0 to 1.
         recipe: `fine` climbs a smoothed gradient, sees the picture shifted at each step, begins each octave gently, and
-            keeps the picture's own detail; it takes 20 steps of 0.01 at the octaves -2, -1 and 0. `classic` is
+            keeps the picture's own detail; it takes 20 steps of 0.015 at the octaves -2, -1 and 0. `classic` is
             DeepDream as it was published, with the numbers that the model suggests: more of it, and more noise.
         preserve_color: keep the colours of the picture and take only the brightness of the dream.
         guide: another picture, whose features to dream towards; it is shrunk to 256 pixels. None excites whatever

@@ -41,7 +41,7 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
         # sides moves the grid of all strides up to 32.
         FINE: Recipe(
             steps=20,
-            step_size=0.01,
+            step_size=0.015,
             octave_scale=1.3,
             octaves=(-2, -1, 0),
             smoothing=(0.5, 1.0, 2.0),
