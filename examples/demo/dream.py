@@ -9,12 +9,12 @@ from PIL import Image
 from sheet import Panel, contact_sheet
 
 STEPS = 20
-# Of a middle layer for fur and eyes, and a deep one for faces; three sizes, the picture's own last.
+# A middle layer for fur and eyes, and a deep one for faces; three sizes, the picture's own last. The rest is the
+# default recipe's, `fine`.
 OPTIONS = {
     "--layers": "block4_conv3,block5_conv2=8",
     "--octaves": "-2,-1,0",
     "--steps": str(STEPS),
-    "--step-size": "0.02",
 }
 
 

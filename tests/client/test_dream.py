@@ -37,11 +37,29 @@ def dreamt(client: Client, image: Any = PICTURE, **options: Any) -> NDArray[np.u
     return np.asarray(client.dream(image, **options))
 
 
-def test_the_defaults_are_the_models_suggestions(client: Client) -> None:
+FINE: dict[str, Any] = {
+    "steps": 20,
+    "step_size": 0.015,
+    "octave_scale": 1.3,
+    "octaves": [-2, -1, 0],
+    "smoothing": [0.5, 1.0, 2.0],
+    "shift": 16,
+    "fade_in": 5,
+    "details": 1.0,
+}
+
+
+def test_the_defaults_are_the_recipe_fine_on_the_models_layers(client: Client) -> None:
+    many = dreamt(client)
+    assert np.array_equal(many, in_one_call(client, PICTURE, layer_weights=[0, 1, 2], **FINE))
+    assert np.array_equal(many, dreamt(client, recipe="fine"))
+
+
+def test_the_classic_recipe_is_the_models_suggestions_and_nothing_else(client: Client) -> None:
     one = in_one_call(
         client, PICTURE, steps=4, step_size=0.02, octave_scale=1.3, octaves=[-1, 0], layer_weights=[0, 1, 2]
     )
-    many = dreamt(client)
+    many = dreamt(client, recipe="classic")
     assert np.array_equal(many, one)
     assert not np.array_equal(many, PICTURE)
 
@@ -57,17 +75,21 @@ def test_the_defaults_are_the_models_suggestions(client: Client) -> None:
         ({"step_size": 0.1, "octaves": [1]}, {"step_size": 0.1, "octaves": [1]}),
         ({"steps": 20, "tile": 17, "seed": 5}, {"steps": 20, "tile": 17, "seed": 5}),
         ({"steps": 0}, {"steps": 0}),
+        ({"seed": 7}, {"seed": 7}),
     ],
 )
-def test_many_calls_equal_one_bit_for_bit(
+def test_many_calls_equal_one_bit_for_bit_and_what_is_given_goes_before_the_recipe(
     client: Client, options: dict[str, Any], inputs: dict[str, Any]
 ) -> None:
     suggested: dict[str, Any] = {"steps": 4, "step_size": 0.02, "octave_scale": 1.3, "octaves": [-1, 0]}
-    assert np.array_equal(dreamt(client, **options), in_one_call(client, PICTURE, **suggested | inputs))
+    for recipe, own in (("classic", suggested), ("fine", FINE)):
+        many = dreamt(client, recipe=recipe, **options)
+        assert np.array_equal(many, in_one_call(client, PICTURE, **own | inputs)), recipe
 
 
-def test_the_cuts_make_no_difference(client: Client) -> None:
-    options: dict[str, Any] = {"steps": 12, "tile": 17}
+@pytest.mark.parametrize("tile", [0, 17])
+def test_the_cuts_make_no_difference(client: Client, tile: int) -> None:
+    options: dict[str, Any] = {"steps": 12, "tile": tile}
     whole = dreamt(client, **options)
     for every in (1, 5, 1000):
         (*_, last) = client.iterate(Dream(PICTURE, **options), every=every)
@@ -82,9 +104,12 @@ def test_more_steps_than_one_call_may_take_are_cut(client: Client) -> None:
         in_one_call(client, PICTURE, steps=120)
 
 
-def test_tiles_depend_on_the_seed(client: Client) -> None:
-    first, second = (dreamt(client, tile=17, seed=seed) for seed in (1, 2))
+@pytest.mark.parametrize("options", [{"recipe": "classic", "tile": 17}, {}])
+def test_the_shifts_depend_on_the_seed(client: Client, options: dict[str, Any]) -> None:
+    first, second = (dreamt(client, seed=seed, **options) for seed in (1, 2))
     assert not np.array_equal(first, second)
+    first, second = (dreamt(client, recipe="classic", seed=seed) for seed in (1, 2))
+    assert np.array_equal(first, second)
 
 
 def test_progress_runs_from_the_start_to_the_result(client: Client) -> None:
@@ -120,7 +145,7 @@ def test_every_gives_progress_at_each_multiple(client: Client) -> None:
 
 
 def test_the_words_of_a_progress(client: Client) -> None:
-    first, *_, last = client.iterate(Dream(PICTURE))
+    first, *_, last = client.iterate(Dream(PICTURE, steps=4, octaves=[-1, 0]))
     assert str(first) == "octave 1/2  step 0/4"
     assert str(last) == f"octave 2/2  step 4/4  loss {last.loss:.4g}  0:00 left"
 
@@ -197,9 +222,10 @@ def test_a_guided_dream_is_cut_without_a_difference(client: Client) -> None:
     guide = pixels(30, 30, seed=7)
     opened = client.predict("dream", {"image": PICTURE, "size": [40, 60]}, signature="open")["state"]
     inputs = {"state": opened, "guide": guide, "steps": 13, "step_size": 0.02}
+    options: dict[str, Any] = {"recipe": "classic", "guide": guide}
     ascended = client.predict("dream", inputs, signature="ascend_guided")["state"]
     one = client.predict("dream", {"state": ascended, "size": [40, 60]}, signature="close")["image"]
-    assert np.array_equal(dreamt(client, guide=guide, steps=13, octaves=[0]), one)
+    assert np.array_equal(dreamt(client, **options, steps=13, octaves=[0]), one)
 
 
 def test_the_model_tells_what_it_is(client: Client) -> None:
@@ -278,6 +304,12 @@ def test_what_the_model_cannot_do_is_said_before_any_step(
         ({"layer_weights": [0, 0, 0]}, "layer_weights must not be all zero"),
         ({"layer_weights": [1.0]}, "layer_weights must hold 3 numbers"),
         ({"layer_weights": [float("nan"), 0, 0]}, "layer_weights must be -1e"),
+        ({"smoothing": [0.0]}, "smoothing must be 0.1 to 32"),
+        ({"smoothing": [1.0, float("nan")]}, "smoothing must be 0.1 to 32"),
+        ({"smoothing": [1.0] * 9}, "smoothing must hold at most 8 numbers; it holds"),
+        ({"shift": -1}, "shift must be 0 to 256"),
+        ({"fade_in": -1}, "fade_in must be 0 to 1000000000"),
+        ({"details": 1.5}, "details must be 0 to 1"),
         ({"tile": 3}, r"tile must be 0 \(none\) or at least 16"),
         ({"image": np.zeros((7, 60, 3), np.uint8)}, f"a height and width of {MINIMUM_SIDE} pixels or more"),
         ({"image": np.zeros((0, 60, 3), np.uint8)}, "pixel"),

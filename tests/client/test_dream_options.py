@@ -13,6 +13,7 @@ import pytest
 from images.pictures import pixels
 from impasto.client import Dream, DreamDescription
 from impasto.client._models.dream.plan import DreamChoices, DreamPlan, complete, fit
+from impasto.client._models.dream.recipes import Recipe
 from impasto.client._models.layers import layer_weights, named_layers
 from impasto.client.errors import InvalidInput
 from impasto.client.pictures import read_picture
@@ -49,8 +50,12 @@ def weighed(layers: Any) -> list[float]:
     return weights
 
 
-def test_what_is_left_out_takes_what_the_model_suggests() -> None:
-    choices = completed()
+def test_what_is_left_out_takes_what_the_recipe_says_and_else_what_the_model_suggests() -> None:
+    fine = completed(octaves=[3])
+    assert (fine.steps, fine.octaves, fine.recipe.smoothing) == (20, (3,), (0.5, 1.0, 2.0))
+    assert np.float32(fine.step_size) == np.float32(0.015)
+    choices = completed(recipe="classic")
+    assert choices.recipe == Recipe()
     assert (choices.steps, choices.octaves) == (20, (-1, 0))
     assert choices.weights.tolist() == [0.0, 1.0, 0.0]
     assert np.float32(choices.step_size) == np.float32(0.02)
@@ -95,6 +100,8 @@ def test_wrong_layers_are_named(layers: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
+        ("recipe", "gallery", "recipe is 'gallery'; it must be 'fine' or 'classic'"),
+        ("recipe", None, "recipe is None; it must be 'fine' or 'classic'"),
         ("steps", -1, "steps is -1; it must be 0 to 1000000000"),
         ("steps", 10**10, "it must be 0 to 1000000000"),
         ("steps", 2.5, "steps is 2.5; it must be a whole number"),

@@ -371,7 +371,7 @@ def test_an_octave_larger_than_any_number_is_an_input_error(octave: int) -> None
     suggested = honest("dream", 0, suggested_octaves=np.array([octave], np.int32))
     with scripted(answering(suggested[0])) as server, Client(server.address) as client:
         with pytest.raises(errors.InvalidInput, match=f"octave {octave} of the scale 1.4"):
-            client.dream(PHOTO)
+            client.dream(PHOTO, recipe="classic")
         with pytest.raises(errors.InvalidInput, match=f"octave -{octave} of the scale 0.5"):
             client.dream(PHOTO, octaves=[-octave], octave_scale=0.5)
 
@@ -439,7 +439,9 @@ def test_a_picture_whose_numbers_ran_away_can_still_be_shown(number: float) -> N
     answers = honest("dream", 3, state=state)
     with scripted(answering(*answers)) as server, Client(server.address) as client:
         previews: list[Any] = []
-        client.run(Dream(PHOTO), on_progress=lambda progress: previews.append(progress.preview()))
+        client.run(
+            Dream(PHOTO, recipe="classic"), on_progress=lambda progress: previews.append(progress.preview())
+        )
         assert {preview.size for preview in previews} == {(20, 16)}
 
 

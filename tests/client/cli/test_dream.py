@@ -63,11 +63,12 @@ def test_options_reach_the_dream(client: Client, capsys: pytest.CaptureFixture[s
     save(Path("guide.png"), pixels(30, 30, seed=4))
     arguments = ["--layers", "shallow, deep=-0.5", "--octaves", "-2,0,1", "--octave-scale", "1.2"]
     arguments += ["--steps", "3", "--step-size", "0.05", "--preserve-color", "--guide", "guide.png"]
-    arguments += ["--tile", "17", "--seed", "9", "--model-version", "1"]
+    arguments += ["--tile", "17", "--seed", "9", "--model-version", "1", "--recipe", "classic"]
     assert run(["dream", "photo.png", "-o", "dream.png", *arguments]) == exit_codes.DONE
     assert capsys.readouterr().out == "dream.png\n"
     expected = dreamt(
         client,
+        recipe="classic",
         layers=["shallow", ("deep", -0.5)],
         octaves=[-2, 0, 1],
         octave_scale=1.2,
@@ -105,7 +106,8 @@ def test_pictures_kept_before_are_not_replaced_unawares(capsys: pytest.CaptureFi
 
 
 def test_json_tells_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["dream", "photo.png", "-o", "dream.png", "--every", "5", "--json"]) == exit_codes.DONE
+    arguments = ["--recipe", "classic", "--every", "5", "--json"]
+    assert run(["dream", "photo.png", "-o", "dream.png", *arguments]) == exit_codes.DONE
     told = json.loads(capsys.readouterr().out)
     assert told.pop("seconds") >= 0
     assert told.pop("loss") > 0

@@ -164,7 +164,7 @@ def _is_photo(image: Any) -> bool:
 
 def _iterated(client: Any) -> Any:
     """The number of steps that a dream shows."""
-    job = Dream(PHOTO)
+    job = Dream(PHOTO, recipe="classic")
     if isinstance(client, AsyncClient):
 
         async def count() -> int:
@@ -277,7 +277,7 @@ METHODS: Final[Mapping[str, Method]] = {
         lambda found: bool(np.array_equal(found.values, _VECTOR)),
     ),
     "dream": Method(
-        lambda client: client.dream(PHOTO),
+        lambda client: client.dream(PHOTO, recipe="classic"),
         _DREAMT,
         _is_photo,
     ),

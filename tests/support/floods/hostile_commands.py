@@ -50,7 +50,7 @@ COMMANDS: Final[Mapping[str, tuple[Any, ...]]] = {
         *METHODS["metadata"].answers,
         *METHODS["stylize"].answers[-1:],
     ),
-    "dream PHOTO -o OUT.png --overwrite": METHODS["dream"].answers,
+    "dream PHOTO --recipe classic -o OUT.png --overwrite": METHODS["dream"].answers,
     "transfer PHOTO --style PAINTING -o OUT.png --overwrite --epochs 1 --steps-per-epoch 2": METHODS[
         "run with a checkpoint"
     ].answers[:6],

@@ -6,7 +6,7 @@ import hashlib
 import math
 import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, TypeVar, cast
 
@@ -54,6 +54,13 @@ def names(parameter: str, given: Any) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise InvalidInput(f"{parameter} is {given!r}; it must be a list of names, each a text")
     return found
+
+
+def one_of(name: str, value: Any, known: Collection[str]) -> str:
+    """Return the value, if it is one of the words `known`. Raises InvalidInput, which names `name`."""
+    if not isinstance(value, str) or value not in known:
+        raise InvalidInput(f"{name} is {value!r}; it must be {' or '.join(map(repr, known))}")
+    return value
 
 
 def whole(name: str, value: Any, least: int, most: int) -> int:

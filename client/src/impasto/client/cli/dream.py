@@ -9,6 +9,7 @@ import click
 
 from impasto.client import DescribeDream, Dream, DreamProgress, Model, signatures
 from impasto.client._models.dream import job
+from impasto.client._models.dream.recipes import FINE, RECIPES
 from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
 from impasto.client.cli.options import Common, Number, common_options, layers, number
 from impasto.client.cli.picture_options import Keep, Pictures, job_options, long_job_options, picture_options
@@ -24,6 +25,14 @@ def _octaves(_context: click.Context, _option: click.Parameter, value: str | Non
 
 
 _OPTIONS = (
+    click.option(
+        "--recipe",
+        type=click.Choice(list(RECIPES)),
+        default=FINE,
+        show_default=True,
+        help="fine: clean structures, the photo's own detail. classic: DeepDream as it was published, with the "
+        "numbers that the model suggests.",
+    ),
     click.option(
         "--layers",
         callback=layers,
@@ -78,7 +87,7 @@ _OPTIONS = (
         default=0,
         show_default=True,
         metavar="N",
-        help="Of the tiles' random places.",
+        help="Of the random shifts.",
     ),
 )
 
@@ -116,13 +125,15 @@ def dream(
 ) -> int:
     """Let a picture dream: change it so that layers of a network respond more strongly to it.
 
-    IN is a picture, several, or a folder of them. The options that are not given take what the served model suggests;
-    `impasto models -s` shows it. Ctrl-C stops at once and keeps the picture of the last answer, not more than 10
-    seconds or a step old. While the server is away the command waits for it, up to 5 minutes (IMPASTO_PATIENCE).
+    IN is a picture, several, or a folder of them. The options that are not given take what the recipe says, and else
+    what the served model suggests; `impasto models -s` shows it. Ctrl-C stops at once and keeps the picture of the last
+    answer, not more than 10 seconds or a step old. While the server is away the command waits for it, up to 5 minutes
+    (IMPASTO_PATIENCE).
 
     \b
       impasto dream photo.jpg -o dream.png
       impasto dream photo.jpg -o dream.png --layers mixed3,mixed5=0.5 --steps 100
+      impasto dream photo.jpg -o dream.png --recipe classic --octaves -2,-1,0
       impasto dream photo.jpg -o dream.mp4 --zoom 30 --steps 10
       impasto dream photo.jpg -o frames/ --zoom 30 --steps 10
       impasto dream holiday/ -o dreams/ --resume

@@ -41,17 +41,49 @@ _SEED: Final = TensorSpec(
     "seed",
     "int32",
     (),
-    "of the random shift of the tiles at each step; nothing depends on it without tiles",
+    "of the random shift at each step; nothing depends on it without tiles and with a shift of 0",
     0,
 )
 _FIRST_STEP: Final = TensorSpec(
     "first_step",
     "int32",
     (),
-    "steps already done at this size, 0 to 1e9; the tiles' shift depends on it, so chunks equal one call",
+    "steps already done at this size, 0 to 1e9; shift and fade_in depend on it, so chunks equal one call",
     0,
 )
-_ASCENT: Final = (_STEPS, _STEP_SIZE, _LAYER_WEIGHTS, _TILE, _SEED, _FIRST_STEP)
+_FINE: Final = (
+    TensorSpec(
+        "smoothing",
+        "float32",
+        (None,),
+        "at most 8 standard deviations in pixels, 0.1 to 32: the gradient becomes the sum of its copies blurred by "
+        "these Gaussians, each divided by its standard deviation; empty leaves it as it is",
+        (),
+    ),
+    TensorSpec(
+        "shift",
+        "int32",
+        (),
+        "the most pixels, 0 to 256, by which the network sees the picture shifted, at random at each step, so that its "
+        "grid does not show; tiles are shifted in any case",
+        0,
+    ),
+    TensorSpec(
+        "fade_in",
+        "int32",
+        (),
+        "the first steps at each size, 0 to 1e9, over which they grow evenly to step_size; 0 and 1 fade nothing in",
+        0,
+    ),
+)
+_DETAILS: Final = TensorSpec(
+    "details",
+    "float32",
+    (),
+    "how much of the picture's own detail, which smaller sizes lack, a size begins with, 0 to 1",
+    0.0,
+)
+_ASCENT: Final = (_STEPS, _STEP_SIZE, _LAYER_WEIGHTS, _TILE, _SEED, _FIRST_STEP, *_FINE)
 _ASCEND_OUTPUTS: Final = (
     TensorSpec("state", "float32", _STATE, "the picture after the steps"),
     TensorSpec("loss", "float32", (), "what the last step saw and raises: sum of weight times activation"),
@@ -73,6 +105,8 @@ DREAM: Final = model(
             _LAYER_WEIGHTS,
             _TILE,
             _SEED,
+            *_FINE,
+            _DETAILS,
         ),
         outputs=(TensorSpec("image", "uint8", (None, None, 3), "the dream [H, W, 3]"),),
     ),
@@ -83,6 +117,14 @@ DREAM: Final = model(
         inputs=(
             TensorSpec("image", "uint8", (None, None, 3), "a picture [h, w, 3] of any size"),
             TensorSpec("size", "int32", (2,), "height and width H, W of the octave, at least minimum_side"),
+            TensorSpec(
+                "original",
+                "uint8",
+                (None, None, 3),
+                "the picture [a, b, 3] that the dream began with, whose detail is added",
+                (((0, 0, 0),),),
+            ),
+            _DETAILS,
         ),
         outputs=(TensorSpec("state", "float32", _STATE, "the picture at [H, W, 3], pixels in -1..1"),),
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-Default = int | float | tuple[int, ...] | tuple[float, ...]
+Default = int | float | tuple[int, ...] | tuple[float, ...] | tuple[tuple[tuple[int, ...], ...], ...]
 
 SERVING_DEFAULT: Final = "serving_default"
 

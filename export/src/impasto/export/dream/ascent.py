@@ -6,21 +6,23 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from impasto.export.dream.smoothing import EPSILON, smoothed
 from impasto.export.dream.tiles import Gradient, tiled_gradient
-
-_EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
 class Ascent:
-    """The parameters of an ascent; all are tensors [].
+    """The parameters of an ascent; all but `sigmas` are tensors [].
 
     Attributes:
         count: how many steps, int32.
         size: the step's size, float32.
         first: the number of the first step, int32.
         tile: see `tile_size`, int32.
-        seed: what the tiles' shifts are drawn from, int32.
+        seed: what the shifts are drawn from, int32.
+        sigmas: see `smoothed`, float32 [k].
+        shift: how far a picture in one tile is shifted at most, in pixels, int32.
+        fade_in: the number of steps over which a step grows to its size, int32; 0 takes the whole size at once.
     """
 
     count: tf.Tensor
@@ -28,12 +30,16 @@ class Ascent:
     first: tf.Tensor
     tile: tf.Tensor
     seed: tf.Tensor
+    sigmas: tf.Tensor
+    shift: tf.Tensor
+    fade_in: tf.Tensor
 
 
 def ascend(state: tf.Tensor, gradient: Gradient, ascent: Ascent) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Repeat `count` times: x = clip(x + size g / (std(g) + 1e-8), -1, 1).
+    """Repeat `count` times, with g as `smoothed` makes it: x = clip(x + size g / (std(g) + 1e-8), -1, 1).
 
-    No variable changes: all that a step leaves is in the loop's own state, so a job may be cut anywhere.
+    No variable changes: all that a step leaves is in the loop's own state, and what is random follows from the seed and
+    the step's number, so a job may be cut anywhere.
 
     Returns:
         The state [H, W, 3], and of the last step the loss [] and std(g) []; zeros if there was none.
@@ -42,11 +48,14 @@ def ascend(state: tf.Tensor, gradient: Gradient, ascent: Ascent) -> tuple[tf.Ten
     def body(
         done: tf.Tensor, state: tf.Tensor, _loss: tf.Tensor, _scale: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        step = ascent.first + done
         loss, g = tiled_gradient(
-            state, gradient, tile=ascent.tile, seed=ascent.seed, step=ascent.first + done
+            state, gradient, tile=ascent.tile, shift=ascent.shift, seed=ascent.seed, step=step
         )
+        g = smoothed(g, ascent.sigmas)
         scale = tf.math.reduce_std(g)
-        state = tf.clip_by_value(state + ascent.size * (g / (scale + _EPSILON)), -1.0, 1.0)
+        size = _faded_in(ascent.size, step, ascent.fade_in)
+        state = tf.clip_by_value(state + size * (g / (scale + EPSILON)), -1.0, 1.0)
         return done + 1, state, loss, scale
 
     _, state, loss, scale = tf.while_loop(
@@ -62,3 +71,9 @@ def ascend(state: tf.Tensor, gradient: Gradient, ascent: Ascent) -> tuple[tf.Ten
         parallel_iterations=1,
     )
     return state, loss, scale
+
+
+def _faded_in(size: tf.Tensor, step: tf.Tensor, fade_in: tf.Tensor) -> tf.Tensor:
+    """The size of step number `step`: it grows evenly over the first `fade_in` steps."""
+    share = tf.cast(step + 1, tf.float32) / tf.cast(tf.maximum(fade_in, 1), tf.float32)
+    return tf.where(step + 1 < fade_in, size * share, size)

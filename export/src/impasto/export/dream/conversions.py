@@ -24,6 +24,27 @@ class Conversions(tf.Module):
         """uint8 [h, w, 3], resized to `size` [2] without antialiasing: float32 [H, W, 3] in -1..1."""
         return self.to_signed(bilinear(image, size))
 
+    def open_detailed(
+        self, image: tf.Tensor, size: tf.Tensor, original: tf.Tensor, details: tf.Tensor
+    ) -> tf.Tensor:
+        """What `open` gives, with the detail that `image` has lost because it is smaller than `size`.
+
+        Args:
+            image: uint8 [h, w, 3].
+            size: int32 [2], H and W.
+            original: uint8 [a, b, 3], the picture whose detail is added: its difference, at `size`, from itself at the
+                size of `image` enlarged.
+            details: float32 [], how much of that, 0 to 1.
+        """
+        opened = self.open(image, size)
+
+        def detailed() -> tf.Tensor:
+            small = self.open(original, tf.shape(image)[:2])
+            lost = self.open(original, size) - bilinear(small, size)
+            return tf.clip_by_value(opened + details * lost, -1.0, 1.0)
+
+        return tf.ensure_shape(tf.cond(details > 0.0, detailed, lambda: opened), [None, None, 3])
+
     def to_signed(self, image: tf.Tensor) -> tf.Tensor:
         """0..255 to -1..1, float32."""
         return tf.cast(image, tf.float32) / self._half_range - 1.0

@@ -17,6 +17,10 @@ MAX_OCTAVES: Final = 32
 MIN_OCTAVE_SCALE: Final = 0.1
 MAX_OCTAVE_SCALE: Final = 10.0
 MAX_FIRST_STEP: Final = 1_000_000_000
+MAX_SIGMAS: Final = 8
+MIN_SIGMA: Final = 0.1
+MAX_SIGMA: Final = 32.0
+MAX_SHIFT: Final = 256
 MAX_GUIDE_SIDE: Final = 512
 """Each place of a picture's layer is compared with each place of the guide's."""
 
@@ -88,6 +92,22 @@ def check_settings(
 def check_first_step(first_step: tf.Tensor) -> tf.Tensor:
     """The number of the first step, if it is in range."""
     return checks.within("first_step", first_step, 0, MAX_FIRST_STEP)
+
+
+def check_details(details: tf.Tensor) -> tf.Tensor:
+    """The share of the original's detail that is added, if it is in range."""
+    return checks.within("details", details, 0, 1)
+
+
+def check_sigmas(sigmas: tf.Tensor) -> tf.Tensor:
+    """The standard deviations of the gradient's blurred copies, if they are few and in range."""
+    sigmas = checks.require(
+        sigmas,
+        tf.size(sigmas) <= MAX_SIGMAS,
+        f"smoothing must hold at most {MAX_SIGMAS} numbers; it holds",
+        shown=tf.size(sigmas),
+    )
+    return checks.within("smoothing", sigmas, MIN_SIGMA, MAX_SIGMA)
 
 
 def check_layer_weights(sent: tf.Tensor, own: NDArray[np.float32]) -> tf.Tensor:

@@ -93,5 +93,7 @@ def golden_requests(architecture: Architecture) -> Requests:
     state = opened["state"]
     yield "ascend", {"state": state, "steps": 0}
     yield "ascend", {"state": state, "steps": 2}
+    yield "open", {"image": photo(31, 47), "size": [height, width], "original": image, "details": 1.0}
+    yield "ascend", {"state": state, "steps": 2, "smoothing": [0.5, 2.0], "shift": 16, "fade_in": 5}
     yield "ascend_guided", {"state": state, "guide": painting(height, width), "steps": 1}
     yield "close", {"state": state[:17, :13], "size": [29, 21]}

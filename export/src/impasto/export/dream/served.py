@@ -79,10 +79,12 @@ class DeepDream(tf.Module):
         size = checks.picture_size("size", tf.shape(original)[:2], self._limits)
         sizes = self._conversions.octave_sizes(size, octave_scale, octaves)
         sizes = self._check_octave_sizes(sizes, ascent.tile)
+        details = bounds.check_details(inputs["details"])
         gradient = self._gradient(weights)
 
         def body(octave: tf.Tensor, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            state, _, _ = ascend(self._conversions.open(image, sizes[octave]), gradient, ascent)
+            state = self._conversions.open_detailed(image, sizes[octave], original, details)
+            state, _, _ = ascend(state, gradient, ascent)
             return octave + 1, self._conversions.to_bytes(state)
 
         _, image = tf.while_loop(
@@ -96,7 +98,9 @@ class DeepDream(tf.Module):
 
     def _open(self, inputs: Tensors) -> Tensors:
         size = bounds.check_sizes(inputs["size"], inputs["size"][None], self._limits)
-        return {"state": self._conversions.open(checks.picture("image", inputs["image"]), size)}
+        image, original = (checks.picture(name, inputs[name]) for name in ("image", "original"))
+        details = bounds.check_details(inputs["details"])
+        return {"state": self._conversions.open_detailed(image, size, original, details)}
 
     def _ascend(self, inputs: Tensors) -> Tensors:
         ascent, weights = self._checked(inputs, first=bounds.check_first_step(inputs["first_step"]))
@@ -149,7 +153,17 @@ class DeepDream(tf.Module):
             inputs["steps"], inputs["step_size"], inputs["tile"], self._limits
         )
         weights = bounds.check_layer_weights(inputs["layer_weights"], self._layer_weights)
-        return Ascent(steps, step_size, first, tile, inputs["seed"]), weights
+        ascent = Ascent(
+            count=steps,
+            size=step_size,
+            first=first,
+            tile=tile,
+            seed=inputs["seed"],
+            sigmas=bounds.check_sigmas(inputs["smoothing"]),
+            shift=checks.within("shift", inputs["shift"], 0, bounds.MAX_SHIFT),
+            fade_in=checks.within("fade_in", inputs["fade_in"], 0, bounds.MAX_FIRST_STEP),
+        )
+        return ascent, weights
 
     def _check_octave_sizes(self, sizes: tf.Tensor, tile: tf.Tensor) -> tf.Tensor:
         sizes = bounds.check_sizes(sizes, sizes, self._limits)

@@ -3,6 +3,10 @@
 At a tile's edge the network sees padding instead of the picture, which would draw seams. So the picture is shifted by
 another random distance at each step (as a torus: what leaves on one side comes in on the other), and the seams never
 lie twice in one place.
+
+A picture in one piece has no seams, but the network's strides draw a grid, unless it is shifted as well. There the
+picture goes on beyond its borders as its own mirror image: a torus would join borders that have nothing in common, and
+the network would draw what it sees there.
 """
 
 from __future__ import annotations
@@ -32,14 +36,21 @@ def tile_size(size: tf.Tensor, tile: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def tiled_gradient(
-    picture: tf.Tensor, gradient: Gradient, *, tile: tf.Tensor, seed: tf.Tensor, step: tf.Tensor
+    picture: tf.Tensor,
+    gradient: Gradient,
+    *,
+    tile: tf.Tensor,
+    shift: tf.Tensor,
+    seed: tf.Tensor,
+    step: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Loss and gradient of `picture`, float32 [H, W, 3]; a picture in one tile is not shifted.
+    """Loss and gradient of `picture`, float32 [H, W, 3].
 
     Args:
         picture: float32 [H, W, 3].
         gradient: computes loss and gradient of one tile.
         tile: see `tile_size`.
+        shift: int32 [], the most pixels by which a picture in one tile is shifted, up or down and left or right.
         seed: int32 [], the seed of the shifts.
         step: int32 [], the step's number; each has its own shift.
 
@@ -51,14 +62,25 @@ def tiled_gradient(
     total = tf.reduce_prod(counts)
     whole = tf.equal(total, 1)
     random = tf.random.stateless_uniform([2], tf.stack([seed, step]))
-    shift = tf.cast(random * tf.cast(sides, tf.float32), tf.int32)
+    around = tf.cast(random * tf.cast(sides, tf.float32), tf.int32)
+    most = tf.minimum(shift, tf.reduce_min(size) // 2)
+    aside = tf.cast(random * tf.cast(2 * most + 1, tf.float32), tf.int32) - most
     pixels = tf.cast(tf.reduce_prod(size), tf.float32)
 
     def unless_whole(change: Callable[[], tf.Tensor], unchanged: tf.Tensor) -> tf.Tensor:
         # A picture in one tile is not copied around: that would cost some hundredths of a step.
         return tf.ensure_shape(tf.cond(whole, lambda: unchanged, change), [None, None, 3])
 
-    shifted = unless_whole(lambda: tf.roll(picture, shift, axis=[0, 1]), picture)
+    def moved(image: tf.Tensor, *, back: bool) -> tf.Tensor:
+        sign, beyond = (-1, "CONSTANT") if back else (1, "SYMMETRIC")
+
+        def of_the_whole() -> tf.Tensor:
+            return tf.cond(most > 0, lambda: _moved(image, sign * aside, most, beyond), lambda: image)
+
+        changed = tf.cond(whole, of_the_whole, lambda: tf.roll(image, sign * around, axis=[0, 1]))
+        return tf.ensure_shape(changed, [None, None, 3])
+
+    seen = moved(picture, back=False)
 
     def body(index: tf.Tensor, loss: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         first = tf.stack([index // counts[1], index % counts[1]]) * sides
@@ -66,13 +88,13 @@ def tiled_gradient(
         # The last tiles reach back over their neighbours, so that all have one size; they give their own part.
         start = last - sides
         cut = [*tf.unstack(start), 0], [*tf.unstack(sides), 3]
-        part_loss, part = gradient(unless_whole(lambda: tf.slice(shifted, *cut), shifted))
+        part_loss, part = gradient(unless_whole(lambda: tf.slice(seen, *cut), seen))
         share = tf.cast(tf.reduce_prod(last - first), tf.float32) / pixels
 
         def placed() -> tf.Tensor:
             own = part[first[0] - start[0] :, first[1] - start[1] :]
-            around = tf.stack([first, size - last], axis=1)
-            return found + tf.pad(own, tf.pad(around, [[0, 1], [0, 0]]))
+            margins = tf.stack([first, size - last], axis=1)
+            return found + tf.pad(own, tf.pad(margins, [[0, 1], [0, 0]]))
 
         return index + 1, loss + share * part_loss, unless_whole(placed, part)
 
@@ -84,4 +106,11 @@ def tiled_gradient(
         shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None, None, 3])),
         parallel_iterations=1,
     )
-    return loss, unless_whole(lambda: tf.roll(found, -shift, axis=[0, 1]), found)
+    return loss, moved(found, back=True)
+
+
+def _moved(image: tf.Tensor, distance: tf.Tensor, most: tf.Tensor, beyond: str) -> tf.Tensor:
+    """An image [H, W, 3] moved down and right by `distance` [2], at most `most`; `beyond` is the mode of `tf.pad`."""
+    margins = tf.stack([most, most])
+    padded = tf.pad(image, [margins, margins, [0, 0]], beyond)
+    return tf.slice(padded, tf.concat([most - distance, [0]], axis=0), tf.shape(image))

@@ -22,7 +22,7 @@ class Ascent(Optimisation[DreamProgress]):
         plan: the dream.
         model: the model to ask.
         canvas: makes pictures of the states.
-        seed: of the tiles' shifts.
+        seed: of the shifts.
         identity: what the result depends on.
     """
 
@@ -53,6 +53,9 @@ class Ascent(Optimisation[DreamProgress]):
             "layer_weights": choices.weights,
             "tile": np.asarray(plan.tile, np.int32),
             "seed": np.asarray(seed, np.int32),
+            "smoothing": np.asarray(choices.recipe.smoothing, np.float32),
+            "shift": np.asarray(choices.recipe.shift, np.int32),
+            "fade_in": np.asarray(choices.recipe.fade_in, np.int32),
             **({} if choices.guide is None else {"guide": choices.guide}),
         }
 
@@ -60,7 +63,10 @@ class Ascent(Optimisation[DreamProgress]):
         """Return the state of a picture at an octave's size."""
         size = self.sizes[stage]
         image = self._canvas.picture.rgb if picture is None else picture
-        inputs = {"image": image, "size": np.array(size, np.int32)}
+        inputs: dict[str, NDArray[Any]] = {"image": image, "size": np.array(size, np.int32)}
+        details = self._plan.choices.recipe.details
+        if details:
+            inputs |= {"original": self._canvas.picture.rgb, "details": np.asarray(details, np.float32)}
         answer = yield from self._model.predict(inputs, signature="open", outputs=["state"])
         return {"state": output(answer, "state", dtype=np.float32, shape=(*size, 3), model=self._model.name)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from PIL import Image
 from impasto.client._jobs import Size
 from impasto.client._jobs.values import digest, sent
 from impasto.client._models.dream.description import DreamDescription
+from impasto.client._models.dream.recipes import RECIPES, Recipe
 from impasto.client._models.layers import layer_weights, weights_by_name
 from impasto.client._models.planning import check_size, identity
 from impasto.client.errors import InvalidInput
@@ -20,6 +21,8 @@ from impasto.client.pictures import Picture
 
 if TYPE_CHECKING:
     from impasto.client._models.dream.job import Dream
+
+ChoiceT = TypeVar("ChoiceT")
 
 GUIDE_SIDE: Final = 256
 """Pixels of a guide's longer side; each place of a layer is compared with each place of the guide's."""
@@ -34,6 +37,7 @@ class DreamChoices:
     """A dream's numbers, complete, but not yet checked against the octaves' sizes.
 
     Attributes:
+        recipe: what the steps do beside the numbers below.
         weights: the weight of each of the model's layers, float32 [n].
         octaves: powers of `octave_scale`.
         octave_scale: a float32's value.
@@ -43,6 +47,7 @@ class DreamChoices:
         guide: uint8 [h, w, 3], or None.
     """
 
+    recipe: Recipe
     weights: NDArray[np.float32]
     octaves: tuple[int, ...]
     octave_scale: float
@@ -53,7 +58,7 @@ class DreamChoices:
 
 
 def complete(job: Dream, model: DreamDescription, guide: Picture | None = None) -> DreamChoices:
-    """Complete a job by what the model suggests.
+    """Complete a job by its recipe, and by what the model suggests.
 
     Args:
         job: what was asked for.
@@ -68,12 +73,14 @@ def complete(job: Dream, model: DreamDescription, guide: Picture | None = None) 
             f"tile is {job.tile}; it must be 0 (none) or at least {2 * model.minimum_side} pixels for {model.backbone}"
         )
     layers = model.layer_weights.items() if job.named_layers is None else job.named_layers
+    recipe = RECIPES[job.recipe]
     return DreamChoices(
+        recipe=recipe,
         weights=layer_weights(layers, model.layers),
-        octaves=model.octaves if job.octaves is None else tuple(job.octaves),
-        octave_scale=sent(model.octave_scale if job.octave_scale is None else job.octave_scale),
-        steps=model.steps if job.steps is None else job.steps,
-        step_size=sent(model.step_size if job.step_size is None else job.step_size),
+        octaves=tuple(_first(job.octaves, recipe.octaves, model.octaves)),
+        octave_scale=sent(_first(job.octave_scale, recipe.octave_scale, model.octave_scale)),
+        steps=_first(job.steps, recipe.steps, model.steps),
+        step_size=sent(_first(job.step_size, recipe.step_size, model.step_size)),
         tile=job.tile,
         guide=None if guide is None else _reduced(guide, model),
     )
@@ -103,6 +110,11 @@ class DreamPlan:
             self.model,
             name,
             picture=digest(picture.rgb),
+            recipe=job.recipe,
+            smoothing=list(choices.recipe.smoothing),
+            shift=choices.recipe.shift,
+            fade_in=choices.recipe.fade_in,
+            details=choices.recipe.details,
             layers=weights_by_name(self.model.layers, choices.weights.tolist()),
             octaves=list(choices.octaves),
             octave_scale=choices.octave_scale,
@@ -140,6 +152,13 @@ def fit(choices: DreamChoices, model: DreamDescription, sizes: tuple[Size, ...])
                 f"{model.maximum_tile_pixels:,} pixels at once; set tile, which is {tile}, to {TILE}, say"
             )
     return DreamPlan(choices=choices, sizes=sizes, tile=tile, model=model)
+
+
+def _first(given: ChoiceT | None, recipe: ChoiceT | None, model: ChoiceT) -> ChoiceT:
+    """The first of what a person, the recipe and the model say that is said."""
+    if given is not None:
+        return given
+    return model if recipe is None else recipe
 
 
 def _reduced(guide: Picture, model: DreamDescription) -> NDArray[np.uint8]:
