@@ -289,7 +289,8 @@ def test_what_the_model_cannot_do_is_said_before_any_step(
     client: Client, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidInput, match=words):
-        next(client.iterate(Transfer(**{"content": CONTENT, "style": STYLE, "recipe": "classic"} | options)))
+        given: dict[str, Any] = {"content": CONTENT, "style": STYLE, "recipe": "classic"}
+        next(client.iterate(Transfer(**given | options)))
 
 
 def test_a_server_that_is_not_there_is_said_at_once() -> None:
