@@ -7,7 +7,7 @@ FUZZ   ?= 3000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory bench-state bench-dream bench-transfer bench-upscale clean
+.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory bench-state bench-dream bench-transfer gallery-transfer bench-upscale clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,8 +77,13 @@ bench-dream: setup ## what a step of dream costs beside the usual recipe's
 bench-upscale: setup-dev ## upscalers beside onnxruntime, ncnn, Pillow and OpenCV: quality and speed
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/upscale.py
 
-bench-transfer: setup ## what a step of transfer costs beside the usual recipe's
-	PYTHONPATH=tests/support TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/transfer.py
+bench-transfer: setup ## what a step of transfer costs beside the usual recipe's, and a picture by each recipe; PASTICHE=python that has it
+	PYTHONPATH=tests/support TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/transfer.py --pictures \
+	    $(if $(PASTICHE),--pastiche $(PASTICHE))
+
+gallery-transfer: setup ## contact sheets of transfer in docs/images/gallery: 16 pairs, an hour; PASTICHE=python that has it
+	PYTHONPATH=examples/demo TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/gallery_transfer.py \
+	    $(if $(PASTICHE),--pastiche $(PASTICHE))
 
 bench-gpu: setup ## what a GPU does with the models: wall, kernels, repeatability, memory, PyTorch beside; skipped without one
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/gpu.py --models models --server --peer

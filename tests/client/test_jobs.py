@@ -239,7 +239,7 @@ def test_a_file_to_start_with_stays_a_file_also_with_a_words_name(word: str) -> 
         (of(Dream, "a.png", preserve_color="no"), "preserve_color is 'no'; it must be True or False"),
         (of(Dream, "a.png", guide=3), "guide is a int; it must be a path"),
         (of(Transfer, "a.png", "b.png", pyramid=0), "pyramid is 0; it must be 1 to 10"),
-        (of(Transfer, "a.png", "b.png", max_side=0), "max_side is 0; it must be 1 to"),
+        (of(Transfer, "a.png", "b.png", max_side=-1), "max_side is -1; it must be 0 to"),
         (of(Transfer, "a.png", []), "style is an empty list: give at least one picture"),
         (of(Transfer, "a.png", "b.png", style_layers=[]), "style_layers: none has a weight other than 0"),
         (of(DescribeDream, model=""), "model is empty: name the model to call"),

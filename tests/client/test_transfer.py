@@ -15,6 +15,7 @@ from PIL import Image
 
 from images.pictures import pixels
 from impasto.client import Client, Model, Transfer, TransferProgress
+from impasto.client._models.transfer.recipes import RECIPES
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
 from impasto.client.pictures import keep_colours
 from servers.model_servers import ModelServer
@@ -38,7 +39,7 @@ def in_one_call(client: Client, **inputs: Any) -> NDArray[np.uint8]:
 
 
 def painted(client: Client, content: Any = CONTENT, style: Any = STYLE, **options: Any) -> NDArray[np.uint8]:
-    return np.asarray(client.transfer(content, style, **SHORT | options))
+    return np.asarray(client.transfer(content, style, **{"recipe": "classic"} | SHORT | options))
 
 
 def called(client: Client, signature: str, **inputs: Any) -> dict[str, NDArray[Any]]:
@@ -90,7 +91,7 @@ def test_the_cuts_make_no_difference_and_more_steps_than_a_call_may_take_are_cut
     options: dict[str, Any] = {"epochs": 1, "steps_per_epoch": LIMITS.maximum_steps + 10}
     whole = painted(client, **options)
     for every in (7, 1000):
-        (*_, last) = client.iterate(Transfer(CONTENT, STYLE, **options), every=every)
+        (*_, last) = client.iterate(Transfer(CONTENT, STYLE, recipe="classic", **options), every=every)
         assert last.done == LIMITS.maximum_steps + 10
         assert np.array_equal(np.asarray(last.preview()), whole)
     with pytest.raises(InvalidInput, match="steps must be 0 to 60"):
@@ -100,7 +101,7 @@ def test_the_cuts_make_no_difference_and_more_steps_than_a_call_may_take_are_cut
 def test_progress_runs_from_the_start_to_the_result(client: Client) -> None:
     seen: list[TransferProgress] = []
     options: dict[str, Any] = {"pyramid": 2, "epochs": 2, "steps_per_epoch": 10}
-    result = client.run(Transfer(CONTENT, STYLE, **options), on_progress=seen.append)
+    result = client.run(Transfer(CONTENT, STYLE, recipe="classic", **options), on_progress=seen.append)
     assert (seen[0].done, seen[0].fraction, seen[0].style_loss, seen[0].seconds_left) == (0, 0.0, None, None)
     assert (seen[-1].done, seen[-1].total, seen[-1].fraction, seen[-1].seconds_left) == (40, 40, 1.0, 0.0)
     assert np.array_equal(np.asarray(seen[-1].preview()), np.asarray(result))
@@ -124,21 +125,24 @@ def test_progress_runs_from_the_start_to_the_result(client: Client) -> None:
 def test_optimising_lowers_the_sum_of_the_losses(client: Client) -> None:
     options: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 60, "start": STYLE}
     sums = [
-        sum(vars(p.losses).values()) for p in client.iterate(Transfer(CONTENT, STYLE, **options)) if p.losses
+        sum(vars(p.losses).values())
+        for p in client.iterate(Transfer(CONTENT, STYLE, recipe="classic", **options))
+        if p.losses
     ]
     assert sums[-1] < sums[0] / 2
 
 
 def test_every_gives_progress_at_each_multiple_with_the_preview_of_fewer_steps(client: Client) -> None:
     previews = {
-        p.done: np.asarray(p.preview()) for p in client.iterate(Transfer(CONTENT, STYLE, **SHORT), every=5)
+        p.done: np.asarray(p.preview())
+        for p in client.iterate(Transfer(CONTENT, STYLE, recipe="classic", **SHORT), every=5)
     }
     assert {5, 10, 12} <= previews.keys()
     assert np.array_equal(previews[0], CONTENT)
     assert np.array_equal(previews[5], in_one_call(client, steps=5))
     for every, words in ((0, "0; it must be 1 to 1000000000"), (1.5, "1.5; it must be a whole number")):
         with pytest.raises(InvalidInput, match=f"every is {words}"):
-            next(client.iterate(Transfer(CONTENT, STYLE), every=cast(Any, every)))
+            next(client.iterate(Transfer(CONTENT, STYLE, recipe="classic"), every=cast(Any, every)))
 
 
 def test_several_styles_are_mixed_by_their_gram_matrices(client: Client) -> None:
@@ -197,8 +201,8 @@ def test_colours_may_be_kept(client: Client) -> None:
 
 
 def test_a_large_picture_is_painted_small_and_enlarged_again_if_one_likes(client: Client) -> None:
-    assert client.transfer(CONTENT, STYLE, max_side=24, **SHORT).size == (48, 32)
-    small = client.transfer(CONTENT, STYLE, max_side=24, keep_size=False, **SHORT)
+    assert client.transfer(CONTENT, STYLE, max_side=24, recipe="classic", **SHORT).size == (48, 32)
+    small = client.transfer(CONTENT, STYLE, max_side=24, recipe="classic", keep_size=False, **SHORT)
     assert small.size == (24, 16)
     opened = called(client, "open", content=CONTENT, style=STYLE, size=[16, 24], style_size=[24, 20])
     image = optimized(client, opened["image"], opened["style_targets"], opened["content_targets"])
@@ -208,10 +212,10 @@ def test_a_large_picture_is_painted_small_and_enlarged_again_if_one_likes(client
 def test_content_and_styles_may_have_any_sizes_and_kinds(client: Client, tmp_path: Path) -> None:
     Image.fromarray(pixels(200, 300)).save(tmp_path / "huge.png")
     gray, alpha = pixels(90, 20, None), np.dstack([STYLE, pixels(48, 40, None)])
-    result = client.transfer(tmp_path / "huge.png", [gray, alpha], max_side=100, **SHORT)
+    result = client.transfer(tmp_path / "huge.png", [gray, alpha], max_side=100, recipe="classic", **SHORT)
     assert (result.mode, result.size) == ("RGB", (300, 200))
-    assert client.transfer(gray, STYLE, **SHORT).mode == "RGB"
-    assert client.transfer(gray, STYLE, preserve_color=True, **SHORT).mode == "L"
+    assert client.transfer(gray, STYLE, recipe="classic", **SHORT).mode == "RGB"
+    assert client.transfer(gray, STYLE, recipe="classic", preserve_color=True, **SHORT).mode == "L"
 
 
 def test_transparency_profile_and_orientation_are_kept(client: Client, tmp_path: Path) -> None:
@@ -219,7 +223,7 @@ def test_transparency_profile_and_orientation_are_kept(client: Client, tmp_path:
     alpha[:] = np.maximum(alpha, 1)  # so that no colour is hidden
     image = Image.fromarray(np.dstack([CONTENT, alpha]))
     image.info["dpi"] = (72, 72)
-    result = client.transfer(image, STYLE, **SHORT)
+    result = client.transfer(image, STYLE, recipe="classic", **SHORT)
     assert (result.mode, result.info["dpi"]) == ("RGBA", (72, 72))
     assert np.array_equal(np.asarray(result)[..., 3], alpha)
     assert np.array_equal(np.asarray(result)[..., :3], painted(client))
@@ -248,7 +252,7 @@ def test_two_jobs_at_once_are_as_each_alone(client: Client) -> None:
 
 
 def test_one_may_stop_when_one_likes(client: Client) -> None:
-    steps = client.iterate(Transfer(CONTENT, STYLE, epochs=1000, steps_per_epoch=1000))
+    steps = client.iterate(Transfer(CONTENT, STYLE, recipe="classic", epochs=1000, steps_per_epoch=1000))
     (*_, progress) = itertools.takewhile(lambda p: p.done < 10, steps)
     steps.close()
     assert progress.preview().size == (48, 32)
@@ -257,7 +261,7 @@ def test_one_may_stop_when_one_likes(client: Client) -> None:
 def test_the_model_tells_what_it_is(client: Client) -> None:
     told = client.describe_transfer()
     assert (told.version, told.backbone, told.weights, told.compute) == (1, "vgg19", WEIGHTS, "float32")
-    assert (told.layers[0], told.layers[-1], len(told.layers)) == ("block1_conv1", "block5_conv2", 6)
+    assert (told.layers[0], told.layers[-1], len(told.layers)) == ("block1_conv1", "block5_conv2", 7)
     assert dict(told.style_layers) == {f"block{block}_conv1": 1.0 for block in range(1, 6)}
     assert dict(told.content_layers) == {"block5_conv2": 1.0}
     assert (told.style_weight, told.content_weight, told.learning_rate) == (0.01, 1e4, 0.02)
@@ -285,7 +289,8 @@ def test_what_the_model_cannot_do_is_said_before_any_step(
     client: Client, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidInput, match=words):
-        next(client.iterate(Transfer(**{"content": CONTENT, "style": STYLE} | options)))
+        given: dict[str, Any] = {"content": CONTENT, "style": STYLE, "recipe": "classic"}
+        next(client.iterate(Transfer(**given | options)))
 
 
 def test_a_server_that_is_not_there_is_said_at_once() -> None:
@@ -296,3 +301,53 @@ def test_a_server_that_is_not_there_is_said_at_once() -> None:
 def test_a_version_that_is_not_served_is_said(client: Client) -> None:
     with pytest.raises(ModelNotFound, match="transfer is not served"):
         client.transfer(CONTENT, STYLE, model=Model("transfer", 9))
+
+
+def test_a_fine_one_carries_average_and_moments_from_size_to_size(client: Client) -> None:
+    recipe = RECIPES["fine"]
+    assert recipe.style_layers is not None and recipe.content_layers is not None
+    layers = {
+        "style_layer_weights": layer_weights(**recipe.style_layers),
+        "content_layer_weights": layer_weights(**recipe.content_layers),
+    }
+    settings = {name: np.float32(value) for name, value in recipe.weights.items()}
+    more = {name: np.float32(value) for name, value in recipe.inputs.items() if name != "loss_kind"}
+    sizes: list[dict[str, Any]] = [{"size": [22, 33], "style_size": [33, 27]}, {}]
+    done, image, moments = 0, None, None
+    for steps, size in zip((24, 12), sizes, strict=True):
+        opened = called(client, "open", content=CONTENT, style=STYLE, **size, **layers)
+        start = opened["image"]
+        height, width = start.shape[:2]
+        if image is not None:
+            start = called(client, "resize", image=image, size=[height, width])["image"]
+        if moments is None:
+            moments = [np.zeros_like(start)] * 2
+        else:
+            moments = [
+                np.stack([enlarged(moment[..., k], (height, width)) for k in range(3)], axis=2)
+                for moment in moments
+            ]
+            assert (moments[1] >= 0).all()
+        targets = {name: opened[name] for name in ("style_targets", "content_targets")}
+        told = called(
+            client, "optimize", image=start, m=moments[0], v=moments[1], iteration=done, steps=steps,
+            loss_kind=1, **targets, **layers, **settings, **more,
+        )  # fmt: skip
+        done += steps
+        image, moments = told["average"].reshape(start.shape), [told["m"], told["v"]]
+    assert image is not None
+    assert np.array_equal(painted(client, recipe="fine", pyramid=2), closed(client, image))
+
+
+def enlarged(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    return np.asarray(Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def test_a_fine_one_is_the_same_however_it_is_cut_and_shows_its_average(client: Client) -> None:
+    job = Transfer(CONTENT, STYLE, pyramid=2, **SHORT)
+    whole = np.asarray(client.run(job))
+    seen = list(client.iterate(job, every=5))
+    assert np.array_equal(np.asarray(seen[-1].preview()), whole)
+    assert [(p.level, p.step, p.steps, p.epochs) for p in seen if p.step == p.steps][:1] == [(1, 24, 24, 4)]
+    assert seen[-1].total == 36 and (seen[-1].epoch, seen[-1].epochs) == (2, 2)
+    assert all(p.preview().size == (48, 32) for p in seen)

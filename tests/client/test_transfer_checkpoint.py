@@ -18,7 +18,14 @@ from impasto.client.errors import CheckpointError
 from servers.model_servers import ModelServer
 
 CONTENT, STYLE = pixels(32, 48), 255 - pixels(48, 40, seed=1)
-OPTIONS: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 5, "pyramid": 2, "start": "noise", "seed": 3}
+OPTIONS: dict[str, Any] = {
+    "recipe": "classic",
+    "epochs": 2,
+    "steps_per_epoch": 5,
+    "pyramid": 2,
+    "start": "noise",
+    "seed": 3,
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +46,16 @@ def stopped_at(client: Client, path: Path, done: int, **options: Any) -> None:
         if progress.done == done:
             break
     steps.close()
+
+
+@pytest.mark.parametrize("done", [0, 1, 19, 20, 21, 30])
+def test_a_fine_one_goes_on_between_and_within_its_sizes(client: Client, tmp_path: Path, done: int) -> None:
+    fine = Transfer(CONTENT, STYLE, **OPTIONS | {"recipe": "fine"})
+    path = tmp_path / "checkpoint"
+    stopped_at(client, path, done, recipe="fine")
+    rest = list(client.iterate(fine, checkpoint=path))
+    assert (rest[0].done, rest[-1].done) == (done, 30)
+    assert np.array_equal(np.asarray(rest[-1].preview()), np.asarray(client.run(fine)))
 
 
 @pytest.mark.parametrize("done", [0, 1, 9, 10, 11, 20])
@@ -77,7 +94,7 @@ def test_epochs_may_be_cut_otherwise_for_the_same_steps(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"epochs": 3}, "steps is 10 there and 15 here"),
+        ({"epochs": 3}, r"steps is \[10, 10\] there and \[15, 15\] here"),
         ({"seed": 4}, "seed is 3 there and 4 here"),
         ({"start": "content"}, "start is 'noise' there and 'content' here"),
         ({"pyramid": 1}, r"sizes is \[\[16, 24\], \[32, 48\]\] there and \[\[32, 48\]\] here"),

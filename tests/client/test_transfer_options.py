@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import deque
 from types import MappingProxyType
@@ -15,7 +16,14 @@ from images.pictures import pixels
 from impasto.client import Transfer, TransferDescription
 from impasto.client._models.transfer.canvas import TransferCanvas
 from impasto.client._models.transfer.materials import Materials, near, read_materials
-from impasto.client._models.transfer.plan import Level, TransferChoices, complete, fit, painted_sides
+from impasto.client._models.transfer.plan import (
+    Level,
+    TransferChoices,
+    complete,
+    fit,
+    large_enough,
+    painted_sides,
+)
 from impasto.client._models.transfer.progress import epoch_of
 from impasto.client.errors import InvalidInput
 
@@ -40,6 +48,7 @@ MODEL = TransferDescription(
 
 def job(content: Any = None, style: Any = None, *, styles: int = 1, **fields: Any) -> Transfer:
     content = pixels() if content is None else content
+    fields = {"recipe": "classic"} | fields
     return Transfer(content, [pixels()] * styles if style is None else style, **fields)
 
 
@@ -54,7 +63,7 @@ def made_of(content: Any, style: Any, **fields: Any) -> Materials:
 
 def test_what_is_left_out_takes_what_the_model_suggests() -> None:
     choices = completed()
-    assert choices.steps == 1000
+    assert (choices.epochs, choices.steps_per_epoch) == (10, 100)
     assert choices.style_layers.tolist() == [1.0, 0.0, 1.0]
     assert choices.content_layers.tolist() == [0.0, 1.0, 0.0]
     assert {name: np.float32(value) for name, value in choices.weights.items()} == {
@@ -125,7 +134,7 @@ def test_the_size_of_a_pyramid_that_is_too_small_is_counted() -> None:
     [
         ({}, (300, 450), (450,)),
         ({}, (3000, 2000), (512,)),
-        ({"max_side": None}, (3000, 2000), (3000,)),
+        ({"max_side": 0}, (3000, 2000), (3000,)),
         ({"max_side": 250, "pyramid": 3}, (300, 450), (62, 125, 250)),
         ({"pyramid": 10}, (20, 20), (1, 1, 1, 1, 1, 1, 2, 5, 10, 20)),
     ],
@@ -204,3 +213,46 @@ def test_a_start_is_a_word_or_any_picture() -> None:
     assert np.array_equal(further.start, pixels(seed=2))
     with pytest.raises(FileNotFoundError):
         made_of(pixels(), pixels(), start="nosie")
+
+
+def test_each_recipe_has_its_own_sizes_steps_and_weights_and_a_field_beats_it() -> None:
+    layers = tuple(f"block{block}_conv{number}" for block in range(1, 6) for number in (1, 2))
+    model = dataclasses.replace(
+        MODEL, layers=layers, style_layers={layers[0]: 1.0}, content_layers={layers[1]: 1.0}
+    )
+
+    def planned(**fields: Any) -> Any:
+        asked = job(**{"recipe": "fine"} | fields)
+        sides = painted_sides(asked, (600, 400))
+        levels = tuple(Level((side, side), ((side, side),)) for side in sides)
+        return sides, fit(asked, complete(asked, model), model, levels)
+
+    sides, fine = planned()
+    assert sides == (128, 181, 256, 362, 512)
+    assert fine.steps == (400, 200, 200, 200, 200)
+    assert fine.choices.weights["content_weight"] == 4.0
+    assert dict(zip(layers, fine.choices.content_layers, strict=True))["block4_conv2"] == 1.0
+    sides, draft = planned(recipe="draft")
+    assert (sides, draft.steps) == ((128, 181, 256), (40, 20, 20))
+    sides, own = planned(
+        max_side=300, pyramid=2, epochs=1, steps_per_epoch=7, content_weight=9, content_layers=layers[0]
+    )
+    assert (sides, own.steps, own.choices.weights["content_weight"]) == ((212, 300), (14, 7), 9.0)
+    assert own.choices.content_layers.tolist() == [1.0] + [0.0] * 9
+    assert planned(recipe="gallery", max_side=0)[0][-1] == 600
+    assert planned(start=pixels())[0] == planned(epochs=0)[0] == (512,)
+    with pytest.raises(
+        InvalidInput, match="recipe is 'finest'; it must be one of fine, draft, gallery, classic"
+    ):
+        job(recipe="finest")
+    with pytest.raises(
+        InvalidInput,
+        match=r"the recipe 'fine' takes the style_layers .*block1_conv1, .* the recipe 'classic'",
+    ):
+        complete(job(recipe="fine"), MODEL)
+
+
+def test_a_recipe_leaves_out_sizes_that_the_network_cannot_see() -> None:
+    levels = (Level((12, 128), ((128, 90),)), Level((17, 181), ((181, 10),)), Level((24, 256), ((256, 180),)))
+    assert large_enough(levels, 16) == levels[2:]
+    assert large_enough(levels[:1], 16) == levels[:1]

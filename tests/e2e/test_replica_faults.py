@@ -40,7 +40,14 @@ JOBS = {
     "dream": LongJob(lambda client: client.iterate(Dream(pixels(90, 120), steps=250, octaves=[-1, 0])), 500),
     "transfer": LongJob(
         lambda client: client.iterate(
-            Transfer(pixels(64, 96), 255 - pixels(96, 60, seed=1), epochs=3, steps_per_epoch=40, pyramid=2)
+            Transfer(
+                pixels(64, 96),
+                255 - pixels(96, 60, seed=1),
+                epochs=3,
+                steps_per_epoch=40,
+                pyramid=2,
+                recipe="classic",
+            )
         ),
         240,
     ),

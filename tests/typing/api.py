@@ -230,7 +230,7 @@ def transferring(client: Client) -> None:
     for progress in steps:
         assert_type(progress.style_loss, float | None)
         assert_type(progress.preview(), Image.Image)
-    assert_type(Transfer("photo.jpg", "painting.jpg", epochs=3).epochs, int)
+    assert_type(Transfer("photo.jpg", "painting.jpg", epochs=3).epochs, int | None)
     assert_type(Transfer.from_json({}), Transfer)
     assert_type(client.run(DescribeTransfer()), TransferDescription)
 

@@ -23,7 +23,7 @@ from servers.model_servers import ModelServer
 LOCAL_SERVER_ONLY = "the options of the command; test_folders.py runs it on both"
 
 CONTENT, STYLE, OTHER = pixels(40, 48), 255 - pixels(48, 40, seed=1), pixels(30, 48, seed=2)
-COMMAND = ["transfer", "photo.png", "--style", "style.png", "-o", "out.png"]
+COMMAND = ["transfer", "photo.png", "--recipe", "classic", "--style", "style.png", "-o", "out.png"]
 SHORT = ["--epochs", "2", "--steps-per-epoch", "3"]
 
 
@@ -41,7 +41,7 @@ def pictures_beside_a_server(
 
 def painted(server: ModelServer, *styles: NDArray[np.uint8], **options: Any) -> NDArray[np.uint8]:
     with Client(server.address) as client:
-        return np.asarray(client.transfer(CONTENT, styles or STYLE, **options))
+        return np.asarray(client.transfer(CONTENT, styles or STYLE, **{"recipe": "classic"} | options))
 
 
 def shown(path: str) -> NDArray[np.uint8]:
@@ -194,3 +194,14 @@ def test_models_shows_the_network_and_its_layers(capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     assert "transfer: vgg19, random, for tests" in shown.splitlines()
     assert "  layers block1_conv1 block2_conv1 " in shown
+
+
+def test_a_recipe_is_named_and_a_field_beats_it(transfer_server: ModelServer) -> None:
+    assert (
+        run([*COMMAND, "--recipe", "draft", "--steps-per-epoch", "3", "--pyramid", "2", "-q"])
+        == exit_codes.DONE
+    )
+    assert np.array_equal(
+        shown("out.png"), painted(transfer_server, recipe="draft", steps_per_epoch=3, pyramid=2)
+    )
+    assert run([*COMMAND, "--recipe", "finest"]) == exit_codes.USAGE

@@ -15,6 +15,7 @@ from impasto.export.backbones.gradients import Gradients, Readings, deepest, lay
 from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.compute import Compute
 from impasto.export.transfer import adam, losses
+from impasto.export.transfer.averaging import Average, averaged
 from impasto.export.transfer.objective import (
     Objective,
     feature_sizes,
@@ -114,8 +115,8 @@ def test_the_written_derivatives_are_those_of_automatic_differentiation() -> Non
         style = weight * tf.reduce_mean(tf.square(losses.gram(activation) - gram_target))
         content = weight * tf.reduce_mean(tf.square(activation - target))
     for term, loss in (
-        (losses.style_term(weight, lambda _: gram_target), style),
-        (losses.content_term(weight, lambda _: target), content),
+        (losses.style_term(weight, lambda _: gram_target, tf.constant(False)), style),
+        (losses.content_term(weight, lambda _: target, tf.constant(False)), content),
     ):
         found, derivative = term.compute(activation)
         np.testing.assert_allclose(found, loss, rtol=1e-5)
@@ -151,9 +152,10 @@ def test_the_whole_gradient_is_that_of_automatic_differentiation(
         features=features,
         gram_starts=starts(gram_sizes(backbone), tf.constant(style)),
         feature_starts=starts(feature_sizes(backbone, tf.constant(size)), tf.constant(content)),
+        scaled=tf.constant(False),
     )
     found, gradient = gradients(image, deepest(tf.constant(style + content)), objective)
-    variation_found, smoothing = losses.total_variation(image, tf.constant(variation))
+    variation_found, smoothing = losses.total_variation(image, tf.constant(variation), tf.constant(False))
     gradient += smoothing
 
     goals = activations(backbone, other)
@@ -221,10 +223,52 @@ def test_adam_is_keras_adam_with_a_clip_to_a_few_last_bits() -> None:
             state,
             gradient,
             step=tf.constant(step),
-            learning_rate=tf.constant(0.02),
+            adam=adam.Adam(
+                tf.constant(0.02), **{name: tf.constant(value) for name, value in adam.USUAL.items()}
+            ),
             mask=tf.ones([1, 1, 1]),
         )
         optimizer.apply_gradients([(gradient, variable)])
         variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
         # Keras may arrange its arithmetic otherwise; an epsilon that is 0.1 % off differs by 6e-6.
         np.testing.assert_allclose(state.image, variable, rtol=0, atol=1e-6)
+
+
+def test_scaled_losses_and_their_derivatives_are_those_of_automatic_differentiation() -> None:
+    activation = tf.constant(RNG.normal(0, 20, (1, 5, 7, 4)), tf.float32)
+    gram_target = tf.constant(RNG.normal(0, 20, (4, 4)), tf.float32)
+    target = tf.constant(RNG.normal(0, 2, (1, 5, 7, 4)), tf.float32)
+    image, weight, scaled = picture(9, 7), tf.constant(3.0), tf.constant(True)
+
+    def quotient(difference: Any) -> Any:
+        return weight * tf.norm(difference) ** 2 / tf.norm(difference, ord=1)
+
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([activation, image])
+        style = quotient(losses.gram(activation) - gram_target)
+        content = quotient(activation - target)
+        pairs = [(image[1:], image[:-1]), (image[:, 1:], image[:, :-1])]
+        variation = weight * tf.add_n([tf.norm(one - other) ** 2 for one, other in pairs]) / (9 * 7 * 3)
+    for (found, derivative), loss, by in (
+        (losses.style_term(weight, lambda _: gram_target, scaled).compute(activation), style, activation),
+        (losses.content_term(weight, lambda _: target, scaled).compute(activation), content, activation),
+        (losses.total_variation(image, weight, scaled), variation, image),
+    ):
+        np.testing.assert_allclose(found, loss, rtol=1e-5)
+        np.testing.assert_allclose(derivative, tape.gradient(loss, by), rtol=1e-4, atol=1e-6)
+    same, none = losses.content_term(weight, lambda x: x, scaled).compute(activation)
+    assert same == 0.0 and not none.numpy().any()
+
+
+def test_the_average_is_the_weighted_mean_of_the_pictures_so_far() -> None:
+    pictures = RNG.uniform(0, 1, (9, 4, 5, 3)).astype(np.float32)
+    for decay in (0.0, 0.6, 0.99):
+        average = Average(
+            tf.constant(pictures[5]), tf.constant(0)
+        )  # what is there before the first does not count
+        for count, image in enumerate(pictures, 1):
+            average = averaged(average, tf.constant(image), tf.constant(decay))
+            weights = decay ** np.arange(count - 1, -1, -1.0)
+            expected = np.tensordot(weights / weights.sum(), pictures[:count].astype(np.float64), 1)
+            np.testing.assert_allclose(average.image, expected, atol=2e-6)
+        assert average.count == len(pictures)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
@@ -264,3 +265,36 @@ def test_describe_scales_a_size(
 ) -> None:
     described = calls.predict("describe", size=size, longest_side=longest_side)
     assert described["size"].tolist() == expected
+
+
+def test_a_fine_run_in_chunks_equals_one_call_bit_for_bit_and_averages(calls: TransferCalls) -> None:
+    fine = {"loss_kind": 1, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8, "average_decay": 0.9} | SETTINGS
+    whole = calls.go_on(calls.begin(opened(calls)), 12, **fine)
+    job, pictures, done = calls.begin(opened(calls)), [], 0
+    for steps in [1] * 5 + [0, 7]:
+        job = calls.go_on(job, steps, **fine, averaged=done)
+        pictures += [job["image"]] * (steps == 1)
+        done += steps
+        if done == 5:
+            weights = 0.9 ** np.arange(4, -1, -1.0)
+            expected = np.tensordot(weights / weights.sum(), np.array(pictures, np.float64), 1)
+            np.testing.assert_allclose(job["average"], expected.ravel(), atol=2e-6)
+    assert_equal_jobs(job, whole)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"loss_kind": 2}, "loss_kind must be 0 to 1"),
+        ({"beta_2": 1.0}, "beta_2 must be 0 to 0.999999"),
+        ({"epsilon": 0.0}, "epsilon must be 1e-12 to 1"),
+        ({"average_decay": 1.0}, "average_decay must be 0 to 0.999999"),
+        ({"averaged": 3}, "average must hold the numbers of the image"),
+        ({"average": [0.5]}, "average must hold the numbers of the image"),
+    ],
+)
+def test_what_a_fine_run_cannot_take_is_refused(
+    calls: TransferCalls, inputs: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(grpc.RpcError, match=words):
+        calls.go_on(calls.begin(opened(calls)), 1, **inputs)

@@ -190,7 +190,7 @@ def _mapped(client: Any) -> Any:
 
 def _kept(client: Any) -> Any:
     """A transfer whose state is written to a file after each call, and taken up from it again."""
-    job = Transfer(PHOTO, PAINTING, epochs=1, steps_per_epoch=2)
+    job = Transfer(PHOTO, PAINTING, recipe="classic", epochs=1, steps_per_epoch=2)
     folder = tempfile.TemporaryDirectory()
     file = Path(folder.name, "checkpoint")
     if isinstance(client, AsyncClient):
@@ -288,7 +288,7 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "transfer": Method(
         lambda client: client.transfer(
-            PHOTO, [PAINTING, PAINTING[::-1]], epochs=1, steps_per_epoch=2, max_side=16, style_scale=0.9
+            PHOTO, [PAINTING, PAINTING[::-1], recipe="classic"], epochs=1, steps_per_epoch=2, max_side=16, style_scale=0.9
         ),
         (
             _TRANSFER,

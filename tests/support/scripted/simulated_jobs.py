@@ -54,7 +54,7 @@ class Simulated(Optimisation[SimulatedProgress]):
 
     def __init__(self, sizes: Sequence[tuple[int, int]], steps: int, most_steps: int = 10**6) -> None:
         self.sizes = tuple(sizes)
-        self.steps = steps
+        self.steps = (steps,) * len(self.sizes)
         self.most_steps = most_steps
         self.identity = {"kind": "simulated", "version": 1}
 
@@ -159,7 +159,7 @@ def run(
                     done.chunks.append(step.steps)
                     done.seconds.append(taken)
                     done.total += taken
-                elif not opening and done.snapshots[-1].position["step"] < work.steps:
+                elif not opening and done.snapshots[-1].position["step"] < work.steps[0]:
                     done.probes += 1
                     done.total += taken
                 clock.now += taken

@@ -133,15 +133,16 @@ class _Run(Generic[ProgressT_co]):
         work, stages = self._work, len(self._areas)
         is_over = position.stage == stages
         left = self._work_left(position)
-        total = max(sum(pixels * work.steps for pixels in self._areas), 1)
+        total = max(self._work_left(Position()), 1)
         ahead, seconds = self._ahead(position)
         pixels = position.picture if position.state is None else position.state[work.IMAGE]
+        steps = work.steps[min(position.stage, stages - 1)]
         common = {
-            "done": position.stage * work.steps + position.step,
-            "total": work.steps * stages,
+            "done": self._done(position),
+            "total": sum(work.steps),
             "version": work.identity["version"],
-            "step": work.steps if is_over else position.step,
-            "steps": work.steps,
+            "step": steps if is_over else position.step,
+            "steps": steps,
             "seconds_left": 0.0 if is_over else self._pace.seconds_left(left),
             "fraction": 1.0 - left / total,
             "next_fraction": 1.0 - (left - ahead) / total,
@@ -170,7 +171,7 @@ class _Run(Generic[ProgressT_co]):
             if work.OPENS_AT_ONCE:
                 self._pace.opened(self._areas[stage])
             return replace(position, state=opened, picture=None)
-        if position.step == work.steps:
+        if position.step == work.steps[stage]:
             return Position(stage + 1, picture=(yield from work.close(state, stage)))
         count = self._count(position)
         if self._pace.should_probe(self._areas[stage], most=self._most_steps(position)):
@@ -190,15 +191,22 @@ class _Run(Generic[ProgressT_co]):
 
     def _work_left(self, position: Position) -> int:
         """Return what is left to do: steps times pixels."""
-        areas = self._areas[position.stage :]
-        return self._work.steps * sum(areas) - position.step * areas[0] if areas else 0
+        areas, steps = self._areas[position.stage :], self._work.steps[position.stage :]
+        left = sum(pixels * count for pixels, count in zip(areas, steps, strict=True))
+        return left - position.step * areas[0] if areas else 0
+
+    def _done(self, position: Position) -> int:
+        """Return the steps done, at all sizes."""
+        return sum(self._work.steps[: position.stage]) + position.step
 
     def _ahead(self, position: Position) -> tuple[int, float | None]:
         """Return the work that the next progress will have done more, and in how many seconds; None if unknown."""
-        others = 0 if position.state is not None else 1
-        if position.step == self._work.steps:  # after the steps at a size come two calls without steps
+        others, steps = 0 if position.state is not None else 1, self._work.steps
+        if (
+            position.stage < len(steps) and position.step == steps[position.stage]
+        ):  # after the steps at a size come two calls without steps
             others, position = 2, Position(position.stage + 1)
-        if position.stage >= len(self._areas) or not self._work.steps:
+        if position.stage >= len(self._areas) or not steps[position.stage]:
             return 0, None
         pixels, count = self._areas[position.stage], self._count(position)
         return count * pixels, self._pace.seconds(pixels, count, others=others)
@@ -213,10 +221,10 @@ class _Run(Generic[ProgressT_co]):
         return self._planned[2]
 
     def _most_steps(self, position: Position) -> int:
-        most = min(self._work.steps - position.step, self._work.most_steps)
+        most = min(self._work.steps[position.stage] - position.step, self._work.most_steps)
         if self._every is None:
             return most
-        return min(most, self._every - (position.stage * self._work.steps + position.step) % self._every)
+        return min(most, self._every - self._done(position) % self._every)
 
 
 def _restored(resume: Snapshot, work: Optimisation[Any]) -> Position:
@@ -227,7 +235,11 @@ def _restored(resume: Snapshot, work: Optimisation[Any]) -> Position:
         between = resume.arrays.get(_PICTURE)
         if _is_between(resume.arrays, work, stage) and step == 0:
             return Position(stage, picture=between)
-        if stage < len(work.sizes) and 0 <= step <= work.steps and _is_state(resume.arrays, work, stage):
+        if (
+            stage < len(work.sizes)
+            and 0 <= step <= work.steps[stage]
+            and _is_state(resume.arrays, work, stage)
+        ):
             return Position(stage, step, resume.arrays)
     raise CheckpointError("the checkpoint is damaged; delete it to begin anew, or name another")
 

@@ -29,7 +29,7 @@ class LongProgress(Progress, ABC):
         done: steps done, at all sizes.
         total: steps in all.
         step: steps done at this size.
-        steps: steps at each size.
+        steps: steps at this size.
         seconds_left: an estimate; None before the first step.
         fraction: the part of the work that is done, 0 to 1. Steps at large sizes are more work than at small ones.
         next_fraction: the part that will be done at the next progress.
@@ -71,7 +71,7 @@ class Optimisation(ABC, Generic[ProgressT_co]):
 
     Attributes:
         sizes: the sizes at which the picture is worked on, in their order; at least one.
-        steps: the number of steps at each.
+        steps: the number of steps at each of them.
         most_steps: the most steps that one call may take.
         identity: what the result depends on, as JSON values: two jobs of one identity have the same result.
     """
@@ -83,7 +83,7 @@ class Optimisation(ABC, Generic[ProgressT_co]):
     """True if opening a size takes about as long as a call without steps: one call, without the network."""
 
     sizes: tuple[Size, ...]
-    steps: int
+    steps: tuple[int, ...]
     most_steps: int
     identity: Mapping[str, Any]
 

@@ -33,6 +33,36 @@ _TRANSFER_WEIGHTS: Final = (
     _STYLE_LAYER_WEIGHTS,
     _CONTENT_LAYER_WEIGHTS,
 )
+# The defaults are the usual recipe's. With others, `optimize` makes the client's recipe "fine".
+_LOSS_KIND: Final = TensorSpec(
+    "loss_kind",
+    "int32",
+    (),
+    "0: mean squared differences, and the sum of absolute differences between neighbouring pixels; 1: sums of squares "
+    "over sums of absolute values, whose gradients are alike at any size, and the mean of the squares of neighbours",
+    0,
+)
+_OPTIMIZER: Final = (
+    TensorSpec("beta_1", "float32", (), "of Adam: what its mean of the gradient keeps, 0 to 0.999999", 0.99),
+    TensorSpec("beta_2", "float32", (), "of Adam: what its mean of the square keeps, 0 to 0.999999", 0.999),
+    TensorSpec("epsilon", "float32", (), "of Adam, added to the root of that mean, 1e-12 to 1", 0.1),
+    TensorSpec(
+        "average",
+        "float32",
+        (None,),
+        "H times W times 3 numbers: the average of the pictures after each step, as optimize gave it; empty with "
+        "`averaged` 0",
+        (),
+    ),
+    TensorSpec("averaged", "int32", (), "the steps in `average`, 0 to 1e9; 0 begins it anew", 0),
+    TensorSpec(
+        "average_decay",
+        "float32",
+        (),
+        "what the average keeps at each step, 0 to 0.999999; 0 is the last one",
+        0.0,
+    ),
+)
 _STYLE_TARGETS: Final = TensorSpec(
     "style_targets",
     "float32",
@@ -121,12 +151,15 @@ TRANSFER: Final = model(
                 "it as it is; empty is 1 everywhere",
                 (),
             ),
+            _LOSS_KIND,
+            *_OPTIMIZER,
         ),
         outputs=(
             TensorSpec("image", "float32", _STATE, "the picture after the steps"),
             TensorSpec("m", "float32", _STATE, "Adam's mean of the gradient"),
             TensorSpec("v", "float32", _STATE, "Adam's mean of its square"),
             TensorSpec("iteration", "int32", (), "steps done"),
+            TensorSpec("average", "float32", (None,), "the average, corrected for its start, row by row"),
             # Their sum is what the last step saw and lowers; 0 if there was none.
             TensorSpec("style_loss", "float32", (), "the style loss times its weight, before the last step"),
             TensorSpec("content_loss", "float32", (), "the content loss times its weight"),

@@ -5,14 +5,12 @@ Keras corrects the step for the moments' bias instead of the moments, so epsilon
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
-# The usual recipe's for pictures. Epsilon is large beside most gradients' size at the start, so first steps are gentle.
-_BETA_1: Final = 0.99
-_BETA_2: Final = 0.999
-_EPSILON: Final = 0.1
+# Adam's betas are of decimals: 1 - beta is rounded once, as where a recipe writes both down.
+_DECIMALS = 1e6
 
 
 class State(NamedTuple):
@@ -23,26 +21,52 @@ class State(NamedTuple):
     v: tf.Tensor
 
 
+class Adam(NamedTuple):
+    """Adam's parameters, each float32 [].
+
+    Attributes:
+        learning_rate: about how far a step moves a pixel.
+        beta_1: what the mean of the gradient keeps at each step.
+        beta_2: what the mean of its square keeps.
+        epsilon: added to the root of that mean. Where it is large beside the gradients, steps are gentle.
+    """
+
+    learning_rate: tf.Tensor
+    beta_1: tf.Tensor
+    beta_2: tf.Tensor
+    epsilon: tf.Tensor
+
+
+USUAL = {"beta_1": 0.99, "beta_2": 0.999, "epsilon": 0.1}
+"""The usual recipe's parameters."""
+
+
 def start(image: tf.Tensor) -> State:
     """A picture that has made no step."""
     return State(image, tf.zeros_like(image), tf.zeros_like(image))
 
 
-def update(
-    state: State, gradient: tf.Tensor, *, step: tf.Tensor, learning_rate: tf.Tensor, mask: tf.Tensor
-) -> State:
+def update(state: State, gradient: tf.Tensor, *, step: tf.Tensor, adam: Adam, mask: tf.Tensor) -> State:
     """One step down the gradient, cut off at 0 and 1.
 
     Args:
         state: the state before the step.
         gradient: the gradient of the loss, [H, W, 3].
         step: the number of this step, int32 [], from 1.
-        learning_rate: float32 [].
+        adam: the parameters.
         mask: the part of its step that each pixel takes; [H, W, 1] or [1, 1, 1].
     """
     number = tf.cast(step, tf.float32)
-    rate = learning_rate * tf.sqrt(1.0 - tf.pow(_BETA_2, number)) / (1.0 - tf.pow(_BETA_1, number))
-    m = state.m + (gradient - state.m) * (1.0 - _BETA_1)
-    v = state.v + (tf.square(gradient) - state.v) * (1.0 - _BETA_2)
-    moved = state.image - mask * (m * rate / (tf.sqrt(v) + _EPSILON))
+    rate = (
+        adam.learning_rate * tf.sqrt(1.0 - tf.pow(adam.beta_2, number)) / (1.0 - tf.pow(adam.beta_1, number))
+    )
+    m = state.m + (gradient - state.m) * rest(adam.beta_1)
+    v = state.v + (tf.square(gradient) - state.v) * rest(adam.beta_2)
+    moved = state.image - mask * (m * rate / (tf.sqrt(v) + adam.epsilon))
     return State(tf.clip_by_value(moved, 0.0, 1.0), m, v)
+
+
+def rest(beta: tf.Tensor) -> tf.Tensor:
+    """1 - beta of a beta of six decimals, rounded to float32 once."""
+    exact = tf.round(tf.cast(beta, tf.float64) * _DECIMALS) / _DECIMALS
+    return tf.cast(1.0 - exact, tf.float32)

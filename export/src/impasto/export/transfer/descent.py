@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from impasto.export.transfer.adam import State, update
+from impasto.export.transfer.adam import Adam, State, update
+from impasto.export.transfer.averaging import Average, averaged
 
 
 class Losses(NamedTuple):
@@ -26,19 +27,23 @@ class Descent:
     Attributes:
         count: how many steps, int32 [].
         done: how many steps there were before, int32 [].
-        learning_rate: float32 [].
+        adam: the parameters of each step.
         mask: the part of its step that each pixel takes; float32 [H, W, 1] or [1, 1, 1].
+        average: the average of the pictures before.
+        decay: what the average keeps at each step; float32 [].
     """
 
     count: tf.Tensor
     done: tf.Tensor
-    learning_rate: tf.Tensor
+    adam: Adam
     mask: tf.Tensor
+    average: Average
+    decay: tf.Tensor
 
 
 def descend(
     state: State, gradient: Callable[[tf.Tensor], tuple[Losses, tf.Tensor]], descent: Descent
-) -> tuple[State, Losses]:
+) -> tuple[State, Average, Losses]:
     """Make `descent.count` steps of Adam.
 
     No variable changes: all that a step leaves is in the loop's own state, so a job may be cut anywhere.
@@ -49,23 +54,30 @@ def descend(
         descent: its parameters.
 
     Returns:
-        The state, and the losses that the last step saw; zeros if there was none.
+        The state, the average, and the losses that the last step saw; zeros if there was none.
     """
 
-    def body(number: tf.Tensor, state: State, _losses: Losses) -> tuple[tf.Tensor, State, Losses]:
+    def body(
+        number: tf.Tensor, state: State, average: Average, _losses: Losses
+    ) -> tuple[tf.Tensor, State, Average, Losses]:
         losses, g = gradient(state.image)
         number = number + 1
-        state = update(state, g, step=number, learning_rate=descent.learning_rate, mask=descent.mask)
-        return number, state, losses
+        state = update(state, g, step=number, adam=descent.adam, mask=descent.mask)
+        return number, state, averaged(average, state.image, descent.decay), losses
 
     picture = tf.TensorShape([None, None, 3])
     scalar = tf.TensorShape([])
     end = descent.done + descent.count
-    _, state, losses = tf.while_loop(
+    _, state, average, losses = tf.while_loop(
         lambda number, *_: number < end,
         body,
-        (descent.done, state, Losses(*[tf.constant(0.0)] * 3)),
-        shape_invariants=(scalar, State(picture, picture, picture), Losses(scalar, scalar, scalar)),
+        (descent.done, state, descent.average, Losses(*[tf.constant(0.0)] * 3)),
+        shape_invariants=(
+            scalar,
+            State(picture, picture, picture),
+            Average(picture, scalar),
+            Losses(scalar, scalar, scalar),
+        ),
         parallel_iterations=1,
     )
-    return state, losses
+    return state, average, losses

@@ -12,10 +12,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from impasto.export import checks
-from impasto.export.transfer.adam import State
+from impasto.export.transfer.adam import Adam, State
+from impasto.export.transfer.averaging import Average
 
 MAX_WEIGHT: Final = 1e10
 MAX_ITERATION: Final = 1_000_000_000
+LARGEST_DECAY: Final = 0.999999
+LEAST_EPSILON: Final = 1e-12
 
 # Interpolation, and a client's own arithmetic, may leave 0..1 by a rounding error.
 _TOLERANCE: Final = 1e-3
@@ -55,9 +58,38 @@ def check_iteration(iteration: tf.Tensor) -> tf.Tensor:
     return checks.within("iteration", iteration, 0, MAX_ITERATION)
 
 
-def check_learning_rate(rate: tf.Tensor) -> tf.Tensor:
-    """Adam's learning rate, if it is in range."""
-    return checks.within("learning_rate", rate, 0, 1)
+def check_adam(learning_rate: tf.Tensor, beta_1: tf.Tensor, beta_2: tf.Tensor, epsilon: tf.Tensor) -> Adam:
+    """Adam's parameters, if they are in range."""
+    return Adam(
+        learning_rate=checks.within("learning_rate", learning_rate, 0, 1),
+        beta_1=checks.within("beta_1", beta_1, 0, LARGEST_DECAY),
+        beta_2=checks.within("beta_2", beta_2, 0, LARGEST_DECAY),
+        epsilon=checks.within("epsilon", epsilon, LEAST_EPSILON, 1),
+    )
+
+
+def check_average(average: tf.Tensor, count: tf.Tensor, image: tf.Tensor) -> Average:
+    """The average so far as a picture like `image`; `image` itself where nothing is in it yet."""
+    count = checks.within("averaged", count, 0, MAX_ITERATION)
+    average = checks.require(
+        average,
+        tf.equal(tf.size(average), tf.size(image)) | (tf.equal(count, 0) & tf.equal(tf.size(average), 0)),
+        "average must hold the numbers of the image that optimize gave, or none with averaged 0; it holds",
+        shown=tf.size(average),
+    )
+    average = checks.numbers("average", average, tf.math.is_finite(average), "finite numbers")
+    began = tf.cond(tf.equal(count, 0), lambda: image, lambda: tf.reshape(average, tf.shape(image)))
+    return Average(began, count)
+
+
+def check_decay(decay: tf.Tensor) -> tf.Tensor:
+    """What the average keeps, if it is in range."""
+    return checks.within("average_decay", decay, 0, LARGEST_DECAY)
+
+
+def check_loss_kind(kind: tf.Tensor) -> tf.Tensor:
+    """Whether the losses are scaled ones, bool []."""
+    return tf.equal(checks.within("loss_kind", kind, 0, 1), 1)
 
 
 def check_weights(style: tf.Tensor, content: tf.Tensor, variation: tf.Tensor) -> list[tf.Tensor]:

@@ -6,17 +6,24 @@ P the photo's own activation:
     style     w mean((G - T)^2)       d/dF = 2 w F (D + D') / (n C^2), where D = G - T
     content   w mean((F - P)^2)       d/dF = 2 w (F - P) / (n C)
 
-For the first, automatic differentiation would take two products with F, not one. Everything is float32, whatever the
+Scaled losses take the sum of squares over the sum of absolute values for the mean, in both. With r that quotient, A the
+sum of absolute values and S the signs, its derivative by a difference D is (2 D - r S)/A: its absolute values sum to
+about one, at any size and in any layer.
+
+For style, automatic differentiation would take two products with F, not one. Everything is float32, whatever the
 network computes in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import tensorflow as tf
 
 from impasto.export.backbones.gradients import Term, where_weighted
+
+_NO_DIFFERENCE: Final = 1e-8
 
 Target = Callable[[tf.Tensor], tf.Tensor]
 """From a layer's activation to its target, which has that shape, or that of its Gram matrix."""
@@ -28,42 +35,82 @@ def gram(activation: tf.Tensor) -> tf.Tensor:
     return tf.matmul(rows, rows, transpose_a=True) / _places(rows)
 
 
-def style_term(weight: tf.Tensor, target: Target) -> Term:
-    """`weight` times the mean squared difference of the Gram matrix from its target [C, C]."""
+def style_term(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Term:
+    """`weight` times the mean squared difference of the Gram matrix from its target [C, C], or the scaled one."""
 
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows, difference = _rows(x), gram(x) - target(x)
-        scale = 2.0 * weight / (_places(rows) * float(x.shape[-1]) ** 2)
         # A target that a client sent need not be symmetric.
-        both = scale * (difference + tf.transpose(difference))
-        return weight * _mean_square(difference), tf.reshape(tf.matmul(rows, both), tf.shape(x))
+
+        def usual() -> tuple[tf.Tensor, tf.Tensor]:
+            scale = 2.0 * weight / (_places(rows) * float(x.shape[-1]) ** 2)
+            return weight * _mean_square(difference), scale * (difference + tf.transpose(difference))
+
+        def in_scale() -> tuple[tf.Tensor, tf.Tensor]:
+            loss, derivative = _scaled(difference)
+            return weight * loss, weight / _places(rows) * (derivative + tf.transpose(derivative))
+
+        loss, both = tf.cond(scaled, in_scale, usual)
+        return loss, tf.reshape(tf.matmul(rows, both), tf.shape(x))
 
     return Term(weight, compute)
 
 
-def content_term(weight: tf.Tensor, target: Target) -> Term:
-    """`weight` times the mean squared difference of the activation from its target [1, h, w, C]."""
+def content_term(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Term:
+    """`weight` times the mean squared difference of the activation from its target [1, h, w, C], or the scaled one."""
 
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         difference = x - target(x)
-        return weight * _mean_square(difference), (
-            2.0 * weight / tf.cast(tf.size(x), tf.float32)
-        ) * difference
+
+        def usual() -> tuple[tf.Tensor, tf.Tensor]:
+            scale = 2.0 * weight / tf.cast(tf.size(x), tf.float32)
+            return weight * _mean_square(difference), scale * difference
+
+        def in_scale() -> tuple[tf.Tensor, tf.Tensor]:
+            loss, derivative = _scaled(difference)
+            return weight * loss, weight * derivative
+
+        loss, derivative = tf.cond(scaled, in_scale, usual)
+        return loss, derivative
 
     return Term(weight, compute)
 
 
-def total_variation(picture: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """`weight` times the sum of absolute differences between neighbouring pixels of [H, W, 3], and its gradient."""
+def total_variation(picture: tf.Tensor, weight: tf.Tensor, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The differences between neighbouring pixels of [H, W, 3] as a loss, and its gradient.
 
-    def computed() -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(picture)
-            loss = weight * tf.image.total_variation(picture)
-        return loss, tape.gradient(loss, picture)
+    It is `weight` times the sum of their absolute values; for scaled losses, times the sum of their squares over the
+    count of numbers in the picture, which flattens noise before it flattens edges.
+    """
 
-    loss, gradient = where_weighted(weight, computed, lambda: (tf.constant(0.0), tf.zeros_like(picture)))
+    def computed(loss_of: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[], tuple[tf.Tensor, tf.Tensor]]:
+        def compute() -> tuple[tf.Tensor, tf.Tensor]:
+            with tf.GradientTape() as tape:
+                tape.watch(picture)
+                loss = weight * loss_of(picture)
+            return loss, tape.gradient(loss, picture)
+
+        return compute
+
+    def either() -> tuple[tf.Tensor, tf.Tensor]:
+        loss, gradient = tf.cond(scaled, computed(_squared_variation), computed(tf.image.total_variation))
+        return loss, gradient
+
+    loss, gradient = where_weighted(weight, either, lambda: (tf.constant(0.0), tf.zeros_like(picture)))
     return loss, gradient
+
+
+def _squared_variation(picture: tf.Tensor) -> tf.Tensor:
+    down, across = picture[1:] - picture[:-1], picture[:, 1:] - picture[:, :-1]
+    sums = tf.reduce_sum(tf.square(down)) + tf.reduce_sum(tf.square(across))
+    return sums / tf.cast(tf.size(picture), tf.float32)
+
+
+def _scaled(difference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The sum of squares over the sum of absolute values, and its derivative; both 0 where there is no difference."""
+    total = tf.reduce_sum(tf.abs(difference)) + _NO_DIFFERENCE
+    loss = tf.reduce_sum(tf.square(difference)) / total
+    return loss, (2.0 * difference - loss * tf.sign(difference)) / total
 
 
 def _mean_square(difference: tf.Tensor) -> tf.Tensor:

@@ -23,6 +23,7 @@ class Objective(NamedTuple):
         features: float32 [f], the activations of the layers of non-zero content weight, one after the other.
         gram_starts: int32 [n], where in `grams` each layer's begins.
         feature_starts: int32 [n], where in `features` each layer's begins.
+        scaled: bool [], whether the losses are scaled ones: see `losses`.
     """
 
     style: tf.Tensor
@@ -31,6 +32,7 @@ class Objective(NamedTuple):
     features: tf.Tensor
     gram_starts: tf.Tensor
     feature_starts: tf.Tensor
+    scaled: tf.Tensor
 
     @staticmethod
     def specs(layer_count: int) -> Objective:
@@ -43,14 +45,15 @@ class Objective(NamedTuple):
             features=tf.TensorSpec(free),
             gram_starts=tf.TensorSpec(per_layer, tf.int32),
             feature_starts=tf.TensorSpec(per_layer, tf.int32),
+            scaled=tf.TensorSpec([], tf.bool),
         )
 
 
 def terms(index: int, objective: Objective) -> tuple[Term, Term]:
     """The style loss and the content loss of a layer."""
     return (
-        style_term(objective.style[index], partial(_gram, index, objective)),
-        content_term(objective.content[index], partial(_feature, index, objective)),
+        style_term(objective.style[index], partial(_gram, index, objective), objective.scaled),
+        content_term(objective.content[index], partial(_feature, index, objective), objective.scaled),
     )
 
 

@@ -18,7 +18,8 @@ from impasto.export.contract_functions import Tensors, contract_functions, open_
 from impasto.export.resizing import bilinear
 from impasto.export.transfer import limits as bounds
 from impasto.export.transfer import objective as objectives
-from impasto.export.transfer.adam import State, start
+from impasto.export.transfer.adam import USUAL, Adam, State, start
+from impasto.export.transfer.averaging import Average
 from impasto.export.transfer.descent import Descent, Losses, descend
 from impasto.export.transfer.limits import TransferSuggestions
 from impasto.export.transfer.losses import gram, total_variation
@@ -77,13 +78,17 @@ class Transfer(tf.Module):
     def _transfer(self, inputs: Tensors) -> Tensors:
         own = tf.constant([0, 0])
         opened = self._open(inputs | {"size": own, "style_size": own})
+        usual = {name: tf.constant(value) for name, value in USUAL.items()}
         descent = Descent(
             count=checks.steps_within(inputs["steps"], self._limits),
             done=tf.constant(0),
-            learning_rate=bounds.check_learning_rate(inputs["learning_rate"]),
+            adam=bounds.check_adam(inputs["learning_rate"], **usual),
             mask=tf.ones([1, 1, 1]),
+            average=Average(opened["image"], tf.constant(0)),
+            decay=tf.constant(0.0),
         )
-        state, _ = self._optimised(inputs | opened, start(opened["image"]), descent)
+        inputs = inputs | opened | {"loss_kind": tf.constant(0)}
+        state, *_ = self._optimised(inputs, start(opened["image"]), descent)
         return {"image": _to_bytes(state.image)}
 
     def _open(self, inputs: Tensors) -> Tensors:
@@ -101,12 +106,19 @@ class Transfer(tf.Module):
         descent = Descent(
             count=checks.steps_within(inputs["steps"], self._limits),
             done=bounds.check_iteration(inputs["iteration"]),
-            learning_rate=bounds.check_learning_rate(inputs["learning_rate"]),
+            adam=bounds.check_adam(*(inputs[name] for name in Adam._fields)),
             mask=bounds.check_mask(inputs["mask"], state.image),
+            average=bounds.check_average(inputs["average"], inputs["averaged"], state.image),
+            decay=bounds.check_decay(inputs["average_decay"]),
         )
-        state, losses = self._optimised(inputs, state, descent)
+        state, average, losses = self._optimised(inputs, state, descent)
         named = {f"{name}_loss": loss for name, loss in losses._asdict().items()}
-        return {**state._asdict(), "iteration": descent.done + descent.count, **named}
+        return {
+            **state._asdict(),
+            "iteration": descent.done + descent.count,
+            "average": tf.reshape(average.image, [-1]),
+            **named,
+        }
 
     def _resize(self, inputs: Tensors) -> Tensors:
         return {"image": self._resized(inputs["image"], inputs["size"])}
@@ -145,17 +157,17 @@ class Transfer(tf.Module):
         grams, features = (tf.concat(each, axis=0) for each in zip(*found, strict=True))
         return grams, features
 
-    def _optimised(self, inputs: Tensors, state: State, descent: Descent) -> tuple[State, Losses]:
+    def _optimised(self, inputs: Tensors, state: State, descent: Descent) -> tuple[State, Average, Losses]:
         variation_weight, objective = self._objective(inputs, tf.shape(state.image)[:2])
         depth = deepest(objective.style + objective.content)
 
         def gradient(picture: tf.Tensor) -> tuple[Losses, tf.Tensor]:
             (style, content), of_layers = self._gradients(picture, depth, objective)
-            variation, smoothing = total_variation(picture, variation_weight)
+            variation, smoothing = total_variation(picture, variation_weight, objective.scaled)
             return Losses(style, content, variation), of_layers + smoothing
 
-        state, losses = descend(state, gradient, descent)
-        return bounds.check_result(state), losses
+        state, average, losses = descend(state, gradient, descent)
+        return bounds.check_result(state), average, losses
 
     def _objective(self, inputs: Tensors, sides: tf.Tensor) -> tuple[tf.Tensor, Objective]:
         style_weight, content_weight, variation_weight = bounds.check_weights(
@@ -175,6 +187,7 @@ class Transfer(tf.Module):
             ),
             gram_starts=objectives.starts(gram_sizes, style),
             feature_starts=objectives.starts(feature_sizes, content),
+            scaled=bounds.check_loss_kind(inputs["loss_kind"]),
         )
         return variation_weight, objective
 

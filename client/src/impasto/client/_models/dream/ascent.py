@@ -40,7 +40,7 @@ class Ascent(Optimisation[DreamProgress]):
     ) -> None:
         choices = plan.choices
         self.sizes = plan.sizes
-        self.steps = choices.steps
+        self.steps = (choices.steps,) * len(self.sizes)
         self.most_steps = plan.model.maximum_steps
         self.identity = identity
         self._model = model

@@ -12,21 +12,21 @@ from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Siz
 from impasto.client._jobs.values import Range
 from impasto.client._models.layers import Layers, named_layers
 from impasto.client._models.transfer import plan
+from impasto.client._models.transfer.averaged import AveragedPainting
 from impasto.client._models.transfer.canvas import TransferCanvas
 from impasto.client._models.transfer.description import TransferDescription, describe_transfer, scaled_size
 from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials, read_materials
 from impasto.client._models.transfer.painting import Painting
 from impasto.client._models.transfer.progress import TransferProgress
+from impasto.client._models.transfer.recipes import FINE, RECIPES
+from impasto.client.errors import InvalidInput
 from impasto.client.model import Model
 from impasto.client.pictures import ImageSource
 from impasto.client.settings import CallKind
 from impasto.client.signatures import TRANSFER
 
-MAX_SIDE: Final = 512
-"""The longest side, in pixels, in which a picture is painted unless told otherwise."""
-
 _WEIGHT: Final = Range(0.0, 1e10, optional=True)
-_STEPS: Final = Range(0, values.MOST_STEPS, whole=True)
+_STEPS: Final = Range(0, values.MOST_STEPS, whole=True, optional=True)
 
 RANGES: Final = MappingProxyType(
     {
@@ -37,8 +37,8 @@ RANGES: Final = MappingProxyType(
         "content_weight": _WEIGHT,
         "total_variation_weight": _WEIGHT,
         "learning_rate": Range(0.0, 1.0, optional=True),
-        "max_side": Range(1, values.LARGEST_INT32, whole=True, optional=True),
-        "pyramid": Range(1, 10, whole=True),
+        "max_side": Range(0, values.LARGEST_INT32, whole=True, optional=True),
+        "pyramid": Range(1, 10, whole=True, optional=True),
         "seed": Range(0, 2**32 - 1, whole=True),
     }
 )
@@ -49,18 +49,22 @@ RANGES: Final = MappingProxyType(
 class Transfer(LongJob[TransferProgress]):
     """Paint a picture in the style of another by optimising its pixels (Gatys et al.).
 
-        client.transfer("photo.jpg", "painting.jpg", epochs=10, steps_per_epoch=100)
-        client.transfer("photo.jpg", ["waves.jpg", "stars.jpg"], weights=[2, 1], pyramid=3, epochs=3)
+        client.transfer("photo.jpg", "painting.jpg")
+        client.transfer("photo.jpg", ["waves.jpg", "stars.jpg"], weights=[2, 1], recipe="draft")
 
     That takes minutes where `stylize` takes seconds, and paints in more detail. The work is done in calls of 1 to 10
     seconds each, or of a step where that takes longer, all by the version of the model that answers first. While the
     server is away or overloaded, a call is sent again, for as long as the setting `patience` says (5 minutes). A
-    weight, a rate or layers that are None take what the served model suggests.
+    field that is None takes what the recipe says, or else what the served model suggests.
 
     Args:
         content: the picture to paint, as for `upscale`.
         style: the picture to paint like; or a list of several, which are mixed.
-        epochs: how often `steps_per_epoch` steps are done, at each size; 0 or more. The long recipe takes 100.
+        recipe: "fine" paints best: from coarse to fine, with losses of one scale, and the average of the pictures on
+            the way. "draft" is the same in 30 seconds, small; "gallery" at up to 1024 pixels. "classic" is the recipe
+            as it was published, which the other fields' defaults in the served model are.
+        epochs: how often `steps_per_epoch` steps are done, at each size; 0 or more. At the first of several sizes all
+            recipes but "classic" take twice as many, for they are cheap there.
         steps_per_epoch: optimisation steps an epoch, 0 or more. Progress counts in epochs; the result depends on the
             product alone.
         weights: the share of each style where there are several, 0 or more, at any scale; None weighs them equally.
@@ -74,10 +78,11 @@ class Transfer(LongJob[TransferProgress]):
             given), not all zero. `describe_transfer` lists them.
         content_layers: the same for the layers whose activations are the content.
         learning_rate: about how far a step moves a pixel in 0..1; 0 to 1.
-        max_side: the longest side, in pixels, in which it is painted; None for the content's own. Smaller pictures are
-            painted at their own size.
-        pyramid: at how many sizes to paint, 1 to 10, from coarse to fine, each twice as large as the one before; the
-            last is the full one. Large forms come out better, and three cost a third more than one.
+        max_side: the longest side, in pixels, in which it is painted; 0 for the content's own. Smaller pictures are
+            painted at their own size. None takes the recipe's: 512, of "draft" 256, of "gallery" 1024.
+        pyramid: at how many sizes to paint, 1 to 10, from coarse to fine; the last is the full one, and each is 1.41
+            times as large as the one before, in the recipe "classic" twice. None takes as many as come down to 128
+            pixels, but one where `start` is a picture; in "classic" one.
         start: what to begin with: "content", "noise", or a picture, such as an earlier result (a path is a picture
             too; for a file of that very name write "./noise").
         seed: of the noise, 0 to 2**32 - 1.
@@ -107,8 +112,9 @@ class Transfer(LongJob[TransferProgress]):
     content: ImageSource
     style: ImageSource | Sequence[ImageSource]
     _: KW_ONLY
-    epochs: int = 10
-    steps_per_epoch: int = 100
+    recipe: str = FINE
+    epochs: int | None = None
+    steps_per_epoch: int | None = None
     weights: Sequence[float] | None = None
     style_scale: float = 1.0
     style_weight: float | None = None
@@ -117,8 +123,8 @@ class Transfer(LongJob[TransferProgress]):
     style_layers: Layers | None = None
     content_layers: Layers | None = None
     learning_rate: float | None = None
-    max_side: int | None = MAX_SIDE
-    pyramid: int = 1
+    max_side: int | None = None
+    pyramid: int | None = None
     start: ImageSource = CONTENT
     seed: int = 0
     mask: ImageSource | None = None
@@ -131,10 +137,23 @@ class Transfer(LongJob[TransferProgress]):
         """The styles, also where there is one."""
         return values.several(self.style)
 
+    @property
+    def epochs_at_size(self) -> int:
+        """The epochs at each size, but perhaps the first."""
+        return RECIPES[self.recipe].epochs if self.epochs is None else self.epochs
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """The steps of an epoch."""
+        return RECIPES[self.recipe].steps_per_epoch if self.steps_per_epoch is None else self.steps_per_epoch
+
     def checked(self) -> dict[str, Any]:
         """Return the styles, the layers as pairs, and the numbers. Raises InvalidInput."""
+        if self.recipe not in RECIPES:
+            raise InvalidInput(f"recipe is {self.recipe!r}; it must be one of {', '.join(RECIPES)}")
         numbers = values.within(RANGES, self)
-        _STEPS.check("epochs times steps_per_epoch", numbers["epochs"] * numbers["steps_per_epoch"])
+        steps = RECIPES[self.recipe].first * self.epochs_at_size * self.steps_an_epoch
+        _STEPS.check("epochs times steps_per_epoch", steps)
         style = values.styles_of(self.style, kind="picture")
         given: dict[str, Any] = {
             "style": style,
@@ -180,15 +199,18 @@ class DescribeTransfer(Job[TransferDescription, Progress]):
 def _painting(job: Transfer, materials: Materials, model: PinnedModel) -> Steps[Painting]:
     description = yield from describe_transfer(model)
     choices = plan.complete(job, description)
-    levels = yield from _levels(job, materials, model)
+    levels = yield from _levels(job, materials, model, least=description.minimum_side)
     planned = plan.fit(job, choices, description, levels)
     size = materials.size if job.keep_size else levels[-1].size
     canvas = TransferCanvas(materials=materials, size=size, preserve_color=job.preserve_color)
     identity = planned.identity(job, materials, model.name)
-    return Painting(planned, model, canvas, job, identity)
+    kind = AveragedPainting if choices.recipe.averages else Painting
+    return kind(planned, model, canvas, seed=job.seed, identity=identity)
 
 
-def _levels(job: Transfer, materials: Materials, model: PinnedModel) -> Steps[tuple[plan.Level, ...]]:
+def _levels(
+    job: Transfer, materials: Materials, model: PinnedModel, *, least: int
+) -> Steps[tuple[plan.Level, ...]]:
     levels: list[plan.Level] = []
     for side in plan.painted_sides(job, materials.size):
         size = yield from scaled_size(model, materials.size, longest_side=side)
@@ -198,4 +220,5 @@ def _levels(job: Transfer, materials: Materials, model: PinnedModel) -> Steps[tu
             longest = plan.style_side(job, size)
             styles.append((yield from scaled_size(model, (height, width), longest_side=longest)))
         levels.append(plan.Level(size, tuple(styles)))
-    return tuple(levels)
+    # Of its own accord a recipe paints at no size that the network cannot see.
+    return plan.large_enough(levels, least) if job.pyramid is None else tuple(levels)

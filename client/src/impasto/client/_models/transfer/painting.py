@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +23,16 @@ from impasto.client._models.transfer.plan import Level, TransferPlan
 from impasto.client._models.transfer.progress import Losses, TransferProgress, epoch_of
 from impasto.client._transport.calls import Outputs
 from impasto.client.errors import DecodeError
-
-if TYPE_CHECKING:
-    from impasto.client._models.transfer.job import Transfer
+from impasto.client.signatures import TRANSFER
 
 Array = NDArray[np.float32]
 
 # What the steps change: the picture, and Adam's means of the gradient and of its square.
 _CHANGED: Final = ("image", "m", "v")
+_TARGETS: Final = ("style_targets", "content_targets")
 _LOSSES: Final = tuple(field.name for field in fields(Losses))
 _DONE: Final = "iteration"
+_DTYPES: Final = MappingProxyType({spec.name: spec.dtype for spec in TRANSFER.signatures["optimize"].inputs})
 _OUTPUTS: Final = (*_CHANGED, _DONE, *(f"{name}_loss" for name in _LOSSES))
 
 
@@ -45,7 +46,7 @@ class Painting(Optimisation[TransferProgress]):
         plan: the transfer.
         model: the model to ask.
         canvas: makes pictures of the states, and has what they are made of.
-        job: what was asked for.
+        seed: of the noise.
         identity: what the result depends on.
     """
 
@@ -56,25 +57,29 @@ class Painting(Optimisation[TransferProgress]):
         plan: TransferPlan,
         model: PinnedModel,
         canvas: TransferCanvas,
-        job: Transfer,
+        *,
+        seed: int,
         identity: Mapping[str, Any],
     ) -> None:
         choices = plan.choices
         self.sizes = tuple(level.size for level in plan.levels)
-        self.steps = choices.steps
+        self.steps = plan.steps
+        self._epochs = plan.epochs
+        self._steps_per_epoch = choices.steps_per_epoch
+        self._seed = seed
         self.most_steps = plan.model.maximum_steps
         self.identity = identity
+        self.model_name = model.name
         self._levels = plan.levels
         self._shares = choices.shares
         self._model = model
         self._canvas = canvas
         self._materials = canvas.materials
-        self._job = job
         self._losses: Losses | None = None
         self._mask: Array | None = None
         self._style_layers = {"style_layer_weights": choices.style_layers}
         self._layers = {**self._style_layers, "content_layer_weights": choices.content_layers}
-        self._weights = {name: np.asarray(value, np.float32) for name, value in choices.weights.items()}
+        self._settings = _settings({**choices.weights, **choices.recipe.inputs})
 
     def open(self, stage: int, picture: NDArray[Any] | None) -> Steps[Arrays]:
         """Return the state at a size: what to begin with, moments of zero, and the targets."""
@@ -107,19 +112,31 @@ class Painting(Optimisation[TransferProgress]):
 
     def change(self, state: Arrays, stage: int, step: int, count: int) -> Steps[Arrays]:
         """Return the state after `count` more steps of Adam."""
-        size = self.sizes[stage]
-        inputs: dict[str, NDArray[Any]] = {
-            **state,
-            **self._weights,
+        answer = yield from self.optimised(self.step_inputs(state, stage, step, count))
+        return self.changed(state, answer, stage)
+
+    def step_inputs(self, state: Arrays, stage: int, done: int, count: int) -> dict[str, NDArray[Any]]:
+        """Return what `optimize` is sent for `count` steps after the `done` ones that Adam has made."""
+        changed = {name: state[name] for name in (*_CHANGED, *_TARGETS)}
+        return {
+            **changed,
+            **self._settings,
             **self._layers,
-            **self._masked(size),
-            "iteration": np.asarray(step, np.int32),
+            **self._masked(self.sizes[stage]),
+            _DONE: np.asarray(done, np.int32),
             "steps": np.asarray(count, np.int32),
         }
-        answer = yield from self._model.predict(inputs, signature="optimize", outputs=_OUTPUTS)
-        self._check_progress(answer, step + count)
+
+    def optimised(self, inputs: Mapping[str, NDArray[Any]], *more: str) -> Steps[Outputs]:
+        """Return what `optimize` answers, its losses noted; `more` are further outputs that are wanted."""
+        answer = yield from self._model.predict(inputs, signature="optimize", outputs=(*_OUTPUTS, *more))
+        self._check_progress(answer, int(inputs[_DONE]) + int(inputs["steps"]))
         self._losses = Losses(**{name: self._number(answer, f"{name}_loss") for name in _LOSSES})
-        return {**state, **{name: self._picture(answer, name, size) for name in _CHANGED}}
+        return answer
+
+    def changed(self, state: Arrays, answer: Outputs, stage: int) -> Arrays:
+        """Return the state with the picture and the moments that were answered."""
+        return {**state, **{name: self._picture(answer, name, self.sizes[stage]) for name in _CHANGED}}
 
     def close(self, state: Arrays, stage: int) -> Steps[NDArray[Any]]:
         """Return the painting at a size; of the last one, as the model's bytes."""
@@ -137,15 +154,15 @@ class Painting(Optimisation[TransferProgress]):
         self, stage: int, common: Mapping[str, Any], pixels: NDArray[Any] | None
     ) -> TransferProgress:
         """Return the progress at a size."""
-        job = self._job
         height, width = self.sizes[stage]
+        epochs = self._epochs[stage]
         return TransferProgress(
             **common,
             level=stage + 1,
             levels=len(self.sizes),
             size=(width, height),
-            epoch=epoch_of(common["step"], epochs=job.epochs, steps_per_epoch=job.steps_per_epoch),
-            epochs=job.epochs,
+            epoch=epoch_of(common["step"], epochs=epochs, steps_per_epoch=self._steps_per_epoch),
+            epochs=epochs,
             losses=self._losses,
             _canvas=self._canvas,
             _pixels=pixels,
@@ -171,7 +188,7 @@ class Painting(Optimisation[TransferProgress]):
             start = near(self._materials.start, level.size)
             return (yield from self._resize(start.astype(np.float32) / np.float32(255.0), level.size))
         if self._materials.noise:
-            return np.random.default_rng(self._job.seed).random(content.shape, np.float32)
+            return np.random.default_rng(self._seed).random(content.shape, np.float32)
         return content
 
     def _resize(self, image: Array, size: Size) -> Steps[Array]:
@@ -209,6 +226,10 @@ class Painting(Optimisation[TransferProgress]):
 
 def _style_inputs(style: NDArray[np.uint8], size: Size) -> dict[str, NDArray[Any]]:
     return {"style": near(style, size), "style_size": np.array(size, np.int32)}
+
+
+def _settings(values: Mapping[str, float]) -> dict[str, NDArray[Any]]:
+    return {name: np.asarray(value, _DTYPES[name]) for name, value in values.items()}
 
 
 def _mixed(targets: Sequence[Array], shares: Sequence[float]) -> Array:

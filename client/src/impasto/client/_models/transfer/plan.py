@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,16 @@ from impasto.client._jobs.values import sent, shares
 from impasto.client._models.layers import layer_weights, weights_by_name
 from impasto.client._models.planning import check_size, identity
 from impasto.client._models.transfer.description import TransferDescription
-from impasto.client._models.transfer.materials import Materials
+from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials
+from impasto.client._models.transfer.recipes import RECIPES, Recipe
 from impasto.client.errors import InvalidInput
 
 if TYPE_CHECKING:
     from impasto.client._models.transfer.job import Transfer
+
+
+# Sides of a whole number of pixels, and counts of sizes, that a root of two misses by a rounding error.
+_ALMOST: Final = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,14 +32,18 @@ class TransferChoices:
     """A transfer's numbers, complete, but not yet checked against the pictures' sizes.
 
     Attributes:
-        steps: optimisation steps at each size.
+        recipe: what is taken where the job says nothing.
+        epochs: how often `steps_per_epoch` steps are done at each size, but perhaps the first.
+        steps_per_epoch: optimisation steps.
         shares: the shares of the styles; they add up to 1.
         style_layers: the weight of each of the model's layers, float32 [n].
         content_layers: the same for content.
-        weights: what else `optimize` takes, float32's values by its inputs' names.
+        weights: the weights of the losses and the learning rate, float32's values by their inputs' names.
     """
 
-    steps: int
+    recipe: Recipe
+    epochs: int
+    steps_per_epoch: int
     shares: tuple[float, ...]
     style_layers: NDArray[np.float32]
     content_layers: NDArray[np.float32]
@@ -51,24 +61,34 @@ def complete(job: Transfer, model: TransferDescription) -> TransferChoices:
         InvalidInput: a layer or a side does not suit the model, or there is nothing to paint by.
     """
 
+    recipe = RECIPES[job.recipe]
+
     def weight(name: str) -> float:
         asked: float | None = getattr(job, name)
-        return sent(getattr(model, name) if asked is None else asked)
+        return sent(recipe.weights.get(name, getattr(model, name)) if asked is None else asked)
 
     def layers(name: str) -> NDArray[np.float32]:
-        asked: Any = getattr(job, name)
-        pairs = getattr(model, name).items() if asked is None else asked
+        asked, own = getattr(job, name), getattr(recipe, name)
+        if asked is None and own is not None and not own.keys() <= set(model.layers):
+            raise InvalidInput(
+                f"the recipe {job.recipe!r} takes the {name} {', '.join(own)}, and the model has "
+                f"{', '.join(model.layers)}; give {name}, or the recipe 'classic'"
+            )
+        pairs = (getattr(model, name) if own is None else own).items() if asked is None else asked
         return layer_weights(pairs, model.layers, name=name)
 
     weights = {name: weight(name) for name in ("style_weight", "content_weight", "total_variation_weight")}
     if not any(weights.values()):
         raise InvalidInput(f"{', '.join(weights)} are all 0, so there is nothing to paint by; raise one")
-    if job.max_side is not None and job.max_side < model.minimum_side:
+    if job.max_side and job.max_side < model.minimum_side:
         raise InvalidInput(
-            f"max_side is {job.max_side}; it must be {model.minimum_side} or more for {model.backbone}, or None"
+            f"max_side is {job.max_side}; it must be {model.minimum_side} or more for {model.backbone}, or 0 for the "
+            "content's own"
         )
     return TransferChoices(
-        steps=job.epochs * job.steps_per_epoch,
+        recipe=recipe,
+        epochs=job.epochs_at_size,
+        steps_per_epoch=job.steps_an_epoch,
         shares=shares(job.weights, len(job.styles)),
         style_layers=layers("style_layers"),
         content_layers=layers("content_layers"),
@@ -78,8 +98,29 @@ def complete(job: Transfer, model: TransferDescription) -> TransferChoices:
 
 def painted_sides(job: Transfer, content: Size) -> tuple[int, ...]:
     """Return the painting's longest side at each size, from coarse to fine."""
-    full = max(content) if job.max_side is None else min(max(content), job.max_side)
-    return tuple(max(1, full >> halvings) for halvings in reversed(range(job.pyramid)))
+    recipe = RECIPES[job.recipe]
+    side = recipe.max_side if job.max_side is None else job.max_side
+    full = min(max(content), side or max(content))
+    count = _sizes(job, recipe, full) if job.pyramid is None else job.pyramid
+    return tuple(max(1, int(full / recipe.growth**smaller + _ALMOST)) for smaller in reversed(range(count)))
+
+
+def _sizes(job: Transfer, recipe: Recipe, full: int) -> int:
+    """The number of sizes up to the full one."""
+    begins_anew = isinstance(job.start, str) and job.start in (CONTENT, NOISE)
+    # An earlier result, and a picture that is to be left as it is, would lose what is fine in them.
+    if recipe.least_side is None or not begins_anew or job.epochs_at_size * job.steps_an_epoch == 0:
+        return 1
+    return 1 + max(0, int(math.log(full / recipe.least_side, recipe.growth) + _ALMOST))
+
+
+def large_enough(levels: Sequence[Level], least: int) -> tuple[Level, ...]:
+    """Return the sizes without the coarse ones that have a side below `least`; the last is kept in any case."""
+    *coarse, last = levels
+    return (
+        *(level for level in coarse if min(min(size) for size in (level.size, *level.styles)) >= least),
+        last,
+    )
 
 
 def style_side(job: Transfer, painted: Size) -> int:
@@ -114,6 +155,17 @@ class TransferPlan:
     levels: tuple[Level, ...]
     model: TransferDescription
 
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """The epochs at each size."""
+        each, others = self.choices.epochs, len(self.levels) - 1
+        return (each * self.choices.recipe.first, *[each] * others) if others else (each,)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps at each size."""
+        return tuple(epochs * self.choices.steps_per_epoch for epochs in self.epochs)
+
     def identity(self, job: Transfer, materials: Materials, name: str) -> dict[str, Any]:
         """Return what the result depends on, as JSON values."""
         choices, model = self.choices, self.model
@@ -123,11 +175,13 @@ class TransferPlan:
             name,
             compute=model.compute,
             **materials.identity(),
-            steps=choices.steps,
+            steps=list(self.steps),
+            averages=choices.recipe.averages,
             shares=list(choices.shares),
             style_layers=weights_by_name(model.layers, choices.style_layers.tolist()),
             content_layers=weights_by_name(model.layers, choices.content_layers.tolist()),
             **choices.weights,
+            **choices.recipe.inputs,
             sizes=[list(level.size) for level in self.levels],
             style_sizes=[[list(size) for size in level.styles] for level in self.levels],
             seed=job.seed if materials.noise else None,

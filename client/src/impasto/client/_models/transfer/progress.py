@@ -32,9 +32,9 @@ class TransferProgress(LongProgress):
         levels: the number of sizes.
         size: width and height at this level, in pixels.
         epoch: the epoch that is going on, or the last one where all are over, counted from 1; 0 if there are none.
-        epochs: the number of epochs at each size.
+        epochs: the number of epochs at this size.
         step: steps done at this size.
-        steps: steps at each size.
+        steps: steps at this size.
         losses: as the last step saw them; None before the first.
         seconds_left: an estimate; None before the first step.
         fraction: the part of the work that is done, 0 to 1. Steps at large sizes are more work than at small ones.
