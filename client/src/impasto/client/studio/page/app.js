@@ -123,8 +123,8 @@ function themeSwitch() {
   const tellTheme = () => {
     const now = root.dataset.theme ?? "system";
     switcher.textContent = { system: "Auto", light: "Light", dark: "Dark" }[now];
-    switcher.setAttribute("aria-label", `Theme: ${now}`);
-    switcher.title = `Theme: ${now}`;
+    switcher.setAttribute("aria-label", `Theme: ${switcher.textContent}`);
+    switcher.title = `Theme: ${switcher.textContent}`;
   };
   switcher.addEventListener("click", () => {
     const next = names[(names.indexOf(root.dataset.theme ?? "system") + 1) % names.length];

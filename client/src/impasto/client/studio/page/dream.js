@@ -9,7 +9,7 @@ import { Workbench } from "./work.js";
 export function dreamPage() {
   return new Workbench({
     kind: "dream", title: "Dream", lead: "Let a network draw what it sees. The picture grows as you look.", verb: "Dream",
-    curves: { loss: "What it sees, stronger" }, build: (offer, bench) => new DreamForm(offer, bench),
+    curves: { loss: "Loss, which rises" }, build: (offer, bench) => new DreamForm(offer, bench),
   });
 }
 

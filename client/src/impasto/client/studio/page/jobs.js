@@ -95,10 +95,10 @@ export class Status {
     this.kinds = "";
   }
 
-  show(job) {
-    this.element.classList.toggle("idle", job === null);
+  /** `idle` is said while there is no job. */
+  show(job, idle = "") {
     this.element.dataset.state = job?.state ?? "none";
-    say(this.text, job ? [words(job), job.result && job.state === "done" && pixels(job.result.width, job.result.height)].filter(Boolean).join(" · ") : "");
+    say(this.text, job ? [words(job), job.result && job.state === "done" && pixels(job.result.width, job.result.height)].filter(Boolean).join(" · ") : idle);
     this.bar.show(job);
     const kinds = job ? `${job.id} ${job.state} ${job.result?.url}` : "";
     if (kinds === this.kinds) return;

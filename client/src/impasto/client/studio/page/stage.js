@@ -1,6 +1,6 @@
 /** The picture in the middle: fitted or pixel for pixel, moved, before and after under a divider, and a loupe. */
 
-import { button, h, pixels, signButton } from "./dom.js";
+import { button, h, signButton } from "./dom.js";
 import { Lens } from "./lens.js";
 
 const ZOOMS = [["fit", "Fit"], ["1", "1:1"], ["2", "2:1"], ["4", "4:1"]];
@@ -8,7 +8,8 @@ const LARGEST_FIT = 3;
 const STEP = 48;
 
 export class Stage {
-  constructor({ empty }) {
+  /** `empty` is shown while there is no picture; `left` stands beside the tools below it. */
+  constructor({ empty, left }) {
     this.size = null;
     this.zoom = "fit";
     this.centre = [0, 0];
@@ -23,9 +24,8 @@ export class Stage {
     this.tags = [h("span", { class: "tag left", "aria-hidden": "true" }, "before"),
                  h("span", { class: "tag right", "aria-hidden": "true" }, "after")];
     this.view = h("div", { class: "view" }, this.empty, this.after, this.before, ...this.tags, this.divider, this.lens.element);
-    this.caption = h("span", { class: "caption" });
     this.tools = this.#makeTools();
-    this.element = h("div", { class: "stage" }, this.view, h("div", { class: "under" }, this.caption, this.tools));
+    this.element = h("div", { class: "stage" }, this.view, h("div", { class: "under" }, left, this.tools));
     this.#listen();
     new ResizeObserver(() => this.place()).observe(this.view);
     this.show({});
@@ -37,14 +37,13 @@ export class Stage {
   show({ before = null, after = null, size = null, name = "", compare = null, fallback = null }) {
     const isOther = JSON.stringify(size) !== JSON.stringify(this.size);
     this.size = size;
-    this.#put(this.before, before, `Photo: ${name}`, fallback);
-    this.#put(this.after, after, `Result: ${name}`);
+    this.#put(this.before, before, `Photo: ${name}`, isOther, fallback);
+    this.#put(this.after, after, `Result: ${name}`, isOther);
     this.hasBoth = Boolean(before && after);
     if (compare !== null) this.comparing = compare;
     this.empty.hidden = size !== null;
     this.tools.hidden = size === null;
     this.view.classList.toggle("filled", size !== null);
-    this.caption.textContent = size === null ? "" : `${name} · ${pixels(...size)}`;
     if (isOther && size !== null) this.centre = [size[0] / 2, size[1] / 2];
     for (const [attribute, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "Picture: arrow keys move it, plus and minus zoom"]]) {
       if (size === null) this.view.removeAttribute(attribute);
@@ -91,12 +90,12 @@ export class Stage {
 
   /** Put everything where size, zoom and divider say. */
   place() {
-    const both = this.hasBoth && this.comparing && !this.overlay;
+    const both = this.hasBoth && this.comparing && !this.overlay && this.after.firstChild !== null;
     this.divider.hidden = !both;
     this.compareButton.hidden = !this.hasBoth;
     this.compareButton.setAttribute("aria-pressed", String(this.comparing));
     for (const tag of this.tags) tag.hidden = !both;
-    this.before.hidden = this.hasBoth && !both && !this.overlay;
+    this.before.hidden = this.hasBoth && !both && !this.overlay && this.after.firstChild !== null;
     if (this.size === null) return;
     const scale = this.scale;
     const [left, width] = this.#axis(0, this.view.clientWidth, scale);
@@ -129,9 +128,10 @@ export class Stage {
   }
 
   /** Swap a picture in only when it is decoded, so that a growing one never blinks. */
-  #put(side, url, alt, fallback = null) {
+  #put(side, url, alt, isOther, fallback = null) {
     if (side.asked === url) return;
     side.asked = url;
+    if (isOther) side.replaceChildren(); // What was there has another shape.
     this.#load(side, url, alt, fallback);
   }
 

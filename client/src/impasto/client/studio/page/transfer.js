@@ -14,7 +14,7 @@ export function transferPage() {
   const paintings = new Paintings({ onChange: () => bench.changed() });
   const bench = new Workbench({
     kind: "transfer", title: "Transfer", lead: "Paint a photo like a painting, slowly and in detail.", verb: "Paint",
-    curves: { content: "Away from the photo", style: "Away from the painting" }, below: paintings.element,
+    curves: { content: "Content loss", style: "Style loss" }, below: paintings.element,
     build: (offer, workbench) => new TransferForm(offer, workbench, paintings),
   });
   return bench;

@@ -3,7 +3,7 @@
 import { Away, TAB, call } from "./api.js";
 import { AsCode } from "./ascode.js";
 import { Curve } from "./curve.js";
-import { button, h } from "./dom.js";
+import { button, h, pixels } from "./dom.js";
 import { Rows, Status, share } from "./jobs.js";
 import { invitation, thumbnail, tray } from "./pictures.js";
 import { Stage } from "./stage.js";
@@ -18,7 +18,7 @@ export class Workbench {
   constructor({ kind, title, lead, verb, build, curves = {}, below = null, compares = false }) {
     Object.assign(this, { kind, verb, build, compares });
     this.job = null;
-    this.stage = new Stage({ empty: invitation() });
+    this.stage = new Stage({ empty: invitation(), left: tray() });
     this.status = new Status();
     this.rows = new Rows((job) => this.#chooseJob(job));
     this.curves = Object.entries(curves).map(([name, words]) => [name, new Curve(words)]);
@@ -32,7 +32,7 @@ export class Workbench {
     this.code = new AsCode(() => this.#body(store.current));
     this.absent = h("div", { class: "absent", hidden: true });
     this.panel = h("div", { class: "panel" }, this.absent, this.form);
-    const wall = h("div", { class: "wall" }, this.stage.element, tray(), below, this.course, this.rows.element, this.others);
+    const wall = h("div", { class: "wall" }, this.stage.element, this.course, below, this.rows.element, this.others);
     const head = h("div", { class: "head" }, h("h1", {}, title), h("p", { class: "lead" }, lead));
     this.element = h("div", { class: `work ${kind}` }, head, wall, this.panel);
     on("offer", () => this.#offered());
@@ -145,7 +145,7 @@ export class Workbench {
     const photo = (this.job && photoOf(this.job)) ?? store.current;
     const job = this.job;
     const after = job?.result?.url ?? job?.preview ?? null;
-    this.status.show(job);
+    this.status.show(job, photo?.id ? `${photo.name} · ${pixels(photo.width, photo.height)}` : "");
     this.course.classList.toggle("hushed", !photo && !job);
     for (const [name, curve] of this.curves) curve.draw(job?.losses?.[name] ?? [], job ? share(job) : 0);
     this.rows.show(ownJobs(this.kind), job?.id);
