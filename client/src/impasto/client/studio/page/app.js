@@ -6,7 +6,7 @@ import { dreamPage } from "./dream.js";
 import { tellCourse } from "./jobs.js";
 import { receiveEverywhere } from "./pictures.js";
 import { ServerPage } from "./server.js";
-import { heardJob, on, refreshOffer, store, tell } from "./store.js";
+import { heardJob, keepPhotos, on, refreshOffer, store } from "./store.js";
 import { stylizePage } from "./stylize.js";
 import { transferPage } from "./transfer.js";
 import { upscalePage } from "./upscale.js";
@@ -86,11 +86,7 @@ async function opened() {
   tellBanner();
   try {
     const kept = new Set((await call("api/jobs")).map((job) => job.id));
-    for (const [id, job] of store.jobs) {
-      if (kept.has(id)) continue;
-      store.jobs.delete(id);
-      tell("job", { job: { ...job, state: "gone" }, before: job });
-    }
+    for (const [id, job] of store.jobs) if (!kept.has(id)) heardJob({ ...job, state: "gone" });
   } catch { /* The stream itself tells when Studio is away. */ }
   watch();
 }
@@ -154,5 +150,6 @@ document.addEventListener("impasto-login", login);
 document.addEventListener("visibilitychange", () => document.hidden || watch());
 addEventListener("hashchange", show);
 themeSwitch();
+keepPhotos();
 receiveEverywhere();
 watch();

@@ -2,10 +2,11 @@
 
 import { h, unique } from "./dom.js";
 import { pictureField } from "./pictures.js";
+import { pictureById } from "./store.js";
 
 const TITLES = {
   octave_scale: "Octave scale", octaves: "Octaves", steps: "Steps", step_size: "Step size", tile: "Tile", seed: "Seed",
-  max_side: "Longest side painted", megapixels: "Megapixels", size: "Fit into", style_scale: "Size of the strokes",
+  max_side: "Longest side painted", megapixels: "Megapixels instead of a factor", size: "Fit into width, height", style_scale: "Size of the strokes",
   style_weight: "Weight of the style", content_weight: "Weight of the content", total_variation_weight: "Smoothness",
   learning_rate: "Learning rate", style_layers: "Style layers", content_layers: "Content layers", epochs: "Epochs",
   steps_per_epoch: "Steps per epoch", pyramid: "Sizes, coarse to fine", keep_size: "Keep the photo's size", start: "Begin with",
@@ -127,8 +128,27 @@ export function picture({ title, help, text: words = "Choose a picture" }) {
   const problem = h("p", { class: "problem", role: "alert" });
   const element = h("div", { class: "field", role: "group", "aria-label": title }, h("span", { class: "label" }, title),
                     help && h("p", { class: "help" }, help), field.element, problem);
+  const set = (id) => field.set(id === null ? null : pictureById(id));
   heard = () => element.dispatchEvent(new Event("change"));
-  return { element, get value() { return field.value; }, set: field.set, fail: (told) => { problem.textContent = told; } };
+  return { element, get value() { return field.value; }, set, fail: (told) => { problem.textContent = told; } };
+}
+
+/** A word out of a few, or a picture of one's own, which takes its place. */
+function wordOrPicture({ title, help, words, usual }) {
+  const word = select({ title, help, choices: words, usual });
+  const own = pictureField({ text: "or a picture", onChange: () => word.element.dispatchEvent(new Event("change")) });
+  word.element.append(own.element);
+  return {
+    element: word.element,
+    get value() { return own.value ?? word.value; },
+    set(value) {
+      const isWord = value === null || words.includes(value);
+      own.set(isWord ? null : pictureById(value));
+      word.set(isWord ? value : null);
+    },
+    fail: word.fail,
+    focus: word.focus,
+  };
 }
 
 const numbers = (given) => given.split(/[\s,;]+/).filter(Boolean).map((one) => (Number.isNaN(Number(one)) ? one : Number(one)));
@@ -152,7 +172,7 @@ export function fieldFrom(name, told, suggested = undefined) {
     case "integers":
     case "numbers": return text({ ...common, usual: Array.isArray(shown) ? shown.join(", ") : "", parse: numbers, write: (list) => list.join(", ") });
     case "layers": return text({ ...common, usual: shown && typeof shown === "object" ? layersText(shown) : "", parse: layers, write: layersText });
-    case "picture": return picture(common);
+    case "picture": return told.choices?.length ? wordOrPicture({ ...common, words: told.choices, usual: told.default }) : picture(common);
     default: return text({ ...common, usual: String(shown) });
   }
 }

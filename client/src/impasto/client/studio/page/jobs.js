@@ -2,7 +2,7 @@
 
 import { call, upload } from "./api.js";
 import { announce, button, h, icon, pixels, say, seconds, signButton } from "./dom.js";
-import { photoOf, remember, store, takePicture, tell } from "./store.js";
+import { heardJob, photoOf, remember, takePicture } from "./store.js";
 import { thumbnail } from "./pictures.js";
 
 const DOING = { upscale: "Upscaling", stylize: "Painting", dream: "Dreaming", transfer: "Painting", strip: "Trying paintings", bench: "Timing" };
@@ -68,8 +68,7 @@ const send = (job, what) => call(`api/jobs/${job.id}/${what}`, { method: "POST" 
 
 export async function forget(job) {
   await call(`api/jobs/${job.id}`, { method: "DELETE" });
-  store.jobs.delete(job.id);
-  tell("job", { job: { ...job, state: "gone" }, before: job });
+  heardJob({ ...job, state: "gone" });
 }
 
 async function takeResult(job) {

@@ -59,7 +59,8 @@ export function isOver(job) {
 
 export function heardJob(job) {
   const before = store.jobs.get(job.id) ?? null;
-  store.jobs.set(job.id, job);
+  if (job.state === "gone") store.jobs.delete(job.id);
+  else store.jobs.set(job.id, job);
   tell("job", { job, before });
 }
 
@@ -105,6 +106,20 @@ export function dropPhoto(photo) {
   store.photos.splice(place, 1);
   if (store.current === photo) store.current = ready()[Math.max(0, place - 1)] ?? null;
   tell("photos");
+}
+
+/** Keep the photos over a reload of the page; the server has the pictures themselves. */
+export function keepPhotos() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem("impasto-photos") ?? "null");
+    store.photos.push(...(kept?.photos ?? []).map(remember));
+    store.current = store.photos.find((photo) => photo.id === kept?.current) ?? null;
+  } catch { /* Without storage a reload begins anew. */ }
+  on("photos", () => {
+    try {
+      sessionStorage.setItem("impasto-photos", JSON.stringify({ photos: ready(), current: store.current?.id }));
+    } catch { /* As above. */ }
+  });
 }
 
 /** Ask for what the server offers. Throws Away and Refused. */

@@ -30,8 +30,10 @@ class UpscaleForm {
     this.#changed();
   }
 
+  /** A size to fit into takes the place of a factor. */
   values() {
-    return this.fields.values();
+    const { factor, ...others } = this.fields.values();
+    return "size" in others || "megapixels" in others ? others : { factor, ...others };
   }
 
   fill(values) {
@@ -65,11 +67,11 @@ class UpscaleForm {
   /** Say how large it becomes, and how long it takes going by what this server took before. */
   #outlook() {
     const photo = store.current;
-    if (!photo?.id) {
+    const { factor } = this.values();
+    if (!photo?.id || !factor) {
       this.outlook.textContent = "";
       return;
     }
-    const factor = this.factors.value;
     const pace = this.model.seconds_per_megapixel ?? learntPace(this.model.name, factor);
     const megapixels = (photo.width * photo.height) / 1e6;
     this.outlook.textContent = `Becomes ${pixels(photo.width * factor, photo.height * factor)}${pace ? `, in about ${seconds(pace * megapixels)}` : ""}.`;

@@ -37,7 +37,7 @@ export class Workbench {
     this.element = h("div", { class: `work ${kind}` }, head, wall, this.panel);
     on("offer", () => this.#offered());
     on("photos", () => this.#photoChanged());
-    on("job", ({ job }) => job.kind === kind && this.#jobHeard(job));
+    on("job", ({ job, before }) => job.kind === kind && this.#jobHeard(job, before));
     this.#offered();
     this.#photoChanged();
   }
@@ -135,9 +135,10 @@ export class Workbench {
     this.#refresh();
   }
 
-  #jobHeard(job) {
-    if (this.job?.id === job.id) this.job = job.state === "gone" ? null : job;
-    else if (this.job === null && job.tab === TAB && job.state !== "gone" && photoOf(job)?.id === store.current?.id && store.current) this.job = job;
+  #jobHeard(job, before) {
+    const isNew = before === null && job.tab === TAB && store.current !== null && photoOf(job)?.id === store.current.id;
+    if (job.state === "gone") this.job = this.job?.id === job.id ? null : this.job;
+    else if (this.job?.id === job.id || isNew) this.job = job;
     this.#refresh();
   }
 
@@ -153,8 +154,8 @@ export class Workbench {
     if (!photo?.id && !after) return this.stage.show({});
     const size = job?.result ? [job.result.width, job.result.height] : photo?.id ? [photo.width, photo.height] : null;
     const done = job?.result?.url ?? null;
-    const fresh = done !== null && done !== this.shown;
-    this.shown = done;
+    const fresh = done !== null && done !== this.lastResult;
+    this.lastResult = done;
     this.stage.show({ before: photo?.url ?? null, after, size, name: photo?.name ?? job.name, fallback: photo?.id && thumbnail(photo, 2048).src,
                       compare: after === null ? false : fresh && this.compares ? true : null });
     if (fresh && this.compares) this.stage.zoomTo("1");
