@@ -23,8 +23,8 @@ class DreamForm {
       this.fields.add("layers", this.layers),
       modelField(this.fields, offer.dream.models),
       this.fields.add("steps", number({ title: "Steps at each size", whole: true, least: 0, usual: suggested.steps ?? null })),
-      this.fields.add("preserve_color", flag({ title: "Keep the photo's colours" })),
-      more(this.fields, offer.fields.dream, { skip: ["image", "layers", "steps", "preserve_color", "model"], suggested }));
+      this.fields.add("preserve_color", flag({ title: "Keep the photo's colours" })));
+    this.extra = more(this.fields, offer.fields.dream, { skip: ["image", "layers", "steps", "preserve_color", "model"], suggested });
   }
 
   values() { return this.fields.values(); }

@@ -55,7 +55,7 @@ export class Layers {
 }
 
 function usualLayers(model) {
-  const usual = model.default ?? [];
+  const usual = model.suggested?.layers ?? model.default ?? [];
   return Array.isArray(usual) ? usual.map((one) => (Array.isArray(one) ? one : [one, 1])) : Object.entries(usual);
 }
 

@@ -23,8 +23,8 @@ class StylizeForm {
     this.element = h("div", { class: "form" }, paintings.shares,
       modelField(this.fields, offer.stylize.models),
       this.fields.add("strength", slider({ title: "Strength", least: 0, most: 1, step: 0.05, initial: 1, words: (value) => `${Math.round(value * 100)} %` })),
-      this.fields.add("preserve_color", flag({ title: "Keep the photo's colours", help: "Only light and dark are painted." })),
-      more(this.fields, told, { skip: ["content", "style", "weights", "strength", "preserve_color", "model"] }));
+      this.fields.add("preserve_color", flag({ title: "Keep the photo's colours", help: "Only light and dark are painted." })));
+    this.extra = more(this.fields, told, { skip: ["content", "style", "weights", "strength", "preserve_color", "model"] });
   }
 
   values() {

@@ -34,8 +34,8 @@ class TransferForm {
     this.element = h("div", { class: "form" }, paintings.shares, this.recipe, modelField(this.fields, offer.transfer.models),
       this.fields.add("pyramid", slider({ title: "Sizes, coarse to fine", help: "More sizes give better large forms.", least: 1, most: 5, step: 1, initial: 1 })),
       this.fields.add("mask", this.mask),
-      this.fields.add("preserve_color", flag({ title: "Keep the photo's colours" })),
-      more(this.fields, offer.fields.transfer, { skip: SHOWN, suggested }));
+      this.fields.add("preserve_color", flag({ title: "Keep the photo's colours" })));
+    this.extra = more(this.fields, offer.fields.transfer, { skip: SHOWN, suggested });
     if (this.recipes.length) this.#take(this.recipes[0]);
   }
 

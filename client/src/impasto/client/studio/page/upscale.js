@@ -22,11 +22,14 @@ class UpscaleForm {
     this.offer = offer.upscale;
     this.bench = bench;
     this.fields = new Fields(() => this.#changed());
-    this.networks = new Choice("Network", this.offer.models.map((model) => ({ value: model.name, title: model.name, lines: [model.about ?? "", origin(model)] })));
+    this.networks = new Choice("Network", this.offer.models.map((model) => ({ value: model.name, title: model.name, lines: [model.about ?? model.network ?? ""] })));
     this.factors = new Choice("Enlarge by", [], "segments wide");
     this.outlook = h("p", { class: "help outlook" });
-    this.element = h("div", { class: "form" }, this.fields.add("model", this.networks), this.fields.add("factor", this.factors), this.outlook,
-                     more(this.fields, offer.fields.upscale, { skip: ["image", "model", "factor"] }));
+    this.element = h("div", { class: "form" }, this.fields.add("factor", this.factors), this.fields.add("model", this.networks), this.outlook);
+    this.extra = more(this.fields, offer.fields.upscale, { skip: ["image", "model", "factor"] });
+    // The first model may know a single factor; who just begins takes one that knows more.
+    const most = Math.max(...this.offer.models.map((model) => model.factors.length));
+    this.networks.set(this.offer.models.find((model) => model.factors.length === most).name);
     this.#changed();
   }
 
@@ -61,7 +64,7 @@ class UpscaleForm {
   #offerFactors() {
     const kept = this.factors.value;
     this.factors.offer(this.model.factors.map((factor) => ({ value: factor, title: `${factor}×` })));
-    this.factors.set(this.model.factors.includes(kept) ? kept : this.model.factors.at(-1));
+    this.factors.set(this.model.factors.includes(kept) ? kept : this.model.factors[0]);
   }
 
   /** Say how large it becomes, and how long it takes going by what this server took before. */
@@ -69,7 +72,7 @@ class UpscaleForm {
     const photo = store.current;
     const { factor } = this.values();
     if (!photo?.id || !factor) {
-      this.outlook.textContent = "";
+      this.outlook.textContent = this.model.network ?? "";
       return;
     }
     const pace = this.model.seconds_per_megapixel ?? learntPace(this.model.name, factor);
@@ -83,10 +86,6 @@ function learntPace(model, factor) {
     .filter((job) => job.kind === "upscale" && job.state === "done" && job.seconds && job.fields?.model === model && job.fields?.factor === factor && photoOf(job))
     .map((job) => job.seconds / ((photoOf(job).width * photoOf(job).height) / 1e6));
   return paces.at(-1) ?? null;
-}
-
-export function origin(model) {
-  return [model.network, model.weights].filter(Boolean).join(" · ");
 }
 
 /** One of several, as cards or segments. */

@@ -12,7 +12,7 @@ import { PHOTO_FIELD, choose, heardJob, on, otherTabsJobs, ownJobs, photoOf, rea
 export class Workbench {
   /**
    * Args: `kind` of the jobs; `title` and `lead`; `verb` on the button; `build(offer, bench)` makes the form, as
-   * `{element, values(), fill(fields), fail(field, text), clear(), lacks()}`; `curves` by the names of the losses;
+   * `{element, extra, values(), fill(fields), fail(field, text), clear(), lacks()}`; `curves` by the names of the losses;
    * `below` goes under the picture; `compares` lays the result beside the photo at once, pixel for pixel.
    */
   constructor({ kind, title, lead, verb, build, curves = {}, below = null, compares = false }) {
@@ -64,7 +64,8 @@ export class Workbench {
       const kept = this.made?.values();
       this.told = told;
       this.made = this.build(offer, this);
-      this.form.replaceChildren(this.made.element, h("div", { class: "start" }, this.go, this.all), this.problem, this.code.element);
+      this.form.replaceChildren(this.made.element, h("div", { class: "start" }, this.go, this.all), this.problem,
+                                h("div", {}, this.made.extra, this.code.element));
       if (kept) this.made.fill(kept);
     }
     this.form.hidden = !this.made;
