@@ -110,12 +110,15 @@ class Routes:
         return sessions.begin(now), True
 
     async def index(self, _: Request) -> Response:
+        """Send the page."""
         return _file("index.html")
 
     async def page(self, request: Request) -> Response:
+        """Send a file of the page."""
         return _file(request.path_params["name"])
 
     async def health(self, _: Request) -> Response:
+        """Say that the process is there."""
         return JSONResponse({"status": "ok"})
 
     async def login(self, request: Request) -> Response:
@@ -129,6 +132,7 @@ class Routes:
         return _with_cookie(request, Response(status_code=204), session)
 
     async def start(self, request: Request) -> Response:
+        """Tell the page all that its forms are made of."""
         session, is_new = self._session(request)
         if not session.may:
             return JSONResponse({"login": True})
@@ -149,12 +153,14 @@ class Routes:
         return _with_cookie(request, answer, session) if is_new else answer
 
     async def upload(self, request: Request, session: Session) -> Response:
+        """Keep a picture."""
         limits = self._studio.limits
         data = await body(request, most=limits.upload_bytes, seconds=limits.upload_seconds)
         kept = await self._studio.upload(session, data, request.query_params.get("name", ""))
         return JSONResponse(self._shown(session, kept), 201)
 
     async def picture(self, request: Request, session: Session) -> Response:
+        """Send a picture, in a format that browsers show."""
         kept = self._studio.picture(session, request.path_params["id"])
         if kept.kind in _SHOWN_BY_BROWSERS:
             return FileResponse(kept.path, media_type=kept.kind)
@@ -162,6 +168,7 @@ class Routes:
         return Response(await self._thumb(kept, side), media_type="image/jpeg")
 
     async def thumb(self, request: Request, session: Session) -> Response:
+        """Send a small JPEG of a picture."""
         kept = self._studio.picture(session, request.path_params["id"])
         text = request.query_params.get("side", "256")
         least, most = THUMB_SIDES
@@ -175,6 +182,7 @@ class Routes:
         return made
 
     async def explain(self, request: Request, session: Session) -> Response:
+        """Tell how a job is made elsewhere, without running it."""
         asked = await json_object(request)
         made = await self._studio.orders.request(
             asked.get("kind"),
@@ -185,9 +193,11 @@ class Routes:
         return JSONResponse({"command": made.command, "python": made.python, "json": value})
 
     async def jobs(self, _: Request, session: Session) -> Response:
+        """List a person's jobs."""
         return JSONResponse([job.as_json() for job in session.jobs.values()])
 
     async def begin(self, request: Request, session: Session) -> Response:
+        """Take on a job."""
         asked = await json_object(request)
         record = await self._studio.start(
             session, asked.get("kind"), asked.get("fields", {}), named(asked, "tab")
@@ -195,28 +205,34 @@ class Routes:
         return JSONResponse(record.as_json(), 201)
 
     async def job(self, request: Request, session: Session) -> Response:
+        """Tell how a job stands."""
         return JSONResponse(session.job(request.path_params["id"]).as_json())
 
     async def delete(self, request: Request, session: Session) -> Response:
+        """End a job and forget it."""
         await self._studio.delete(session, session.job(request.path_params["id"]))
         return Response(status_code=204)
 
     async def stop(self, request: Request, session: Session) -> Response:
+        """End a job and keep what there is."""
         record = session.job(request.path_params["id"])
         await self._studio.stop(record)
         return JSONResponse(record.as_json())
 
     async def resume(self, request: Request, session: Session) -> Response:
+        """Let a job go on."""
         record = session.job(request.path_params["id"])
         self._studio.resume(session, record)
         return JSONResponse(record.as_json())
 
     async def events(self, request: Request, session: Session) -> Response:
+        """Send the news about the jobs."""
         tab = named(dict(request.query_params), "tab")
         stream = events(self._studio, session, tab, request.is_disconnected)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     async def server(self, _: Request, session: Session) -> Response:
+        """Tell what the model server has."""
         served = self._studio.served
         models = await served.models()
         address = (

@@ -88,13 +88,16 @@ def _is_picture(name: str) -> bool:
 
 
 def _styles(value: Any) -> list[str]:
-    styles = value if isinstance(value, tuple) else (value,)
-    return [word for style in cast("tuple[str, ...]", styles) for word in ("--style", _file(style))]
+    return [word for style in _entries(value) for word in ("--style", _file(style))]
 
 
 def _several(flag: str, between: str, of: Callable[[Any], str]) -> Callable[[Any], list[str]]:
     """Return what makes one option of several values."""
-    return lambda value: [f"{flag}={between.join(map(of, value if isinstance(value, tuple) else (value,)))}"]
+    return lambda value: [f"{flag}={between.join(map(of, _entries(value)))}"]
+
+
+def _entries(value: Any) -> tuple[Any, ...]:
+    return cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
 
 
 def _layer(pair: tuple[str, float]) -> str:
@@ -153,7 +156,7 @@ def _file(name: str) -> str:
 def _plain(value: Any) -> Any:
     """Return a value as a person would write it: layers without their weight where it is 1."""
     if isinstance(value, tuple):
-        entries = cast("tuple[Any, ...]", value)
+        entries = _entries(cast(Any, value))
         if all(isinstance(entry, tuple) for entry in entries):
             return [name if weight == 1 else (name, weight) for name, weight in entries]
         return [_plain(entry) for entry in entries]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, cast
@@ -124,7 +124,7 @@ def with_pictures(values: Mapping[str, Any], find: Callable[[str], PictureT]) ->
             return value
         if name == "start" and value in _WORDS_OF_START:
             return value
-        return [find(entry) for entry in value] if isinstance(value, list) else find(value)
+        return [find(entry) for entry in cast("list[str]", value)] if isinstance(value, list) else find(value)
 
     return {name: found(name, value) for name, value in values.items()}
 
@@ -159,9 +159,7 @@ def _default(job: type[Any], name: str) -> Any:
 
 def _tupled(name: str, value: Any) -> Any:
     """Return a size as the pair that it is."""
-    if name == "size" and isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(cast("Sequence[Any]", value))
-    return value
+    return tuple(cast("list[object]", value)) if name == "size" and isinstance(value, list) else value
 
 
 def strip_values(values: Mapping[str, Any]) -> dict[str, Any]:

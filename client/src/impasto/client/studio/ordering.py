@@ -17,6 +17,13 @@ from impasto.client.studio.served import Served
 _LONGEST_LIST = 1000
 
 
+def _found(entry: object, by_name: Mapping[str, str]) -> str | list[str] | None:
+    """Return the ids for the names in a field, as far as there are such pictures."""
+    if isinstance(entry, list):
+        return [by_name[name] for name in cast("list[str]", entry) if name in by_name] or None
+    return by_name.get(cast(str, entry))
+
+
 class Orders:
     """Makes requests.
 
@@ -45,8 +52,8 @@ class Orders:
         if kind not in forms.KINDS:
             raise Refusal(422, f"kind is {kind!r}; it must be one of {', '.join(forms.KINDS)}", "kind")
         if not isinstance(values, dict) or any(
-            isinstance(value, list) and len(cast("list[Any]", value)) > _LONGEST_LIST
-            for value in cast("dict[str, Any]", values).values()
+            isinstance(value, list) and len(cast("list[object]", value)) > _LONGEST_LIST
+            for value in cast("dict[str, object]", values).values()
         ):
             raise Refusal(422, "fields must be an object with the fields of the job", "fields")
         given = cast("dict[str, Any]", values)
@@ -95,13 +102,7 @@ class Orders:
         except Exception:  # noqa: BLE001 - whatever a stranger's file holds, it is no note of ours then
             return None
         for name, _ in wanted:
-            entry = fields[name]
-            kept = (
-                [by_name[each] for each in entry if each in by_name]
-                if isinstance(entry, list)
-                else by_name.get(entry)
-            )
-            fields[name] = kept or None
+            fields[name] = _found(fields[name], by_name)
         return {"kind": kind, "fields": {name: value for name, value in fields.items() if value is not None}}
 
     def _bench(self, given: dict[str, Any]) -> Request:
@@ -143,7 +144,7 @@ class Orders:
                 await self._served.refresh(within=2)
                 factor = self._served.factor(cast(Any, job.model).name) or 2
             pixels = float(width * height)
-            for one in factor if isinstance(factor, tuple) else (factor,):
+            for one in (factor,) if isinstance(factor, int) else tuple(factor):
                 pixels *= one**2
         if pixels > most:
             raise Refusal(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from impasto.client.studio.records import Record
 
@@ -63,7 +64,7 @@ class Queue:
             record.place = None
             task = asyncio.create_task(self._work(record))
             self._running[record] = task
-            task.add_done_callback(lambda _, ended=record: self._ended(ended))
+            task.add_done_callback(partial(self._ended, record))
         for place, record in enumerate(in_turn(self._waiting, self._running), 1):
             if record.place != place:
                 record.place = place
@@ -72,7 +73,7 @@ class Queue:
     async def _work(self, record: Record) -> None:
         await self._run(record)
 
-    def _ended(self, record: Record) -> None:
+    def _ended(self, record: Record, _: asyncio.Task[None]) -> None:
         self._running.pop(record, None)
         self._go_on()
 

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +50,7 @@ async def opened(
     *,
     token: str | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[tuple[Studio, ASGIApp]]:
+) -> AsyncGenerator[tuple[Studio, ASGIApp]]:
     """Open a Studio and its routes, in a private folder that is deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="impasto-studio-", ignore_cleanup_errors=True) as folder:
         studio = Studio(settings, Path(folder), limits, needs_token=token is not None, clock=clock)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from impasto.client import (
     AsyncClient,
@@ -146,8 +146,9 @@ class Served:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._asking = None
         self._asked = time.monotonic()
-        if not task.cancelled() and task.exception() is not None:
-            self._error = words_of(task.exception())  # type: ignore[arg-type]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._error = words_of(error)
 
     async def _ask(self) -> None:
         try:
@@ -206,13 +207,14 @@ class Served:
 def network_and_weights(described: Any) -> tuple[str | None, str | None]:
     """Return the name of the network in a description, and the line about its weights."""
     if isinstance(described, Mapping):
-        return _text(described.get("source")), _text(described.get("weights"))  # type: ignore[reportUnknownMemberType]
+        told = cast("Mapping[str, object]", described)
+        return _text(told.get("source")), _text(told.get("weights"))
     network = getattr(described, "network", None) or getattr(described, "backbone", None)
     return network, getattr(described, "weights", None)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     """Return a text that a model told, which may be in a list."""
     while isinstance(value, list) and value:
-        value = value[0]
+        value = cast("list[object]", value)[0]
     return value if isinstance(value, str) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,20 +31,24 @@ def ssim(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float | None:
     mean_a, mean_b = _blurred(a), _blurred(b)
     var_a, var_b = _blurred(a * a) - mean_a**2, _blurred(b * b) - mean_b**2
     covariance = _blurred(a * b) - mean_a * mean_b
-    likeness = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
+    likeness: NDArray[np.float64] = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
     likeness /= (mean_a**2 + mean_b**2 + _C1) * (var_a + var_b + _C2)
     return round(float(likeness.mean()), 4)
 
 
-def _brightness(picture: NDArray[np.uint8]) -> NDArray[Any]:
-    return picture.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+def _brightness(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    red, green, blue = np.moveaxis(picture.astype(np.float64), -1, 0)
+    brightness: NDArray[np.float64] = 0.299 * red + 0.587 * green + 0.114 * blue
+    return brightness
 
 
-def _blurred(values: NDArray[Any]) -> NDArray[Any]:
+def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the means under a Gaussian window, where it fits."""
     offsets = np.arange(_WINDOW) - _WINDOW // 2
     kernel = np.exp(-(offsets**2) / (2 * _SIGMA**2))
     kernel /= kernel.sum()
-    height, width = values.shape
-    rows = sum(weight * values[i : height - _WINDOW + 1 + i] for i, weight in enumerate(kernel))
-    return sum(weight * rows[:, i : width - _WINDOW + 1 + i] for i, weight in enumerate(kernel))
+    windows = np.lib.stride_tricks.sliding_window_view(values, _WINDOW, axis=0)
+    rows: NDArray[np.float64] = np.einsum("hwk,k->hw", windows, kernel)
+    windows = np.lib.stride_tricks.sliding_window_view(rows, _WINDOW, axis=1)
+    blurred: NDArray[np.float64] = np.einsum("hwk,k->hw", windows, kernel)
+    return blurred

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, cast
 
 from PIL import Image
@@ -81,7 +83,7 @@ class Workshop:
         except asyncio.CancelledError:
             await self._keep_so_far(record)
             record.state = "stopped"
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who watch must hear of it
+        except Exception as error:  # whatever it is, those who watch must hear of it
             if words_of(error).startswith("Something"):
                 log.exception("job %s failed", record.id)
             await self._keep_so_far(record)
@@ -104,7 +106,7 @@ class Workshop:
         else:
             job = await in_thread(lambda: self._job(record))
             if isinstance(job, LongJob):
-                await self._run_long(record, cast("LongJob[Any]", job))
+                await self._run_long(record, job)
             else:
                 await self._run_short(record, job)
 
@@ -119,11 +121,11 @@ class Workshop:
     async def _run_long(self, record: Record, job: LongJob[Any]) -> None:
         shown = 0.0
         async with aclosing(self._client.iterate(job, checkpoint=record.checkpoint_path)) as steps:
-            async for progress in steps:
-                record.last = cast("LongProgress", progress)
+            async for step in steps:
+                progress = record.last = cast("LongProgress", step)
                 _note_progress(record, progress)
                 if time.monotonic() - shown >= _PREVIEW_PAUSE:
-                    record.preview = await in_thread(lambda: jpeg(record.last.preview(), _PREVIEW_SIDE))  # type: ignore[union-attr]
+                    record.preview = await in_thread(partial(_preview, progress))
                     record.previews += 1
                     shown = time.monotonic()
                 self._tell(record)
@@ -154,8 +156,7 @@ class Workshop:
         for number, painting in enumerate(self._paintings):
             values = {**fields, "content": content, "style": painting.path.read_bytes()}
             image = await self._client.run(forms.job_of("stylize", values))
-            path = record.strip_path(number)
-            await in_thread(lambda image=image, path=path: path.write_bytes(jpeg(image, _STRIP_SIDE)))
+            await in_thread(partial(_write_jpeg, record.strip_path(number), image))
             url = f"/api/jobs/{record.id}/strip/{number}"
             record.strip = [*record.strip, {"name": painting.name, "url": url, "painting": painting.id}]
             record.step = number + 1
@@ -195,6 +196,14 @@ class Workshop:
             return made.size
 
         record.result = await in_thread(write)
+
+
+def _preview(progress: LongProgress) -> bytes:
+    return jpeg(progress.preview(), _PREVIEW_SIDE)
+
+
+def _write_jpeg(path: Path, image: Image.Image) -> None:
+    path.write_bytes(jpeg(image, _STRIP_SIDE))
 
 
 def _note_progress(record: Record, progress: Any) -> None:
