@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -243,8 +242,6 @@ def test_without_a_server_the_page_opens_and_a_job_says_what_to_do() -> None:
         start = browser.get("/api/start").json
         assert "9" in start["server_error"] and start["dream"]["models"] == []
         assert len(start["examples"]["photos"]) == 3
-        job = browser.start("upscale", image="photo-chelsea", factor=2)["id"]
-        until = time.monotonic() + 60
-        while not browser.job(job)["note"] and time.monotonic() < until:
-            time.sleep(0.05)
-        assert "waits for it" in browser.job(job)["note"]
+        job = browser.wait(browser.start("upscale", image="photo-chelsea", factor=2)["id"])
+        assert job["state"] == "failed" and "127.0.0.1:9" in job["error"]
+        assert browser.send("POST", f"/api/jobs/{job['id']}/resume").json["error"] is None

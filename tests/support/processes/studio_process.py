@@ -151,7 +151,7 @@ def running(
 
     async def run() -> None:
         stop = asyncio.Event()
-        settings = Settings(address, patience=60.0)
+        settings = Settings(address=address, patience=60.0)
         async with opened(settings, Limits(**limits), token=token, clock=clock) as (studio, routes):
             app = Guard(routes, only_local=only_local)
             config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
@@ -166,7 +166,7 @@ def running(
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
-    assert started.wait(PATIENCE)
+    assert started.wait(20), "Studio has not started"
     studio, loop, stop = found
     try:
         yield Running(listening.getsockname()[1], studio, clock, loop)
