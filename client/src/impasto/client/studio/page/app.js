@@ -140,7 +140,7 @@ on("recipe", (job) => {
   announce("The settings that made this picture are filled in");
 });
 on("job", ({ job, before }) => job.state !== "gone" && tellCourse(job, before));
-on("job", ({ job }) => job.state === "failed" && watch());
+on("job", ({ job, before }) => (job.state === "failed" || Boolean(job.note) !== Boolean(before?.note)) && before && watch());
 
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // Its address would be taken for a page.
