@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import socket
+import tempfile
 import webbrowser
 from importlib.util import find_spec
 from typing import Final
@@ -17,6 +19,7 @@ from impasto.client.cli.output import note, print_line
 
 _PACKAGES: Final = ("starlette", "uvicorn")
 _LEAST_TOKEN: Final = 8
+_SHARE_OF_DISK: Final = 0.8
 
 
 @click.command(short_help="Open a page in the browser to work with the models.")
@@ -94,7 +97,8 @@ def studio(
             if opens:
                 webbrowser.open(address)
 
-        limits = Limits(megapixels=megapixels, jobs=jobs)
+        room = int(_SHARE_OF_DISK * shutil.disk_usage(tempfile.gettempdir()).free)
+        limits = Limits(megapixels=megapixels, jobs=jobs, kept_bytes=min(Limits.kept_bytes, room))
         with contextlib.suppress(KeyboardInterrupt):  # it has stopped in good order by then
             asyncio.run(serve(settings, limits, listening=listening, token=token, ready=ready))
     return exit_codes.DONE
@@ -103,8 +107,15 @@ def studio(
 def _check_installed() -> None:
     """Say which extra is missing. Raises click.ClickException."""
     for package in _PACKAGES:
-        if find_spec(package) is None:
+        if not _is_installed(package):
             raise click.ClickException(f"Studio needs {package}: pip install 'impasto-client[studio]'")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # it was made unimportable
+        return False
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -90,15 +90,15 @@ class Orders:
             there: the pictures by their ids.
         """
         kind, value = (note or {}).get("kind"), (note or {}).get("job")
-        if kind not in forms.JOBS or not isinstance(value, dict):
+        if not isinstance(kind, str) or kind not in forms.JOBS or not isinstance(value, dict):
             return None
         by_name = {kept.name: identity for identity, kept in there.items()}
         try:
-            job = forms.JOBS[cast(str, kind)].from_json(cast("dict[str, Any]", value))
+            job = forms.JOBS[kind].from_json(cast("dict[str, Any]", value))
             fields = job.to_json()
             del fields["job"]
             fields["model"] = fields["model"]["name"]
-            wanted = list(forms.picture_ids(cast(str, kind), fields))
+            wanted = list(forms.picture_ids(kind, fields))
         except Exception:  # noqa: BLE001 - whatever a stranger's file holds, it is no note of ours then
             return None
         for name, _ in wanted:
