@@ -24,7 +24,7 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
     "dark": {"viewport": {"width": 1360, "height": 860}, "color_scheme": "dark"},
     "phone": {
         "viewport": {"width": 360, "height": 740},
-        "device_scale_factor": 2,
+        "device_scale_factor": 1.5,
         "is_mobile": True,
         "has_touch": True,
         "color_scheme": "light",
@@ -35,7 +35,7 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
 PATIENCE: Final = 900_000
 """Milliseconds for the slowest model on a machine without a GPU."""
 
-QUALITY: Final = 84
+QUALITY: Final = 68
 
 
 def main() -> None:
@@ -123,8 +123,9 @@ def stylize(page: Page) -> None:
 def dream(page: Page) -> None:
     """Look while the picture grows."""
     begin(page, "coffee")
+    shown(page).get_by_label("Steps at each size").fill("8")
     go(page, "running")
-    far_enough = "() => Number(document.querySelector('.dream .bar').getAttribute('aria-valuenow')) >= 55"
+    far_enough = "() => Number(document.querySelector('.dream .bar').getAttribute('aria-valuenow')) >= 35"
     page.wait_for_function(far_enough)
 
 

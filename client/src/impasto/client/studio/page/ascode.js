@@ -41,7 +41,7 @@ class Code {
     this.text = h("code");
     this.copied = h("span", {}, "Copy");
     const copy = h("button", { type: "button", class: "small", "aria-label": `Copy ${title}`, on: { click: () => this.#copy() } }, icon("copy"), this.copied);
-    this.element = h("div", { class: "code", hidden: true }, h("div", { class: "code-head" }, h("h3", {}, title), copy),
+    this.element = h("div", { class: "code", hidden: true }, h("div", { class: "code-head" }, h("h2", {}, title), copy),
                      h("pre", { tabindex: "0", role: "region", "aria-label": title }, this.text));
   }
 

@@ -7,10 +7,12 @@ import { modelField } from "./stylize.js";
 import { Workbench } from "./work.js";
 
 export function dreamPage() {
-  return new Workbench({
+  const bench = new Workbench({
     kind: "dream", title: "Dream", lead: "Let a network draw what it sees. The picture grows as you look.", verb: "Dream",
-    curves: { loss: "Loss, which rises" }, build: (offer, bench) => new DreamForm(offer, bench),
+    curves: { loss: "Loss, which rises" }, build: (offer, workbench) => new DreamForm(offer, workbench),
   });
+  bench.shown = () => bench.made?.layers.reveal();
+  return bench;
 }
 
 class DreamForm {

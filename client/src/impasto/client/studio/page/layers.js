@@ -7,9 +7,10 @@ export class Layers {
     this.usual = Object.fromEntries(usualLayers(model));
     this.problem = h("p", { class: "problem", role: "alert" });
     this.rows = model.layers.map((layer) => this.#row(layer));
+    this.list = h("div", { class: "layer-list" }, ...grouped(this.rows));
     this.element = h("fieldset", { class: "field layers" }, h("legend", {}, "Layers"),
                      h("p", { class: "help" }, "From strokes to shapes. Deeper ones draw larger things."),
-                     h("div", { class: "layer-list" }, ...this.rows.map((row) => row.element)), this.problem);
+                     this.list, this.problem);
     this.set(null);
   }
 
@@ -32,6 +33,12 @@ export class Layers {
     }
   }
 
+  /** Scroll the list to the first layer that is chosen. */
+  reveal() {
+    const first = this.rows.find((row) => row.box.checked);
+    if (first) this.list.scrollTop += first.element.getBoundingClientRect().top - this.list.getBoundingClientRect().top - 40;
+  }
+
   fail(text) {
     this.problem.textContent = text;
   }
@@ -49,9 +56,17 @@ export class Layers {
     const box = h("input", { type: "checkbox", id });
     const weight = h("input", { type: "number", step: "any", "aria-label": `Weight of ${name}`, class: "weight" });
     box.addEventListener("change", () => { weight.disabled = !box.checked; });
-    const element = h("div", { class: "layer" }, box, h("label", { for: id }, h("span", { class: "layer-draws" }, draws || name), h("small", {}, draws ? name : "")), weight);
-    return { name, box, weight, element };
+    const element = h("div", { class: "layer" }, box, h("label", { for: id }, name, draws && h("span", { class: "unseen" }, `, ${draws}`)), weight);
+    return { name, draws, box, weight, element };
   }
+}
+
+/** The rows, with what they draw said once above those that draw it. */
+function grouped(rows) {
+  return rows.flatMap((row, place) => {
+    const isNew = row.draws && row.draws !== rows[place - 1]?.draws;
+    return isNew ? [h("p", { class: "layer-draws", "aria-hidden": "true" }, row.draws), row.element] : [row.element];
+  });
 }
 
 function usualLayers(model) {
