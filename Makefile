@@ -7,7 +7,8 @@ FUZZ   ?= 3000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory bench-state bench-dream bench-transfer gallery-transfer bench-upscale clean
+.PHONY: help setup setup-dev demo studio test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory \
+    bench-state bench-dream bench-transfer bench-upscale bench-gpu gallery-transfer clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,7 +22,7 @@ $(VENV)/.installed: constraints.txt client/pyproject.toml export/pyproject.toml 
 	    f"Impasto needs Python 3.10 to 3.13, and $(PYTHON) is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e './client[cli]' -e './export[package]' -e ./serving
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e './client[cli,studio]' -e './export[package]' -e ./serving
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
@@ -30,6 +31,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
 
 demo: setup ## run the jobs on real pictures with the embedded server; results in demo/
 	$(BIN)/python examples/demo --models models --out demo
+
+studio: setup ## the models and a page for them in the browser, here; Ctrl-C ends both
+	@$(BIN)/python examples/demo --models models --studio
 
 test: lint types unit ## lint, type checks and every test
 

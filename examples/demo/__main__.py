@@ -14,6 +14,7 @@ import dream
 import stylize
 import transfer
 import upscale
+from command import impasto
 from job import Job
 
 from impasto.serving import LocalServer
@@ -40,14 +41,18 @@ JOBS = {
 @click.option(
     "--only", type=click.Choice(list(JOBS)), multiple=True, help="Show this job only; may be repeated."
 )
-def main(models: Path, out: Path, only: tuple[str, ...]) -> None:
+@click.option("--studio", is_flag=True, help="Open Studio's page for the models instead.")
+def main(models: Path, out: Path, only: tuple[str, ...], studio: bool) -> None:
     """Show what the models do to the pictures of examples/."""
-    out.mkdir(parents=True, exist_ok=True)
     jobs = [JOBS[name] for name in only or JOBS if JOBS[name].prepare(models)]
     started = time.monotonic()
     quiet_tensorflow()
     with LocalServer(models, only=[model for job in jobs for model in job.models]) as server:
         click.echo(f"local server on {server.address}, {time.monotonic() - started:.1f} s to start")
+        if studio:
+            impasto("studio", server=server.address)
+            return
+        out.mkdir(parents=True, exist_ok=True)
         for job in jobs:
             started = time.monotonic()
             pictures = job.show(server.address, EXAMPLES, out)

@@ -19,7 +19,7 @@ from impasto.client.cli import impasto
 from processes.installed_tools import run_tool
 
 VARIANTS = [("compose.yaml",), ("compose.yaml", "compose.cpu.yaml")]
-SERVICES = ["serving", "export", "check", "prometheus", "grafana"]
+SERVICES = ["serving", "export", "check", "studio", "prometheus", "grafana"]
 
 
 def service(name: str, *files: str) -> dict[str, Any]:
@@ -91,12 +91,13 @@ def test_every_service_is_checked_here() -> None:
     assert sorted(compose_files.load("compose.yaml")["services"]) == sorted(SERVICES)
 
 
-def test_only_grpc_and_grafana_are_published_and_on_the_loopback() -> None:
+def test_only_grpc_grafana_and_the_page_are_published_and_on_the_loopback() -> None:
     ports = {name: service(name).get("ports", []) for name in SERVICES}
     assert ports == {
         "serving": ["127.0.0.1:8500:8500"],
         "export": [],
         "check": [],
+        "studio": ["127.0.0.1:8600:8600"],
         "prometheus": [],
         "grafana": ["127.0.0.1:3000:3000"],
     }
@@ -168,6 +169,28 @@ def test_the_check_asks_the_server_by_its_socket_and_reads_the_same_models() -> 
     ]
 
 
+def test_the_page_asks_the_server_by_its_socket_and_shares_a_network_with_nobody() -> None:
+    studio = service("studio")
+    assert studio["environment"]["IMPASTO_SERVER"] == service("check")["environment"]["IMPASTO_SERVER"]
+    assert studio["user"] == service("serving")["user"]
+    (network,) = studio["networks"]
+    assert [name for name in SERVICES if network in service(name).get("networks", [])] == ["studio"]
+    assert [mount["target"] for mount in studio["volumes"]] == ["/run/impasto"]
+
+
+def test_the_page_starts_with_options_that_its_command_has_and_on_the_port_that_is_published() -> None:
+    text = (DOCKER / "studio.Dockerfile").read_text()
+    program, name, *options = json.loads(text.rpartition("ENTRYPOINT ")[2])
+    assert program == "impasto"
+    command = impasto.get_command(click.Context(impasto), name)
+    assert command is not None
+    given = command.make_context(name, options).params
+    assert (given["host"], given["port"]) == ("0.0.0.0", 8600)
+    assert service("studio")["healthcheck"]["test"][1:] == json.loads(
+        text.partition("    CMD ")[2].splitlines()[0]
+    )
+
+
 def test_the_servers_memory_and_threads_are_limited() -> None:
     for files in VARIANTS:
         limits = service("serving", *files)["deploy"]["resources"]["limits"]
@@ -221,6 +244,7 @@ def test_monitoring_and_tools_start_only_when_asked_for() -> None:
         "serving": [],
         "export": ["tools"],
         "check": ["tools"],
+        "studio": ["studio"],
         "prometheus": ["monitoring"],
         "grafana": ["monitoring"],
     }

@@ -37,8 +37,12 @@ def in_context(dockerfile: Path, path: str) -> bool:
     return inside
 
 
-def test_there_is_an_exporter_image_and_one_with_the_models() -> None:
-    assert [path.name for path in DOCKERFILES] == ["exporter.Dockerfile", "models.Dockerfile"]
+def test_there_is_an_exporter_image_one_with_the_models_and_one_with_the_page() -> None:
+    assert [path.name for path in DOCKERFILES] == [
+        "exporter.Dockerfile",
+        "models.Dockerfile",
+        "studio.Dockerfile",
+    ]
 
 
 @by_name

@@ -68,7 +68,7 @@ def test_manifests_are_valid_by_the_published_schemas(overlay: str, version: str
     validate(rendered(overlay), version)
 
 
-@pytest.mark.parametrize("component", ["cpu", "tls"])
+@pytest.mark.parametrize("component", ["cpu", "studio", "tls"])
 def test_components_leave_the_manifests_valid(component: str, tmp_path: Path) -> None:
     validate(with_component(component, tmp_path), VERSIONS[-1])
 
@@ -348,3 +348,26 @@ def test_with_tls_the_server_reads_the_secret_and_no_probe_speaks_plain_grpc(tmp
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert "httpGet" in container[probe] and "grpc" not in container[probe]
     assert "appProtocol" not in kustomize.find(manifests, "Service")["spec"]["ports"][0]
+
+
+def test_the_page_is_confined_wants_a_token_and_reaches_the_servers_alone(tmp_path: Path) -> None:
+    manifests = with_component("studio", tmp_path)
+    deployment = kustomize.find(manifests, "Deployment", "impasto-studio")["spec"]
+    spec = deployment["template"]["spec"]
+    (container,) = spec["containers"]
+    assert spec["securityContext"].items() <= pod(manifests)["securityContext"].items()
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["automountServiceAccountToken"] is False
+    assert container["securityContext"] == serving(manifests)["securityContext"]
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]
+    environment = {entry["name"]: entry for entry in container["env"]}
+    assert "secretKeyRef" in environment["IMPASTO_STUDIO_TOKEN"]["valueFrom"]
+    assert environment["IMPASTO_SERVER"]["value"] == check_pod(manifests)["containers"][0]["env"][0]["value"]
+    labels = deployment["template"]["metadata"]["labels"].items()
+    service = kustomize.find(manifests, "Service", "impasto-studio")["spec"]
+    assert service["selector"].items() <= labels
+    policy = kustomize.find(manifests, "NetworkPolicy", "impasto-studio")["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels
+    assert [port["port"] for rule in policy["egress"] for port in rule["ports"]] == [8500, 53, 53]
+    (_, _, ours) = kustomize.find(manifests, "NetworkPolicy")["spec"]["ingress"][0]["from"]
+    assert ours["podSelector"]["matchLabels"].items() <= labels

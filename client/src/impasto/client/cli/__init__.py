@@ -41,6 +41,7 @@ _COMMANDS: Final = (
     "status",
     "check",
     "bench",
+    "studio",
     "config",
     "completion",
 )
