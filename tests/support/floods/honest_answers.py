@@ -288,7 +288,13 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "transfer": Method(
         lambda client: client.transfer(
-            PHOTO, [PAINTING, PAINTING[::-1], recipe="classic"], epochs=1, steps_per_epoch=2, max_side=16, style_scale=0.9
+            PHOTO,
+            [PAINTING, PAINTING[::-1]],
+            recipe="classic",
+            epochs=1,
+            steps_per_epoch=2,
+            max_side=16,
+            style_scale=0.9,
         ),
         (
             _TRANSFER,
