@@ -34,10 +34,10 @@ class Recipe:
     growth: float = 2.0
     first: int = 1
     averages: bool = False
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
     style_layers: Mapping[str, float] | None = None
     content_layers: Mapping[str, float] | None = None
-    inputs: Mapping[str, float] = field(default_factory=dict)
+    inputs: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 # Gatys et al. from coarse to fine, as Crowson's style-transfer-pytorch found it best: losses whose gradients are alike
