@@ -35,11 +35,11 @@ sys.path.append(str(EXAMPLES / "demo"))
 from sheet import Panel, contact_sheet  # noqa: E402  # the demonstration's, which is no package
 
 CHOICES: Final[Mapping[str, Mapping[str, float]]] = {
-    "block3_conv4": {"block3_conv4": 1.0},
-    "block4_conv3 + 8 block5_conv2": {"block4_conv3": 1.0, "block5_conv2": 8.0},
-    "block5_conv4": {"block5_conv4": 1.0},
+    "ornaments": {"block3_conv4": 1.0},
+    "fur and faces": {"block4_conv3": 1.0, "block5_conv2": 8.0},
+    "bodies": {"block5_conv4": 1.0},
 }
-"""Layers for ornaments, for fur and faces, and for whole things."""
+"""Layers of VGG19, by what they draw."""
 
 OCTAVES: Final = (-2, -1, 0)
 STEPS: Final = 20

@@ -70,11 +70,13 @@ def test_the_longer_a_cat_dreams_the_more_of_it_the_network_sees(
 ) -> None:
     result = tmp_path / "dream.png"
     arguments = ["--layers", "block4_conv3,block5_conv2=8", "--octaves", "-1,0", "--steps", "8"]
-    arguments += ["--step-size", "0.02", "--json", "--server", server.address]
+    arguments += ["--recipe", "classic", "--step-size", "0.02", "--json", "--server", server.address]
     assert run(["dream", str(photo), "-o", str(result), *arguments]) == exit_codes.DONE
     told = json.loads(capsys.readouterr().out)
     with Client(server.address) as client:
-        dream = client.iterate(Dream(photo, layers=LAYERS, octaves=[-1, 0], steps=8), every=1)
+        dream = client.iterate(
+            Dream(photo, recipe="classic", layers=LAYERS, octaves=[-1, 0], steps=8), every=1
+        )
         first = next(progress for progress in dream if progress.done)
     assert first.loss is not None
     assert told["loss"] > 3 * first.loss  # the network sees far more of what it looks for
@@ -90,7 +92,7 @@ def test_the_calls_of_a_dream_are_together_the_one_call(server: ModelServer, pho
         weights = np.array([dict(LAYERS).get(name, 0.0) for name in names], np.float32)
         inputs = {"octaves": [-1, 0], "steps": 8, "step_size": 0.02, "layer_weights": weights}
         one = client.predict("dream", {"image": shown(photo), **inputs}, timeout=600)["image"]
-        many = client.dream(photo, layers=LAYERS, octaves=[-1, 0], steps=8, step_size=0.02)
+        many = client.dream(photo, recipe="classic", layers=LAYERS, octaves=[-1, 0], steps=8, step_size=0.02)
     assert np.array_equal(np.asarray(many), one)
 
 
@@ -99,7 +101,9 @@ def test_a_dream_of_an_inner_layer_differs_from_that_of_an_outer_one(
 ) -> None:
     with Client(server.address) as client:
         dreams = [
-            np.asarray(client.dream(photo, layers=[layer], octaves=[0], steps=4)).astype(int)
+            np.asarray(client.dream(photo, recipe="classic", layers=[layer], octaves=[0], steps=4)).astype(
+                int
+            )
             for layer in ("block2_conv1", "block5_conv2")
         ]
     assert np.abs(dreams[0] - dreams[1]).mean() > 3
