@@ -140,7 +140,7 @@ def python_makes(program: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         def __enter__(self) -> Any:
             return self
 
-        def __exit__(self, *_: Any) -> None:
+        def __exit__(self, *_: object) -> None:
             return None
 
         def run(self, job: Any) -> Image.Image:
