@@ -6,6 +6,7 @@ results and contact sheets to the output folder.
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import dream
 import stylize
 import transfer
 import upscale
-from command import impasto
 from job import Job
 
+from impasto.client.cli import run
 from impasto.serving import LocalServer
 from impasto.serving.quiet import quiet_tensorflow
 
@@ -50,8 +51,8 @@ def main(models: Path, out: Path, only: tuple[str, ...], studio: bool) -> None:
     with LocalServer(models, only=[model for job in jobs for model in job.models]) as server:
         click.echo(f"local server on {server.address}, {time.monotonic() - started:.1f} s to start")
         if studio:
-            impasto("studio", server=server.address)
-            return
+            # In this process, so that Ctrl-C ends the page in good order, and then the server.
+            sys.exit(run(["studio", "--server", server.address]))
         out.mkdir(parents=True, exist_ok=True)
         for job in jobs:
             started = time.monotonic()

@@ -35,7 +35,7 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
 PATIENCE: Final = 900_000
 """Milliseconds for the slowest model on a machine without a GPU."""
 
-QUALITY: Final = 68
+QUALITY: Final = 50
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def test_a_job_makes_what_the_library_makes(
     browser = studio.browser()
     photo, night = browser.upload(PHOTO)["id"], "painting-night"
     main = "image" if kind in ("upscale", "dream") else "content"
-    style = {} if main == "image" else {"style": [night]}
+    style: dict[str, Any] = {} if main == "image" else {"style": [night]}
     job = browser.wait(browser.start(kind, **{main: photo}, **style, **fields)["id"])
     assert job["state"] == "done", job
     made = result(browser, job)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import FilePayload, Locator, Page
 
 
-def photo(name: str = "photo.png", *, width: int = 64, height: int = 48) -> dict[str, Any]:
+def photo(name: str = "photo.png", *, width: int = 64, height: int = 48) -> FilePayload:
     """A picture as a file that a person chooses."""
     values = np.random.default_rng(len(name)).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
     file = io.BytesIO()
@@ -21,12 +21,17 @@ def photo(name: str = "photo.png", *, width: int = 64, height: int = 48) -> dict
     return {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
 
 
+def as_file(name: str, content: bytes, *, kind: str = "image/png") -> FilePayload:
+    """A file that a person chooses or drops."""
+    return {"name": name, "mimeType": kind, "buffer": content}
+
+
 def work(page: Page) -> Locator:
     """The part of the page that is shown."""
     return page.locator(".work:not([hidden])")
 
 
-def give(page: Page, *photos: dict[str, Any]) -> None:
+def give(page: Page, *photos: FilePayload) -> None:
     """Chooses photos by the button, and waits for the last."""
     shown = work(page)
     before = shown.locator(".thumb").count()
@@ -34,7 +39,7 @@ def give(page: Page, *photos: dict[str, Any]) -> None:
     shown.locator(".thumb").nth(before + len(photos or [1]) - 1).wait_for()
 
 
-def drop(page: Page, *files: dict[str, Any]) -> None:
+def drop(page: Page, *files: FilePayload) -> None:
     """Drops files on the page."""
     page.evaluate(_DROP, [{**file, "buffer": list(file["buffer"])} for file in files])
 

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from browsing.access import NAMED, brightness, least_contrast, roles_and_names, tab_to
-from browsing.pages import drop, give, photo, pixels_of, shown_result, start, wait_for, wait_for_other, work
+from browsing.pages import (
+    as_file,
+    drop,
+    give,
+    photo,
+    pixels_of,
+    shown_result,
+    start,
+    wait_for,
+    wait_for_other,
+    work,
+)
 from browsing.studios import ASKED, Studio
 
 if TYPE_CHECKING:
@@ -27,7 +38,6 @@ PARTS = ("upscale", "stylize", "dream", "transfer", "server")
 TIMES = "\N{MULTIPLICATION SIGN}"
 NEVER = "5000"
 """Steps at each size, of which no test waits for the end."""
-LARGE = {"width": 152, "height": 128}
 
 
 def test_a_photo_is_enlarged_and_compared_pixel_for_pixel_with_mouse_keys_and_loupe(visit: Visit) -> None:
@@ -112,7 +122,7 @@ def test_a_photo_is_painted_like_two_paintings_after_a_strip_has_tried_them_all(
 
 def test_a_dream_grows_as_one_looks_is_stopped_with_what_there_is_and_goes_on(visit: Visit) -> None:
     page = visit("dream")
-    give(page, photo(**LARGE))
+    give(page, photo(width=152, height=128))
     shown = work(page)
     shown.get_by_label("Steps at each size").fill(NEVER)
     start(page, "Dream")
@@ -193,7 +203,7 @@ def test_of_many_dropped_files_a_bad_one_says_so_and_the_others_are_made_and_dow
     page = visit()
     files = [
         photo("one.png"),
-        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"},
+        as_file("notes.txt", b"no picture", kind="text/plain"),
         photo("two.png"),
     ]
     page.get_by_text("Drop a photo here").first.wait_for()
@@ -222,7 +232,7 @@ def test_a_result_dropped_back_fills_in_the_settings_that_made_it(visit: Visit) 
     with page.expect_download() as made:
         shown.get_by_role("link", name="Download").click()
     again = visit("upscale")
-    result = {"name": "made.png", "mimeType": "image/png", "buffer": made.value.path().read_bytes()}
+    result = as_file("made.png", made.value.path().read_bytes())
     give(again, result)
     again.locator(".work.dream:not([hidden])").wait_for()
     assert work(again).get_by_label("Steps at each size").input_value() == "3"
@@ -252,7 +262,7 @@ def test_a_dream_waits_for_a_killed_model_server_and_is_done_when_it_is_back(
     visit: Visit, model_server: ServerProcess
 ) -> None:
     page = visit("dream")
-    give(page, photo(**LARGE))
+    give(page, photo(width=152, height=128))
     work(page).get_by_label("Steps at each size").fill(NEVER)
     start(page, "Dream")
     first = wait_for_other(page, "")
@@ -270,7 +280,7 @@ def test_a_dream_waits_for_a_killed_model_server_and_is_done_when_it_is_back(
 
 def test_two_tabs_and_two_people_do_not_disturb_each_other(visit: Visit) -> None:
     one = visit("dream")
-    give(one, photo("one.png", **LARGE))
+    give(one, photo("one.png", width=152, height=128))
     work(one).get_by_label("Steps at each size").fill(NEVER)
     start(one, "Dream")
     wait_for(one, "running")

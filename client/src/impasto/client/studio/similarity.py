@@ -31,9 +31,9 @@ def ssim(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float | None:
     mean_a, mean_b = _blurred(a), _blurred(b)
     var_a, var_b = _blurred(a * a) - mean_a**2, _blurred(b * b) - mean_b**2
     covariance = _blurred(a * b) - mean_a * mean_b
-    likeness: NDArray[np.float64] = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
-    likeness /= (mean_a**2 + mean_b**2 + _C1) * (var_a + var_b + _C2)
-    return round(float(likeness.mean()), 4)
+    above = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
+    below = (mean_a**2 + mean_b**2 + _C1) * (var_a + var_b + _C2)
+    return round(float(np.mean(above / below)), 4)
 
 
 def _brightness(picture: NDArray[np.uint8]) -> NDArray[np.float64]:

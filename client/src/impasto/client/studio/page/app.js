@@ -1,7 +1,7 @@
 /** Studio's page: which part is shown, whether the servers are there, and who may look. */
 
 import { Refused, call, listen } from "./api.js";
-import { announce, h } from "./dom.js";
+import { announce, h, icon } from "./dom.js";
 import { dreamPage } from "./dream.js";
 import { tellCourse } from "./jobs.js";
 import { receiveEverywhere } from "./pictures.js";
@@ -118,9 +118,10 @@ function themeSwitch() {
   const names = ["system", "light", "dark"];
   const tellTheme = () => {
     const now = root.dataset.theme ?? "system";
-    switcher.textContent = { system: "Auto", light: "Light", dark: "Dark" }[now];
-    switcher.setAttribute("aria-label", `Theme: ${switcher.textContent}`);
-    switcher.title = `Theme: ${switcher.textContent}`;
+    const name = { system: "Auto", light: "Light", dark: "Dark" }[now];
+    switcher.replaceChildren(icon("theme"), h("span", {}, name));
+    switcher.setAttribute("aria-label", `Theme: ${name}`);
+    switcher.title = `Theme: ${name}`;
   };
   switcher.addEventListener("click", () => {
     const next = names[(names.indexOf(root.dataset.theme ?? "system") + 1) % names.length];
