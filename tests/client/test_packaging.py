@@ -39,9 +39,13 @@ def test_the_command_line_is_an_extra() -> None:
 
 def test_what_packs_pngs_fast_is_required_only_where_it_need_not_be_built() -> None:
     lines = [line for line in metadata.requires("impasto-client") or [] if line.startswith("isal")]
-    assert len(lines) == 2  # with the command line, and for programs of their own
+    assert len(lines) == 3  # with the command line, with Studio, and for programs of their own
     assert all("platform_machine in" in line for line in lines)
     assert requirements("fast") == {"isal"}
+
+
+def test_studio_is_an_extra_that_brings_the_command_line() -> None:
+    assert requirements("studio") == {"click", "rich", "isal", "starlette", "uvicorn"}
 
 
 def test_videos_are_an_extra() -> None:

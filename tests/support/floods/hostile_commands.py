@@ -51,7 +51,7 @@ COMMANDS: Final[Mapping[str, tuple[Any, ...]]] = {
         *METHODS["stylize"].answers[-1:],
     ),
     "dream PHOTO --recipe classic -o OUT.png --overwrite": METHODS["dream"].answers,
-    "transfer PHOTO --style PAINTING -o OUT.png --overwrite --epochs 1 --steps-per-epoch 2": METHODS[
+    "transfer PHOTO --style PAINTING -o OUT.png --overwrite --recipe classic --epochs 1 --steps-per-epoch 2": METHODS[
         "run with a checkpoint"
     ].answers[:6],
 }

@@ -13,7 +13,7 @@ from impasto.client.studio.studio import Studio
 _PAUSE: Final = 0.1
 """Some ten events a second are enough for people."""
 _SILENCE: Final = 2.0
-"""How often a browser that went away is noticed, and a comment sent that keeps proxies from cutting the stream."""
+"""Seconds after which a browser that went away is noticed, and a comment sent that keeps proxies from cutting in."""
 
 
 async def events(

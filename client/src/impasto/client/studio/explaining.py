@@ -140,7 +140,7 @@ _SPECIAL: Final[Mapping[str, Callable[[Any], list[str]]]] = MappingProxyType(
         "tile": _side("--tile"),
     }
 )
-"""What makes words of a field whose value is no plain number or text."""
+"""The functions that make words of a field whose value is no plain number or text."""
 
 
 def _number(value: float) -> str:
@@ -170,5 +170,5 @@ def _model(value: Model) -> str:
 
 
 def _shown(address: str) -> bool:
-    """Whether an address is told: one that a reader may have to say, and no file of this machine."""
+    """Tell whether an address is told: one that a reader may have to say, and no file of this machine."""
     return address != DEFAULT_ADDRESS and not re.match(r"unix:|/", address)

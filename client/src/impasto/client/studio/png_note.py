@@ -1,4 +1,4 @@
-"""How a result was made, as JSON in a text chunk of its PNG: written into results, and read from what people drop.
+"""The making of a result, as JSON in a text chunk of its PNG: written into results, and read from what people drop.
 
 What is read may come from anywhere: nothing is decompressed, and what is too long or no JSON counts as no note.
 """

@@ -33,7 +33,7 @@ class Queue:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of jobs that wait."""
         return len(self._waiting)
 
     def add(self, record: Record) -> None:

@@ -18,7 +18,7 @@ _MOST_LOSSES: Final = 2000
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asked for.
+    """The order of a person.
 
     Attributes:
         kind: upscale, stylize, dream, transfer, strip or bench.
@@ -99,7 +99,7 @@ class Record:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether it waits or runs."""
+        """True while it waits or runs."""
         return self.state in UNFINISHED
 
     @property

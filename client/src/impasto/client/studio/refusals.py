@@ -1,4 +1,4 @@
-"""What Studio refuses, and the words of errors that anybody may read."""
+"""Refusals, and the words of errors that anybody may read."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class ServedModel:
 
     @property
     def healthy(self) -> bool:
-        """Whether it answers."""
+        """True if it answers."""
         return self.described is not None and self.error is None
 
     def as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How near a result is to an original: PSNR of the RGB values, SSIM of the brightness (Wang et al., 2004)."""
+"""The nearness of a result to an original: PSNR of the RGB values, SSIM of the brightness (Wang et al., 2004)."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from impasto.client.studio.work import Workshop
 log = logging.getLogger(__name__)
 
 _READERS: Final = 2
-"""How many pictures are decoded at once for people who upload or look."""
+"""The number of pictures that are decoded at once for people who upload or look."""
 
 
 class Studio:

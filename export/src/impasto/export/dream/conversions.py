@@ -27,7 +27,7 @@ class Conversions(tf.Module):
     def open_detailed(
         self, image: tf.Tensor, size: tf.Tensor, original: tf.Tensor, details: tf.Tensor
     ) -> tf.Tensor:
-        """What `open` gives, with the detail that `image` has lost because it is smaller than `size`.
+        """The outputs of `open`, with the detail that `image` has lost because it is smaller than `size`.
 
         Args:
             image: uint8 [h, w, 3].

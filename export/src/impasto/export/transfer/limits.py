@@ -83,12 +83,12 @@ def check_average(average: tf.Tensor, count: tf.Tensor, image: tf.Tensor) -> Ave
 
 
 def check_decay(decay: tf.Tensor) -> tf.Tensor:
-    """What the average keeps, if it is in range."""
+    """The part that the average keeps, if it is in range."""
     return checks.within("average_decay", decay, 0, LARGEST_DECAY)
 
 
 def check_loss_kind(kind: tf.Tensor) -> tf.Tensor:
-    """Whether the losses are scaled ones, bool []."""
+    """True where the losses are scaled ones, bool []."""
     return tf.equal(checks.within("loss_kind", kind, 0, 1), 1)
 
 

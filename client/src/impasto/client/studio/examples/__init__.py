@@ -27,7 +27,7 @@ PAINTINGS: Final[Mapping[str, str]] = MappingProxyType(
         "cat": "a cat in orange, short strokes; made for Impasto after a photo of Stéfan van der Walt (CC0)",
     }
 )
-"""What each shows, who made it, and its licence, by the name of its file. `examples/README.md` says more."""
+"""The words for each file: what it shows, who made it, and its licence. `examples/README.md` says more."""
 
 
 def photos() -> list[Kept]:
