@@ -25,7 +25,7 @@ from impasto.client.studio.refusals import Refusal, words_of
 from impasto.client.studio.sessions import Session
 from impasto.client.studio.studio import Studio, named
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 COOKIE: Final = "impasto_session"
 PAGE: Final = Path(str(resources.files("impasto.client.studio") / "page"))

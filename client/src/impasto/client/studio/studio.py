@@ -24,7 +24,7 @@ from impasto.client.studio.served import Served
 from impasto.client.studio.sessions import Session, Sessions
 from impasto.client.studio.work import Workshop
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 _READERS: Final = 2
 """The number of pictures that are decoded at once for people who upload or look."""
@@ -52,15 +52,15 @@ class Studio:
     ) -> None:
         self.limits = limits
         self.clock = clock
-        self.sessions = Sessions(limits, needs_token=needs_token)
-        self.photos = examples.photos()
-        self.paintings = examples.paintings()
+        self.sessions: Sessions = Sessions(limits, needs_token=needs_token)
+        self.photos: list[Kept] = examples.photos()
+        self.paintings: list[Kept] = examples.paintings()
         self._examples = {kept.id: kept for kept in (*self.photos, *self.paintings)}
         self._folder = folder
         self._client = AsyncClient(settings=settings, on_wait=lambda waiting: self._workshop.on_wait(waiting))
-        self.address = self._client.address
-        self.served = Served(self._client)
-        self.orders = Orders(self.served, limits, self.address)
+        self.address: str = self._client.address
+        self.served: Served = Served(self._client)
+        self.orders: Orders = Orders(self.served, limits, self.address)
         self._workshop = Workshop(
             self._client, self.served, limits, find=self._found, paintings=self.paintings, tell=self.tell
         )

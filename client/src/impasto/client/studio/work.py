@@ -25,7 +25,7 @@ from impasto.client.studio.records import Record
 from impasto.client.studio.refusals import words_of
 from impasto.client.studio.served import Served
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 _PREVIEW_SIDE: Final = 1600
 _PREVIEW_PAUSE: Final = 0.1
