@@ -165,4 +165,4 @@ def test_a_dream_that_changes_nothing_gives_the_picture_itself_and_not_a_blurred
         np.abs(predict("serving_default", **dream, details=details)["image"].astype(int) - IMAGE).mean()
         for details in (0.0, 1.0)
     )
-    assert kept < 2 < 10 < blurry  # pixels are cut off to bytes after each octave
+    assert kept < 2 < blurry / 2  # pixels are cut off to bytes after each octave
