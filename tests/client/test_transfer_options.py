@@ -242,7 +242,7 @@ def test_each_recipe_has_its_own_sizes_steps_and_weights_and_a_field_beats_it() 
     assert planned(recipe="gallery", max_side=0)[0][-1] == 600
     assert planned(start=pixels())[0] == planned(epochs=0)[0] == (512,)
     with pytest.raises(
-        InvalidInput, match="recipe is 'finest'; it must be one of fine, draft, gallery, classic"
+        InvalidInput, match="recipe is 'finest'; it must be 'fine' or 'draft' or 'gallery' or 'classic'"
     ):
         job(recipe="finest")
     with pytest.raises(

@@ -19,7 +19,6 @@ from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials,
 from impasto.client._models.transfer.painting import Painting
 from impasto.client._models.transfer.progress import TransferProgress
 from impasto.client._models.transfer.recipes import FINE, RECIPES
-from impasto.client.errors import InvalidInput
 from impasto.client.model import Model
 from impasto.client.pictures import ImageSource
 from impasto.client.settings import CallKind
@@ -149,8 +148,7 @@ class Transfer(LongJob[TransferProgress]):
 
     def checked(self) -> dict[str, Any]:
         """Return the styles, the layers as pairs, and the numbers. Raises InvalidInput."""
-        if self.recipe not in RECIPES:
-            raise InvalidInput(f"recipe is {self.recipe!r}; it must be one of {', '.join(RECIPES)}")
+        values.one_of("recipe", self.recipe, RECIPES)
         numbers = values.within(RANGES, self)
         steps = RECIPES[self.recipe].first * self.epochs_at_size * self.steps_an_epoch
         _STEPS.check("epochs times steps_per_epoch", steps)
