@@ -56,4 +56,4 @@ async def events(
 
 
 def _event(value: object) -> str:
-    return f"data: {json.dumps(value, separators=(',', ':'))}\n\n"
+    return f"data: {json.dumps(value, separators=(',', ':'), allow_nan=False)}\n\n"

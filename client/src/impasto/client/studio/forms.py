@@ -11,8 +11,10 @@ from typing import Any, Final, TypeVar, cast
 from impasto.client import Dream, ImpastoError, Job, Stylize, Transfer, Upscale
 from impasto.client._jobs.values import Range
 from impasto.client._models.dream.job import RANGES as DREAM_RANGES
+from impasto.client._models.dream.recipes import RECIPES as DREAM_RECIPES
 from impasto.client._models.transfer.job import RANGES as TRANSFER_RANGES
 from impasto.client._models.transfer.materials import CONTENT, NOISE
+from impasto.client._models.transfer.recipes import RECIPES as TRANSFER_RECIPES
 from impasto.client._models.upscale.enlargement import MOST_MEGAPIXELS
 from impasto.client.studio.refusals import Refusal, refusal_of
 
@@ -56,6 +58,7 @@ _TYPES: Final[Mapping[str, str]] = MappingProxyType(
         "factor": "integer",
         "weights": "numbers",
         "model": "text",
+        "recipe": "choice",
         "tile": "integer",
     }
 )
@@ -80,15 +83,23 @@ def _described(kind: str, field: Field[Any]) -> dict[str, Any]:
     if isinstance(default, bool):
         sort = "flag"
     else:
-        sort = _TYPES.get(field.name) or ("integer" if allowed is not None and allowed.whole else "number")
+        is_whole = allowed is not None and allowed.whole
+        sort = _TYPES.get(field.name) or ("integer" if is_whole else "number")
     return {
         "type": sort,
         "default": getattr(default, "name", default),
         "least": None if allowed is None else allowed.least,
         "most": None if allowed is None else allowed.most,
-        "choices": list(_WORDS_OF_START) if field.name == "start" else None,
+        "choices": _choices(kind, field.name),
         "help": _help(JOBS[kind])[field.name],
     }
+
+
+def _choices(kind: str, name: str) -> list[str] | None:
+    """Return the words that a field takes, if it takes words."""
+    if name == "recipe":
+        return list(DREAM_RECIPES if kind == "dream" else TRANSFER_RECIPES)
+    return list(_WORDS_OF_START) if name == "start" else None
 
 
 def _help(job: type) -> dict[str, str]:

@@ -121,7 +121,9 @@ class Orders:
             await self._check_size(job, picture)
         if isinstance(job, LongJob):
             values = cast(Any, job)
-            steps = values.epochs * values.steps_per_epoch if isinstance(job, Transfer) else values.steps
+            steps = (
+                values.epochs_at_size * values.steps_an_epoch if isinstance(job, Transfer) else values.steps
+            )
             if (steps or 0) > self._limits.steps:
                 name = "epochs" if isinstance(job, Transfer) else "steps"
                 raise Refusal(

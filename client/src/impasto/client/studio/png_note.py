@@ -26,7 +26,7 @@ _UNCOMPRESSED: Final = b"\0\0\0\0\0"
 
 def with_note(png: bytes | memoryview, value: Mapping[str, Any]) -> bytes:
     """Return a PNG's bytes with a note."""
-    text = json.dumps({KEYWORD: FORMAT, **value}, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps({KEYWORD: FORMAT, **value}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     note = chunk(b"iTXt", KEYWORD.encode() + _UNCOMPRESSED + text.encode(errors="replace"))
     return b"".join((png[:_HEAD], note, png[_HEAD:]))
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from impasto.client import State, signatures
+from impasto.client._models.dream import recipes as dream_recipes
 
 if TYPE_CHECKING:
     from impasto.client.studio.served import Served
@@ -56,28 +57,19 @@ _BY_DEPTH: Final = (
     "whole animals and buildings",
 )
 
-RECIPES: Final[Sequence[Mapping[str, Any]]] = (
+DREAM_NUMBERS: Final = ("steps", "step_size", "octave_scale", "octaves")
+
+RECIPES: Final[Sequence[Mapping[str, str]]] = (
     {
-        "name": "Quick look",
+        "name": "draft",
+        "title": "Draft",
         "about": "A small painting, to see whether the style suits the photo.",
-        "fields": {"epochs": 2, "steps_per_epoch": 30, "pyramid": 2, "max_side": 256},
     },
-    {
-        "name": "Usual",
-        "about": "Three sizes from coarse to fine, at most 512 pixels.",
-        "fields": {"epochs": 3, "steps_per_epoch": 100, "pyramid": 3, "max_side": 512},
-    },
-    {
-        "name": "Fine",
-        "about": "Three sizes and more steps, at most 1024 pixels; hours without a GPU.",
-        "fields": {"epochs": 10, "steps_per_epoch": 100, "pyramid": 3, "max_side": 1024},
-    },
-    {
-        "name": "From noise",
-        "about": "Begins with noise instead of the photo: freer, and farther from it.",
-        "fields": {"epochs": 5, "steps_per_epoch": 100, "pyramid": 3, "max_side": 512, "start": "noise"},
-    },
+    {"name": "fine", "title": "Fine", "about": "From coarse to fine, at most 512 pixels."},
+    {"name": "gallery", "title": "Gallery", "about": "The same, at most 1024 pixels; hours without a GPU."},
+    {"name": "classic", "title": "Classic", "about": "As it was published: one size, rougher."},
 )
+"""The recipes of a transfer, in the order in which they are shown."""
 
 
 def draws(layer: str, place: int, layers: int) -> str:
@@ -121,14 +113,7 @@ def start(served: Served) -> dict[str, Any]:
             "octave_scale": told.octave_scale,
             "steps": told.steps,
             "step_size": told.step_size,
-        }
-    for entry, one in zip(found["transfer"]["models"], served.described("transfer"), strict=True):
-        told = one.described
-        names_of = ("style_weight", "content_weight", "total_variation_weight", "learning_rate")
-        entry["suggested"] = {
-            **{name: getattr(told, name) for name in names_of},
-            "style_layers": dict(told.style_layers),
-            "content_layers": dict(told.content_layers),
+            **_usual(dream_recipes.RECIPES[dream_recipes.FINE], DREAM_NUMBERS),
         }
     return {**found, "transfer": {**found["transfer"], "recipes": list(RECIPES)}}
 
@@ -145,4 +130,14 @@ def _model(one: Any) -> dict[str, Any]:
         "versions": [
             entry["version"] for entry in shown["versions"] if entry["state"] == State.AVAILABLE.name
         ],
+    }
+
+
+def _usual(recipe: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Return what the usual recipe takes, where it does not leave it to the model."""
+    found = {name: getattr(recipe, name) for name in names}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in found.items()
+        if value is not None
     }

@@ -1,7 +1,7 @@
 /** The page that lets a network dream on a photo, and shows the picture grow. */
 
 import { h } from "./dom.js";
-import { Fields, flag, more, number } from "./fields.js";
+import { Fields, fieldFrom, flag, more, number } from "./fields.js";
 import { Layers } from "./layers.js";
 import { modelField } from "./stylize.js";
 import { Workbench } from "./work.js";
@@ -24,9 +24,10 @@ class DreamForm {
     this.element = h("div", { class: "form" },
       this.fields.add("layers", this.layers),
       modelField(this.fields, offer.dream.models),
+      this.fields.add("recipe", fieldFrom("recipe", offer.fields.dream.recipe)),
       this.fields.add("steps", number({ title: "Steps at each size", whole: true, least: 0, usual: suggested.steps ?? null })),
       this.fields.add("preserve_color", flag({ title: "Keep the photo's colours" })));
-    this.extra = more(this.fields, offer.fields.dream, { skip: ["image", "layers", "steps", "preserve_color", "model"], suggested });
+    this.extra = more(this.fields, offer.fields.dream, { skip: ["image", "layers", "steps", "preserve_color", "recipe", "model"], suggested });
   }
 
   values() { return this.fields.values(); }
