@@ -134,7 +134,12 @@ def test_models_of_other_weights_that_are_loaded_together_step_as_the_recipe_doe
         served = [stack.enter_context(load_as_server(directory)) for directory in directories]
         found = [model.run("ascend", request)["state"] for model in served]
     loaded = [tf.saved_model.load(str(directory)) for directory in directories]
-    tensors = {name: tf.constant(value) for name, value in request.items()}
+    off = {
+        "smoothing": np.zeros(0, np.float32),
+        "shift": 0,
+        "fade_in": 0,
+    }  # without defaults, as TensorFlow calls it
+    tensors = {name: tf.constant(value) for name, value in {**request, **off}.items()}
     again = [model.signatures["ascend"](**tensors)["state"].numpy() for model in loaded]
     for seed, *steps in zip((1, 2), found, again, strict=True):
         expected = recipe_step(seed)
