@@ -25,6 +25,7 @@ import grpc
 
 from floods.hostile_answers import UNSAFE_BUT_LINES
 from impasto.client.cli import impasto, run
+from impasto.client.studio import running
 from impasto.export.cli import cli as export_group
 from impasto.export.cli import main as export_main
 from impasto.serving.cli import main as serving_main
@@ -181,12 +182,18 @@ def _refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
     raise AssertionError("abort raises")
 
 
+async def _ready_and_over(*_: Any, ready: Callable[[], None], **__: Any) -> None:
+    """Studio as far as it speaks: with a command line that it takes it would serve until it is told to stop."""
+    ready()
+
+
 def main(name: str) -> None:
     """Try a program and print the report."""
     program, outcomes, faults = PROGRAMS[name], Counter[str](), list[str]()
     rows: dict[str, tuple[str, int, float, int]] = {}
     with tempfile.TemporaryDirectory() as folder, scripted(_refuse) as server:
         os.chdir(folder)
+        running.serve = _ready_and_over
         os.environ |= {"HOME": folder, "IMPASTO_SERVER": server.address, "IMPASTO_PATIENCE": "0"}
         for line in lines(program.group):
             started = time.monotonic()
