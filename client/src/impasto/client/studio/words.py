@@ -137,7 +137,7 @@ def _usual(recipe: Any, names: Sequence[str]) -> dict[str, Any]:
     """Return what the usual recipe takes, where it does not leave it to the model."""
     found = {name: getattr(recipe, name) for name in names}
     return {
-        name: list(value) if isinstance(value, tuple) else value
+        name: list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
         for name, value in found.items()
         if value is not None
     }
