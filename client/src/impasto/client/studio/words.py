@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from impasto.client import State, signatures
 from impasto.client._models.dream import recipes as dream_recipes
@@ -136,8 +136,4 @@ def _model(one: Any) -> dict[str, Any]:
 def _usual(recipe: Any, names: Sequence[str]) -> dict[str, Any]:
     """Return what the usual recipe takes, where it does not leave it to the model."""
     found = {name: getattr(recipe, name) for name in names}
-    return {
-        name: list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
-        for name, value in found.items()
-        if value is not None
-    }
+    return {name: value for name, value in found.items() if value is not None}
