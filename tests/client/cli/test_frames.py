@@ -19,7 +19,6 @@ from images.moving import MILLISECONDS, SIZE, animation, drawn, found
 from images.pictures import encoded, load, pixels, save
 from impasto.client import Client, read_animation, read_picture
 from impasto.client.cli import exit_codes, index, run
-from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.terminals import terminal
 from servers.model_servers import ModelServer
 
@@ -29,12 +28,7 @@ KINDS = {"gif": "GIF", "webp": "WEBP", "png": "PNG"}
 COMMAND = [sys.executable, "-m", "impasto.client"]
 
 
-@pytest.fixture(autouse=True)
-def at_the_committed_server(
-    committed_server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv(ADDRESS_VARIABLE, committed_server.address)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("at_the_committed_server")
 
 
 def doubled(server: ModelServer, file: Path | bytes) -> list[NDArray[np.uint8]]:

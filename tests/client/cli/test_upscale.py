@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -20,20 +19,12 @@ from images.pictures import bomb, load, pixels, save, srgb_profile
 from impasto.client import Client, Model
 from impasto.client.cli import exit_codes, index, run
 from impasto.client.pictures import PictureWarning, encode_picture
-from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.terminals import terminal
 from scripted.client_servers import prediction, scripted
 from scripted.enlarging import Enlarging, asks_what_it_is, description
 from servers.model_servers import ModelServer
 
-
-@pytest.fixture(autouse=True)
-def at_the_committed_server(
-    committed_server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[None]:
-    monkeypatch.setenv(ADDRESS_VARIABLE, committed_server.address)
-    monkeypatch.chdir(tmp_path)
-    yield
+pytestmark = pytest.mark.usefixtures("at_the_committed_server")
 
 
 def names(folder: Path) -> list[str]:

@@ -19,7 +19,6 @@ from impasto.client import Client
 from impasto.client._video import Parts, Video, VideoFrame
 from impasto.client._video.parts import FRAMES_OF_A_PART
 from impasto.client.cli import exit_codes, run
-from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.command_line import impasto, wait_until
 from servers.model_servers import ModelServer
 
@@ -28,12 +27,7 @@ LOCAL_SERVER_ONLY = "the files that the command reads and writes; test_upscale.p
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(autouse=True)
-def at_the_committed_server(
-    committed_server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv(ADDRESS_VARIABLE, committed_server.address)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("at_the_committed_server")
 
 
 def far(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

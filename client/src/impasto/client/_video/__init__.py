@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from impasto.client._video.kinds import (
     WRITABLE_VIDEOS,
+    Form,
     check_video_output,
     is_video,
     video_suffix,
@@ -14,17 +15,15 @@ from impasto.client._video.kinds import (
 )
 from impasto.client._video.parts import Parts
 from impasto.client._video.reading import Video, VideoFrame
-from impasto.client._video.writing import Film, join_parts
 
 __all__ = [
     "WRITABLE_VIDEOS",
-    "Film",
+    "Form",
     "Parts",
     "Video",
     "VideoFrame",
     "check_video_output",
     "is_video",
-    "join_parts",
     "video_suffix",
     "without_package",
 ]

@@ -7,6 +7,7 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -34,6 +35,21 @@ class Container:
     sound: str
     options: Mapping[str, str]
     copied: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of a video's frames.
+
+    Attributes:
+        rate: frames a second, on average.
+        tick: the unit of the frames' times, in seconds.
+        aspect: width of a pixel by its height.
+    """
+
+    rate: Fraction
+    tick: Fraction
+    aspect: Fraction = Fraction(1)
 
 
 # No picture refers to a later one: so times grow from packet to packet, and parts can stand one behind the other.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
 
-from impasto.client._video.reading import VideoFrame
+from impasto.client._video.kinds import Form
 from impasto.client._video.writing import Film, join_parts
 from impasto.client.errors import UnwritableOutput
 from impasto.client.json_text import json_text
@@ -57,23 +56,21 @@ class Parts:
         """Begin with no part. Raises UnwritableOutput."""
         self.clear()
         try:
-            self.folder.mkdir()
+            self.folder.mkdir(mode=0o700)  # the video may be nobody else's to see
         except OSError as error:
             raise UnwritableOutput(f"cannot make the folder {self.folder}: {error.strerror}") from error
         write_bytes(self.folder / _RECIPE, json_text(self._made_of).encode())
 
-    def add(
-        self, frame: VideoFrame, made: Image.Image, *, rate: Fraction, tick: Fraction, aspect: Fraction
-    ) -> None:
-        """Write what was made of a frame. Raises UnwritableOutput."""
+    def add(self, made: Image.Image, at: int, form: Form) -> None:
+        """Write a frame, which is shown `at` so many of the form's ticks. Raises UnwritableOutput."""
         if self._film is None:
-            self._film = Film(self._unfinished, self.target, made.size, rate=rate, tick=tick, aspect=aspect)
-        self._film.add(made, frame.at)
+            self._film = Film(self._unfinished, self.target, made.size, form)
+        self._film.add(made, at)
         self._in_part += 1
         if self._in_part == FRAMES_OF_A_PART:
             self._finish()
 
-    def join(self, *, sound: Path, metadata: bool, overwrite: bool) -> None:
+    def join(self, *, overwrite: bool, sound: Path | None = None, metadata: bool = True) -> None:
         """Put all together as the video, with the sound of another one, and delete the parts. Raises OutputError."""
         if self._film is not None:
             self._finish()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client._video.kinds import pyav, without_package
+from impasto.client._video.kinds import Form, pyav, without_package
 from impasto.client.errors import NotAnImage, TruncatedImage, UnsupportedImage
 from impasto.client.pictures import check_size, warn
 
@@ -36,7 +36,7 @@ class VideoFrame:
 
     Attributes:
         pixels: uint8 [H, W, 3], RGB, upright.
-        at: when it is shown, in units of the video's `tick`.
+        at: when it is shown, in ticks of the video's form.
     """
 
     pixels: NDArray[np.uint8]
@@ -50,9 +50,7 @@ class Video:
         path: the file.
         size: width and height of the frames, upright.
         about: how many frames there are, as far as the file tells; 0 if it does not.
-        rate: frames a second, on average.
-        tick: the unit of the frames' times, in seconds.
-        aspect: width of a pixel by its height.
+        form: the rate, the unit of the frames' times, and the pixels' shape.
         left_out: kinds of streams that a result does not have, such as subtitles.
 
     Args:
@@ -78,9 +76,9 @@ class Video:
             self._stream = self._pictures(path)
             self._stream.thread_type = "AUTO"
             self.path = path
-            self.rate = self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE
-            self.tick = self._stream.time_base or 1 / self.rate
-            self.aspect = self._stream.sample_aspect_ratio or Fraction(1)
+            rate = self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE
+            aspect = self._stream.sample_aspect_ratio or Fraction(1)
+            self.form = Form(rate, self._stream.time_base or 1 / rate, aspect)
             self.about = self._stream.frames or self._by_duration()
             self.left_out = sorted(
                 {stream.type for stream in self._container.streams if stream.type not in ("video", "audio")}
@@ -122,7 +120,7 @@ class Video:
                 frame = next(decoded, None)
             if frame is None:
                 break
-            at = frame.pts if frame.pts is not None else round(number / (self.rate * self.tick))
+            at = frame.pts if frame.pts is not None else round(number / (self.form.rate * self.form.tick))
             last = at if last is None or at > last else last + 1  # a time that goes back would end the film
             if number >= start:
                 yield VideoFrame(self._upright(frame), last)
@@ -148,8 +146,8 @@ class Video:
     def _by_duration(self) -> int:
         stream = self._stream
         if stream.duration is not None and stream.time_base is not None:
-            return round(float(stream.duration * stream.time_base * self.rate))
-        return round(float(Fraction(self._container.duration or 0, 1_000_000) * self.rate))
+            return round(float(stream.duration * stream.time_base * self.form.rate))
+        return round(float(Fraction(self._container.duration or 0, 1_000_000) * self.form.rate))
 
     def _upright(self, frame: Any) -> NDArray[np.uint8]:
         kind = _HIGH_DYNAMIC_RANGE.get(frame.color_trc)

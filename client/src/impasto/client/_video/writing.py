@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from impasto.client._video.kinds import Container, container_of, pyav
+from impasto.client._video.kinds import Container, Form, container_of, pyav
 from impasto.client.errors import UnwritableOutput
 from impasto.client.pictures import in_srgb, moved_into_place
 
@@ -31,35 +31,24 @@ class Film:
         target: the video that it becomes a part of; its extension decides the codec.
         size: width and height of every frame. Codecs want even sides: an odd one is made even by repeating its last
             pixels.
-        rate: frames a second, on average.
-        tick: the unit of the frames' times, in seconds.
-        aspect: width of a pixel by its height.
+        form: the rate, the unit of the frames' times, and the pixels' shape.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        target: Path,
-        size: tuple[int, int],
-        *,
-        rate: Fraction,
-        tick: Fraction,
-        aspect: Fraction = Fraction(1),
-    ) -> None:
+    def __init__(self, path: Path, target: Path, size: tuple[int, int], form: Form) -> None:
         av = pyav()
 
         container = container_of(target)
         self._size = size
-        self._tick = tick
+        self._tick = form.tick
         self._output: Any = av.open(str(path), "w", format=_PART)
         stream: Any = self._output.add_stream(
-            container.codec, rate=rate.limit_denominator(2**16), options=dict(container.quality)
+            container.codec, rate=form.rate.limit_denominator(2**16), options=dict(container.quality)
         )
         stream.width, stream.height = (side + side % 2 for side in size)
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = tick
+        stream.codec_context.time_base = form.tick
         stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.sample_aspect_ratio = aspect
+        stream.codec_context.sample_aspect_ratio = form.aspect
         for name in ("color_primaries", "color_trc", "colorspace"):
             setattr(stream.codec_context, name, _ITU709)
         stream.codec_context.color_range = _LIMITED

@@ -190,7 +190,7 @@ class _Making:
         with closing(client.map(self._tasks(), concurrency=self.concurrency)) as outcomes:
             for outcome in outcomes:
                 made, frame = outcome.result, self._waiting.pop(outcome.index)
-                self.parts.add(frame, made, rate=video.rate, tick=video.tick, aspect=video.aspect)
+                self.parts.add(made, frame.at, video.form)
                 self.done += 1
                 show(Progress(self.done, max(video.about, self.done)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,17 +14,17 @@ import click
 from PIL import Image
 
 from impasto.client import Client, Dream, DreamProgress, Model, errors, zoom_in
-from impasto.client._video import WRITABLE_VIDEOS, Film, join_parts, video_suffix, without_package
+from impasto.client._video import WRITABLE_VIDEOS, Form, Parts, video_suffix, without_package
 from impasto.client.cli.files import Pipe, Place, is_folder, make_folder, refuse_inputs
 from impasto.client.cli.frames import frames_of
 from impasto.client.cli.gliding import Reached
 from impasto.client.cli.growing import Growing, run_growing
 from impasto.client.cli.options import Common
 from impasto.client.cli.picture_options import Pictures
-from impasto.client.pictures import ImageSource, Picture, resolved, to_frame, write_animation, write_picture
+from impasto.client.pictures import ImageSource, Picture, to_frame, write_animation, write_picture
 
-FRAMES_A_SECOND: Final = Fraction(10)
-"""Those of a .gif, too."""
+_FORM: Final = Form(rate=Fraction(10), tick=Fraction(1, 10))
+"""A video has as many frames a second as a .gif."""
 
 _KINDS: Final = f"a video ({', '.join(WRITABLE_VIDEOS)}), a .gif, or numbered pictures into a folder"
 
@@ -138,8 +137,7 @@ class _GrowingZoom(Growing):
         self._dream = dream
         self._waits = common.waits
         self._animation: list[Image.Image] = []
-        self._film: Film | None = None
-        self._aside = resolved(zoom.output).with_name(f".impasto-{secrets.token_hex(8)}.part")
+        self._parts: Parts | None = None
         self._done = 0
 
     def has_begun(self) -> bool:
@@ -168,23 +166,18 @@ class _GrowingZoom(Growing):
         elif self._zoom.kind == "folder":
             self._write(write_picture, self._zoom.frame_path(self._done + 1), frame)
         else:
-            if self._film is None:
-                tick = 1 / FRAMES_A_SECOND
-                self._film = Film(self._aside, self._zoom.output, frame.size, rate=FRAMES_A_SECOND, tick=tick)
-            self._film.add(frame, self._done)
+            if self._parts is None:
+                self._parts = Parts(self._zoom.output, {})
+                self._parts.begin()
+            self._parts.add(frame, self._done, _FORM)
         self._done += 1
 
     def write(self, *, finished: bool) -> None:
         output = self._zoom.output
         if self._zoom.kind == "gif":
             self._write(write_animation, output, self._animation)
-        if self._film is not None:
-            try:
-                self._film.close()
-                whole = self._aside.with_suffix(output.suffix)
-                join_parts([self._aside], whole, output, overwrite=self._zoom.pictures.overwrite)
-            finally:
-                self._aside.unlink(missing_ok=True)
+        if self._parts is not None:
+            self._parts.join(overwrite=self._zoom.pictures.overwrite)
 
     def _write(self, writer: Callable[..., None], path: Path, result: object) -> None:
         pictures = self._zoom.pictures

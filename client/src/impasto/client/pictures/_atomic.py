@@ -64,19 +64,11 @@ def written_aside(
     target = resolved(path)
     # Without the target's name, which may be as long as the system allows.
     aside = target.with_name(f".impasto-{secrets.token_hex(8)}.part")
-    try:
+    with _told(path):
         present = replaceable(target) if overwrite else None
         with _synced(aside, replaced=present, private=private) as file:
             yield file
-        try:
-            _move(aside, target, overwrite=overwrite)
-        finally:
-            aside.unlink(missing_ok=True)
-        sync_folder(target.parent)
-    except FileExistsError as error:
-        raise OutputExists(f"{path} exists and may not be replaced without overwrite") from error
-    except OSError as error:
-        raise UnwritableOutput(f"cannot write {path}: {error.strerror or error}") from error
+        _move(aside, target, overwrite=overwrite)
 
 
 def moved_into_place(aside: Path, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -91,21 +83,26 @@ def moved_into_place(aside: Path, path: str | os.PathLike[str], *, overwrite: bo
         OutputError: as `written_aside`.
     """
     target = resolved(path)
-    try:
-        present = replaceable(target) if overwrite else None
-        with aside.open("rb+") as file:
-            if present is not None and hasattr(os, "fchown"):
-                with contextlib.suppress(OSError):
-                    give_rights(file.fileno(), present)
-            os.fsync(file.fileno())
+    with _told(path):
+        try:
+            present = replaceable(target) if overwrite else None
+            with aside.open("rb+") as file:
+                _settle(file, present)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
         _move(aside, target, overwrite=overwrite)
-        sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def _told(path: str | os.PathLike[str]) -> Generator[None, None, None]:
+    """Turn what the system says into errors that name the file."""
+    try:
+        yield
     except FileExistsError as error:
         raise OutputExists(f"{path} exists and may not be replaced without overwrite") from error
     except OSError as error:
         raise UnwritableOutput(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def resolved(path: str | os.PathLike[str]) -> Path:
@@ -169,18 +166,32 @@ def _synced(path: Path, *, replaced: os.stat_result | None, private: bool) -> Ge
     try:
         with open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
-            file.flush()
-            if replaced is not None and hasattr(os, "fchown"):  # Windows has neither owners nor modes
-                with contextlib.suppress(OSError):  # the file is this user's then
-                    give_rights(file.fileno(), replaced)
-            os.fsync(file.fileno())
+            _settle(file, replaced)
     except BaseException:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
         raise
 
 
+def _settle(file: BinaryIO, replaced: os.stat_result | None) -> None:
+    """Give a file aside the rights of the one that it will replace, and flush it to the disk."""
+    file.flush()
+    if replaced is not None and hasattr(os, "fchown"):  # Windows has neither owners nor modes
+        with contextlib.suppress(OSError):  # the file is this user's then
+            give_rights(file.fileno(), replaced)
+    os.fsync(file.fileno())
+
+
 def _move(aside: Path, target: Path, *, overwrite: bool) -> None:
+    """Rename a file aside; it is gone afterwards, also if this fails."""
+    try:
+        _rename(aside, target, overwrite=overwrite)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def _rename(aside: Path, target: Path, *, overwrite: bool) -> None:
     if overwrite:
         aside.replace(target)
         return
