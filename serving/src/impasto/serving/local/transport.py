@@ -140,6 +140,11 @@ def _bound(host: str, port: int) -> list[socket.socket]:
             with contextlib.suppress(OSError):  # its last try says what is wrong
                 return _bind_all(addresses, port)
         return _bind_all(addresses, port)
+    except UnicodeError as error:  # no name of a host has this form
+        raise AddressError(
+            f"cannot listen on {join(host, port)}: no machine can have this name. Give an address of this machine, "
+            "such as 127.0.0.1."
+        ) from error
     except OSError as error:
         raise _taken(join(host, port), error) from error
 
