@@ -91,7 +91,7 @@ def test_a_model_asked_for_that_is_not_there_is_named_beside_those_that_are(toy_
 
 @pytest.mark.parametrize("host", ["\u202ex", "a" * 70, "one..two"])
 def test_a_name_that_no_machine_can_have_is_an_error_with_a_remedy(host: str, toy_repository: Path) -> None:
-    with pytest.raises(AddressError, match="no machine can have this name. Give an address of this machine"):
+    with pytest.raises(AddressError, match="no machine can have this name"):
         LocalServer(toy_repository, only=["half"], host=host).start()
 
 
