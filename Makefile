@@ -50,8 +50,9 @@ types: setup-dev
 
 unit: setup-dev
 	@# A file's tests stay together, as they share its servers; the files in their order, as the slow ones are not last.
-	@# Two processes more than processors, as nearly half of a process's time is spent waiting for servers.
-	$(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(min(6, len(os.sched_getaffinity(0)) + 2))') \
+	@# One process more than processors, as a third of a process's time is spent waiting for servers. With two more, all
+	@# of them together took half as much of the processors' time again.
+	$(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 1))') \
 	    --dist loadfile --no-loadscope-reorder
 
 fuzz: setup-dev ## FUZZ (3000) mutated answers to each method and command, and requests to each of the local server's
