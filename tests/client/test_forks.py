@@ -58,6 +58,9 @@ def test_every_child_is_answered_and_the_parent_too(
     assert outcomes(case, toy_server.address) == {SUM: children}
 
 
+@pytest.mark.local_server_only(
+    "what a fork does to a client's own process; children of both servers' clients are answered above"
+)
 def test_children_are_answered_over_tls(toy_repository: Path, tmp_path: Path, server_kind: str) -> None:
     authority = Authority(tmp_path, "ca")
     with serving(
@@ -67,10 +70,16 @@ def test_children_are_answered_over_tls(toy_repository: Path, tmp_path: Path, se
         assert outcomes("used_before", server.address, ca) == {SUM: CHILDREN}
 
 
+@pytest.mark.local_server_only(
+    "what a fork does to a client's own process; children of both servers' clients are answered above"
+)
 def test_a_client_that_a_child_closes_is_closed_there_alone(toy_server: ModelServer) -> None:
     assert outcomes("closed_in_the_child", toy_server.address) == {"closed": CHILDREN // 4}
 
 
+@pytest.mark.local_server_only(
+    "what a fork does to a client's own process; children of both servers' clients are answered above"
+)
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
@@ -91,6 +100,9 @@ def test_a_child_is_told_where_grpc_does_not_survive(
         assert "spawn" in words and "post_fork" in words and "worker_process_init" in words
 
 
+@pytest.mark.local_server_only(
+    "what a fork does to a client's own process; children of both servers' clients are answered above"
+)
 def test_the_rest_of_a_map_is_the_parents(toy_server: ModelServer) -> None:
     found = told("in_the_middle_of_a_map", toy_server.address)
     assert found.pop("None") == 1  # closed, as if it had been given up

@@ -75,6 +75,7 @@ def test_a_second_replica_goes_on_where_the_killed_one_stopped(
     assert np.array_equal(np.asarray(progress.preview()), undisturbed)
 
 
+@pytest.mark.local_server_only("what a killed client left, and makes of it; the server lives on")
 def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
     dream_server: ModelServer, tmp_path: Path
 ) -> None:
