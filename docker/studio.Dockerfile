@@ -18,6 +18,6 @@ ENV PATH=/opt/impasto/bin:$PATH \
 WORKDIR /tmp
 USER 65532:65532
 EXPOSE 8600
-HEALTHCHECK --start-period=1m --start-interval=2s --interval=30s --timeout=5s \
+HEALTHCHECK --start-period=1m --interval=10s --timeout=5s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8600/health', timeout=3)"]
 ENTRYPOINT ["impasto", "studio", "--host", "0.0.0.0"]

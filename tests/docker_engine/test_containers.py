@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from containers.compose_stack import USER, Stack, kill_from_outside
+from containers.compose_stack import STUDIO_TOKEN, USER, Stack, kill_from_outside
 from images.pictures import pixels, save
 from impasto.client import Client, Dream
+from processes.studio_process import Browser
 
 pytestmark = pytest.mark.timeout(900)  # images, starts and restarts, on a machine that may be busy
 
@@ -57,7 +59,8 @@ def test_the_server_is_process_one_and_limited(stack: Stack) -> None:
 )
 def test_nothing_can_be_written_but_tmp_and_the_socket(stack: Stack, path: str) -> None:
     said = stack.inside(
-        "serving", f"touch {path} 2>&1 && echo written; touch /tmp/new /run/impasto/new && echo ok"
+        "serving",
+        f"touch {path} 2>&1 && echo written; touch /tmp/by-a-test /run/impasto/by-a-test && echo ok",
     )
     assert "written" not in said
     assert said.splitlines()[-1] == "ok"
@@ -93,6 +96,20 @@ def test_prometheus_and_no_other_container_reaches_the_rest_port(stack: Stack) -
     for service in ("grafana", "export"):
         assert not reached(stack, service, 8501)
         assert not reached(stack, service, 8500)
+
+
+def test_studio_is_healthy_and_enlarges_a_photo_by_the_servers_socket(stack: Stack) -> None:
+    stack.compose("--profile", "studio", "up", "-d", "--wait", "studio")
+    browser = Browser(stack.studio_port)
+    assert browser.get("/api/server").status == 401
+    assert browser.send("POST", "/api/login", {"token": STUDIO_TOKEN}).status == 204
+    assert browser.get("/api/server").json["address"] == "a socket of this machine"
+    job = browser.wait(browser.start("upscale", image="photo-chelsea", factor=2)["id"])
+    assert job["state"] == "done", job["error"]
+    with Image.open(io.BytesIO(browser.get(job["result"]["url"]).body)) as result:
+        assert result.size == (900, 600)
+    assert not reached(stack, "studio", 8500)
+    assert not reached(stack, "studio", 8501)
 
 
 def test_a_server_killed_in_a_dream_starts_again_and_the_picture_is_the_same(stack: Stack) -> None:

@@ -118,6 +118,21 @@ def test_what_is_stopped_is_kept_and_goes_on_bit_for_bit(studio: Running) -> Non
     assert refused.status == 409 and "done" in refused.json["error"]
 
 
+def test_a_job_that_goes_on_in_another_tab_is_stopped_when_that_one_is_closed(studio: Running) -> None:
+    browser = studio.browser()
+    photo = browser.upload(PHOTO)
+    job = browser.start("dream", image=photo["id"], tab="one", **{**LONG, "steps": 5000})["id"]
+    with browser.events("one") as news:
+        news_until(news, job, lambda event: event["step"] > 0)
+        browser.send("POST", f"/api/jobs/{job}/stop")
+        assert browser.get("/api/pictures").json == [photo]
+        with browser.events("two"):
+            assert browser.send("POST", f"/api/jobs/{job}/resume?tab=two").json["tab"] == "two"
+        stopped = browser.wait(job, "stopped")
+    assert "tab" in stopped["note"]
+    assert studio.browser().get("/api/pictures").json == []
+
+
 def news_until(news: Any, job: str, is_enough: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for event in news:

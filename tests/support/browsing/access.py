@@ -81,3 +81,17 @@ def tab_to(page: Page, name: str) -> None:
         if str(label).startswith(name):
             return
     raise AssertionError(f"Tab does not lead to {name}")
+
+
+def drag_by_finger(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Touches the screen, moves in three steps, and lets go."""
+    finger = page.context.new_cdp_session(page)
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y} for x, y in points]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    send("touchStart", start)
+    for part in (1 / 3, 2 / 3, 1):
+        send("touchMove", (start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1])))
+    send("touchEnd")

@@ -39,17 +39,28 @@ def give(page: Page, *photos: FilePayload) -> None:
     shown.locator(".thumb").nth(before + len(photos or [1]) - 1).wait_for()
 
 
-def drop(page: Page, *files: FilePayload) -> None:
-    """Drops files on the page."""
-    page.evaluate(_DROP, [{**file, "buffer": list(file["buffer"])} for file in files])
+def drop(page: Page, *files: FilePayload, on: str = "body") -> None:
+    """Drops files on the page, or on an element of it."""
+    page.evaluate(_GIVE, ["drop", on, [{**file, "buffer": list(file["buffer"])} for file in files]])
 
 
-_DROP = """(files) => {
+def paste(page: Page, *files: FilePayload) -> None:
+    """Pastes files where the focus is, as copied pictures are."""
+    page.evaluate(
+        _GIVE, ["paste", ":focus, body", [{**file, "buffer": list(file["buffer"])} for file in files]]
+    )
+
+
+_GIVE = """([kind, where, files]) => {
     const data = new DataTransfer();
     for (const { name, mimeType, buffer } of files) {
         data.items.add(new File([new Uint8Array(buffer)], name, { type: mimeType }));
     }
-    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    const how = { bubbles: true, cancelable: true };
+    const event = kind === "drop"
+        ? new DragEvent(kind, { ...how, dataTransfer: data })
+        : new ClipboardEvent(kind, { ...how, clipboardData: data });
+    document.querySelector(where).dispatchEvent(event);
 }"""
 
 

@@ -21,6 +21,8 @@ USER: Final = os.getuid() or 65532
 REAL: Final = "IMPASTO_TEST_DOCKER_SERVING"
 """The variable that names an image of TensorFlow Serving, which then serves in the stand-in's place."""
 
+STUDIO_TOKEN: Final = "a token of the tests"
+
 _SHIPPED: Final = ("compose.yaml", "compose.cpu.yaml")
 
 
@@ -37,6 +39,7 @@ class Stack:
             path.mkdir()
         self.project = f"impasto-test-{os.getpid()}"
         self.port = _free_ports(2)
+        self.studio_port = _free_ports(1)
         self._override = folder / "stand-in.json"
         self._override.write_text(json.dumps(_override()))
         self.variables = {
@@ -44,6 +47,8 @@ class Stack:
             "IMPASTO_CONFIG": str(self.config),
             "IMPASTO_BUILD": str(self._build),
             "IMPASTO_PORT": str(self.port),
+            "IMPASTO_STUDIO_PORT": str(self.studio_port),
+            "IMPASTO_STUDIO_TOKEN": STUDIO_TOKEN,
             "IMPASTO_UID": str(USER),
             "IMPASTO_GID": str(os.getgid() or USER),
         }
@@ -119,9 +124,11 @@ def _override() -> dict[str, Any]:
         "command": [],
         "healthcheck": {"disable": True},
     }
+    studio = {**serves, "entrypoint": ["impasto", "studio", "--host", "0.0.0.0"]}
     real = os.environ.get(REAL)
     server = {"image": real} if real else serves
-    return {"services": {"serving": server, "export": serves, "prometheus": idles, "grafana": idles}}
+    services = {"serving": server, "export": serves, "studio": studio, "prometheus": idles, "grafana": idles}
+    return {"services": services}
 
 
 def _free_ports(count: int) -> int:

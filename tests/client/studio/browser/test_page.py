@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from browsing.access import NAMED, brightness, least_contrast, roles_and_names, tab_to
 from browsing.pages import (
     as_file,
     drop,
@@ -144,6 +143,7 @@ def test_a_dream_grows_as_one_looks_is_stopped_with_what_there_is_and_goes_on(vi
         "far => Number(/step (\\d+)/.exec(document.querySelector('.dream .state').textContent)?.[1]) > far",
         arg=so_far,
     )
+    wait_for_other(page, wait_for_other(page, shown_result(page)))
     start(page, "Stop")
     wait_for(page, "stopped")
 
@@ -299,63 +299,57 @@ def test_two_tabs_and_two_people_do_not_disturb_each_other(visit: Visit) -> None
     wait_for(one, "stopped")
 
 
-def test_no_part_is_wider_than_a_phone(visit: Visit) -> None:
-    page = visit(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
-    give(page, photo("a-photo-with-a-very-long-name-as-telephones-give-them-20261127.png"))
-    start(page, "Upscale")
-    wait_for(page, "done")
-    for part in PARTS:
-        page.goto(re.sub("#.*", f"#{part}", page.url))
-        page.locator(f"main > .{part}:not([hidden])").wait_for()
-        for folded in page.locator("details:visible > summary").all():
-            folded.click()
-        assert page.evaluate("document.documentElement.scrollWidth") == 360, part
+def test_what_a_closed_tab_had_begun_goes_on_in_another(visit: Visit) -> None:
+    one = visit("dream")
+    give(one, photo(width=152, height=128))
+    work(one).get_by_label("Steps at each size").fill(NEVER)
+    start(one, "Dream")
+    wait_for_other(one, "")
+    start(one, "Stop")
+    wait_for(one, "stopped")
+    two = visit("dream", beside=one)
+    one.close()
+    work(two).get_by_text("From your other tabs (1)").click()
+    start(two, "Go on here")
+    wait_for(two, "running")
+    wait_for_other(two, shown_result(two))
+    assert work(two).locator(".before img").get_attribute("alt") == "Photo: photo.png"
+    start(two, "Stop")
+    wait_for(two, "stopped")
+    assert work(two).locator(".others").is_hidden()
 
 
-def test_a_photo_is_enlarged_with_the_keyboard_alone_and_the_focus_is_always_seen(visit: Visit) -> None:
-    page = visit()
-    work(page).locator(".example").first.wait_for()
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the picture"
-    page.keyboard.press("Enter")
-    tab_to(page, "Try the example")
-    page.keyboard.press("Enter")
-    work(page).locator(".before img").wait_for()
-    tab_to(page, f"3{TIMES}")
-    page.keyboard.press("ArrowRight")
-    tab_to(page, "Upscale")
-    page.keyboard.press("Enter")
-    assert f"1800 {TIMES} 1200" in wait_for(page, "done").inner_text()
+def test_a_full_queue_says_so_at_the_button_and_takes_the_job_when_there_is_room(visit: Visit) -> None:
+    page = visit("dream")
+    give(page, photo(width=152, height=128))
+    work(page).get_by_label("Steps at each size").fill(NEVER)
+    start(page, "Dream")
+    wait_for(page, "running")
+    most = page.evaluate(_FILL_THE_QUEUE)
+    start(page, "Dream")
+    problem = work(page).locator(".settings > .problem:not(:empty)")
+    problem.wait_for()
+    assert f"{most} of your jobs wait or run already" in problem.inner_text()
+    page.evaluate(_EMPTY_THE_QUEUE, 1)
+    start(page, "Dream")
+    assert "In the queue: " in wait_for(page, "queued").inner_text()
+    assert work(page).locator(".row").count() == most
+    page.evaluate(_EMPTY_THE_QUEUE, most)
+    wait_for(page, "none")
 
 
-def test_everything_that_can_be_used_has_a_name_and_each_part_its_landmarks(visit: Visit) -> None:
-    page = visit()
-    give(page)
-    for part in PARTS:
-        page.goto(re.sub("#.*", f"#{part}", page.url))
-        page.locator(f"main > .{part}:not([hidden])").wait_for()
-        for folded in page.locator("details:visible > summary").all():
-            folded.click()
-        told = roles_and_names(page)
-        assert [role for role, name in told if role in NAMED and not name] == []
-        assert {"banner", "navigation", "main"} <= {role for role, _ in told}
-        assert page.locator("h1:visible").count() == 1
-
-
-def test_light_and_dark_follow_the_system_or_the_switch_and_text_stands_out(visit: Visit) -> None:
-    page = visit(color_scheme="dark")
-    switch = page.get_by_role("button", name="Theme")
-    switch.wait_for()
-    assert brightness(page) < 0.1
-    for _ in range(2 * 3):
-        assert least_contrast(page) >= 4.5
-        switch.click()
-    page.emulate_media(color_scheme="light")
-    assert brightness(page) > 0.8
-    for _ in range(2):
-        switch.click()
-    page.reload()
-    assert brightness(page) < 0.1
+_FILL_THE_QUEUE = """async () => {
+    const [{ kind, tab, fields }] = await (await fetch("api/jobs")).json();
+    const headers = { "X-Impasto": "1", "Content-Type": "application/json" };
+    for (let count = 1; ; count += 1) {
+        const asked = { method: "POST", headers, body: JSON.stringify({ kind, tab, fields }) };
+        if ((await fetch("api/jobs", asked)).status === 429) return count;
+    }
+}"""
+_EMPTY_THE_QUEUE = """async (count) => {
+    const jobs = (await (await fetch("api/jobs")).json()).reverse().slice(0, count);
+    for (const { id } of jobs) await fetch(`api/jobs/${id}`, { method: "DELETE", headers: { "X-Impasto": "1" } });
+}"""
 
 
 def test_a_token_is_asked_for_where_one_is_wanted(visit: Visit, start_studio: Callable[..., Studio]) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
-from importlib import metadata, resources
-from pathlib import Path
+from importlib import metadata
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -16,26 +14,24 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from impasto.client.studio import forms
+from impasto.client.studio.answers import (
+    COOKIE,
+    failed,
+    file_of_the_page,
+    not_found,
+    refused,
+    went_away,
+    with_cookie,
+)
 from impasto.client.studio.downloads import download_routes
 from impasto.client.studio.events import events
 from impasto.client.studio.guard import is_token
 from impasto.client.studio.pictures import THUMB_SIDES, Kept, thumb
 from impasto.client.studio.receiving import body, json_object
-from impasto.client.studio.refusals import Refusal, words_of
+from impasto.client.studio.refusals import Refusal
 from impasto.client.studio.sessions import Session
 from impasto.client.studio.studio import Studio, named
 
-log: Final = logging.getLogger(__name__)
-
-COOKIE: Final = "impasto_session"
-PAGE: Final = Path(str(resources.files("impasto.client.studio") / "page"))
-_MEDIA: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-}
 _SHOWN_BY_BROWSERS: Final = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/avif")
 _WRONG_TOKEN_SECONDS: Final = 1.0
 
@@ -64,6 +60,7 @@ class Routes:
             Route("/health", self.health),
             Route("/api/login", self.login, methods=["POST"]),
             Route("/api/start", self.start),
+            Route("/api/pictures", own(self.pictures), methods=["GET"]),
             Route("/api/pictures", own(self.upload), methods=["POST"]),
             Route("/api/pictures/{id}", own(self.picture)),
             Route("/api/pictures/{id}/thumb", own(self.thumb)),
@@ -96,7 +93,7 @@ class Routes:
             if not session.may:
                 raise Refusal(401, "Studio wants the token that the person who runs it has given out.")
             answer = await handler(request, session)
-            return _with_cookie(request, answer, session) if is_new else answer
+            return with_cookie(request, answer, session) if is_new else answer
 
         return with_session
 
@@ -111,11 +108,11 @@ class Routes:
 
     async def index(self, _: Request) -> Response:
         """Send the page."""
-        return _file("index.html")
+        return file_of_the_page("index.html")
 
     async def page(self, request: Request) -> Response:
         """Send a file of the page."""
-        return _file(request.path_params["name"])
+        return file_of_the_page(request.path_params["name"])
 
     async def health(self, _: Request) -> Response:
         """Say that the process is there."""
@@ -129,7 +126,7 @@ class Routes:
                 await asyncio.sleep(_WRONG_TOKEN_SECONDS)
             raise Refusal(403, "That is not the token.", "token")
         session = self._studio.sessions.begin(self._studio.clock(), may=True)
-        return _with_cookie(request, Response(status_code=204), session)
+        return with_cookie(request, Response(status_code=204), session)
 
     async def start(self, request: Request) -> Response:
         """Tell the page all that its forms are made of."""
@@ -150,7 +147,11 @@ class Routes:
                 "fields": forms.described(),
             }
         )
-        return _with_cookie(request, answer, session) if is_new else answer
+        return with_cookie(request, answer, session) if is_new else answer
+
+    async def pictures(self, _: Request, session: Session) -> Response:
+        """List a person's pictures."""
+        return JSONResponse([self._shown(session, kept) for kept in session.pictures.values()])
 
     async def upload(self, request: Request, session: Session) -> Response:
         """Keep a picture."""
@@ -220,14 +221,14 @@ class Routes:
         return JSONResponse(record.as_json())
 
     async def resume(self, request: Request, session: Session) -> Response:
-        """Let a job go on."""
+        """Let a job go on, for the tab that asks."""
         record = session.job(request.path_params["id"])
-        self._studio.resume(session, record)
+        self._studio.resume(session, record, named(request.query_params, "tab"))
         return JSONResponse(record.as_json())
 
     async def events(self, request: Request, session: Session) -> Response:
         """Send the news about the jobs."""
-        tab = named(dict(request.query_params), "tab")
+        tab = named(request.query_params, "tab")
         stream = events(self._studio, session, tab, request.is_disconnected)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -242,41 +243,3 @@ class Routes:
 
     def _shown(self, session: Session, kept: Kept) -> dict[str, Any]:
         return kept.as_json(self._studio.remember(session, kept))
-
-
-def _file(name: str) -> Response:
-    """Return one of the page's files, which lie in one folder; by a name with a path in it there is none."""
-    suffix = Path(name).suffix
-    if suffix not in _MEDIA or name not in {path.name for path in PAGE.iterdir()}:
-        raise Refusal(404, "There is no such file.")
-    return FileResponse(PAGE / name, media_type=_MEDIA[suffix], headers={"cache-control": "no-cache"})
-
-
-def _with_cookie(request: Request, answer: Response, session: Session) -> Response:
-    is_secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-    answer.set_cookie(COOKIE, session.id, httponly=True, samesite="strict", secure=is_secure)
-    return answer
-
-
-async def refused(_: Request, error: Exception) -> Response:
-    """Answer with a refusal."""
-    assert isinstance(error, Refusal)
-    again = {"Retry-After": "30"} if error.status in (429, 503) else None
-    return JSONResponse({"error": error.words, "field": error.field}, error.status, again)
-
-
-async def not_found(_: Request, error: Exception) -> Response:
-    """Answer to what no route is for."""
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail, "field": None}, error.status_code, error.headers)
-
-
-async def went_away(_: Request, __: Exception) -> Response:
-    """Answer to nobody."""
-    return Response(status_code=499)
-
-
-async def failed(request: Request, error: Exception) -> Response:
-    """Answer to what nobody thought of; the log has it."""
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return JSONResponse({"error": words_of(error), "field": None}, 500)

@@ -29,7 +29,7 @@ async def events(
     """
     seen = 0
     if tab is not None:
-        studio.enter(session, tab)
+        studio.tabs.enter(session, tab)
     try:
         yield ": hello\n\n"
         while not await is_gone():
@@ -52,7 +52,7 @@ async def events(
                 yield ": still here\n\n"
     finally:
         if tab is not None:
-            studio.leave(session, tab)
+            studio.tabs.leave(session, tab)
 
 
 def _event(value: object) -> str:

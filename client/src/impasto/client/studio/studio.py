@@ -22,6 +22,7 @@ from impasto.client.studio.records import Record
 from impasto.client.studio.refusals import Refusal, missing, refusal_of
 from impasto.client.studio.served import Served
 from impasto.client.studio.sessions import Session, Sessions
+from impasto.client.studio.tabs import Tabs
 from impasto.client.studio.work import Workshop
 
 log: Final = logging.getLogger(__name__)
@@ -68,13 +69,11 @@ class Studio:
         self._readers = asyncio.Semaphore(_READERS)
         self._revision = 0
         self._order = 0
-        self._absences: dict[tuple[str, str], asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tabs: Tabs = Tabs(limits.tab_seconds, self.stop)
 
     async def close(self) -> None:
         """End all jobs, and the connection."""
-        for handle in self._absences.values():
-            handle.cancel()
+        self.tabs.close()
         await self._queue.close()
         await self.served.close()
         await self._client.close()
@@ -141,11 +140,14 @@ class Studio:
         identity = secrets.token_urlsafe(16)
         record = Record(identity, session.id, tab, request, self._order, self._folder / f"job-{identity}")
         session.jobs[identity] = record
+        self._take_on(session, record)
+        return record
+
+    def _take_on(self, session: Session, record: Record) -> None:
         self._queue.add(record)
         self.tell(record)
-        if tab is not None and not session.tabs[tab]:
-            self._miss(session, tab)
-        return record
+        if record.tab is not None:
+            self.tabs.expect(session, record.tab)
 
     async def stop(self, record: Record, note: str | None = None) -> None:
         """End a job that waits or runs, and keep what there is of it."""
@@ -158,8 +160,8 @@ class Studio:
             record.note = note
         self.tell(record)
 
-    def resume(self, session: Session, record: Record) -> None:
-        """Let a job that was stopped, or failed, go on where it was. Raises Refusal."""
+    def resume(self, session: Session, record: Record, tab: str | None) -> None:
+        """Let a job that was stopped, or failed, go on where it was; it is this tab's now. Raises Refusal."""
         if record.state not in ("stopped", "failed"):
             raise Refusal(
                 409, f"The job is {record.state}; only one that is stopped or has failed can go on."
@@ -169,8 +171,8 @@ class Studio:
         self._check_queue(session)
         self._order += 1
         record.order, record.error, record.note, record.ended = self._order, None, None, None
-        self._queue.add(record)
-        self.tell(record)
+        record.tab = tab
+        self._take_on(session, record)
 
     async def delete(self, session: Session, record: Record) -> None:
         """End a job, and forget it with all that it made."""
@@ -180,35 +182,6 @@ class Studio:
         session.gone[record.id] = self._revision
         session.tell()
         await in_thread(lambda: shutil.rmtree(record.folder, ignore_errors=True))
-
-    def enter(self, session: Session, tab: str) -> None:
-        """Note that a tab watches."""
-        session.tabs[tab] += 1
-        handle = self._absences.pop((session.id, tab), None)
-        if handle is not None:
-            handle.cancel()
-
-    def leave(self, session: Session, tab: str) -> None:
-        """Note that a tab watches no more; some seconds later its jobs are stopped, unless it is back."""
-        session.tabs[tab] -= 1
-        if session.tabs[tab] <= 0:
-            del session.tabs[tab]
-            self._miss(session, tab)
-
-    def _miss(self, session: Session, tab: str) -> None:
-        key = (session.id, tab)
-        if key not in self._absences:
-            loop = asyncio.get_running_loop()
-            self._absences[key] = loop.call_later(self.limits.tab_seconds, self._give_up, session, tab)
-
-    def _give_up(self, session: Session, tab: str) -> None:
-        self._absences.pop((session.id, tab), None)
-        for record in list(session.jobs.values()):
-            if record.tab == tab and record.is_unfinished:
-                note = "Stopped, as the tab that began it was closed; go on continues it."
-                task = asyncio.get_running_loop().create_task(self.stop(record, note))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
 
     async def sweep(self) -> None:
         """Delete what is older than an hour, and sessions that are left."""

@@ -61,14 +61,18 @@ export function upload(file, name) {
 }
 
 /** Listen to the jobs. The stream opens itself anew when it breaks, and begins with all jobs as they are. */
-export function listen({ onJob, onOpen, onLost }) {
+export function listen({ onJob, onGone, onOpen, onLost }) {
   const url = new URL(`api/events?tab=${encodeURIComponent(TAB)}`, BASE);
   let stream = null;
   let again = null;
   const open = () => {
     stream = new EventSource(url);
     stream.onopen = onOpen;
-    stream.onmessage = (event) => onJob(JSON.parse(event.data));
+    stream.onmessage = (event) => {
+      const told = JSON.parse(event.data);
+      if (told.gone) onGone(told.id);
+      else onJob(told);
+    };
     stream.onerror = () => {
       onLost();
       // A browser gives up where the answer was no stream, as while a proxy says that Studio starts.

@@ -6,7 +6,7 @@ import { dreamPage } from "./dream.js";
 import { tellCourse } from "./jobs.js";
 import { receiveEverywhere } from "./pictures.js";
 import { ServerPage } from "./server.js";
-import { heardJob, keepPhotos, on, refreshOffer, store } from "./store.js";
+import { heardJob, jobGone, keepPhotos, on, refreshOffer, store } from "./store.js";
 import { stylizePage } from "./stylize.js";
 import { transferPage } from "./transfer.js";
 import { upscalePage } from "./upscale.js";
@@ -77,7 +77,7 @@ function begin() {
   if (pages) return;
   pages = { upscale: upscalePage(), stylize: stylizePage(), dream: dreamPage(), transfer: transferPage(), server: new ServerPage() };
   main.replaceChildren(...Object.values(pages).map((page) => page.element));
-  stopListening = listen({ onJob: heardJob, onOpen: opened, onLost: () => { lost = true; tellBanner(); } });
+  stopListening = listen({ onJob: heardJob, onGone: jobGone, onOpen: opened, onLost: () => { lost = true; tellBanner(); } });
   show();
 }
 
@@ -86,7 +86,7 @@ async function opened() {
   tellBanner();
   try {
     const kept = new Set((await call("api/jobs")).map((job) => job.id));
-    for (const [id, job] of store.jobs) if (!kept.has(id)) heardJob({ ...job, state: "gone" });
+    for (const id of [...store.jobs.keys()]) if (!kept.has(id)) jobGone(id);
   } catch { /* The stream itself tells when Studio is away. */ }
   watch();
 }

@@ -1,11 +1,13 @@
 /** Jobs as people see them: words for their state, a bar, and buttons for what can be done. */
 
-import { call, upload } from "./api.js";
+import { TAB, call, upload } from "./api.js";
 import { announce, button, h, icon, pixels, say, seconds, signButton } from "./dom.js";
-import { heardJob, photoOf, remember, takePicture } from "./store.js";
+import { heardJob, jobGone, photoOf, remember, takePicture } from "./store.js";
 import { thumbnail } from "./pictures.js";
 
 const DOING = { upscale: "Upscaling", stylize: "Painting", dream: "Dreaming", transfer: "Painting", strip: "Trying paintings", bench: "Timing" };
+
+const LONG = ["dream", "transfer"];
 
 export function share(job) {
   if (job.state === "done") return 1;
@@ -56,7 +58,7 @@ export class Bar {
   }
 }
 
-const act = async (action, onProblem) => {
+export const act = async (action, onProblem) => {
   try {
     await action();
   } catch (error) {
@@ -64,11 +66,25 @@ const act = async (action, onProblem) => {
   }
 };
 
-const send = (job, what) => call(`api/jobs/${job.id}/${what}`, { method: "POST" });
+const stop = (job) => call(`api/jobs/${job.id}/stop`, { method: "POST" });
+
+/** Let a job go on in this tab, also one that another tab has begun. */
+export async function goOn(job) {
+  const taken = await call(`api/jobs/${job.id}/resume?tab=${encodeURIComponent(TAB)}`, { method: "POST" });
+  if (!photoOf(taken)) (await call("api/pictures")).forEach(remember);
+  heardJob(taken);
+  const photo = photoOf(taken);
+  if (photo) takePicture(photo);
+}
+
+/** Whether a job is one of those that go on where they were. */
+export function canGoOn(job) {
+  return LONG.includes(job.kind) && (job.state === "stopped" || (job.state === "failed" && job.step > 0));
+}
 
 export async function forget(job) {
   await call(`api/jobs/${job.id}`, { method: "DELETE" });
-  heardJob({ ...job, state: "gone" });
+  jobGone(job.id);
 }
 
 async function takeResult(job) {
@@ -110,12 +126,12 @@ export class Status {
   #actions(job) {
     const problem = (text) => { this.text.textContent = text; };
     const does = (text, sign, action) => button(text, { sign, class: "small", on: { click: () => act(action, problem) } });
-    const isLong = job.kind === "dream" || job.kind === "transfer";
+    const onwards = canGoOn(job) && does("Go on", "go", () => goOn(job));
     switch (job.state) {
       case "queued": return [does("Cancel", "close", () => forget(job))];
-      case "running": return isLong ? [does("Stop", "stop", () => send(job, "stop"))] : [does("Cancel", "close", () => forget(job))];
-      case "stopped": return [isLong && does("Go on", "go", () => send(job, "resume")), ...this.#taking(job, does)].filter(Boolean);
-      case "failed": return [isLong && job.step > 0 && does("Go on", "go", () => send(job, "resume")), does("Put away", "close", () => forget(job))].filter(Boolean);
+      case "running": return LONG.includes(job.kind) ? [does("Stop", "stop", () => stop(job))] : [does("Cancel", "close", () => forget(job))];
+      case "stopped": return [onwards, ...this.#taking(job, does)].filter(Boolean);
+      case "failed": return [onwards, does("Put away", "close", () => forget(job))].filter(Boolean);
       default: return this.#taking(job, does);
     }
   }

@@ -42,8 +42,8 @@ export class Lens {
     const enlarged = (ENLARGED * Math.max(scale, 1 / (window.devicePixelRatio || 1)));
     const spot = [(this.at[0] - left) / scale, (this.at[1] - top) / scale];
     this.element.style.transform = `translate(${this.at[0] - RADIUS}px, ${this.at[1] - RADIUS - this.lifted}px)`;
-    const after = stage.after.wanted ?? stage.before.wanted;
-    const sources = stage.hasBoth ? [stage.before.wanted, after] : [after, after];
+    const after = stage.after.url ?? stage.before.url;
+    const sources = stage.hasBoth ? [stage.before.url, after] : [after, after];
     this.halves.forEach((half, place) => {
       half.style.backgroundImage = `url("${sources[place]}")`;
       half.style.backgroundSize = `${stage.size[0] * enlarged}px ${stage.size[1] * enlarged}px`;

@@ -123,10 +123,10 @@ export class MaskField {
     this.cover.setPointerCapture(event.pointerId);
     this.#point(event);
     this.#stroke(this.at);
-    const move = (moved) => {
-      const from = this.at;
-      this.#point(moved);
+    let from = this.at;
+    const move = () => { // the cover's own listener, which comes first, has set the place
       this.#stroke(from);
+      from = this.at;
     };
     this.cover.addEventListener("pointermove", move);
     for (const end of ["pointerup", "pointercancel"]) this.cover.addEventListener(end, () => this.cover.removeEventListener("pointermove", move), { once: true });

@@ -1,7 +1,9 @@
 /** The picture in the middle: fitted or pixel for pixel, moved, before and after under a divider, and a loupe. */
 
+import { Divider } from "./divider.js";
 import { button, h, signButton } from "./dom.js";
 import { Lens } from "./lens.js";
+import { Side } from "./side.js";
 
 const ZOOMS = [["fit", "Fit"], ["1", "1:1"], ["2", "2:1"], ["4", "4:1"]];
 const LARGEST_FIT = 3;
@@ -13,17 +15,16 @@ export class Stage {
     this.size = null;
     this.zoom = "fit";
     this.centre = [0, 0];
-    this.divided = 0.5;
     this.comparing = false;
     this.overlay = null;
     this.empty = h("div", { class: "empty" }, empty);
-    this.before = h("div", { class: "side before" });
-    this.after = h("div", { class: "side after" });
-    this.divider = this.#makeDivider();
+    this.before = new Side("before", () => this.place());
+    this.after = new Side("after", () => this.place());
+    this.divider = new Divider(() => this.place());
     this.lens = new Lens();
     this.tags = [h("span", { class: "tag left", "aria-hidden": "true" }, "before"),
                  h("span", { class: "tag right", "aria-hidden": "true" }, "after")];
-    this.view = h("div", { class: "view" }, this.empty, this.after, this.before, ...this.tags, this.divider, this.lens.element);
+    this.view = h("div", { class: "view" }, this.empty, this.after.element, this.before.element, ...this.tags, this.divider.element, this.lens.element);
     this.tools = this.#makeTools();
     this.element = h("div", { class: "stage" }, this.view, h("div", { class: "under" }, left, this.tools));
     this.#listen();
@@ -37,8 +38,8 @@ export class Stage {
   show({ before = null, after = null, size = null, name = "", compare = null, fallback = null }) {
     const isOther = JSON.stringify(size) !== JSON.stringify(this.size);
     this.size = size;
-    this.#put(this.before, before, `Photo: ${name}`, isOther, fallback);
-    this.#put(this.after, after, `Result: ${name}`, isOther);
+    this.before.show(before, { alt: `Photo: ${name}`, isOther, fallback });
+    this.after.show(after, { alt: `Result: ${name}`, isOther });
     this.hasBoth = Boolean(before && after);
     if (compare !== null) this.comparing = compare;
     this.empty.hidden = size !== null;
@@ -90,25 +91,21 @@ export class Stage {
 
   /** Put everything where size, zoom and divider say. */
   place() {
-    const both = this.hasBoth && this.comparing && !this.overlay && this.after.firstChild !== null;
-    this.divider.hidden = !both;
+    const hasResult = this.hasBoth && !this.overlay && this.after.picture !== null;
+    const both = hasResult && this.comparing;
+    this.divider.element.hidden = !both;
     this.compareButton.hidden = !this.hasBoth;
     this.compareButton.setAttribute("aria-pressed", String(this.comparing));
     for (const tag of this.tags) tag.hidden = !both;
-    this.before.hidden = this.hasBoth && !both && !this.overlay && this.after.firstChild !== null;
+    this.before.element.hidden = hasResult && !both;
     if (this.size === null) return;
     const scale = this.scale;
     const [left, width] = this.#axis(0, this.view.clientWidth, scale);
     const [top, height] = this.#axis(1, this.view.clientHeight, scale);
     this.box = { left, top, width, height, scale };
-    for (const element of [this.before.firstChild, this.after.firstChild, this.overlay]) this.#fit(element);
-    const start = Math.max(0, left);
-    const end = Math.min(this.view.clientWidth, left + width);
-    const at = start + this.divided * (end - start);
-    this.before.style.clipPath = both ? `inset(0 ${this.view.clientWidth - at}px 0 0)` : "none";
-    this.divider.style.transform = `translateX(${at}px)`;
-    this.divider.setAttribute("aria-valuenow", String(Math.round(this.divided * 100)));
-    this.divider.setAttribute("aria-valuetext", `${Math.round(this.divided * 100)} % before`);
+    for (const element of [this.before.picture, this.after.picture, this.overlay]) this.#fit(element);
+    const at = this.divider.place(Math.max(0, left), Math.min(this.view.clientWidth, left + width));
+    this.before.element.style.clipPath = both ? `inset(0 ${this.view.clientWidth - at}px 0 0)` : "none";
     this.view.classList.toggle("movable", this.isMovable);
     this.lens.follow(this);
   }
@@ -125,35 +122,6 @@ export class Stage {
     const half = room / 2 / scale;
     this.centre[axis] = Math.min(Math.max(this.centre[axis], half), this.size[axis] - half);
     return [room / 2 - this.centre[axis] * scale, length];
-  }
-
-  /** Swap a picture in only when it is decoded, so that a growing one never blinks. */
-  #put(side, url, alt, isOther, fallback = null) {
-    if (side.asked === url) return;
-    side.asked = url;
-    if (isOther) side.replaceChildren(); // What was there has another shape.
-    this.#load(side, url, alt, fallback);
-  }
-
-  #load(side, url, alt, fallback) {
-    side.wanted = url;
-    if (url === null) {
-      side.replaceChildren();
-      return;
-    }
-    const picture = h("img", { src: url, alt, draggable: "false" });
-    const put = () => {
-      if (side.wanted !== url) return;
-      side.replaceChildren(picture);
-      this.place();
-    };
-    // A browser does not show each kind of file that Impasto reads; the server makes a JPEG of those.
-    picture.decode().then(put, () => side.wanted === url && fallback && fallback !== url && this.#load(side, fallback, alt, null));
-  }
-
-  #makeDivider() {
-    return h("div", { class: "divider", role: "slider", tabindex: "0", "aria-label": "Divider between before and after",
-                      "aria-valuemin": "0", "aria-valuemax": "100", hidden: true }, h("span", { class: "grip", "aria-hidden": "true" }));
   }
 
   #makeTools() {
@@ -175,7 +143,6 @@ export class Stage {
   }
 
   #listen() {
-    this.divider.addEventListener("keydown", (event) => this.#slide(event));
     this.view.addEventListener("keydown", (event) => event.target === this.view && this.#keys(event));
     this.view.addEventListener("dblclick", (event) => {
       if (this.size === null || this.overlay || event.target.closest("button, label")) return;
@@ -209,12 +176,15 @@ export class Stage {
     if (!slides && !this.isMovable) return;
     const [x, y] = this.#at(event);
     const [centreX, centreY] = this.centre;
-    if (slides) this.#divideAt(x);
+    if (slides) this.divider.moveTo(x);
     const move = (moved) => {
       const [nowX, nowY] = this.#at(moved);
-      if (slides) return this.#divideAt(nowX);
+      if (slides) {
+        this.divider.moveTo(nowX);
+        return;
+      }
       this.centre = [centreX - (nowX - x) / this.box.scale, centreY - (nowY - y) / this.box.scale];
-      return this.place();
+      this.place();
     };
     const end = () => {
       this.view.classList.remove("held");
@@ -225,21 +195,6 @@ export class Stage {
     this.view.addEventListener("pointermove", move);
     this.view.addEventListener("pointerup", end, { once: true });
     this.view.addEventListener("pointercancel", end, { once: true });
-  }
-
-  #divideAt(x) {
-    const start = Math.max(0, this.box.left);
-    const end = Math.min(this.view.clientWidth, this.box.left + this.box.width);
-    this.divided = Math.min(1, Math.max(0, (x - start) / (end - start)));
-    this.place();
-  }
-
-  #slide(event) {
-    const by = { ArrowLeft: -0.01, ArrowDown: -0.01, ArrowRight: 0.01, ArrowUp: 0.01, PageDown: -0.1, PageUp: 0.1, Home: -1, End: 1 }[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    this.divided = Math.min(1, Math.max(0, this.divided + by * (event.shiftKey ? 5 : 1)));
-    this.place();
   }
 
   #keys(event) {

@@ -50,7 +50,7 @@ export function ownJobs(kind) {
 }
 
 export function otherTabsJobs(kind) {
-  return [...store.jobs.values()].filter((job) => job.kind === kind && job.tab !== TAB && job.result).reverse();
+  return [...store.jobs.values()].filter((job) => job.kind === kind && job.tab !== TAB && (job.result || job.state === "stopped")).reverse();
 }
 
 export function isOver(job) {
@@ -59,9 +59,15 @@ export function isOver(job) {
 
 export function heardJob(job) {
   const before = store.jobs.get(job.id) ?? null;
-  if (job.state === "gone") store.jobs.delete(job.id);
-  else store.jobs.set(job.id, job);
+  store.jobs.set(job.id, job);
   tell("job", { job, before });
+}
+
+/** A job was deleted, here, in another tab or after its hour. */
+export function jobGone(id) {
+  const before = store.jobs.get(id);
+  if (!store.jobs.delete(id)) return;
+  tell("job", { job: { ...before, state: "gone" }, before });
 }
 
 /** Upload photos one after the other; a bad one says so in its place and does not hold up the others. */

@@ -4,10 +4,10 @@ import { Away, TAB, call } from "./api.js";
 import { AsCode } from "./ascode.js";
 import { Curve } from "./curve.js";
 import { button, h, pixels } from "./dom.js";
-import { Rows, Status, share } from "./jobs.js";
+import { Rows, Status, act, canGoOn, goOn, share } from "./jobs.js";
 import { invitation, thumbnail, tray } from "./pictures.js";
 import { Stage } from "./stage.js";
-import { PHOTO_FIELD, choose, heardJob, on, otherTabsJobs, ownJobs, photoOf, ready, store } from "./store.js";
+import { PHOTO_FIELD, choose, heardJob, isOver, on, otherTabsJobs, ownJobs, photoOf, ready, store } from "./store.js";
 
 export class Workbench {
   /**
@@ -146,7 +146,9 @@ export class Workbench {
   #refresh() {
     const photo = (this.job && photoOf(this.job)) ?? store.current;
     const job = this.job;
-    const after = job?.result?.url ?? job?.preview ?? null;
+    // A job that goes on has its last result still, until there is a newer picture.
+    const newest = job && !isOver(job) ? job.preview : null;
+    const after = newest ?? job?.result?.url ?? job?.preview ?? null;
     this.status.show(job, photo?.id ? `${photo.name} · ${pixels(photo.width, photo.height)}` : "");
     this.course.classList.toggle("hushed", !photo && !job);
     for (const [name, curve] of this.curves) curve.draw(job?.losses?.[name] ?? [], job ? share(job) : 0);
@@ -157,7 +159,7 @@ export class Workbench {
     const done = job?.result?.url ?? null;
     const fresh = done !== null && done !== this.lastResult;
     this.lastResult = done;
-    this.stage.show({ before: photo?.url ?? null, after, size, name: photo?.name ?? job.name, fallback: photo?.id && thumbnail(photo, 2048).src,
+    this.stage.show({ before: photo?.url ?? null, after, size, name: photo?.name ?? job.name, fallback: photo?.id && thumbnail(photo, 1024).src,
                       compare: after === null ? false : fresh && this.compares ? true : null });
     if (fresh && this.compares) this.stage.zoomTo("1");
     else if (after === null) this.stage.zoomTo("fit");
@@ -167,9 +169,17 @@ export class Workbench {
   #otherTabs() {
     const jobs = otherTabsJobs(this.kind);
     this.others.hidden = jobs.length === 0;
-    if (this.others.dataset.jobs === jobs.map((job) => job.id).join()) return;
-    this.others.dataset.jobs = jobs.map((job) => job.id).join();
+    const told = jobs.map((job) => `${job.id} ${job.state} ${job.result?.url}`).join();
+    if (this.others.dataset.jobs === told) return;
+    this.others.dataset.jobs = told;
     this.others.replaceChildren(h("summary", {}, `From your other tabs (${jobs.length})`),
-                                h("ul", { class: "others" }, ...jobs.map((job) => h("li", {}, h("a", { href: job.result.url, download: job.result.name }, job.result.name)))));
+                                h("ul", { class: "others" }, ...jobs.map((job) => this.#otherTabsJob(job))));
+  }
+
+  #otherTabsJob(job) {
+    const words = h("span", { class: "soft" }, job.state === "done" ? "" : `step ${job.step} of ${job.steps}`);
+    const result = job.result ? h("a", { href: job.result.url, download: job.result.name }, job.result.name) : job.name;
+    const onwards = canGoOn(job) ? button("Go on here", { sign: "go", class: "small", on: { click: () => act(() => goOn(job), (told) => { words.textContent = told; }) } }) : null;
+    return h("li", {}, result, " ", words, " ", onwards);
   }
 }
