@@ -168,7 +168,7 @@ def test_a_folder_waits_with_places_and_people_take_turns(studio_server: ModelSe
         first = one.start("dream", **forever)["id"]
         one.wait(first, "running")
         waiting = [one.start("dream", **forever)["id"] for _ in range(2)]
-        theirs = other.start("dream", image="photo-chelsea", **LONG)["id"]
+        theirs = other.start("dream", **{**forever, "image": "photo-chelsea"})["id"]
         assert other.job(theirs)["place"] == 1
         assert [one.job(job)["place"] for job in waiting] == [2, 3]
         full = one.send("POST", "/api/jobs", {"kind": "dream", "fields": forever})
@@ -178,7 +178,8 @@ def test_a_folder_waits_with_places_and_people_take_turns(studio_server: ModelSe
         assert one.send("POST", f"/api/jobs/{waiting[0]}/stop").json["state"] == "stopped"
         assert one.job(waiting[1])["place"] == 2
         assert one.send("POST", f"/api/jobs/{first}/stop").json["state"] == "stopped"
-        assert other.wait(theirs, "running", "done")
+        assert other.wait(theirs, "running")
+        assert one.job(waiting[1])["place"] == 1, "it was behind the other's, and does not pass it"
 
 
 def test_the_next_job_is_that_of_whoever_has_the_fewest_before_it() -> None:
@@ -186,8 +187,9 @@ def test_the_next_job_is_that_of_whoever_has_the_fewest_before_it() -> None:
         return Record(str(order), session, None, None, order, Path())  # type: ignore[arg-type]
 
     waiting = [record("a", 1), record("a", 2), record("a", 3), record("b", 4), record("c", 5)]
-    assert [job.order for job in in_turn(waiting, [])] == [1, 4, 5, 2, 3]
-    assert [job.order for job in in_turn(waiting, [record("b", 0)])] == [1, 5, 2, 4, 3]
+    assert [job.order for job in in_turn(waiting, [], {})] == [1, 4, 5, 2, 3]
+    assert [job.order for job in in_turn(waiting, [record("b", 0)], {})] == [1, 5, 2, 4, 3]
+    assert [job.order for job in in_turn(waiting, [], {"a": 7, "b": 3})] == [5, 4, 1, 2, 3]
 
 
 def test_a_strip_shows_the_photo_in_each_example_painting(studio: Running) -> None:
