@@ -48,7 +48,9 @@ def main(models: Path, out: Path, only: tuple[str, ...], studio: bool) -> None:
     jobs = [JOBS[name] for name in only or JOBS if JOBS[name].prepare(models)]
     started = time.monotonic()
     quiet_tensorflow()
-    with LocalServer(models, only=[model for job in jobs for model in job.models]) as server:
+    # Whoever looks around wants to see whatever is there.
+    served = None if studio else [model for job in jobs for model in job.models]
+    with LocalServer(models, only=served) as server:
         click.echo(f"local server on {server.address}, {time.monotonic() - started:.1f} s to start")
         if studio:
             # In this process, so that Ctrl-C ends the page in good order, and then the server.

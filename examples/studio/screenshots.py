@@ -125,7 +125,7 @@ def dream(page: Page) -> None:
     begin(page, "coffee")
     shown(page).get_by_label("Steps at each size").fill("8")
     go(page, "running")
-    far_enough = "() => Number(document.querySelector('.dream .bar').getAttribute('aria-valuenow')) >= 35"
+    far_enough = "() => Number(document.querySelector('.dream .bar').getAttribute('aria-valuenow')) >= 70"
     page.wait_for_function(far_enough)
 
 

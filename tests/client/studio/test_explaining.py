@@ -13,7 +13,7 @@ from PIL import Image
 from images.pictures import pixels
 from impasto.client import Job, Stylize, Upscale
 from impasto.client.cli import impasto
-from impasto.client.studio import explaining, forms
+from impasto.client.studio import explaining, forms, words
 
 ADDRESS = "gpu-box:8500"
 
@@ -169,6 +169,13 @@ def test_the_command_line_that_is_shown_makes_the_job(
     job: Job[Any, Any] = forms.job_of(kind, fields)
     made = made_by_the_command(explaining.command(kind, job, address=ADDRESS), kind, monkeypatch)
     assert as_values(made) == as_values(job)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("dream", words.DREAM_RECIPES), ("transfer", words.TRANSFER_RECIPES)]
+)
+def test_each_recipe_has_words_of_its_own(kind: str, told: Any) -> None:
+    assert sorted(recipe["name"] for recipe in told) == sorted(forms.described()[kind]["recipe"]["choices"])
 
 
 def test_an_address_that_is_a_file_of_this_machine_is_not_shown() -> None:

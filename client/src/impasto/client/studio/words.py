@@ -59,7 +59,7 @@ _BY_DEPTH: Final = (
 
 DREAM_NUMBERS: Final = ("steps", "step_size", "octave_scale", "octaves")
 
-RECIPES: Final[Sequence[Mapping[str, str]]] = (
+TRANSFER_RECIPES: Final[Sequence[Mapping[str, str]]] = (
     {
         "name": "draft",
         "title": "Draft",
@@ -70,6 +70,12 @@ RECIPES: Final[Sequence[Mapping[str, str]]] = (
     {"name": "classic", "title": "Classic", "about": "As it was published: one size, rougher."},
 )
 """The recipes of a transfer, in the order in which they are shown."""
+
+DREAM_RECIPES: Final[Sequence[Mapping[str, str]]] = (
+    {"name": "fine", "title": "Fine", "about": "Clear forms in a photo that keeps its detail."},
+    {"name": "classic", "title": "Classic", "about": "As it was published: rougher, with speckles."},
+)
+"""The recipes of a dream, likewise."""
 
 
 def draws(layer: str, place: int, layers: int) -> str:
@@ -115,7 +121,9 @@ def start(served: Served) -> dict[str, Any]:
             "step_size": told.step_size,
             **_usual(dream_recipes.RECIPES[dream_recipes.FINE], DREAM_NUMBERS),
         }
-    return {**found, "transfer": {**found["transfer"], "recipes": list(RECIPES)}}
+    found["dream"]["recipes"] = list(DREAM_RECIPES)
+    found["transfer"]["recipes"] = list(TRANSFER_RECIPES)
+    return found
 
 
 def _model(one: Any) -> dict[str, Any]:

@@ -159,7 +159,7 @@ const layers = (given) => Object.fromEntries(given.split(/[\s,;]+/).filter(Boole
 const layersText = (given) => Object.entries(given).map(([name, weight]) => (weight === 1 ? name : `${name}=${weight}`)).join(", ");
 
 /** A control for a field as the server tells of it. */
-export function fieldFrom(name, told, suggested = undefined) {
+function fieldFrom(name, told, suggested = undefined) {
   const title = titleOf(name);
   const usual = suggested ?? told.default;
   const common = { title, help: told.help };

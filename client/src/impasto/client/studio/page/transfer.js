@@ -1,6 +1,7 @@
 /** The page that paints a photo by optimising its pixels, slower and in more detail than stylize. */
 
-import { h, unique } from "./dom.js";
+import { recipeChoice } from "./choice.js";
+import { h } from "./dom.js";
 import { Fields, flag, more } from "./fields.js";
 import { MaskField } from "./mask.js";
 import { Paintings } from "./paintings.js";
@@ -24,7 +25,7 @@ class TransferForm {
     this.paintings = paintings;
     this.fields = new Fields(() => bench.changed());
     this.mask = new MaskField(bench, () => bench.changed());
-    const recipe = recipeCards(offer.transfer.recipes, offer.fields.transfer.recipe.default);
+    const recipe = recipeChoice(offer.transfer.recipes, offer.fields.transfer.recipe.default);
     this.element = h("div", { class: "form" }, paintings.shares, this.fields.add("recipe", recipe), modelField(this.fields, offer.transfer.models),
       this.fields.add("mask", this.mask),
       this.fields.add("preserve_color", flag({ title: "Keep the photo's colours" })));
@@ -50,15 +51,4 @@ class TransferForm {
 
   lacks() { return this.paintings.ids.length ? null : "Choose a painting first."; }
   photoChanged(photo) { this.mask.photoChanged(photo); }
-}
-
-/** The recipes as cards. */
-function recipeCards(recipes, usual) {
-  const group = unique("recipe");
-  const radios = recipes.map(({ name }) => h("input", { type: "radio", name: group, value: name }));
-  const set = (chosen) => { for (const radio of radios) radio.checked = radio.value === (chosen ?? usual); };
-  set(null);
-  const element = h("fieldset", { class: "field" }, h("legend", {}, "Recipe"), h("div", { class: "cards" }, ...recipes.map(({ title, about }, place) =>
-    h("label", {}, radios[place], h("span", {}, h("strong", {}, title), h("small", {}, about))))));
-  return { element, get value() { return radios.find((radio) => radio.checked)?.value; }, set };
 }

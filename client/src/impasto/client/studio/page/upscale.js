@@ -1,7 +1,8 @@
 /** The page that enlarges photos. */
 
 import { call } from "./api.js";
-import { h, pixels, seconds, unique } from "./dom.js";
+import { Choice } from "./choice.js";
+import { h, pixels, seconds } from "./dom.js";
 import { Fields, more } from "./fields.js";
 import { pictureField } from "./pictures.js";
 import { photoOf, on, store } from "./store.js";
@@ -23,7 +24,7 @@ class UpscaleForm {
     this.bench = bench;
     this.fields = new Fields(() => this.#changed());
     this.networks = new Choice("Network", this.offer.models.map((model) => ({ value: model.name, title: model.name, lines: [model.about ?? model.network ?? ""] })));
-    this.factors = new Choice("Enlarge by", [], "segments wide");
+    this.factors = new Choice("Enlarge by", [], { look: "segments wide" });
     this.outlook = h("p", { class: "help outlook" });
     this.element = h("div", { class: "form" }, this.fields.add("factor", this.factors), this.fields.add("model", this.networks), this.outlook);
     this.extra = more(this.fields, offer.fields.upscale, { skip: ["image", "model", "factor"] });
@@ -86,39 +87,6 @@ function learntPace(model, factor) {
     .filter((job) => job.kind === "upscale" && job.state === "done" && job.seconds && job.fields?.model === model && job.fields?.factor === factor && photoOf(job))
     .map((job) => job.seconds / ((photoOf(job).width * photoOf(job).height) / 1e6));
   return paces.at(-1) ?? null;
-}
-
-/** One of several, as cards or segments. */
-class Choice {
-  constructor(title, options, look = "cards") {
-    this.group = unique("choice");
-    this.list = h("div", { class: look });
-    this.problem = h("p", { class: "problem", role: "alert" });
-    this.element = h("fieldset", { class: "field" }, h("legend", {}, title), this.list, this.problem);
-    this.offer(options);
-  }
-
-  offer(options) {
-    const same = JSON.stringify(options) === this.offered;
-    this.offered = JSON.stringify(options);
-    if (same) return;
-    this.inputs = options.map(({ value }, place) => Object.assign(h("input", { type: "radio", name: this.group, value: String(value), checked: place === 0 }), { worth: value }));
-    this.list.replaceChildren(...options.map(({ title, lines = [] }, place) =>
-      h("label", {}, this.inputs[place], h("span", {}, h("strong", {}, title), ...lines.filter(Boolean).map((line) => h("small", {}, line))))));
-  }
-
-  get value() {
-    return this.inputs.find((input) => input.checked)?.worth;
-  }
-
-  set(value) {
-    const wanted = this.inputs.find((input) => input.worth === value) ?? (value === null ? this.inputs[0] : null);
-    if (wanted) wanted.checked = true;
-  }
-
-  fail(text) {
-    this.problem.textContent = text;
-  }
 }
 
 /** How near the result is to the original, where someone has it. */
