@@ -15,6 +15,7 @@ from PIL import Image
 
 from images.pictures import pixels
 from impasto.client import Client, Model, Transfer, TransferProgress
+from impasto.client._models.transfer.averaged import average_decay
 from impasto.client._models.transfer.recipes import RECIPES
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
 from impasto.client.pictures import keep_colours
@@ -331,7 +332,7 @@ def test_a_fine_one_carries_average_and_moments_from_size_to_size(client: Client
         targets = {name: opened[name] for name in ("style_targets", "content_targets")}
         told = called(
             client, "optimize", image=start, m=moments[0], v=moments[1], iteration=done, steps=steps,
-            loss_kind=1, **targets, **layers, **settings, **more,
+            average_decay=np.float32(1 - 2 / steps), loss_kind=1, **targets, **layers, **settings, **more,
         )  # fmt: skip
         done += steps
         image, moments = told["average"].reshape(start.shape), [told["m"], told["v"]]
@@ -341,6 +342,13 @@ def test_a_fine_one_carries_average_and_moments_from_size_to_size(client: Client
 
 def enlarged(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     return np.asarray(Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+@pytest.mark.parametrize(("steps", "decay"), [(1, 0), (2, 0), (20, 0.9), (200, 0.99), (4000, 0.99)])
+def test_an_average_remembers_the_latter_half_of_a_short_run_and_a_hundred_steps(
+    steps: int, decay: float
+) -> None:
+    assert average_decay(steps) == pytest.approx(decay)
 
 
 def test_a_fine_one_is_the_same_however_it_is_cut_and_shows_its_average(client: Client) -> None:

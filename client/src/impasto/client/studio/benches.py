@@ -39,15 +39,15 @@ async def _job(client: AsyncClient, model: str, factor: int | None) -> tuple[Job
     contract = signatures.MODELS.get(model) or contract_of(model, (await client.metadata(model)).signatures)
     name = None if contract is None else contract.name
     picture = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8)
-    size = f"{_SIDE} x {_SIDE}"
+    photo = f"a photo of {_SIDE} \N{MULTIPLICATION SIGN} {_SIDE}"
     if name == signatures.UPSCALE.name:
         by = "" if factor is None else f", factor {factor}"
-        return Upscale(picture, factor=factor, model=model), f"{size} photo{by}"
+        return Upscale(picture, factor=factor, model=model), f"{photo}{by}"
     if name == signatures.STYLIZE.name:
-        return Stylize(picture, picture[::-1], model=model), f"{size} photo, one painting"
+        return Stylize(picture, picture[::-1], model=model), f"{photo}, one painting"
     if name == signatures.DREAM.name:
-        return Dream(picture, steps=_STEPS, octaves=[0], model=model), f"{size} photo, {_STEPS} steps"
+        return Dream(picture, steps=_STEPS, octaves=[0], model=model), f"{photo}, {_STEPS} steps"
     if name == signatures.TRANSFER.name:
         job = Transfer(picture, picture[::-1], epochs=1, steps_per_epoch=_STEPS, model=model)
-        return job, f"{size} photo, {_STEPS} steps"
+        return job, f"{photo}, {_STEPS} steps"
     raise ImpastoError(f"{model} is none of Impasto's kinds of models, so there is no picture for it")

@@ -18,6 +18,7 @@ _AVERAGE: Final = "average"
 _MOMENTS: Final = ("m", "v")
 # What goes from one size to the next is one array: the average's colours, and those of either moment.
 _COLOURS: Final = 3
+_MOST_DECAY: Final = 0.99
 _CARRIED: Final = 9
 
 
@@ -49,6 +50,7 @@ class AveragedPainting(Painting):
             **self.step_inputs(state, stage, sum(self.steps[:stage]) + step, count),
             _AVERAGE: state[_AVERAGE].ravel(),
             "averaged": np.asarray(step, np.int32),
+            "average_decay": np.asarray(average_decay(self.steps[stage]), np.float32),
         }
         answer = yield from self.optimised(inputs, _AVERAGE)
         height, width = size
@@ -80,6 +82,14 @@ class AveragedPainting(Painting):
         """Return the form of what a size begins with; beyond the last, of the result."""
         dtype, shape = super().picture_form(stage)
         return (dtype, shape) if stage == len(self.sizes) else (dtype, (*shape[:2], _CARRIED))
+
+
+def average_decay(steps: int) -> float:
+    """Return the decay of the average at a size of so many steps, by which its latter half weighs the most.
+
+    With the usual 0.99 a hundred steps do, of a short run all: what it began with would be in its result.
+    """
+    return min(_MOST_DECAY, max(0.0, 1 - 2 / steps))
 
 
 def resized_moment(moment: Array, size: Size) -> Array:

@@ -67,9 +67,7 @@ _FINE: Final = Recipe(
         }
     ),
     content_layers=MappingProxyType({"block4_conv2": 1.0}),
-    inputs=MappingProxyType(
-        {"loss_kind": 1, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8, "average_decay": 0.99}
-    ),
+    inputs=MappingProxyType({"loss_kind": 1, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8}),
 )
 
 RECIPES: Final = MappingProxyType(
