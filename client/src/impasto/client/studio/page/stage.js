@@ -45,6 +45,7 @@ export class Stage {
     this.empty.hidden = size !== null;
     this.tools.hidden = size === null;
     this.view.classList.toggle("filled", size !== null);
+    if (size !== null) this.view.style.setProperty("--slope", String(size[1] / size[0]));
     if (isOther && size !== null) this.centre = [size[0] / 2, size[1] / 2];
     for (const [attribute, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "Picture: arrow keys move it, plus and minus zoom"]]) {
       if (size === null) this.view.removeAttribute(attribute);
