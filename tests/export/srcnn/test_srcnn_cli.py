@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from impasto.export.cli import main
+from impasto.export.cli import cli, main
 from impasto.export.repository import ModelRepository
 from toys.toy_repository import publish_toy
 
@@ -69,9 +70,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    command = [*COMMAND, *train_arguments(folder)]
-    resumed = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = CliRunner().invoke(cli, ["srcnn", *train_arguments(folder)])
+    assert resumed.exit_code == 0, resumed.output
     epochs = [int(number) for number in re.findall(r"epoch +(\d+):", resumed.stderr)]
     assert epochs[0] > 1  # what was done is not done again
     assert epochs[-1] == 3
@@ -91,7 +91,10 @@ def test_a_trained_network_is_saved_as_the_next_version_and_measured(
     assert measured.returncode == 0, measured.stderr
     scores = json.loads(measured.stdout)
     assert [score["photo"] for score in scores] == PHOTOS
-    refused = run("evaluate", "--models", tmp_path, "--photos", EXAMPLES, "--require-gain", "9")
+    one_photo = tmp_path / "photos"
+    one_photo.mkdir()
+    shutil.copy(EXAMPLES / "coffee.png", one_photo)
+    refused = run("evaluate", "--models", tmp_path, "--photos", one_photo, "--require-gain", "9")
     assert refused.returncode == 1
     assert "below --require-gain +9.00 dB" in refused.stderr
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from servers.official_stubs import official_client, outputs, predict_request
-from servers.serving_processes import failing, running
+from servers.serving_processes import failing, forked, running
 from toys import toy_models
 
 X = np.array([1, 2], np.float32)
@@ -34,52 +34,64 @@ def test_it_says_what_it_serves_answers_and_stops_on_a_signal(
     assert "Predict" not in err
 
 
-def test_a_signal_that_arrives_in_another_thread_stops_the_server(toy_repository: Path) -> None:
-    with running("--models", str(toy_repository), "--only", "half") as (process, _, _):
+def test_a_signal_that_arrives_in_another_thread_stops_the_server(
+    toy_repository: Path, tmp_path: Path
+) -> None:
+    with forked("--models", str(toy_repository), "--only", "half", log=tmp_path / "log") as process:
         threads = {int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir()}
         os.kill(max(threads - {process.pid}), signal.SIGTERM)  # Linux hands it to that very thread
-        out, _ = process.communicate()
-    assert process.returncode == 0
-    assert "Stopped." in out
+        assert process.wait() == 0
+    assert "Stopped." in process.output
 
 
-def test_a_running_call_is_answered_after_sigterm(toy_repository: Path) -> None:
+def test_a_running_call_is_answered_after_sigterm(toy_repository: Path, tmp_path: Path) -> None:
     arguments = ["--models", str(toy_repository), "--only", "slow", "--verbose"]
-    with running(*arguments) as (process, address, _), official_client(address) as client:
+    with (
+        forked(*arguments, log=tmp_path / "log") as process,
+        official_client(process.address) as client,
+    ):
         client.predict("slow", {"steps": np.int32(1)})
         call = client.prediction.Predict.future(predict_request("slow", {"steps": np.int32(4000)}))
         client.predict("slow", {"steps": np.int32(2)})  # on the same connection, so the long one is in
-        process.terminate()
+        os.kill(process.pid, signal.SIGTERM)
         assert call.result().model_spec.name == "slow"
-        _, err = process.communicate()
-    assert process.returncode == 0
-    assert err.count("Predict slow OK") == 3
+        assert process.wait() == 0
+    assert process.output.count("Predict slow OK") == 3
 
 
-def test_a_second_signal_does_not_wait_for_running_calls(toy_repository: Path) -> None:
+def test_a_second_signal_does_not_wait_for_running_calls(toy_repository: Path, tmp_path: Path) -> None:
     arguments = ["--models", str(toy_repository), "--only", "slow", "--grace", "3600"]
-    with running(*arguments) as (process, address, _), official_client(address) as client:
+    with (
+        forked(*arguments, log=tmp_path / "log") as process,
+        official_client(process.address) as client,
+    ):
         # Kept in a name: gRPC cancels a call whose future is dropped.
         endless = client.prediction.Predict.future(predict_request("slow", {"steps": np.int32(2**31 - 1)}))
         client.predict("slow", {"steps": np.int32(1)})
-        process.terminate()
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("Stopping")
+        os.kill(process.pid, signal.SIGTERM)
+        process.said("(Stopping)")
         assert not endless.done()
-        process.terminate()
+        os.kill(process.pid, signal.SIGTERM)
         assert process.wait() == 0
 
 
-def test_flags_of_tensorflow_model_server_are_taken_with_and_without_a_value(toy_repository: Path) -> None:
+def test_flags_of_tensorflow_model_server_are_taken_with_and_without_a_value(
+    toy_repository: Path, tmp_path: Path
+) -> None:
     arguments = ["--models", str(toy_repository), "--only=half", "--enable_model_warmup=false"]
     arguments += ["--grpc_max_threads=3", "--enable_serialization_as_tensor_content"]
-    with running(*arguments) as (_, address, _), official_client(address) as client:
+    with (
+        forked(*arguments, log=tmp_path / "log") as process,
+        official_client(process.address) as client,
+    ):
         assert client.predict("half", {"x": X}).outputs["y"].tensor_content
 
 
 def test_an_empty_folder_is_served_with_a_word(tmp_path: Path) -> None:
-    with running("--models", str(tmp_path)) as (_, _, lines):
-        assert any(line.startswith(f"No model in {tmp_path} yet") for line in lines)
+    models = tmp_path / "models"
+    models.mkdir()
+    with forked("--models", str(models), log=tmp_path / "log") as process:
+        assert f"\nNo model in {models} yet" in process.output
 
 
 def test_a_missing_folder_exits_2_and_says_what_to_give(tmp_path: Path) -> None:

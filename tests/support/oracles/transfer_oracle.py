@@ -53,15 +53,23 @@ class StyleTransferrer:
             grams.append(sums / tf.cast(tf.shape(layer)[1] * tf.shape(layer)[2], tf.float32))
         return grams, outputs[self._styles :]
 
-    def transfer(
-        self, content: NDArray[np.float32], style: NDArray[np.float32], *, steps: int, **settings: float
-    ) -> Run:
-        """Paint `content` like `style`; see `Painting`."""
+    def transfers(
+        self,
+        content: NDArray[np.float32],
+        style: NDArray[np.float32],
+        *,
+        steps: Sequence[int],
+        **settings: float,
+    ) -> list[Run]:
+        """Paint `content` like `style`, see `Painting`: the run after the first number of steps, the second, ..."""
         painting = Painting(self, content, style, **settings)
-        losses = [[float(loss) for loss in painting.step()] for _ in range(steps)]
-        return Run(
-            painting.image.numpy()[0], [style for style, _ in losses], [content for _, content in losses]
-        )
+        losses: list[list[float]] = []
+        runs = []
+        for more in steps:
+            losses += [[float(loss) for loss in painting.step()] for _ in range(more)]
+            style_losses, content_losses = ([pair[kind] for pair in losses] for kind in (0, 1))
+            runs.append(Run(painting.image.numpy()[0], style_losses, content_losses))
+        return runs
 
 
 class Painting:

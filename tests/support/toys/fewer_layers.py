@@ -13,11 +13,15 @@ from impasto.export.backbones.architecture import Conv
 
 
 def with_layers(architecture: Architecture, *layers: str) -> Architecture:
-    """The same network, convolution by convolution; its candidate layers are these, from shallow to deep."""
+    """The same network, convolution by convolution, down to the deepest of its candidate layers.
+
+    Args:
+        architecture: the network; its weights are the result's, too.
+        layers: the candidate layers, from shallow to deep.
+    """
     ends = [0, *(architecture.layers.index(layer) + 1 for layer in layers)]
     parts = [architecture.segments[begin:end] for begin, end in itertools.pairwise(ends)]
-    deeper = architecture.segments[ends[-1] :]
-    return replace(architecture, layers=layers, segments=(*map(_joined, parts), *deeper))
+    return replace(architecture, layers=layers, segments=tuple(map(_joined, parts)))
 
 
 def _joined(segments: Sequence[Segment]) -> Segment:
