@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, needs_proc]
 
 CLIENTS = 64
 STRETCHES = 5
-CALLS = 90
+CALLS = 45
 """Of each client in each stretch."""
 
 LEAK = 1024 * CLIENTS * CALLS
