@@ -18,7 +18,7 @@ from impasto.client.errors import CheckpointError, ModelNotFound, UnwritableOutp
 from servers.model_servers import ModelServer, serving
 from toys.dream_models import write_dream
 
-PICTURE = pixels(40, 60)
+PICTURE = pixels(24, 32)
 OPTIONS: dict[str, Any] = {"steps": 30, "octaves": [-1, 0], "tile": 17, "seed": 3}
 
 
@@ -80,8 +80,8 @@ def test_a_guided_dream_goes_on_too(client: Client, tmp_path: Path) -> None:
         ({"octave_scale": 1.5}, "octave_scale is .* there and 1.5 here"),
         ({"tile": 0}, "tile is 17 there and 0 here"),
         ({"preserve_color": True}, "preserve_color is False there and True here"),
-        ({"guide": PICTURE}, "guide is None there and '40x60x3 .*' here"),
-        ({"image": pixels(40, 60, seed=1)}, "picture is '40x60x3 .*' there and '40x60x3 .*' here"),
+        ({"guide": PICTURE}, "guide is None there and '24x32x3 .*' here"),
+        ({"image": pixels(24, 32, seed=1)}, "picture is '24x32x3 .*' there and '24x32x3 .*' here"),
         ({"model": Model("dream", 2)}, "version is 1 there and 2 here"),
     ],
 )

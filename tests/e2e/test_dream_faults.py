@@ -20,10 +20,11 @@ from impasto.client import Client, Dream
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
 from processes.command_line import ServerProcess, impasto, server_process, wait_until
+from scripted.altering_proxy import slowed
 from servers.model_servers import ModelServer, serving
 
-PICTURE = pixels(90, 120)
-OPTIONS: dict[str, Any] = {"steps": 200, "octaves": [-1, 0], "tile": 50}
+PICTURE = pixels(48, 60)
+OPTIONS: dict[str, Any] = {"steps": 100, "octaves": [-1, 0], "tile": 30}
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +57,8 @@ def test_a_server_killed_in_the_middle_and_started_again_leaves_no_trace(
 
     killer = threading.Timer(seconds_into_a_call, replace)
     with Client(server.address) as client:
-        for progress in client.iterate(Dream(PICTURE, **OPTIONS), every=50):
-            if progress.done == 150:
+        for progress in client.iterate(Dream(PICTURE, **OPTIONS), every=25):
+            if progress.done == 75:
                 killer.start()
                 if seconds_into_a_call == 0.0:
                     killer.join()
@@ -69,8 +70,8 @@ def test_a_second_replica_goes_on_where_the_killed_one_stopped(
     server: ServerProcess, dream_server: ModelServer, undisturbed: NDArray[np.uint8]
 ) -> None:
     with Client(f"{server.address},{dream_server.address}") as client:
-        for progress in client.iterate(Dream(PICTURE, **OPTIONS), every=50):
-            if progress.done == 150:
+        for progress in client.iterate(Dream(PICTURE, **OPTIONS), every=25):
+            if progress.done == 75:
                 server.kill()
     assert np.array_equal(np.asarray(progress.preview()), undisturbed)
 
@@ -80,40 +81,42 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
     dream_server: ModelServer, tmp_path: Path
 ) -> None:
     photo, point, result = tmp_path / "photo.png", tmp_path / "point", tmp_path / "dream.png"
-    save(photo, pixels(60, 80))
-    steps = 2000
+    save(photo, PICTURE)
+    steps = 200
     options = ["--checkpoint", str(point), "--steps", str(steps), "--octaves", "-1,0"]
-
-    def dream() -> subprocess.Popen[str]:
-        return impasto("dream", photo, "-o", result, *options, server=dream_server.address)
 
     def steps_done() -> int:
         found = CheckpointFile(point).read()
         return 0 if found is None else found.position["stage"] * steps + found.position["step"]
 
     reached = [0]
-    for _ in range(2):
+    with slowed(dream_server.address, seconds=0.02) as server:
+
+        def dream() -> subprocess.Popen[str]:
+            return impasto("dream", photo, "-o", result, *options, server=server)
+
+        for _ in range(2):
+            process = dream()
+            wait_until(lambda: steps_done() > reached[-1])
+            process.kill()
+            process.communicate()
+            reached.append(steps_done())
+            assert reached[-2] < reached[-1] < 2 * steps
+            assert not result.exists()
+        moments = random.Random(0)
+        for _ in range(3):
+            process = dream()
+            time.sleep(moments.uniform(0.2, 1.2))
+            process.kill()
+            process.communicate()
+            if result.exists():  # this machine needs less time than that
+                result.unlink()
+                break
+            reached.append(steps_done())  # whatever it was doing, the checkpoint is whole
+            assert reached[-2] <= reached[-1]
         process = dream()
-        wait_until(lambda: steps_done() > reached[-1])
-        process.kill()
-        process.communicate()
-        reached.append(steps_done())
-        assert reached[-2] < reached[-1] < 2 * steps
-        assert not result.exists()
-    moments = random.Random(0)
-    for _ in range(3):
-        process = dream()
-        time.sleep(moments.uniform(0.2, 1.2))
-        process.kill()
-        process.communicate()
-        if result.exists():  # this machine needs less time than that
-            result.unlink()
-            break
-        reached.append(steps_done())  # whatever it was doing, the checkpoint is whole
-        assert reached[-2] <= reached[-1]
-    process = dream()
-    _, err = process.communicate()
-    assert process.returncode == exit_codes.DONE, err
+        _, err = process.communicate()
+        assert process.returncode == exit_codes.DONE, err
     with Client(dream_server.address) as client:
         whole = client.dream(photo, steps=steps, octaves=[-1, 0])
     assert np.array_equal(np.asarray(load(result)), np.asarray(whole))

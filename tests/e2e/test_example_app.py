@@ -136,8 +136,8 @@ def png(width: int, height: int) -> bytes:
     return file.getvalue()
 
 
-MANY_TILES = png(2500, 1500)
-"""15 tiles and more: long enough to do something meanwhile."""
+MANY_TILES = png(10_000, 100)
+"""20 tiles and more, each of few pixels: long enough to do something meanwhile."""
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,12 @@ from processes import many_clients
 from processes.command_line import server_process
 from processes.scripts import run_script
 from processes.watched_process import needs_proc
-from toys import toy_models
 
 pytestmark = [pytest.mark.slow, needs_proc]
 
 CLIENTS = 64
 STRETCHES = 5
-CALLS = 90
+CALLS = 45
 """Of each client in each stretch."""
 
 LEAK = 1024 * CLIENTS * CALLS
@@ -36,10 +35,17 @@ def usual_growth(figures: Sequence[int]) -> float:
     return statistics.median([after - before for before, after in pairwise(figures)][STRETCHES // 2 :])
 
 
-def test_64_clients_at_once_meet_no_error_and_nothing_grows(tmp_path: Path, committed_models: Path) -> None:
-    for write in (toy_models.half_plus_two, toy_models.add, toy_models.echo):
-        write(tmp_path / "models")
-    (tmp_path / "models" / "srcnn").symlink_to(committed_models / "srcnn")
+def test_64_clients_at_once_meet_no_error_and_nothing_grows(
+    tmp_path: Path, toy_repository: Path, committed_models: Path
+) -> None:
+    (tmp_path / "models").mkdir()
+    for model in (
+        toy_repository / "half",
+        toy_repository / "add",
+        toy_repository / "echo",
+        committed_models / "srcnn",
+    ):
+        (tmp_path / "models" / model.name).symlink_to(model)
     log = tmp_path / "server.log"
     with server_process(tmp_path / "models", log=log, grpc_max_threads=CLIENTS + 1) as server:
         crowd = run_script(many_clients, server.address, server.pid, CLIENTS, STRETCHES, CALLS)

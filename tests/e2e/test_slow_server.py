@@ -148,30 +148,27 @@ def test_a_command_gives_up_at_its_timeout_and_says_so(
 def test_a_dream_on_a_server_that_freezes_keeps_what_it_has_and_goes_on_later(
     server: ServerProcess, tmp_path: Path
 ) -> None:
-    photo, point = save(tmp_path / "photo.png", pixels(90, 120)), tmp_path / "point"
+    photo, point = save(tmp_path / "photo.png", pixels(24, 32)), tmp_path / "point"
     so_far, result = tmp_path / "so-far.png", tmp_path / "dream.png"
-    options = ["--steps", "1500", "--octaves", "-1,0", "--checkpoint", str(point), "--timeout", "10"]
+    options = ["--steps", "1000", "--octaves", "-1,0", "--checkpoint", str(point), "--timeout", "10"]
     with Client(server.address) as client:
         client.dream(photo, steps=1, octaves=[-1, 0])  # the first call of a signature takes long
 
-    process = impasto("dream", photo, "-o", so_far, *options, server=server.address)
-
-    def has_begun() -> bool:
-        found = CheckpointFile(point).read()
-        return found is not None and found.position["step"] > 0
-
-    wait_until(has_begun)
+    process = impasto("dream", photo, "-o", so_far, "--every", "100", *options, server=server.address)
+    wait_until((tmp_path / "so-far-00100.png").exists)
     server.freeze()
     _, err = process.communicate()
     assert process.returncode == exit_codes.UNREACHABLE, err
     assert "did not answer in time" in err
     assert f"the same command goes on from {point}" in err
-    assert load(so_far).size == (120, 90)
+    assert load(so_far).size == (32, 24)
+    kept = CheckpointFile(point).read()
+    assert kept is not None and kept.position["stage"] * 1000 + kept.position["step"] >= 100
 
     server.thaw()
     process = impasto("dream", photo, "-o", result, *options, server=server.address)
     _, err = process.communicate()
     assert process.returncode == exit_codes.DONE, err
     with Client(server.address) as client:
-        whole = client.dream(photo, steps=1500, octaves=[-1, 0])
+        whole = client.dream(photo, steps=1000, octaves=[-1, 0])
     assert np.array_equal(np.asarray(load(result)), np.asarray(whole))

@@ -23,6 +23,7 @@ from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from processes.command_line import impasto, server_process, wait_until
 from processes.terminals import terminal
+from scripted.altering_proxy import slowed
 from servers.model_servers import ModelServer
 
 LOCAL_SERVER_ONLY = "the options of the command; test_folders.py and test_dream_faults.py run it on both"
@@ -168,24 +169,25 @@ def test_neither_the_input_nor_a_result_is_replaced(capsys: pytest.CaptureFixtur
 def test_ctrl_c_keeps_the_picture_so_far_and_the_same_command_goes_on(
     client: Client, dream_server: ModelServer
 ) -> None:
-    arguments = ["dream", "photo.png", "-o", "dream.png", "--checkpoint", "point", "--every", "800"]
-    arguments += ["--steps", "2400", "--octaves", "0"]
-    process = impasto(*arguments, server=dream_server.address)
-    wait_until(lambda: Path("dream-00800.png").exists())
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate()
+    arguments = ["dream", "photo.png", "-o", "dream.png", "--checkpoint", "point", "--every", "8"]
+    arguments += ["--steps", "24", "--octaves", "0"]
+    with slowed(dream_server.address, seconds=0.1) as server:
+        process = impasto(*arguments, server=server)
+        wait_until(lambda: Path("dream-00008.png").exists())
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
     assert process.returncode == exit_codes.INTERRUPTED, err
     assert out.splitlines()[-1] == "dream.png"
-    assert re.search(r"stopped at octave 1 of 1, step \d+ of 2400; the picture so far is in dream.png", err)
+    assert re.search(r"stopped at octave 1 of 1, step \d+ of 24; the picture so far is in dream.png", err)
     assert "the same command goes on from point" in err
     so_far = shown("dream.png")
     assert not np.array_equal(so_far, PICTURE)
     assert run(arguments) == exit_codes.DONE
-    whole = dreamt(client, steps=2400, octaves=[0])
+    whole = dreamt(client, steps=24, octaves=[0])
     assert np.array_equal(shown("dream.png"), whole)
     assert not np.array_equal(so_far, whole)
     assert not Path("point").exists()
-    assert Path("dream-01600.png").exists()
+    assert Path("dream-00016.png").exists()
 
 
 def test_ctrl_c_in_json(dream_server: ModelServer) -> None:
@@ -279,12 +281,15 @@ def on_a_terminal(*arguments: str) -> tuple[int, str, str]:
     return process.returncode, shown, out.decode()
 
 
-def test_the_progress_bar_shows_octave_step_loss_and_time_and_never_jumps_back() -> None:
-    arguments = ["--octaves", "-1,0,1,-2", "--steps", "1500"]
-    code, shown, out = on_a_terminal("dream", "photo.png", "-o", "dream.png", *arguments)
+def test_the_progress_bar_shows_octave_step_loss_and_time_and_never_jumps_back(
+    dream_server: ModelServer,
+) -> None:
+    arguments = ["--octaves", "-1,0,1,-2", "--steps", "100", "--server"]
+    with slowed(dream_server.address, seconds=0.01) as server:
+        code, shown, out = on_a_terminal("dream", "photo.png", "-o", "dream.png", *arguments, server)
     assert (code, out) == (exit_codes.DONE, "dream.png\n")
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
-    assert re.search(r"octave 2/4  step \d+/1500  loss [\d.]+  0:\d\d left", plain)
+    assert re.search(r"octave 2/4  step \d+/100  loss [\d.]+  0:\d\d left", plain)
     percents = [int(found) for found in re.findall(r"(\d+) %", plain)]
     assert len(set(percents)) > 3
     assert percents == sorted(percents)
@@ -349,13 +354,16 @@ def test_a_zoom_is_not_followed_by_the_frames_of_a_longer_one(capsys: pytest.Cap
     assert run([*arguments, "--zoom", "2"]) == exit_codes.DONE
 
 
-def test_the_bar_of_a_zoom_tells_the_time_left_of_all_frames() -> None:
-    arguments = ["--zoom", "4", "--octaves", "0", "--steps", "1500", "-o", "zoom.gif"]
-    _, shown, _ = on_a_terminal("dream", "photo.png", *arguments)
+def test_the_bar_of_a_zoom_tells_the_time_left_of_all_frames(
+    dream_server: ModelServer,
+) -> None:
+    arguments = ["--zoom", "4", "--octaves", "0", "--steps", "20", "-o", "zoom.gif", "--server"]
+    with slowed(dream_server.address, seconds=0.05) as server:
+        _, shown, _ = on_a_terminal("dream", "photo.png", *arguments, server)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     lefts = re.findall(r"frame 1/4 [^\r\n]*? (\d+):(\d\d) left", plain)
     assert lefts
-    # Three frames are left at the end of the first, which takes a second or so.
+    # Three frames are left at the end of the first, which takes a second.
     assert min(60 * int(minutes) + int(seconds) for minutes, seconds in lefts) > 0
 
 

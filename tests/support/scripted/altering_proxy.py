@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
 
 import grpc
+import numpy as np
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -65,3 +67,17 @@ def altering_proxy(target: str, alter: Alter) -> Iterator[str]:
             yield f"127.0.0.1:{port}"
         finally:
             server.stop(grace=None).wait()
+
+
+def slowed(target: str, *, seconds: float) -> contextlib.AbstractContextManager[str]:
+    """The address of a proxy before a server of a long job's model, where each step takes so many seconds more.
+
+    A job of few steps lasts long enough to be stopped in the middle, whatever the machine, and computes little.
+    """
+
+    def wait(request: PredictRequest, _: PredictResponse) -> None:
+        if "steps" in request.inputs:
+            steps = np.frombuffer(request.inputs["steps"].tensor_content, np.int32)
+            time.sleep(seconds * int(steps.sum()))
+
+    return altering_proxy(target, wait)
