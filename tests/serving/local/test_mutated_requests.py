@@ -172,8 +172,8 @@ def finish(target: Target) -> None:
 
 def test_tensors_of_many_ranks_in_any_input_leave_the_server_sound(target: Target) -> None:
     requests = [other for r in target.valid if r.method == PREDICT for other in of_every_rank(r.message)]
-    requests = random.Random(0).sample(requests, len(requests) // 2)  # half, by a seed, for the time of it
-    assert len(requests) > 1000
+    requests = random.Random(0).sample(requests, len(requests) // 5)  # a fifth, by a seed, for the time of it
+    assert len(requests) > 400
     check(target.send([(PREDICT, request.SerializeToString()) for request in requests]))
     finish(target)
 
