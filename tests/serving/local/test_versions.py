@@ -171,7 +171,7 @@ def test_a_call_that_runs_on_an_old_version_is_answered_by_it(tmp_path: Path, se
         futures.ThreadPoolExecutor() as pool,
     ):
         client.predict("slow", {"steps": np.int32(1)})
-        running = pool.submit(client.predict, "slow", {"steps": np.int32(5000)})
+        running = pool.submit(client.predict, "slow", {"steps": np.int32(2500)})
         newer.rename(tmp_path / "slow" / "2")
         if server_kind == "local":  # the real one makes no version available while a call runs on any other
             wait_for(lambda: states(client, "slow").get(1) == "UNLOADING", "version 1 should be unloading")
@@ -194,7 +194,9 @@ def test_no_call_of_thousands_fails_while_versions_come_and_go(
 
     def call_until_stopped(address: str) -> None:
         with official_client(address) as client:
-            while not stop.is_set():
+            while not stop.wait(
+                0.002
+            ):  # calls without a pause would only take processor time from the server
                 response = client.prediction.Predict(request, timeout=TIMEOUT)
                 assert outputs(response)["y"] == [response.model_spec.version.value]
                 answers.append(response.model_spec.version.value)
@@ -212,7 +214,7 @@ def test_no_call_of_thousands_fails_while_versions_come_and_go(
             for versions in ({5}, {2, 3}, {1}, {6, 1}):
                 write_configuration(file, model(tmp_path, "m", versions=sorted(versions)))
                 wait_for_available(client, versions)
-            wait_for(lambda: len(answers) > 5000, "thousands of calls should be answered")
+            wait_for(lambda: len(answers) > 2000, "thousands of calls should be answered")
         finally:
             stop.set()
         for caller in callers:
@@ -220,28 +222,38 @@ def test_no_call_of_thousands_fails_while_versions_come_and_go(
     assert set(answers) == {1, 2, 3, 4, 5, 6}
 
 
-@pytest.mark.parametrize(
-    ("policy", "served"),
-    [
-        ({}, {4}),
-        ({"latest": 2}, {4, 3}),
-        ({"latest": 9}, {4, 3, 2}),
-        ({"versions": [2, 3]}, {2, 3}),
-        ({"versions": [2, 77]}, {2}),
-        ({"all_versions": True}, {2, 3, 4}),
-    ],
-    ids=["none", "latest 2", "latest 9", "specific", "specific, one absent", "all"],
-)
-def test_a_policy_says_which_versions_are_served(
-    tmp_path: Path, shelf: Path, policy: dict[str, Any], served: set[int], server_kind: str
-) -> None:
+POLICIES: dict[str, tuple[dict[str, Any], set[int]]] = {
+    "none": ({}, {4}),
+    "latest 2": ({"latest": 2}, {4, 3}),
+    "latest 9": ({"latest": 9}, {4, 3, 2}),
+    "specific": ({"versions": [2, 3]}, {2, 3}),
+    "specific, one absent": ({"versions": [2, 77]}, {2}),
+    "all": ({"all_versions": True}, {2, 3, 4}),
+}
+
+
+@pytest.fixture(scope="module")
+def policies_client(
+    tmp_path_factory: pytest.TempPathFactory, shelf: Path, server_kind: str
+) -> Iterator[OfficialClient]:
+    """The official stubs at a server with a model for each policy, all of one folder."""
+    root = tmp_path_factory.mktemp("policies")
     for version in (2, 3, 4):
-        put(shelf, tmp_path, version)
-    file = write_configuration(tmp_path / "models.config", model(tmp_path, "m", **policy))
+        put(shelf, root, version)
+    entries = [model(root, "m", **policy) for policy, _ in POLICIES.values()]
+    for entry, name in zip(entries, POLICIES, strict=True):
+        entry.name = name
+    file = write_configuration(root / "models.config", *entries)
     with serving(server_kind, file) as server, official_client(server.address) as client:
-        wait_for_states(client, "m", dict.fromkeys(served, "AVAILABLE"))
-        assert answer(client) == max(served)
-        assert {answer(client, version=version) for version in served} == served
+        yield client
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_says_which_versions_are_served(name: str, policies_client: OfficialClient) -> None:
+    client, (_, served) = policies_client, POLICIES[name]
+    wait_for_states(client, name, dict.fromkeys(served, "AVAILABLE"))
+    assert answer(client, name=name) == max(served)
+    assert {answer(client, name=name, version=version) for version in served} == served
 
 
 def test_one_model_is_served_by_its_base_path(root: Path, server_kind: str) -> None:

@@ -20,6 +20,7 @@ from impasto.serving.rollout.fleet import RELOAD, Fleet
 from impasto.serving.rollout.whereabouts import MODELS_VARIABLE, Whereabouts
 from scripted.client_servers import ScriptedServer, aborting, scripted
 from servers.configurations import configuration, model, write_configuration
+from servers.forked_probes import fork_probes
 from servers.model_servers import ModelServer, serving
 from servers.rollouts import invoke, labels, publish, states_on
 from toys import toy_models
@@ -27,6 +28,11 @@ from toys import toy_models
 LOCAL_SERVER_ONLY = "a version is checked before a server hears of it; test_promote.py promotes on both"
 
 X = np.zeros(1, np.float32)
+
+
+@pytest.fixture(autouse=True)
+def forked_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_probes(monkeypatch)
 
 
 @pytest.fixture

@@ -26,10 +26,12 @@ from impasto.serving.cli import main
 from servers.certificates import Authority, arguments
 from servers.configurations import (
     configuration,
+    loaded,
     model,
+    reload,
     states,
     wait_for,
-    wait_for_states,
+    wait_for_loaded,
     write_configuration,
 )
 from servers.model_servers import POLL, ModelServer, serving
@@ -51,11 +53,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def first_entries(root: Path) -> list[Any]:
+    """Version 1 of `m`, as `config` with --stable lists it, and `other`."""
+    return [model(root, "m", versions=[1], labels={"stable": 1}), model(root, "other")]
+
+
 @pytest.fixture
 def file(root: Path, tmp_path: Path) -> Path:
-    """A models.config with version 1 of `m`, as `config` with --stable writes it."""
-    pinned = model(root, "m", versions=[1], labels={"stable": 1})
-    return write_configuration(tmp_path / "models.config", pinned, model(root, "other"))
+    """A models.config of its own for each test."""
+    return write_configuration(tmp_path / "models.config", *first_entries(root))
 
 
 Start: TypeAlias = Callable[..., AbstractContextManager[ModelServer]]
@@ -72,16 +78,29 @@ def start(server_kind: str) -> Start:
     return start
 
 
-@pytest.fixture
-def server(file: Path, start: Start) -> Iterator[ModelServer]:
-    with start(file) as server:
+@pytest.fixture(scope="module")
+def shared_server(
+    root: Path, server_kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ModelServer]:
+    file = tmp_path_factory.mktemp("shared") / "models.config"
+    with serving(server_kind, write_configuration(file, *first_entries(root))) as server:
         yield server
 
 
 @pytest.fixture
-def client(server: ModelServer) -> Iterator[OfficialClient]:
-    with official_client(server.address) as client:
+def client(shared_server: ModelServer) -> Iterator[OfficialClient]:
+    with official_client(shared_server.address) as client:
         yield client
+
+
+@pytest.fixture
+def server(root: Path, shared_server: ModelServer, client: OfficialClient) -> ModelServer:
+    """A server with the configuration of `file` in force, whatever the test before has left."""
+    pinned, other = first_entries(root)
+    reload(client, model(root, "m", versions=[1]), other)
+    wait_for(lambda: loaded(client, "m") == loaded(client, "other") == {1: "AVAILABLE"}, "as at the start")
+    reload(client, pinned, other)
+    return shared_server
 
 
 def run(
@@ -153,7 +172,7 @@ def test_what_was_two_promotions_ago_is_unloaded(
     done("promote", "m", 2, file=file, servers=[server])
     said = done("promote", "m", 3, file=file, servers=[server])
     assert said.splitlines()[-1] == "version 1 of m goes"
-    wait_for_states(client, "m", {3: "AVAILABLE", 2: "AVAILABLE", 1: "END"})
+    wait_for_loaded(client, "m", {3: "AVAILABLE", 2: "AVAILABLE", 1: "END"})
     assert labels(file) == {"stable": 3, "stable-previous": 2}
 
 
@@ -161,7 +180,7 @@ def test_the_old_version_is_dropped_at_once_if_asked(
     file: Path, server: ModelServer, client: OfficialClient
 ) -> None:
     done("promote", "m", 2, "--drop-old", file=file, servers=[server])
-    wait_for_states(client, "m", {2: "AVAILABLE", 1: "END"})
+    wait_for_loaded(client, "m", {2: "AVAILABLE", 1: "END"})
     assert labels(file) == {"stable": 2}
     refused = run("rollback", "m", file=file, servers=[server])
     assert refused.exit_code == 1
@@ -175,7 +194,7 @@ def test_a_canary_runs_beside_the_stable_version_and_back(
     assert (answer(server, "stable"), answer(server, "canary")) == (1, 3)
     done("rollback", "m", "--label", "canary", "--drop-old", file=file, servers=[server])
     assert (answer(server, "stable"), answer(server, "canary")) == (1, 1)
-    wait_for_states(client, "m", {3: "END", 1: "AVAILABLE"})
+    wait_for_loaded(client, "m", {3: "END", 1: "AVAILABLE"})
     done("promote", "m", 3, "--label", "canary", file=file, servers=[server])
     done("promote", "m", 3, file=file, servers=[server])
     assert (answer(server, "stable"), answer(server, "canary")) == (3, 3)
@@ -272,8 +291,9 @@ def test_a_model_that_is_not_listed_is_named_beside_those_that_are(file: Path, s
     assert "does not list 'nope'; it lists m, other" in result.output
 
 
-def test_a_server_that_is_away_is_named(file: Path, server: ModelServer) -> None:
-    server.stop()
+def test_a_server_that_is_away_is_named(file: Path, start: Start) -> None:
+    with start(file) as server:
+        server.stop()
     result = run("promote", "m", 2, file=file, servers=[server])
     assert result.exit_code == 1
     assert f"no model server answers at {server.address}" in result.output
@@ -285,7 +305,7 @@ def test_a_reload_puts_an_edited_file_in_force(
 ) -> None:
     write_configuration(file, model(root, "m", versions=[1, 3]))
     assert done("reload", file=file, servers=[server]) == "In force: m\n"
-    wait_for_states(client, "m", {3: "AVAILABLE", 1: "AVAILABLE"})
+    wait_for_loaded(client, "m", {3: "AVAILABLE", 1: "AVAILABLE"})
     wait_for(lambda: states(client, "other") == {1: "END"}, "other is listed no longer")
 
 

@@ -81,3 +81,15 @@ def wait_for(condition: Callable[[], object], what: str, *, seconds: float = 240
 def wait_for_states(client: OfficialClient, name: str, wanted: Mapping[int, str]) -> None:
     """Waits until the versions have these states."""
     wait_for(lambda: states(client, name) == wanted, f"{name} should be {wanted}")
+
+
+def loaded(client: OfficialClient, name: str, *more: int) -> dict[int, str]:
+    """The state of each version that has not ended, and of `more`: a server lists what earlier tests have ended."""
+    return {
+        version: state for version, state in states(client, name).items() if state != "END" or version in more
+    }
+
+
+def wait_for_loaded(client: OfficialClient, name: str, wanted: Mapping[int, str]) -> None:
+    """Waits until the versions have these states and all others have ended."""
+    wait_for(lambda: loaded(client, name, *wanted) == wanted, f"{name} should be {wanted}, and nothing else")

@@ -19,6 +19,7 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 # gRPC start theirs with the first session and the first server, which only the forked processes have.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
+# Without load_probe: test_load_check.py knows the process that it kills by that word in its command line.
 _IMPORTED = ["impasto.serving.cli", "impasto.serving.local.core", "impasto.serving.local.handlers"]
 
 
@@ -31,7 +32,7 @@ class ForkedCommand:
     """
 
     def __init__(self, arguments: Sequence[str], *, log: Path) -> None:
-        self._process = _context().Process(
+        self._process = forking().Process(
             target=_run, args=(list(arguments), log, {**os.environ, **QUIET}), daemon=True
         )
         self._process.start()
@@ -55,8 +56,8 @@ class ForkedCommand:
 
 
 @functools.cache
-def _context() -> ForkServerContext:
-    """Starts the process that is forked, once for each process of tests."""
+def forking() -> ForkServerContext:
+    """The context whose processes are forked. Their parent is started once for each process of tests."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_IMPORTED)
     with mock.patch.dict(os.environ, {**QUIET, **_ONE_THREAD}):
