@@ -121,9 +121,11 @@ def start(served: Served) -> dict[str, Any]:
             "step_size": told.step_size,
             **_usual(dream_recipes.RECIPES[dream_recipes.FINE], DREAM_NUMBERS),
         }
-    found["dream"]["recipes"] = list(DREAM_RECIPES)
-    found["transfer"]["recipes"] = list(TRANSFER_RECIPES)
-    return found
+    return {
+        **found,
+        "dream": {**found["dream"], "recipes": list(DREAM_RECIPES)},
+        "transfer": {**found["transfer"], "recipes": list(TRANSFER_RECIPES)},
+    }
 
 
 def _model(one: Any) -> dict[str, Any]:
