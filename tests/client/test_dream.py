@@ -20,6 +20,8 @@ from servers.model_servers import ModelServer, serving
 from toys.dream_models import LAYERS, MINIMUM_SIDE, WEIGHTS
 
 PICTURE = pixels(40, 60)
+SMALL = pixels(24, 36)
+"""For what is dreamt again and again; a tile of 17 is smaller."""
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +85,16 @@ def test_many_calls_equal_one_bit_for_bit_and_what_is_given_goes_before_the_reci
 ) -> None:
     suggested: dict[str, Any] = {"steps": 4, "step_size": 0.02, "octave_scale": 1.3, "octaves": [-1, 0]}
     for recipe, own in (("classic", suggested), ("fine", FINE)):
-        many = dreamt(client, recipe=recipe, **options)
-        assert np.array_equal(many, in_one_call(client, PICTURE, **own | inputs)), recipe
+        many = dreamt(client, SMALL, recipe=recipe, **options)
+        assert np.array_equal(many, in_one_call(client, SMALL, **own | inputs)), recipe
 
 
 @pytest.mark.parametrize("tile", [0, 17])
 def test_the_cuts_make_no_difference(client: Client, tile: int) -> None:
     options: dict[str, Any] = {"steps": 12, "tile": tile}
-    whole = dreamt(client, **options)
+    whole = dreamt(client, SMALL, **options)
     for every in (1, 5, 1000):
-        (*_, last) = client.iterate(Dream(PICTURE, **options), every=every)
+        (*_, last) = client.iterate(Dream(SMALL, **options), every=every)
         assert np.array_equal(np.asarray(last.preview()), whole)
 
 
@@ -245,10 +247,10 @@ def test_two_dreams_at_once_on_a_server_for_one_wait_for_each_other(
         serving(server_kind, dream_repository, grpc_max_threads=2) as server,
         Client(server.address) as client,
     ):
-        alone = dreamt(client, steps=50)
+        alone = dreamt(client, SMALL, steps=30)
 
         def work() -> None:
-            results.append(dreamt(client, steps=50))
+            results.append(dreamt(client, SMALL, steps=30))
 
         threads = [threading.Thread(target=work) for _ in range(3)]
         for thread in threads:

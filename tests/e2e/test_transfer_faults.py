@@ -18,10 +18,11 @@ from impasto.client import Client, Transfer
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
 from processes.command_line import ServerProcess, impasto, server_process, wait_until
+from scripted.altering_proxy import slowed
 
 LOCAL_SERVER_ONLY = "what a transfer makes of a fault; test_dream_faults.py has both servers killed"
 
-CONTENT, STYLE = pixels(64, 96), 255 - pixels(96, 60, seed=1)
+CONTENT, STYLE = pixels(32, 48), 255 - pixels(48, 32, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -56,41 +57,43 @@ def test_a_server_killed_in_the_middle_and_started_again_leaves_no_trace(
 def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
     server: ServerProcess, tmp_path: Path
 ) -> None:
-    photo, style = save(tmp_path / "photo.png", pixels(32, 48)), save(tmp_path / "style.png", STYLE)
+    server.ensure_running()
+    photo, style = save(tmp_path / "photo.png", CONTENT), save(tmp_path / "style.png", STYLE)
     point, result = tmp_path / "point", tmp_path / "out.png"
-    steps = 1200
+    steps = 300
     options = ["--epochs", "1", "--steps-per-epoch", str(steps), "--checkpoint", str(point)]
 
-    def transfer() -> subprocess.Popen[str]:
-        return impasto("transfer", photo, "-s", style, "-o", result, *options, server=server.address)
+    def transfer(address: str) -> subprocess.Popen[str]:
+        return impasto("transfer", photo, "-s", style, "-o", result, *options, server=address)
 
     def steps_done() -> int:
         found = CheckpointFile(point).read()
         return 0 if found is None else found.position["stage"] * steps + found.position["step"]
 
     reached = [0]
-    for _ in range(2):
-        process = transfer()
-        wait_until(lambda: steps_done() > reached[-1])
-        process.kill()
-        process.communicate()
-        reached.append(steps_done())
-        assert reached[-2] < reached[-1] < steps
-        assert not result.exists()
-    moments = random.Random(0)
-    for _ in range(3):
-        process = transfer()
-        time.sleep(moments.uniform(0.2, 1.2))
-        process.kill()
-        process.communicate()
-        if result.exists():  # this machine needs less time than that
-            result.unlink()
-            break
-        reached.append(steps_done())  # whatever it was doing, the checkpoint is whole
-        assert reached[-2] <= reached[-1]
+    with slowed(server.address, seconds=0.02) as slow:
+        for _ in range(2):
+            process = transfer(slow)
+            wait_until(lambda: steps_done() > reached[-1])
+            process.kill()
+            process.communicate()
+            reached.append(steps_done())
+            assert reached[-2] < reached[-1] < steps
+            assert not result.exists()
+        moments = random.Random(0)
+        for _ in range(3):
+            process = transfer(slow)
+            time.sleep(moments.uniform(0.2, 1.2))
+            process.kill()
+            process.communicate()
+            if result.exists():  # this machine needs less time than that
+                result.unlink()
+                break
+            reached.append(steps_done())  # whatever it was doing, the checkpoint is whole
+            assert reached[-2] <= reached[-1]
     server.kill()
     server.ensure_running()
-    process = transfer()
+    process = transfer(server.address)
     _, err = process.communicate()
     assert process.returncode == exit_codes.DONE, err
     with Client(server.address) as client:

@@ -147,10 +147,15 @@ def test_an_upscaler_that_is_not_what_it_says_is_found_out(
 
 
 @pytest.fixture(scope="module")
-def badly_set(committed_models: Path, server_kind: str) -> Iterator[ModelServer]:
-    """A server with typed fields, three threads, and without a health service."""
+def badly_set(
+    tmp_path_factory: pytest.TempPathFactory, committed_models: Path, server_kind: str
+) -> Iterator[ModelServer]:
+    """A server of srcnn and `half` with typed fields, three threads, and without a health service."""
+    models = tmp_path_factory.mktemp("badly-set")
+    shutil.copytree(committed_models / "srcnn", models / "srcnn")
+    toy_models.half_plus_two(models)
     flags = {**TYPED, "grpc_max_threads": 3, "enable_grpc_healthcheck_service": "false"}
-    with serving(server_kind, committed_models, only=("srcnn",), **flags) as server:
+    with serving(server_kind, models, **flags) as server:
         yield server
 
 
@@ -174,24 +179,25 @@ def test_each_bad_setting_is_named_with_the_flag_that_mends_it(
 
 
 def test_people_read_a_table_and_what_mends_each_fault(badly_set: ModelServer, capsys: Captured) -> None:
-    assert run(["check", "srcnn", "--server", badly_set.address]) == exit_codes.DONE
+    command = ["check", "half", "--concurrency", "1", "--server", badly_set.address]
+    assert run(command) == exit_codes.DONE
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert lines[0].split() == ["RESULT", "MODEL", "CHECK", "FOUND"]
     assert any(line.split()[:3] == ["warn", "-", "health"] for line in lines)
-    assert any(line.split()[:3] == ["pass", "srcnn:3", "contract"] for line in lines)
+    assert any(line.split()[:3] == ["pass", "half:1", "contract"] for line in lines)
     remedies = lines[lines.index("To mend:") + 1 :]
     assert "  health: --enable_grpc_healthcheck_service=true" in remedies
-    assert f"srcnn at {badly_set.address} ..." in said.err
-    assert "3 warn" in said.err.splitlines()[-1]
-    assert run(["check", "srcnn", "--server", badly_set.address, "--quiet"]) == exit_codes.DONE
+    assert f"half at {badly_set.address} ..." in said.err
+    assert "1 warn" in said.err.splitlines()[-1]
+    assert run([*command, "--quiet"]) == exit_codes.DONE
     said = capsys.readouterr()
     assert said.err == ""
     assert {line.split()[0] for line in said.out.split("\n\n")[0].splitlines()[1:]} == {"warn"}
 
 
 @pytest.mark.local_server_only("the proxy stands for servers that batch, or whose processors do not repeat")
-def test_a_server_that_batches_pictures_is_found_out(committed_server: ModelServer, capsys: Captured) -> None:
+def test_a_server_that_batches_pictures_is_found_out(upscaler_server: ModelServer, capsys: Captured) -> None:
     lock, sizes = threading.Lock(), dict[int, None]()
 
     def refuse_other_sizes(request: PredictRequest, _: PredictResponse) -> None:
@@ -203,10 +209,10 @@ def test_a_server_that_batches_pictures_is_found_out(committed_server: ModelServ
         if width == 68:  # only where two sizes meet is this one sent
             raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, BATCH_MISMATCH)
 
-    with altering_proxy(committed_server.address, refuse_other_sizes) as address:
-        found = checked(capsys, "srcnn", "--concurrency", "4", server=address, code=exit_codes.FAILED)
-    assert found["srcnn", "batching"]["outcome"] == "fail"
-    assert "--enable_batching" in found["srcnn", "batching"]["remedy"]
+    with altering_proxy(upscaler_server.address, refuse_other_sizes) as address:
+        found = checked(capsys, "enlarger", "--concurrency", "4", server=address, code=exit_codes.FAILED)
+    assert found["enlarger", "batching"]["outcome"] == "fail"
+    assert "--enable_batching" in found["enlarger", "batching"]["remedy"]
     assert 68 in sizes
 
 
@@ -235,12 +241,14 @@ def test_steps_that_do_not_repeat_and_chunks_that_differ_are_told_apart(
 
 
 def with_golden(models: Path, root: Path, server: ModelServer, **manifest: Any) -> tuple[Path, Path]:
-    """A copy of the committed srcnn with a golden record of what a server answers, and the record's file."""
-    version = root / "srcnn" / "3"
-    shutil.copytree(models / "srcnn" / "3", version)
+    """A copy of the toy upscaler with a golden record of what a server answers, and the record's file."""
+    version = root / "enlarger" / "1"
+    shutil.copytree(models / "enlarger" / "1", version)
     image = np.random.default_rng(5).integers(0, 256, (1, 9, 7, 3), np.uint8)
     with Client(server.address) as client:
-        record = GoldenRecord("serving_default", {"image": image}, client.predict("srcnn", {"image": image}))
+        record = GoldenRecord(
+            "serving_default", {"image": image}, client.predict("enlarger", {"image": image})
+        )
     file = version / "assets.extra" / "golden" / "0.npz"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(record.to_bytes())
@@ -252,20 +260,20 @@ def with_golden(models: Path, root: Path, server: ModelServer, **manifest: Any) 
 
 
 def test_golden_records_are_compared_and_manifests_read(
-    committed_server: ModelServer, committed_models: Path, tmp_path: Path, capsys: Captured
+    upscaler_server: ModelServer, upscaler_repository: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     host_ops = {"pictures": ["ResizeBicubic float32"], "others": [], "harmless": []}
     manifest = {"host_ops": host_ops, "tensorflow": "9.1.0"}
-    root, file = with_golden(committed_models, tmp_path, committed_server, **manifest)
-    told = json.loads((root / "srcnn/3" / MANIFEST_NAME).read_text())
+    root, file = with_golden(upscaler_repository, tmp_path, upscaler_server, **manifest)
+    told = json.loads((root / "enlarger/1" / MANIFEST_NAME).read_text())
     del told["files"]["assets.extra/tf_serving_warmup_requests"]
-    (root / "srcnn/3" / MANIFEST_NAME).write_text(json.dumps(told))
+    (root / "enlarger/1" / MANIFEST_NAME).write_text(json.dumps(told))
     words = ("--models", str(root), "--exact", "--server-version", "2.21.0", "--concurrency", "1")
-    found = checked(capsys, *words, server=committed_server.address)
-    assert found["srcnn", "golden"]["found"] == "1 record, equal bits"
+    found = checked(capsys, *words, server=upscaler_server.address)
+    assert found["enlarger", "golden"]["found"] == "1 record, equal bits"
     warned = {check for (_, check), one in found.items() if one["outcome"] == "warn"}
     assert warned == {"host ops", "warm-up", "release"}
-    assert "ResizeBicubic" in found["srcnn", "host ops"]["found"]
+    assert "ResizeBicubic" in found["enlarger", "host ops"]["found"]
 
     record = GoldenRecord.from_bytes(file.read_bytes(), where="file")
     near = np.where(record.outputs["image"] > 0, record.outputs["image"] - 1, 0).astype(np.uint8)
@@ -276,10 +284,10 @@ def test_golden_records_are_compared_and_manifests_read(
     ):
         file.write_bytes(GoldenRecord(record.signature, record.inputs, {"image": image}).to_bytes())
         code = exit_codes.FAILED if outcome == "fail" else exit_codes.DONE
-        words = ("srcnn", "--golden", str(file), "--quick", "--concurrency", "1", *options)
-        found = checked(capsys, *words, server=committed_server.address, code=code)
-        assert found["srcnn", "golden"]["outcome"] == outcome
-        assert "levels" in found["srcnn", "golden"]["found"]
+        words = ("enlarger", "--golden", str(file), "--quick", "--concurrency", "1", *options)
+        found = checked(capsys, *words, server=upscaler_server.address, code=code)
+        assert found["enlarger", "golden"]["outcome"] == outcome
+        assert "levels" in found["enlarger", "golden"]["found"]
 
 
 @pytest.fixture(scope="module")

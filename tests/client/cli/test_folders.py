@@ -24,6 +24,7 @@ from scripted.enlarging import asks_what_it_is, description
 from servers.model_servers import ModelServer
 
 COMMAND = [sys.executable, "-m", "impasto.client"]
+of_the_client = pytest.mark.local_server_only("the server of srcnn is not asked")
 DREAM = ["--steps", "3", "--octaves", "0"]
 TRANSFER = ["--epochs", "1", "--steps-per-epoch", "2"]
 
@@ -48,6 +49,7 @@ def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ser
     return server.address
 
 
+@of_the_client
 def test_a_folder_waits_for_a_server_that_is_overloaded_from_its_first_question_on(holiday: Path) -> None:
     (holiday / "5.png").unlink()
     calls = itertools.count()
@@ -92,6 +94,7 @@ def test_a_folder_with_the_name_of_a_result_is_not_the_result(
     assert "large/0.png: it is a folder" in said.err
 
 
+@of_the_client
 def test_resume_and_overwrite_contradict_each_other(
     holiday: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +175,7 @@ def test_long_jobs_go_through_pipes_too(
         assert found.size == (48, 36)
 
 
+@of_the_client
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -190,6 +194,7 @@ def test_a_pipe_that_makes_no_sense_is_refused(holiday: Path, arguments: list[st
     assert done.stdout == b""
 
 
+@of_the_client
 def test_pictures_on_the_way_cannot_go_through_a_pipe(
     holiday: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,6 +202,7 @@ def test_pictures_on_the_way_cannot_go_through_a_pipe(
     assert "pictures on the way need a file's name" in capfd.readouterr().err
 
 
+@of_the_client
 def test_no_picture_is_written_to_a_terminal(holiday: Path) -> None:
     with terminal() as screen:
         done = subprocess.run(
@@ -210,6 +216,7 @@ def test_no_picture_is_written_to_a_terminal(holiday: Path) -> None:
     assert b"standard output is a terminal" in done.stderr
 
 
+@of_the_client
 def test_ctrl_c_in_a_folder_keeps_what_is_done_and_leaves_no_half_file(holiday: Path) -> None:
     """The server answers nothing, so that nothing can be done; what would be under way is given up."""
     with counting(seconds=600.0) as server:
@@ -226,6 +233,7 @@ def test_ctrl_c_in_a_folder_keeps_what_is_done_and_leaves_no_half_file(holiday: 
     assert not Path("large").exists() or not list(Path("large").iterdir())
 
 
+@of_the_client
 def test_a_folder_of_a_server_that_is_away_stops_at_once(
     holiday: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,7 +68,7 @@ def warm_up_slowly(version: Path, *, steps: int) -> None:
 
 def port_while_loading(kind: str, root: Path) -> str:
     """Whether the port is open before the models are loaded and warm."""
-    warm_up_slowly(toy_models.slow(root), steps=1500)
+    warm_up_slowly(toy_models.slow(root), steps=500)
     server = ServerProcess(root, kind=kind)
     server.start()
     try:

@@ -167,7 +167,7 @@ def _beside_a_call(kind: str, root: Path, newer: Path, name: str) -> str:
     with served(kind, root) as client:
         client.predict("slow", {"steps": np.int32(1)})
         request = predict_request("slow", {"steps": np.int32(2**31 - 1)})
-        call = client.prediction.Predict.future(request, timeout=8 * _POLL_SECONDS)
+        call = client.prediction.Predict.future(request, timeout=5 * _POLL_SECONDS)
         newer.rename(root / name / "2")
         while not call.done() and state_of(client, name, 2) != "AVAILABLE without an error":
             time.sleep(0.05)

@@ -22,6 +22,7 @@ from impasto.client._transport import forks
 from processes.forked import child
 
 CHILDREN = 40
+"""Where threads run beside the fork, so that some of the forks meet them; a quarter where each child is as the last."""
 TERMS = {"a": np.ones(2, np.float32), "b": np.ones(2, np.float32)}
 
 
@@ -73,12 +74,12 @@ def calls_under_way(client: Client, threads: int = 3) -> Iterator[None]:
 
 
 def made_before(client: Client) -> list[str]:
-    return [child(lambda: add(client)) for _ in range(CHILDREN)]
+    return [child(lambda: add(client)) for _ in range(CHILDREN // 4)]
 
 
 def used_before(client: Client) -> list[str]:
     found = []
-    for number in range(CHILDREN):
+    for number in range(CHILDREN // 4):
         expected = add(client)
         found.append(child(lambda: add(client), leaves=number % 4 == 0))
         assert add(client) == expected
