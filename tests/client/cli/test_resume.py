@@ -24,6 +24,7 @@ from servers.model_servers import ModelServer, serving
 from servers.official_stubs import official_client
 
 COMMAND = [sys.executable, "-m", "impasto.client"]
+of_the_index = pytest.mark.local_server_only("what the client makes of its own index and results")
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,7 @@ def test_other_pixels_under_the_same_name_size_and_time_are_seen(upscale: Upscal
     assert upscale("--resume")[0] == []
 
 
+@of_the_index
 @pytest.mark.parametrize(
     "damage",
     [
@@ -227,7 +229,7 @@ def test_a_picture_that_can_be_read_only_once_is_read_once_and_always_done() -> 
 def test_a_killed_run_loses_no_result_and_the_next_one_completes_it(
     holiday: Path, server: ModelServer, upscale: Upscale
 ) -> None:
-    for number in range(40):
+    for number in range(20):
         save(holiday / f"{number}.png", pixels(60, 80, seed=number))
     process = subprocess.Popen([*COMMAND, "upscale", "holiday", "-o", "out", "--concurrency", "1"])
     while len(list(Path("out").glob("[!.]*"))) < 3 and process.poll() is None:
@@ -249,6 +251,7 @@ def test_a_killed_run_loses_no_result_and_the_next_one_completes_it(
     assert upscale("--resume")[0] == []
 
 
+@of_the_index
 def test_two_runs_into_one_folder_at_once_both_leave_what_they_made(tmp_path: Path, upscale: Upscale) -> None:
     for part in ("one", "two"):
         (tmp_path / part).mkdir()
@@ -263,6 +266,7 @@ def test_two_runs_into_one_folder_at_once_both_leave_what_they_made(tmp_path: Pa
     assert run(["upscale", "one", "two", "-o", "out", "--resume", "--json", "-q"]) == exit_codes.DONE
 
 
+@of_the_index
 @pytest.mark.parametrize(
     "content",
     [
@@ -291,6 +295,7 @@ def test_an_index_that_is_none_is_ignored_with_a_note_and_written_anew(
     assert upscale("--resume")[0] == []
 
 
+@of_the_index
 @pytest.mark.parametrize("field", ["input", "options", "model", "version", "result"])
 @pytest.mark.parametrize("value", [None, True, -1, 1e400, 2**70, "x", "../../secret", [], {}, {"bytes": "1"}])
 def test_an_entry_that_is_none_is_as_if_it_were_not_there(
@@ -307,6 +312,7 @@ def test_an_entry_that_is_none_is_as_if_it_were_not_there(
     assert "etc" not in file.read_text()
 
 
+@of_the_index
 def test_a_link_in_place_of_the_index_is_neither_followed_nor_written_through(upscale: Upscale) -> None:
     upscale()
     file = Path("out", index.NAME)
@@ -320,6 +326,7 @@ def test_a_link_in_place_of_the_index_is_neither_followed_nor_written_through(up
     assert not file.is_symlink()
 
 
+@of_the_index
 def test_a_pipe_in_place_of_the_index_stops_nobody(upscale: Upscale) -> None:
     Path("out").mkdir()
     os.mkfifo(Path("out", index.NAME))
@@ -328,6 +335,7 @@ def test_a_pipe_in_place_of_the_index_stops_nobody(upscale: Upscale) -> None:
     assert "it is not a regular file" in said
 
 
+@of_the_index
 def test_where_no_index_can_be_written_the_pictures_are_and_a_line_says_so(upscale: Upscale) -> None:
     Path("out", index.NAME, "full").mkdir(parents=True)
     done, said = upscale()
