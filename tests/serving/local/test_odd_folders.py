@@ -62,10 +62,13 @@ def _assets_that_are_the_root(root: Path) -> None:
 
 
 def _a_pipe(root: Path) -> None:
-    version = toy_models.variable(root, name="piped")
+    # Made aside: a server that looked in between would load what is whole still, and meet the pipe in the middle of it.
+    aside = root.parent / "aside-for-pipes"
+    version = toy_models.variable(aside, name="piped")
     index = version / "variables" / "variables.index"
     index.unlink()
     os.mkfifo(index)
+    (aside / "piped").rename(root / "piped")
 
 
 def _a_folder_for_a_graph(root: Path) -> None:
