@@ -202,7 +202,7 @@ def test_an_iteration_that_is_given_up_stops_them_and_so_does_a_task_that_is_can
     enlarging.act = lambda number, context: enlarging.hang(context) if number % 5 in (2, 3, 4) else None
 
     async def cancelled(address: str) -> None:
-        async with AsyncClient(address) as client:
+        async with AsyncClient(address, max_in_flight=3) as client:
             task = asyncio.create_task(client.run(JOB))
             await asyncio.to_thread(enlarging.until, lambda: enlarging.now == 3)
             task.cancel()

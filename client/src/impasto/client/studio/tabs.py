@@ -13,7 +13,7 @@ _NOTE: Final = "Stopped, as the tab that began it was closed; go on continues it
 
 
 class Tabs:
-    """Who watches.
+    """The tabs of all sessions.
 
     Args:
         patience: the seconds that a tab may be away, as when its page is loaded anew.
