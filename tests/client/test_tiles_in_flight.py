@@ -199,7 +199,10 @@ def test_a_call_that_began_just_before_the_stop_is_ended_too() -> None:
 
 def test_an_iteration_that_is_given_up_stops_them_and_so_does_a_task_that_is_cancelled() -> None:
     enlarging = Enlarging()
-    enlarging.act = lambda number, context: enlarging.hang(context) if number % 5 in (2, 3, 4) else None
+    # Neighbours may reach the server's threads in either order, and the joined tiles are told in theirs: four calls are
+    # answered, of which two are waited for.
+    hung = {4, 5, 6, *range(9, TILES * 2)}
+    enlarging.act = lambda number, context: enlarging.hang(context) if number in hung else None
 
     async def cancelled(address: str) -> None:
         async with AsyncClient(address, max_in_flight=3) as client:
@@ -276,7 +279,7 @@ def test_a_server_that_takes_one_call_at_a_time_gets_one_at_a_time(run: Run) -> 
 
     def act(number: int, context: grpc.ServicerContext) -> None:
         if number == 1:
-            enlarging.until(lambda: len(refused) >= 3)
+            enlarging.until(lambda: len(refused) >= 1)  # of a busy client the others may wait by then
         elif enlarging.now > 1:
             refused.append(number)
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
@@ -284,7 +287,7 @@ def test_a_server_that_takes_one_call_at_a_time_gets_one_at_a_time(run: Run) -> 
     enlarging.act = act
     with replicas(enlarging) as address:
         assert np.array_equal(run(address, JOB), ENLARGED)
-    assert 3 <= len(refused) <= 8  # then it is known what the server takes, and now and then tried again
+    assert 1 <= len(refused) <= 8  # then it is known what the server takes, and now and then tried again
 
 
 @BOTH
