@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from impasto.client import Client, Dream
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
 from processes.command_line import ServerProcess, impasto, server_process, wait_until
+from processes.killed_clients import kill_again_and_again
 from scripted.altering_proxy import slowed
 from servers.model_servers import ModelServer, serving
 
@@ -89,31 +88,12 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
         found = CheckpointFile(point).read()
         return 0 if found is None else found.position["stage"] * steps + found.position["step"]
 
-    reached = [0]
     with slowed(dream_server.address, seconds=0.02) as server:
 
         def dream() -> subprocess.Popen[str]:
             return impasto("dream", photo, "-o", result, *options, server=server)
 
-        for _ in range(2):
-            process = dream()
-            wait_until(lambda: steps_done() > reached[-1])
-            process.kill()
-            process.communicate()
-            reached.append(steps_done())
-            assert reached[-2] < reached[-1] < 2 * steps
-            assert not result.exists()
-        moments = random.Random(0)
-        for _ in range(3):
-            process = dream()
-            time.sleep(moments.uniform(0.2, 1.2))
-            process.kill()
-            process.communicate()
-            if result.exists():  # this machine needs less time than that
-                result.unlink()
-                break
-            reached.append(steps_done())  # whatever it was doing, the checkpoint is whole
-            assert reached[-2] <= reached[-1]
+        kill_again_and_again(dream, steps_done, result, steps=2 * steps)
         process = dream()
         _, err = process.communicate()
         assert process.returncode == exit_codes.DONE, err

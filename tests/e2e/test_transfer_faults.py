@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,8 @@ from images.pictures import load, pixels, save
 from impasto.client import Client, Transfer
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client.cli import exit_codes
-from processes.command_line import ServerProcess, impasto, server_process, wait_until
+from processes.command_line import ServerProcess, impasto, server_process
+from processes.killed_clients import kill_again_and_again
 from scripted.altering_proxy import slowed
 
 LOCAL_SERVER_ONLY = "what a transfer makes of a fault; test_dream_faults.py has both servers killed"
@@ -70,27 +69,8 @@ def test_a_client_killed_again_and_again_goes_on_from_its_checkpoint(
         found = CheckpointFile(point).read()
         return 0 if found is None else found.position["stage"] * steps + found.position["step"]
 
-    reached = [0]
     with slowed(server.address, seconds=0.02) as slow:
-        for _ in range(2):
-            process = transfer(slow)
-            wait_until(lambda: steps_done() > reached[-1])
-            process.kill()
-            process.communicate()
-            reached.append(steps_done())
-            assert reached[-2] < reached[-1] < steps
-            assert not result.exists()
-        moments = random.Random(0)
-        for _ in range(3):
-            process = transfer(slow)
-            time.sleep(moments.uniform(0.2, 1.2))
-            process.kill()
-            process.communicate()
-            if result.exists():  # this machine needs less time than that
-                result.unlink()
-                break
-            reached.append(steps_done())  # whatever it was doing, the checkpoint is whole
-            assert reached[-2] <= reached[-1]
+        kill_again_and_again(lambda: transfer(slow), steps_done, result, steps=steps)
     server.kill()
     server.ensure_running()
     process = transfer(server.address)

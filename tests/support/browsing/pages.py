@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import FilePayload, Locator, Page
 
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
 def photo(name: str = "photo.png", *, width: int = 64, height: int = 48) -> FilePayload:
     """A picture as a file that a person chooses."""
     values = np.random.default_rng(len(name)).integers(0, 256, (height // 8, width // 8, 3), np.uint8)

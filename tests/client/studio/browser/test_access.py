@@ -9,6 +9,7 @@ import pytest
 
 from browsing.access import NAMED, brightness, drag_by_finger, least_contrast, roles_and_names, tab_to
 from browsing.pages import (
+    TIMES,
     drop,
     give,
     paste,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 LOCAL_SERVER_ONLY = "the page asks Studio, and Studio's own tests ask both servers"
 
 PARTS = ("upscale", "stylize", "dream", "transfer", "server")
-TIMES = "\N{MULTIPLICATION SIGN}"
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from browsing.pages import (
+    TIMES,
     as_file,
     drop,
     give,
@@ -33,10 +34,14 @@ if TYPE_CHECKING:
 
 LOCAL_SERVER_ONLY = "the page asks Studio, and Studio's own tests ask both servers"
 
-PARTS = ("upscale", "stylize", "dream", "transfer", "server")
-TIMES = "\N{MULTIPLICATION SIGN}"
 NEVER = "5000"
 """Steps at each size, of which no test waits for the end."""
+
+
+def begin_endless_dream(page: Page) -> None:
+    give(page, photo(width=152, height=128))
+    work(page).get_by_label("Steps at each size").fill(NEVER)
+    start(page, "Dream")
 
 
 def test_a_photo_is_enlarged_and_compared_pixel_for_pixel_with_mouse_keys_and_loupe(visit: Visit) -> None:
@@ -262,9 +267,7 @@ def test_a_dream_waits_for_a_killed_model_server_and_is_done_when_it_is_back(
     visit: Visit, model_server: ServerProcess
 ) -> None:
     page = visit("dream")
-    give(page, photo(width=152, height=128))
-    work(page).get_by_label("Steps at each size").fill(NEVER)
-    start(page, "Dream")
+    begin_endless_dream(page)
     first = wait_for_other(page, "")
     model_server.kill()
     try:
@@ -301,9 +304,7 @@ def test_two_tabs_and_two_people_do_not_disturb_each_other(visit: Visit) -> None
 
 def test_what_a_closed_tab_had_begun_goes_on_in_another(visit: Visit) -> None:
     one = visit("dream")
-    give(one, photo(width=152, height=128))
-    work(one).get_by_label("Steps at each size").fill(NEVER)
-    start(one, "Dream")
+    begin_endless_dream(one)
     wait_for_other(one, "")
     start(one, "Stop")
     wait_for(one, "stopped")
@@ -321,9 +322,7 @@ def test_what_a_closed_tab_had_begun_goes_on_in_another(visit: Visit) -> None:
 
 def test_a_full_queue_says_so_at_the_button_and_takes_the_job_when_there_is_room(visit: Visit) -> None:
     page = visit("dream")
-    give(page, photo(width=152, height=128))
-    work(page).get_by_label("Steps at each size").fill(NEVER)
-    start(page, "Dream")
+    begin_endless_dream(page)
     wait_for(page, "running")
     most = page.evaluate(_FILL_THE_QUEUE)
     start(page, "Dream")
