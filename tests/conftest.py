@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -47,6 +48,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.failed:
         report.sections.extend(model_servers.logs())
     return report
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what the whole run keeps: the tests, and what TensorFlow imports.
+
+    Building TensorFlow's graphs makes so many objects that it would look through all of those again and again.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

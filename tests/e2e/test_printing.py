@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,11 +23,11 @@ from impasto.client.repository.manifest import MANIFEST_NAME
 from impasto.export.cli import main as export
 from impasto.export.repository import ModelRepository
 from impasto.serving.cli import main as serving
-from processes.scripts import run_script
+from processes.forked_scripts import run_forked_script
 from scripted.client_servers import aborting, scripted
 from servers.configurations import model, write_configuration
 from servers.official_stubs import official_client
-from servers.serving_processes import running
+from servers.serving_processes import forked
 from toys import toy_models
 from toys.toy_repository import publish_toy
 
@@ -35,7 +37,7 @@ WORDS = HOSTILE.replace("\r\n", " ")
 
 @pytest.mark.parametrize("program", hostile_lines.PROGRAMS)
 def test_a_hostile_text_in_any_place_of_a_command_line_is_shown_escaped(program: str) -> None:
-    finished = run_script(hostile_lines, program)
+    finished = run_forked_script(hostile_lines, program)
     assert finished.returncode == 0, finished.stderr[-3000:]
     report = json.loads(finished.stdout)
     assert report["faults"] == []
@@ -145,20 +147,17 @@ def test_what_config_writes_and_says_is_escaped(words: Sequence[str], root: Path
 def test_the_local_server_says_what_it_serves_and_was_asked_in_lines_of_its_own(tmp_path: Path) -> None:
     toy_models.half_plus_two(tmp_path / HOSTILE, name=HOSTILE)
     (tmp_path / HOSTILE / f"empty{HOSTILE}").mkdir()
-    with running("--models", str(tmp_path / HOSTILE), "-v", "--max_num_load_retries=0") as (
-        process,
-        address,
-        lines,
-    ):
-        with official_client(address) as client:
+    flags = ["--models", str(tmp_path / HOSTILE), "-v", "--max_num_load_retries=0"]
+    with forked(*flags, log=tmp_path / "log") as process:
+        with official_client(process.address) as client:
             client.predict(HOSTILE, {"x": [1.0]})
             for spec in ({"name": f"no{HOSTILE}"}, {"name": HOSTILE, "signature_name": HOSTILE}):
                 with pytest.raises(grpc.RpcError):
                     client.predict(spec, {HOSTILE: [1.0]})
-        process.terminate()
-        out, err = process.communicate()
-    check("\n".join(lines) + out)
-    check(err)
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait()
+    for said in process.output.split("Listening on ", 1):
+        check(said)
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])

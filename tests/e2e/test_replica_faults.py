@@ -159,6 +159,8 @@ def test_each_of_two_replicas_killed_in_turn_leaves_no_trace(
     assert np.array_equal(np.asarray(progress.preview()), undisturbed)
 
 
+# What a client does then is the same for a transfer, whose server takes longer to build.
+@pytest.mark.parametrize("name", ["dream"], indirect=True)
 def test_both_replicas_killed_at_once_and_started_again_leave_no_trace(
     name: str,
     replicas: tuple[ServerProcess, ServerProcess],

@@ -82,19 +82,21 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_trained_network_is_saved_as_the_next_version_and_measured(
     run: Run, checkpoint: Path, tmp_path: Path
 ) -> None:
-    for number in (1, 2):
-        saved = run("save", "--checkpoint", checkpoint, "--models", tmp_path)
-        assert saved.returncode == 0, saved.stderr
-        assert saved.stdout.strip() == str(tmp_path / "srcnn" / str(number))
+    shutil.copytree(COMMITTED / "srcnn" / "1", tmp_path / "srcnn" / "1")
+    saved = run("save", "--checkpoint", checkpoint, "--models", tmp_path)
+    assert saved.returncode == 0, saved.stderr
+    assert saved.stdout.strip() == str(tmp_path / "srcnn" / "2")
     assert ModelRepository(tmp_path).verify("srcnn").ok
-    measured = run("evaluate", "--models", tmp_path, "--photos", EXAMPLES, "--json")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in PHOTOS:
+        with Image.open(EXAMPLES / name) as photo:
+            photo.reduce(4).save(photos / name)
+    measured = run("evaluate", "--models", tmp_path, "--photos", photos, "--json")
     assert measured.returncode == 0, measured.stderr
     scores = json.loads(measured.stdout)
     assert [score["photo"] for score in scores] == PHOTOS
-    one_photo = tmp_path / "photos"
-    one_photo.mkdir()
-    shutil.copy(EXAMPLES / "coffee.png", one_photo)
-    refused = run("evaluate", "--models", tmp_path, "--photos", one_photo, "--require-gain", "9")
+    refused = run("evaluate", "--models", tmp_path, "--photos", photos, "--require-gain", "9")
     assert refused.returncode == 1
     assert "below --require-gain +9.00 dB" in refused.stderr
 
@@ -123,7 +125,7 @@ def test_a_gate_fails_where_nothing_can_be_measured(run: Run, checkpoint: Path, 
     Image.new("RGB", (64, 48), "black").save(folder / "blank.png")
     for photos, gate in (("alone", "50"), ("alone", "-50"), ("beside a photo", "-50")):
         if photos != "alone":
-            shutil.copy(EXAMPLES / "coffee.png", folder)
+            shutil.copy(EXAMPLES / "mountain.jpg", folder)
         refused = run("evaluate", "--models", tmp_path / "models", "--photos", folder, "--require-gain", gate)
         assert refused.returncode == 1
         assert "no gain can be measured on blank.png" in refused.stderr
@@ -137,7 +139,7 @@ def test_a_gate_fails_where_nothing_can_be_measured(run: Run, checkpoint: Path, 
         score["photo"]: score["bicubic"] for score in json.loads(measured.stdout, parse_constant=refuse)
     }
     assert None in scores["blank.png"].values()
-    assert None not in scores["coffee.png"].values()
+    assert None not in scores["mountain.jpg"].values()
     shown = run("evaluate", "--models", tmp_path / "models", "--photos", folder)
     assert shown.returncode == 0, shown.stderr
     assert not {"nan", "inf"} & set(re.findall("[a-z]+", shown.stdout.lower()))

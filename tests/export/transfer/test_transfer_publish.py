@@ -22,8 +22,9 @@ from impasto.export.saved_model import ServedModel, load_as_server
 from impasto.export.stateless import assert_stateless
 from impasto.export.transfer import publish
 from impasto.export.warmup import read_warmup
+from toys.exported import without_golden_records
 
-# As wide as VGG19, with its suggested layers. The whole of it is exported by test_transfer_parity.py.
+# As wide as VGG19, with its suggested layers. test_transfer_parity.py exports VGG19.
 FEWER_LAYERS = with_filters(64, 128, 256, 512, 512, convolutions=(1, 1, 1, 1, 2))
 
 
@@ -38,7 +39,7 @@ def export(models: Path, *options: str) -> str:
 def models(tmp_path_factory: pytest.TempPathFactory, bfloat16_convolutions: None) -> Path:
     """Version 1 in float32, and version 2 in bfloat16."""
     root = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, without_golden_records():
         patch.setitem(backbones.BACKBONES, "vgg19", FEWER_LAYERS)
         patch.setattr(publish, "VGG19", FEWER_LAYERS)
         export(root, "--weights", "random", "--seed", "3")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import grpc
@@ -18,7 +20,7 @@ from impasto.serving.local.flags import IGNORED
 from servers.certificates import Authority
 from servers.configurations import model, wait_for, write_configuration
 from servers.official_stubs import TIMEOUT, official_client
-from servers.serving_processes import failing, running
+from servers.serving_processes import failing, forked
 from toys import toy_models
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -47,8 +49,8 @@ def test_a_command_line_of_tensorflow_model_server_works(toy_repository: Path, t
         f"--ssl_config_file={ssl_config}",
     ]
     named = TlsOptions(**{**vars(authority.client()), "server_name": "127.0.0.1"})
-    with running(*flags) as (process, address, _):
-        with Client(address, tls=named) as client:
+    with forked(*flags, log=tmp_path / "log") as process:
+        with Client(process.address, tls=named) as client:
             assert client.predict(Model("constant", label="stable"), {"x": X})["y"] == [1]
             write_configuration(file, model(toy_repository, "constant", versions=[10], labels={"stable": 10}))
             wait_for(
@@ -57,10 +59,9 @@ def test_a_command_line_of_tensorflow_model_server_works(toy_repository: Path, t
             )
         with Client(f"unix:{tmp_path / 'socket'}", tls=named) as client:
             assert client.predict("constant", {"x": X})["y"] == [10]
-        process.terminate()
-        _, err = process.communicate()
-    assert process.returncode == 0
-    assert [line for line in err.splitlines() if line.startswith("--")] == [
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait() == 0
+    assert [line for line in process.output.splitlines() if line.startswith("--")] == [
         f"--{name} is ignored: {IGNORED[name].reason}."
         for name in (
             "enable_batching",
@@ -81,8 +82,8 @@ def test_every_flag_of_the_containers_is_known() -> None:
 def test_one_model_and_a_new_version_of_it(tmp_path: Path) -> None:
     toy_models.constant(tmp_path, 1)
     flags = [f"--model_base_path={tmp_path / 'constant'}", "--ssl_config_file=", "--model_config_file="]
-    with running(*flags) as (_, address, lines), Client(address) as client:
-        assert "default  version 1" in lines
+    with forked(*flags, log=tmp_path / "log") as process, Client(process.address) as client:
+        assert "default  version 1" in process.output.splitlines()
         toy_models.constant(tmp_path, 2)
         wait_for(lambda: client.predict("default", {"x": X})["y"] == [2], "version 2 should be found")
 

@@ -18,7 +18,7 @@ from tensorflow.core.framework import types_pb2
 
 from both_servers.answers import tensor
 from floods import hostile_requests
-from processes.scripts import run_script
+from processes.forked_scripts import run_forked_script
 from processes.watched_process import MEGABYTE, needs_proc, usage
 from scripted.raw_http2 import DATA, END_HEADERS, HEADERS, SETTINGS, frame, header_block
 from servers.configurations import model, reload
@@ -201,7 +201,7 @@ def test_a_health_request_that_is_no_message_is_refused_in_words(
 
 
 def test_whatever_a_client_sends_to_any_method_it_is_answered_with_a_status_and_a_text() -> None:
-    finished = run_script(hostile_requests, REQUESTS, 20)
+    finished = run_forked_script(hostile_requests, REQUESTS, 20)
     assert finished.returncode == 0, finished.stderr[-3000:]
     report = json.loads(finished.stdout)
     assert report["faults"] == []

@@ -172,15 +172,17 @@ def finish(target: Target) -> None:
 
 def test_tensors_of_many_ranks_in_any_input_leave_the_server_sound(target: Target) -> None:
     requests = [other for r in target.valid if r.method == PREDICT for other in of_every_rank(r.message)]
-    requests = random.Random(0).sample(requests, len(requests) // 5)  # a fifth, by a seed, for the time of it
-    assert len(requests) > 400
+    requests = random.Random(0).sample(
+        requests, len(requests) // 10
+    )  # a tenth, by a seed, for the time of it
+    assert len(requests) > 200
     check(target.send([(PREDICT, request.SerializeToString()) for request in requests]))
     finish(target)
 
 
-def test_3000_requests_with_altered_fields_leave_the_server_sound(target: Target) -> None:
+def test_1500_requests_with_altered_fields_leave_the_server_sound(target: Target) -> None:
     @settings(
-        max_examples=60,
+        max_examples=30,
         derandomize=True,
         database=None,
         deadline=None,
@@ -201,11 +203,11 @@ def test_3000_requests_with_altered_fields_leave_the_server_sound(target: Target
     finish(target)
 
 
-def test_4000_requests_with_damaged_bytes_leave_the_server_sound(target: Target) -> None:
+def test_2000_requests_with_damaged_bytes_leave_the_server_sound(target: Target) -> None:
     rng = random.Random(20)
     sound = [(request.method, request.data) for request in target.valid]
     others = [data for _, data in sound]
-    for _ in range(40):
+    for _ in range(20):
         chosen = [rng.choice(sound) for _ in range(100)]
         check(target.send([(method, damaged(data, rng, others=others)) for method, data in chosen]))
         target.check_good_answer()

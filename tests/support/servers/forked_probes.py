@@ -13,7 +13,7 @@ from typing import IO, Any
 import pytest
 
 from impasto.serving.rollout import load_check
-from servers.forked_commands import forking
+from processes.forked_scripts import forking, take_environment
 
 
 def fork_probes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,8 +84,7 @@ def _run(reading: int, said: int, answers: int, environment: dict[str, str]) -> 
     """Runs in the forked process."""
     from impasto.serving.rollout import load_probe
 
-    os.environ.clear()
-    os.environ.update(environment)
+    take_environment(environment)
     os.dup2(said, sys.stdout.fileno())
     os.dup2(said, sys.stderr.fileno())
     sys.stdin = os.fdopen(reading)
