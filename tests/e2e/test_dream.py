@@ -97,9 +97,9 @@ def test_the_calls_of_a_dream_are_together_the_one_call(server: ModelServer, pho
     with Client(server.address) as client:
         names = client.describe_dream().layers
         weights = np.array([dict(LAYERS).get(name, 0.0) for name in names], np.float32)
-        inputs = {"octaves": [-1, 0], "steps": 8, "step_size": 0.02, "layer_weights": weights}
+        inputs = {"octaves": [-1, 0], "steps": 4, "step_size": 0.02, "layer_weights": weights}
         one = client.predict("dream", {"image": shown(photo), **inputs}, timeout=600)["image"]
-        many = client.dream(photo, recipe="classic", layers=LAYERS, octaves=[-1, 0], steps=8, step_size=0.02)
+        many = client.dream(photo, recipe="classic", layers=LAYERS, octaves=[-1, 0], steps=4, step_size=0.02)
     assert np.array_equal(np.asarray(many), one)
 
 

@@ -288,7 +288,9 @@ def test_a_cancelled_job_ends_and_makes_room(committed_server: ModelServer, tmp_
 def test_a_job_outlasts_a_model_server_that_is_killed_and_started_again(
     committed_models: Path, tmp_path: Path
 ) -> None:
-    with server_process(committed_models) as server, running(server.address, tmp_path) as app:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "srcnn").symlink_to(committed_models / "srcnn")
+    with server_process(tmp_path / "models") as server, running(server.address, tmp_path) as app:
         states = []
         for news in app.events(app.start("upscale", MANY_TILES)):
             states.append(news["state"])

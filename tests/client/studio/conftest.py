@@ -43,7 +43,7 @@ def studio_models(
 @pytest.fixture(scope="session")
 def studio_server(studio_models: Path) -> Iterator[ModelServer]:
     """A local server over them: what is tested here is before it."""
-    with serving("local", studio_models) as server:
+    with serving("local", studio_models, enable_model_warmup="false") as server:
         yield server
 
 

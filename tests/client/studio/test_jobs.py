@@ -238,11 +238,11 @@ def test_results_come_as_an_archive_and_are_compared_with_an_original(studio: Ru
     assert refused.status == 422 and "80 x 60" in refused.json["error"]
 
 
-def test_a_job_waits_for_a_server_that_was_killed_and_goes_on(studio_models: Path) -> None:
-    with server_process(studio_models) as server, running(server.address) as studio:
+def test_a_job_waits_for_a_server_that_was_killed_and_goes_on(dream_repository: Path) -> None:
+    with server_process(dream_repository) as server, running(server.address) as studio:
         browser = studio.browser()
         photo = browser.upload(PHOTO)["id"]
-        job = browser.start("dream", image=photo, tab="t", **{**LONG, "steps": 2000})["id"]
+        job = browser.start("dream", image=photo, tab="t", **{**LONG, "steps": 1000})["id"]
         with browser.events("t") as news:
             news_until(news, job, lambda event: event["step"] > 0)
             server.kill()

@@ -19,6 +19,7 @@ from impasto.serving.rollout.checks import VersionChecks
 from impasto.serving.rollout.load_check import Loaded, VersionOnDisk, load_each
 from processes.watched_process import needs_proc
 from servers.configurations import wait_for
+from servers.forked_probes import fork_probes
 from toys import toy_models
 
 
@@ -67,7 +68,10 @@ def test_signatures_records_and_differences_from_the_contract_are_found(
     assert str(tmp_path / "absent") in found["absent"].error
 
 
-def test_signatures_that_the_manifest_names_must_be_there(tmp_path: Path) -> None:
+def test_signatures_that_the_manifest_names_must_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork_probes(monkeypatch)
     manifest = Manifest(model="m", signatures=("serving_default", "half"))
     graph = toy_models.half_plus_two(tmp_path / "made")
     version = ModelRepository(tmp_path / "models").publish("m", graph, manifest=manifest).path
@@ -119,7 +123,8 @@ def test_a_crash_is_told_of_its_version_and_the_next_one_is_loaded_all_the_same(
     assert loaded == Loaded(signatures=("serving_default",))
 
 
-def test_a_version_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+def test_a_version_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_probes(monkeypatch)
     slow = toy_models.slow(tmp_path)
     write_warmup(slow, "slow", [("serving_default", {"steps": 1_000_000_000})])
     ((_, result),) = load_each([VersionOnDisk("slow", 1, slow)], timeout=2)

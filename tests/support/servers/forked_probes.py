@@ -20,7 +20,7 @@ def fork_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets `load_check` fork its processes, each of which it otherwise lets import TensorFlow.
 
     They do all else as ever: load versions, answer on their descriptor, and crash. That they start at all is claimed
-    by test_load_check.py, which does not call this.
+    by tests of test_load_check.py that do not call this.
     """
     monkeypatch.setattr(load_check, "subprocess", SimpleNamespace(Popen=_ForkedProbe, PIPE=subprocess.PIPE))
 
