@@ -30,22 +30,16 @@ def test_a_server_is_measured(committed_server: ModelServer, capsys: pytest.Capt
         )
 
 
-@pytest.mark.parametrize(("fixture", "model"), [("dream_server", "dream"), ("transfer_server", "transfer")])
 def test_long_jobs_are_measured_by_a_step(
-    request: pytest.FixtureRequest,
-    server_kind: str,
-    capsys: pytest.CaptureFixture[str],
-    fixture: str,
-    model: str,
+    dream_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server: ModelServer = request.getfixturevalue(fixture)
-    options = ["--server", server.address, "--seconds", "0.2", "--size", "40x36", "--concurrency", "2"]
-    assert run(["bench", model, *options]) == exit_codes.DONE
+    options = ["--server", dream_server.address, "--seconds", "0.2", "--size", "40x36", "--concurrency", "2"]
+    assert run(["bench", "dream", *options]) == exit_codes.DONE
     said = capsys.readouterr()
     header, row = said.out.splitlines()
     assert header.split()[:4] == ["MODEL", "SIGNATURE", "AT", "ONCE"]
-    assert row.split()[:3] == [model, "serving_default", "2"]
-    assert f"{model}, 2 at once, 0.2 s" in said.err
+    assert row.split()[:3] == ["dream", "serving_default", "2"]
+    assert "dream, 2 at once, 0.2 s" in said.err
 
 
 def test_a_call_may_take_as_long_as_one_of_the_job_may(
