@@ -90,19 +90,6 @@ def test_the_longer_a_cat_dreams_the_more_of_it_the_network_sees(
     assert shown(result).shape == shown(photo).shape
 
 
-@pytest.mark.local_server_only(
-    "export/dream/test_dream_served.py compares the calls of both on a small network"
-)
-def test_the_calls_of_a_dream_are_together_the_one_call(server: ModelServer, photo: Path) -> None:
-    with Client(server.address) as client:
-        names = client.describe_dream().layers
-        weights = np.array([dict(LAYERS).get(name, 0.0) for name in names], np.float32)
-        inputs = {"octaves": [-1, 0], "steps": 4, "step_size": 0.02, "layer_weights": weights}
-        one = client.predict("dream", {"image": shown(photo), **inputs}, timeout=600)["image"]
-        many = client.dream(photo, recipe="classic", layers=LAYERS, octaves=[-1, 0], steps=4, step_size=0.02)
-    assert np.array_equal(np.asarray(many), one)
-
-
 def test_a_dream_of_an_inner_layer_differs_from_that_of_an_outer_one(
     server: ModelServer, photo: Path
 ) -> None:

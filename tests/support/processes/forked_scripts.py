@@ -36,14 +36,15 @@ def forking() -> ForkServerContext:
     return context
 
 
-def run_forked_script(module: ModuleType, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run_forked_script(module: ModuleType | str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a module as a program to its end, as `run_script` does, in a forked process.
 
     Args:
-        module: what to run; it imports TensorFlow.
+        module: what to run, which imports TensorFlow; its name will do.
         arguments: words of its command line.
     """
-    words = [module.__name__, *map(str, arguments)]
+    name = module if isinstance(module, str) else module.__name__
+    words = [name, *map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, name) for name in ("stdout", "stderr")]
         process = forking().Process(target=_run, args=(words, files, dict(os.environ)))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from processes.forked_scripts import run_forked_script
 from servers.forked_commands import ForkedCommand
 
 COMMAND = [sys.executable, "-m", "impasto.serving"]
@@ -73,6 +74,6 @@ def forked(*arguments: str, log: Path) -> Iterator[ForkedServer]:
 
 
 def failing(*arguments: str) -> tuple[int, str]:
-    """The exit code of a command line, and what it said on standard error."""
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
+    """The exit code of a command line in a forked process, and what it said on standard error."""
+    done = run_forked_script("impasto.serving", *arguments)
     return done.returncode, done.stderr
