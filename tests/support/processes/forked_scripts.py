@@ -49,7 +49,10 @@ def run_forked_script(module: ModuleType | str, *arguments: object) -> subproces
         files = [Path(folder, name) for name in ("stdout", "stderr")]
         process = forking().Process(target=_run, args=(words, files, dict(os.environ)))
         process.start()
-        process.join()
+        try:
+            process.join()
+        finally:
+            process.kill()
         said = [file.read_text() if file.exists() else "" for file in files]
     assert process.exitcode is not None
     return subprocess.CompletedProcess(words, process.exitcode, *said)
