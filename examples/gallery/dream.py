@@ -23,7 +23,6 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_sample_image
 
 from impasto.client import Client
 from impasto.serving import LocalServer
@@ -41,6 +40,7 @@ CHOICES: Final[Mapping[str, Mapping[str, float]]] = {
 }
 """Layers of VGG19, by what they draw."""
 
+PHOTOS: Final = ("astronaut.png", "chelsea.png", "street.jpg", "mountain.jpg")
 OCTAVES: Final = (-2, -1, 0)
 STEPS: Final = 20
 QUALITY: Final = 84
@@ -76,16 +76,12 @@ def main(models: Path, out: Path, side: int) -> None:
 
 
 def photos(side: int) -> Iterator[tuple[str, Image.Image]]:
-    """A face, an animal, a still life, and a landscape with houses, which is scikit-learn's `china.jpg`."""
-    for name in ("astronaut", "chelsea", "coffee"):
-        with Image.open(EXAMPLES / "photos" / f"{name}.png") as image:
-            yield name, _reduced(image.convert("RGB"), side)
-    yield "china", _reduced(Image.fromarray(load_sample_image("china.jpg")), side)
-
-
-def _reduced(image: Image.Image, side: int) -> Image.Image:
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return image
+    """A face, an animal, a street and a landscape."""
+    for path in PHOTOS:
+        with Image.open(EXAMPLES / "photos" / path) as image:
+            reduced = image.convert("RGB")
+        reduced.thumbnail((side, side), Image.Resampling.LANCZOS)
+        yield Path(path).stem, reduced
 
 
 def _dreams(

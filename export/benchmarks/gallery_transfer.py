@@ -23,7 +23,7 @@ from impasto.client import Client, Transfer, TransferProgress
 from impasto.serving import LocalServer
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-PHOTOS = ("astronaut.png", "chelsea.png", "temple.jpg", "mountain.jpg")
+PHOTOS = ("astronaut.png", "chelsea.png", "street.jpg", "mountain.jpg")
 PAINTINGS = ("night.jpg", "meadow.jpg", "surf.jpg", "cat.jpg")
 _HEAD = (
     "| photo | painting | by | style loss, millions | content loss, millions | noise | colours |",
