@@ -20,6 +20,9 @@ AUTO: Final = "auto"
 LARGEST_SIDE: Final = 1_000_000
 MOST_MEGAPIXELS: Final = 100_000
 _LEAST_MEGAPIXELS: Final = 1e-6
+_OF_MANY_FACTORS: Final = "upscaler-small"
+_TRAINED: Final = (2, 3, 4)
+"""The factors of that model, which is committed with the project."""
 
 
 class Asked(Protocol):
@@ -155,6 +158,8 @@ def check_factors(factors: Sequence[int], told: UpscaleDescription, model: str) 
         remedy += (
             f", or several that are taken one after the other: {chain} (--factor {'x'.join(map(str, chain))})"
         )
+    if lacking in _TRAINED:
+        remedy += f", or a model that has it, such as {_OF_MANY_FACTORS}"
     raise InvalidInput(f"factor is {lacking}; {model} enlarges by {having}: {remedy}", model=model)
 
 
