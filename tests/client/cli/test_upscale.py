@@ -308,7 +308,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, capsys: pytest
         (
             ["--factor", "3"],
             exit_codes.REFUSED,
-            "give one that it has, or a model that has it, such as upscaler-small",
+            "factor is 3; srcnn enlarges by 2: give one that it has, or a model that has it, such as upscaler-small",
         ),
         (["--factor", "big"], exit_codes.USAGE, "'big' is no factor such as 4, or 4x2 for 4 and then 2"),
         (["--to", "3840"], exit_codes.USAGE, "'3840' is no width and height such as 3840x2160"),

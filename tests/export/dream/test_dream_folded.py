@@ -96,7 +96,7 @@ def test_the_smallest_picture_has_a_gradient_from_inception_v3s_deepest_layer() 
 
 @pytest.fixture(scope="module")
 def directories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
-    """Two models of one network with different weights, saved from one process; of the second one signature."""
+    """Two models of one network with different weights, saved from one process."""
     root = tmp_path_factory.mktemp("folded")
     for seed in (1, 2):
         module = DeepDream(
@@ -105,11 +105,7 @@ def directories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]
             weights=dream_models.WEIGHTS,
             limits=dream_models.LIMITS,
         )
-        if seed == 1:
-            save(module, root / str(seed), module.functions, contract=DREAM)
-        else:
-            steps = {"ascend": module.functions["ascend"]}
-            tf.saved_model.save(module, str(root / str(seed)), signatures=steps)
+        save(module, root / str(seed), module.functions, contract=DREAM)
     yield [root / "1", root / "2"]
 
 

@@ -119,7 +119,9 @@ def test_only_a_network_of_its_own_is_exported_anew(run: Run, tmp_path: Path) ->
 
 
 def test_a_gate_fails_where_nothing_can_be_measured(run: Run, checkpoint: Path, tmp_path: Path) -> None:
-    run("save", "--checkpoint", checkpoint, "--models", tmp_path / "models")
+    saved = run("save", "--checkpoint", checkpoint, "--models", tmp_path / "models")
+    assert saved.returncode == 0, saved.stderr
+    assert saved.stdout.strip() == str(tmp_path / "models" / "srcnn" / "1")
     folder = tmp_path / "photos"
     folder.mkdir()
     Image.new("RGB", (64, 48), "black").save(folder / "blank.png")

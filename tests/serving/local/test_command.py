@@ -32,9 +32,11 @@ def test_it_says_what_it_serves_answers_and_stops_on_a_signal(toy_repository: Pa
 
 def test_ctrl_c_stops_it_too(toy_repository: Path, tmp_path: Path) -> None:
     with forked("--models", str(toy_repository), "--only", "half", log=tmp_path / "log") as process:
+        assert "half  version 1" in process.output.splitlines()
         os.kill(process.pid, signal.SIGINT)
         assert process.wait() == 0
     assert "Stopped." in process.output
+    assert "Predict" not in process.output
 
 
 def test_a_signal_that_arrives_in_another_thread_stops_the_server(

@@ -19,7 +19,9 @@ _MOMENTS: Final = ("m", "v")
 # What goes from one size to the next is one array: the average's colours, and those of either moment.
 _COLOURS: Final = 3
 _MOST_DECAY: Final = 0.99
-_PARTS: Final = 8
+_REMEMBERED: Final = 1 / 8
+"""The part of a size's steps that the average remembers."""
+
 _CARRIED: Final = 9
 
 
@@ -90,7 +92,7 @@ def average_decay(steps: int) -> float:
 
     The usual 0.99 is that of 800 steps. In a shorter run it keeps pictures of the beginning, which are far from done.
     """
-    return min(_MOST_DECAY, max(0.0, 1 - _PARTS / steps))
+    return min(_MOST_DECAY, max(0.0, 1 - 1 / (_REMEMBERED * steps)))
 
 
 def resized_moment(moment: Array, size: Size) -> Array:
