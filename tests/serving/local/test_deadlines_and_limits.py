@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import numpy as np
@@ -16,6 +16,8 @@ from impasto.serving import LocalServer, ServerOptions
 from servers.model_servers import serving
 from servers.official_stubs import OfficialClient, official_client, predict_request
 from toys import toy_models
+
+Answer = TypeVar("Answer")
 
 FOREVER = np.int32(2**31 - 1)
 LONG = np.int32(3000)
@@ -47,18 +49,31 @@ def _occupy(client: OfficialClient, *, steps: np.int32 = FOREVER, timeout: float
     give_up = time.monotonic() + 60
     while time.monotonic() < give_up:
         running = client.prediction.Predict.future(predict_request("slow", {"steps": steps}), timeout=timeout)
-        # The check below may take the place first, and then the long call is the refused one.
+        # The check below may take the place first, and then the long call is the refused one. It may also be refused
+        # for the check before it, whose thread has not come back yet, so one refusal is no proof.
         while not running.done():
-            if _refused(client) is not None:
+            if all(_refused(client) is not None for _ in range(10)):
                 return running
             time.sleep(0.01)
     raise AssertionError("the server never refused a call")
 
 
 def _wait_until_free(client: OfficialClient) -> None:
+    _once_free(lambda: client.predict("half", {"x": X}))
+
+
+def _once_free(call: Callable[[], Answer]) -> Answer:
+    """What the call answers once the only place is free.
+
+    A refusal right after another call's answer is no fault: the real server's thread needs a moment to come back.
+    """
     give_up = time.monotonic() + 60
-    while _refused(client) is not None:
-        assert time.monotonic() < give_up
+    while True:
+        try:
+            return call()
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED or time.monotonic() > give_up:
+                raise
         time.sleep(0.01)
 
 
@@ -71,12 +86,13 @@ def test_the_deadline_stops_the_running_session(single: OfficialClient) -> None:
 
 
 def test_a_call_within_its_deadline_is_answered(single: OfficialClient) -> None:
-    assert single.predict("slow", {"steps": np.int32(3)}, timeout=240).model_spec.name == "slow"
+    answer = _once_free(lambda: single.predict("slow", {"steps": np.int32(3)}, timeout=240))
+    assert answer.model_spec.name == "slow"
 
 
 def test_a_call_without_a_deadline_is_answered(single: OfficialClient) -> None:
     request = predict_request("slow", {"steps": np.int32(3)})
-    assert single.prediction.Predict(request).model_spec.name == "slow"
+    assert _once_free(lambda: single.prediction.Predict(request)).model_spec.name == "slow"
 
 
 def test_a_call_beyond_the_limit_is_refused_as_tensorflow_serving_refuses(single: OfficialClient) -> None:

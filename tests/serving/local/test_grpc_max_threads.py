@@ -31,9 +31,13 @@ def started(kind: str, toy_repository: Path, threads: int | None) -> Iterator[Of
 
 
 def refusal(client: OfficialClient) -> tuple[grpc.StatusCode, str] | None:
-    """Code and text of the refusal of a quick call; None if it was answered."""
+    """Code and text of the refusal of a quick call; None if it was answered.
+
+    Endless calls may keep every thread that computes. A quick call that was let in beside them then waits for ever,
+    in the place of one of theirs, so it has a deadline.
+    """
     try:
-        client.predict("half", {"x": X})
+        client.predict("half", {"x": X}, timeout=5)
     except grpc.RpcError as error:
         return error.code(), str(error.details())
     return None
