@@ -10,7 +10,7 @@ from command import impasto
 from PIL import Image
 from sheet import Panel, contact_sheet
 
-from impasto.export.upscale.quality import psnr
+from impasto.export.upscale.evaluate import psnr
 
 MODELS = {2: ("srcnn", "upscaler-small", "upscaler-base"), 4: ("upscaler-small", "upscaler-base")}
 """The models that are compared, by factor."""

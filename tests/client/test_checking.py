@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from impasto.client import State, VersionStatus
 from impasto.client.checking import Outcome
-from impasto.client.checking.comparing import differences
 from impasto.client.checking.disk_checks import judged_release, read_version
-from impasto.client.checking.inventing import CannotInvent, invented
+from impasto.client.checking.invariants import differences
 from impasto.client.checking.load_checks import judged_warm
 from impasto.client.checking.model_checks import versions
-from impasto.client.metadata import SignatureInfo, TensorInfo
+from impasto.client.checking.samples import CannotInvent, invented
+from impasto.client.model import SignatureInfo, TensorInfo
 
 PIXELS = np.arange(250, dtype=np.uint8)
 FLOATS = np.linspace(-1, 1, 200, dtype=np.float32)

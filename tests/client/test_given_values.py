@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from impasto.client.errors import NotAnImage
-from impasto.client.given.pixel_range import PixelRange
+from impasto.client.given.pictures import PixelRange
 from impasto.client.given.values import Reading, RequestError, from_json, from_text
-from impasto.client.metadata import TensorInfo
+from impasto.client.model import TensorInfo
 from impasto.client.repository.golden import GoldenError, GoldenRecord
 
 Shape = tuple[int | None, ...] | None

@@ -14,7 +14,7 @@ import pytest
 from floods import hostile_answers, hostile_commands
 from floods.honest_answers import METHODS, PHOTO
 from impasto.client import AsyncClient, Client, Dream, ImpastoError, StyleVector, errors
-from impasto.client._transport.texts import kind_of
+from impasto.client._transport.failures import kind_of
 from impasto.client._wire import messages
 from impasto.client._wire.format import delimited, number, varint
 from impasto.client.errors import DecodeError

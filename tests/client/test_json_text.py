@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
-from impasto.client.json_text import json_text
+from impasto.client.texts import json_text
 
 SOURCES = sorted(Path(__file__).parents[2].glob("*/src/impasto/**/*.py"))
 INNER = {

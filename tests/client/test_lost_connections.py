@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from impasto.client import AsyncClient, Client, Retries, errors
-from impasto.client._transport.texts import kind_of
+from impasto.client._transport.failures import kind_of
 from scripted.client_servers import aborting, prediction, scripted
 from scripted.raw_http2 import (
     DATA,

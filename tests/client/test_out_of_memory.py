@@ -14,7 +14,7 @@ from PIL import Image
 from images.pictures import load, pixels, save
 from impasto.client import Client, Dream, Progress, Upscale, errors
 from impasto.client._transport import patience
-from impasto.client._transport.texts import kind_of
+from impasto.client._transport.failures import kind_of
 from impasto.client.cli import exit_codes, run
 from impasto.client.settings.addresses import ADDRESS_VARIABLE
 from scripted.client_servers import aborting, scripted

@@ -17,8 +17,8 @@ from images.pictures import pixels
 from impasto.client import Client, errors
 from impasto.client._wire.format import delimited, number
 from impasto.client.cli import output, run
-from impasto.client.printable import LONGEST, printable, printable_lines
 from impasto.client.repository.manifest import ManifestError
+from impasto.client.texts import LONGEST, printable, printable_lines
 from scripted.client_servers import Answer, aborting, scripted, status
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\x9b31m\r\nimpasto: all done\x7f"

@@ -11,7 +11,7 @@ from impasto.client import Client, TlsOptions
 from impasto.client.errors import CertificateError, SettingsError
 from impasto.client.repository.manifest import Manifest, ManifestError
 from impasto.client.settings import resolve
-from impasto.client.text_files import NotUtf8, decoded_text
+from impasto.client.texts import NotUtf8, decoded_text
 from servers.certificates import Authority
 from servers.model_servers import serving
 

@@ -21,7 +21,7 @@ from images.kept_rows import KeptRows
 from images.pictures import load, pixels, save
 from impasto.client import AsyncClient, Client, Job, Progress, Upscale, errors
 from impasto.client._models.upscale.job import UpscaleToRows
-from impasto.client._transport.stopping import Stop
+from impasto.client._transport.calls import Stop
 from scripted.client_servers import scripted
 from scripted.enlarging import Enlarging
 

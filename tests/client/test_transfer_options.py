@@ -14,7 +14,6 @@ from PIL import Image
 
 from images.pictures import pixels
 from impasto.client import Transfer, TransferDescription
-from impasto.client._models.transfer.canvas import TransferCanvas
 from impasto.client._models.transfer.materials import Materials, near, read_materials
 from impasto.client._models.transfer.plan import (
     Level,
@@ -24,7 +23,7 @@ from impasto.client._models.transfer.plan import (
     large_enough,
     painted_sides,
 )
-from impasto.client._models.transfer.progress import epoch_of
+from impasto.client._models.transfer.progress import TransferCanvas, epoch_of
 from impasto.client.errors import InvalidInput
 
 MODEL = TransferDescription(

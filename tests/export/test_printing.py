@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from impasto.client.json_text import json_text
+from impasto.client.texts import json_text
 from impasto.export.cli.options import show_path
 from impasto.export.repository import ModelRepository
 from toys.toy_repository import publish_toy

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from impasto.client import Progress
-from impasto.client.cli.gliding import Glide, Reached
+from impasto.client.cli.bars import Glide, Reached
 from scripted.simulated_jobs import Clock, OpensAtOnce, Simulated, costing, run
 
 

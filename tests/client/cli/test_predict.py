@@ -185,7 +185,7 @@ def test_a_file_or_a_model_that_is_not_there_is_named(capsys: pytest.CaptureFixt
 
 
 def test_the_names_that_a_server_gives_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
-    from impasto.client.cli.tensor_files import Saving
+    from impasto.client.cli.predict import Saving
 
     outputs: dict[str, Any] = {
         name: np.arange(3.0) for name in ("../y", "/y", "y", "Y", "", "..", "a/b", "n" * 300)

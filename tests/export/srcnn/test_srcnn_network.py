@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.signal import correlate
 
-from impasto.export.srcnn.network import SRCNN, enlarge, pad_edges
-from impasto.export.srcnn.served import upscaler_of
+from impasto.export.srcnn.network import SRCNN, enlarge, pad_edges, upscaler_of
 from impasto.export.upscale.served import ServedUpscaler
 from oracles.rounding import assert_equal_but_for_rounding
 

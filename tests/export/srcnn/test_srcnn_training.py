@@ -17,13 +17,11 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from impasto.client import read_picture
 from impasto.export.errors import ExportError
-from impasto.export.srcnn.network import enlarge
-from impasto.export.srcnn.patches import Patches, collect
+from impasto.export.srcnn.network import enlarge, upscaler_of
 from impasto.export.srcnn.presets import PRESETS, Preset
-from impasto.export.srcnn.served import upscaler_of
-from impasto.export.srcnn.training import Epoch, Trainer, load_network
-from impasto.export.upscale.augmentation import flip_and_transpose
-from impasto.export.upscale.evaluate import score_photos
+from impasto.export.srcnn.training import Epoch, Patches, Trainer, collect, load_network
+from impasto.export.upscale.evaluate import luma, psnr, score_photos
+from impasto.export.upscale.pairs import flip_and_transpose
 from impasto.export.upscale.photos import (
     Photo,
     describe_photos,
@@ -33,7 +31,6 @@ from impasto.export.upscale.photos import (
     read_photos,
     shrink,
 )
-from impasto.export.upscale.quality import luma, psnr
 from impasto.export.upscale.served import ServedUpscaler
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from impasto.export.stylize.module_files import MAGENTA, FileHashes, copied, differences
+from impasto.export.stylize.hub_module import MAGENTA, FileHashes, copied, differences
 
 # `printf 'hello\n' | git hash-object --stdin` and `printf '' | git hash-object --stdin`.
 HELLO_IN_GIT = "ce013625030ba8dba906f756967f9e9ca394464a"

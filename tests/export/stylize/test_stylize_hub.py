@@ -22,7 +22,7 @@ from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server
 from impasto.export.stylize.hub_module import HANDLE, load_hub
 from impasto.export.stylize.publish import publish
-from impasto.export.stylize.source import SourceError
+from impasto.export.stylize.served import SourceError
 from oracles.rounding import FLOATS, assert_equal_but_for_rounding
 from toys.hub_modules import HubModule, PrunedModule, TangledModule, write_hub_module
 from toys.tiny_stylizer import VECTOR_SIZE

@@ -16,7 +16,7 @@ from PIL import Image
 
 from impasto.export.stylize.onnx_file import OnnxFileError, read_kernels
 from impasto.export.stylize.package import PAINTER, PREDICTOR, WHEEL, load_package
-from impasto.export.stylize.source import SourceError, Stylizer
+from impasto.export.stylize.served import SourceError, Stylizer
 from oracles.float_onnx import FloatOnnx
 
 PHOTOS = Path(__file__).resolve().parents[3] / "examples" / "photos"

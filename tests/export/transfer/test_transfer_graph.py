@@ -15,7 +15,7 @@ from impasto.export.backbones.gradients import Gradients, Readings, deepest, lay
 from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.compute import Compute
 from impasto.export.transfer import adam, losses
-from impasto.export.transfer.averaging import Average, averaged
+from impasto.export.transfer.descent import Average, averaged
 from impasto.export.transfer.objective import (
     Objective,
     feature_sizes,

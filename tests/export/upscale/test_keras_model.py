@@ -11,14 +11,13 @@ import pytest
 from click.testing import CliRunner
 from keras import layers
 
-from impasto.client.given.pixel_range import PixelRange
+from impasto.client.given.pictures import PixelRange
 from impasto.client.repository.manifest import Manifest
 from impasto.export.cli import cli
 from impasto.export.errors import ExportError
 from impasto.export.sample import photo
 from impasto.export.saved_model import load_as_server
-from impasto.export.upscale.keras_file import KerasFileError
-from impasto.export.upscale.keras_model import BLENDED, MAXIMUM_PIXELS, load
+from impasto.export.upscale.keras_model import BLENDED, MAXIMUM_PIXELS, KerasFileError, load
 from impasto.export.upscale.served import ServedUpscaler
 
 # Keras saves variables by a call of numpy that numpy 2 does not like.

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from skimage import metrics
 
+from impasto.export.upscale.evaluate import luma, psnr, quality, ssim
 from impasto.export.upscale.photos import held_out_photos
-from impasto.export.upscale.quality import luma, psnr, quality, ssim
 
 PHOTO = held_out_photos()[0].pixels[100:221, 50:250]
 WORN = np.asarray(Image.fromarray(PHOTO).resize((50, 30)).resize((200, 121)))

@@ -12,15 +12,12 @@ import pytest
 
 from impasto.export.errors import ExportError
 from impasto.export.upscale import presets
-from impasto.export.upscale.checkpoints import load_network
 from impasto.export.upscale.degradation import clean, worn
-from impasto.export.upscale.evaluate import mean_gain
+from impasto.export.upscale.evaluate import mean_gain, psnr
 from impasto.export.upscale.pairs import TrainingPictures
 from impasto.export.upscale.photos import Photo, bicubic, crop_to_multiple, read_photo, shrink
-from impasto.export.upscale.presets import FACTORS, Recipe, Size, recipe
-from impasto.export.upscale.quality import psnr
-from impasto.export.upscale.schedule import Course, learning_rate, next_factor
-from impasto.export.upscale.training import Epoch, Trainer
+from impasto.export.upscale.presets import FACTORS, Course, Recipe, Size, learning_rate, next_factor, recipe
+from impasto.export.upscale.training import Epoch, Trainer, load_network
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
 TOY = Recipe("toy", epochs=2, steps=30, batch_size=8, patch_size=16, alone=0.4, learning_rate=3e-3)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from tensorflow_serving.apis import get_model_status_pb2
 
-from impasto.client.metadata import State
+from impasto.client.model import State
 from impasto.export.warmup import write_warmup
 from impasto.serving.cli import main
 from impasto.serving.errors import ConfigError, RolloutError

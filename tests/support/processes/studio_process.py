@@ -17,7 +17,7 @@ import uvicorn
 
 from impasto.client import Settings
 from impasto.client.studio.guard import Guard
-from impasto.client.studio.limits import Limits
+from impasto.client.studio.queue import Limits
 from impasto.client.studio.running import opened
 from impasto.client.studio.studio import Studio
 

@@ -15,7 +15,7 @@ from impasto.export.backbones.random import random_arrays
 from impasto.export.dream import publish as dream
 from impasto.export.dream.served import DeepDream
 from impasto.export.srcnn import network
-from impasto.export.srcnn.served import upscaler_of
+from impasto.export.srcnn.network import upscaler_of
 from impasto.export.transfer import publish as transfer
 from impasto.export.upscale import publish as upscale
 from toys import dream_models, transfer_models

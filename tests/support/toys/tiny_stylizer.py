@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.export.provenance import Provenance
-from impasto.export.stylize.convolution import Kernel
+from impasto.export.stylize.onnx_file import Kernel
 from impasto.export.stylize.package import PackageNetworks
 from impasto.export.stylize.painter import Painter
 from impasto.export.stylize.predictor import StylePredictor
 from impasto.export.stylize.publish import publish
-from impasto.export.stylize.source import PACKAGE, Stylizer
+from impasto.export.stylize.served import PACKAGE, Stylizer
 
 VECTOR_SIZE = 5
 MAXIMUM_PIXELS = 1 << 20

@@ -25,11 +25,10 @@ from impasto.client._models import (
     Transfer,
     Upscale,
 )
-from impasto.client._models.dream.description import DreamDescription
-from impasto.client._models.dream.progress import DreamProgress
-from impasto.client._models.dream.zoom import zoom_in
+from impasto.client._models.dream.ascent import DreamProgress, zoom_in
+from impasto.client._models.dream.plan import DreamDescription
 from impasto.client._models.styles import StyleSource, StyleVector
-from impasto.client._models.transfer.description import TransferDescription
+from impasto.client._models.transfer.plan import TransferDescription
 from impasto.client._models.transfer.progress import TransferProgress
 from impasto.client._models.upscale.description import UpscaleDescription
 from impasto.client._transport.channel import open_channel
@@ -38,8 +37,7 @@ from impasto.client._transport.patience import Waiting
 from impasto.client.async_client import AsyncClient
 from impasto.client.client import Client
 from impasto.client.errors import ImpastoError
-from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
-from impasto.client.model import Model
+from impasto.client.model import Model, ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
 from impasto.client.pictures import (
     MAX_PIXELS,
     Animation,

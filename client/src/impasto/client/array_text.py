@@ -9,9 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client.json_text import json_text
-from impasto.client.metadata import shape_text
-from impasto.client.printable import cut, printable
+from impasto.client.model import shape_text
+from impasto.client.texts import cut, json_text, printable
 
 _SHOWN: Final = 16
 """Elements that a line shows; of more, their range and mean."""

@@ -16,17 +16,16 @@ from impasto.client import _models as models
 from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, prediction, readiness
 from impasto.client._jobs import async_driver as driver
 from impasto.client._jobs.async_driver import Finished, runs
-from impasto.client._jobs.async_strands import Lanes
 from impasto.client._jobs.driver import Checkpoint, OnProgress, prepare
-from impasto.client._jobs.knowledge import Knowledge
 from impasto.client._jobs.mapping import at_once, map_in_order
+from impasto.client._jobs.pinning import Knowledge
+from impasto.client._jobs.strands import Lanes
 from impasto.client._transport import calls
 from impasto.client._transport.asynchronous import AsyncTransport, in_thread
 from impasto.client._transport.calls import call_timeout
 from impasto.client._transport.observing import OnCall
 from impasto.client._transport.patience import OnWait, Patience
-from impasto.client.metadata import ModelMetadata, VersionStatus
-from impasto.client.model import Model
+from impasto.client.model import Model, ModelMetadata, VersionStatus
 from impasto.client.settings import CallKind, Options, Settings, resolve
 
 if TYPE_CHECKING:

@@ -15,16 +15,15 @@ from impasto.client import _models as models
 from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, driver, prediction, readiness
 from impasto.client._jobs.background import BackgroundLoop
 from impasto.client._jobs.driver import Checkpoint, OnProgress, runs
-from impasto.client._jobs.knowledge import Knowledge
 from impasto.client._jobs.mapping import at_once
+from impasto.client._jobs.pinning import Knowledge
 from impasto.client._transport import calls
 from impasto.client._transport.blocking import SyncTransport
 from impasto.client._transport.calls import call_timeout
 from impasto.client._transport.observing import OnCall
 from impasto.client._transport.patience import OnWait, Patience
 from impasto.client.async_client import AsyncClient, Work
-from impasto.client.metadata import ModelMetadata, VersionStatus
-from impasto.client.model import Model
+from impasto.client.model import Model, ModelMetadata, VersionStatus
 from impasto.client.settings import CallKind, Options, Settings, resolve
 
 if TYPE_CHECKING:

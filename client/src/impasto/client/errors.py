@@ -56,7 +56,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
 
-from impasto.client.printable import LONGEST, printable
+from impasto.client.texts import LONGEST, printable
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from impasto.client.repository.contract import contract_of
+from impasto.client.repository.golden import Request, read_requests
 from impasto.client.repository.graph_file import GRAPH_FILE, signatures_of
 from impasto.client.repository.manifest import MANIFEST_NAME, Manifest, ManifestError
-from impasto.client.repository.requests import Request, read_requests
 from impasto.client.signatures import MODELS
 from impasto.export import contract
 from impasto.export.contract import SavedModelError, read_meta_graph

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from impasto.client.printable import printable, printable_message
+from impasto.client.texts import printable, printable_message
 from impasto.serving.errors import ConfigError, LocalServerError, ModelLoadError
 from impasto.serving.local.command_line import LocalOptions, local_options
 from impasto.serving.local.server import LocalServer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 
-from impasto.client.printable import LONGEST, printable
+from impasto.client.texts import LONGEST, printable
 
 
 def get_logger(name: str) -> logging.Logger:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from impasto.client.text_files import NotUtf8, decoded_text
+from impasto.client.texts import NotUtf8, decoded_text
 from impasto.serving.errors import ConfigError, reason
 
 MessageT = TypeVar("MessageT", bound=Message)

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from impasto.client._jobs.async_strands import AsyncStrands, Lanes
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.driver import OnProgress
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.knowledge import Knowledge
+from impasto.client._jobs.job import Job, Verb
+from impasto.client._jobs.pinning import Knowledge
 from impasto.client._jobs.steps import ENDED, Learning, Pause, Progress, Snapshot, Step, Steps, Together
-from impasto.client._jobs.verbs import Verb
+from impasto.client._jobs.strands import AsyncStrands, Lanes
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client._transport.calls import Call
 from impasto.client._transport.observing import Span

@@ -9,16 +9,14 @@ from dataclasses import replace
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from impasto.client._jobs.checkpoint import CheckpointFile
-from impasto.client._jobs.job import Job
-from impasto.client._jobs.knowledge import Knowledge
+from impasto.client._jobs.job import Job, Verb
 from impasto.client._jobs.long import LongJob
+from impasto.client._jobs.pinning import Knowledge
 from impasto.client._jobs.steps import ENDED, Learning, Pause, Progress, Snapshot, Steps, Together
 from impasto.client._jobs.strands import Strands
-from impasto.client._jobs.verbs import Verb
-from impasto.client._transport.calls import Call
+from impasto.client._transport.calls import Call, Stop
 from impasto.client._transport.observing import Span
 from impasto.client._transport.patience import Patience, PatienceWanted
-from impasto.client._transport.stopping import Stop
 from impasto.client.errors import CallError, InvalidInput
 from impasto.client.settings import Settings
 

@@ -1,11 +1,12 @@
-"""A job as a value: all that its result depends on, in one frozen dataclass that any client can run."""
+"""A job as a value, and a client's short form of it: a method that makes the job of its arguments and runs it."""
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, asdict, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from impasto.client.model import Model
 from impasto.client.settings import CallKind
 
 if TYPE_CHECKING:
-    from typing_extensions import Self  # in typing from Python 3.11 on
+    from typing_extensions import Self
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 ProgressT_co = TypeVar("ProgressT_co", covariant=True)
@@ -153,3 +154,51 @@ def _same(one: Any, other: Any) -> bool:
     if kinds == {tuple}:
         return len(one) == len(other) and all(map(_same, one, other))
     return bool(one == other)
+
+
+FieldsP = ParamSpec("FieldsP")
+ReturnT = TypeVar("ReturnT")
+
+
+class Verb(Generic[FieldsP, ReturnT]):
+    """A method that takes a job's own fields, and is documented as the job is.
+
+    In a class it gives its place to `method`, so that tools see a method like any other; type checkers see this.
+
+    Args:
+        job: makes the job.
+        method: takes the client, and what `job` takes.
+    """
+
+    def __init__(self, job: Callable[FieldsP, Job[Any, Any]], method: Callable[..., ReturnT]) -> None:
+        self._job = job
+        self._method = method
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        signature = inspect.signature(self._job)
+        client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        method: Any = self._method
+        method.__signature__ = signature.replace(
+            parameters=[client, *signature.parameters.values()], return_annotation=_result(self._job)
+        )
+        method.__name__ = name
+        method.__qualname__ = f"{owner.__qualname__}.{name}"
+        method.__module__ = self._job.__module__
+        method.__doc__ = self._job.__doc__
+        setattr(owner, name, method)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, client: None, owner: type) -> Callable[Concatenate[Any, FieldsP], ReturnT]: ...
+        @overload
+        def __get__(self, client: object, owner: type) -> Callable[FieldsP, ReturnT]: ...
+        def __get__(self, client: object, owner: type) -> Any: ...
+
+
+def _result(job: Any) -> Any:
+    """The type of what running the job gives: the first argument of the Job that its class is made from."""
+    base = job.__orig_bases__[0]
+    while base.__origin__ is not Job:
+        base = base.__origin__.__orig_bases__[0]
+    return base.__args__[0]

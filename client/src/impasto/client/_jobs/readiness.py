@@ -12,8 +12,7 @@ from impasto.client._jobs.values import names
 from impasto.client._transport import calls
 from impasto.client._transport.calls import check_timeout
 from impasto.client._transport.failures import how_to_start
-from impasto.client.metadata import State, VersionStatus
-from impasto.client.model import Model
+from impasto.client.model import Model, State, VersionStatus
 
 _POLL_SECONDS: Final = 0.1
 

@@ -1,4 +1,4 @@
-"""Which overlapping tiles cover a large picture, so that their results join without a seam.
+"""The overlapping tiles that cover a large picture, and the room that a server has for them.
 
 A convolutional network computes each output pixel from a neighbourhood of the input. A tile that holds the
 whole neighbourhood, or ends where the picture ends, gives that output pixel as the whole picture would, from the
@@ -11,11 +11,16 @@ rather than cut thin.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from impasto.client._transport.observing import LOGGER
+from impasto.client.errors import OutOfMemory
+from impasto.client.texts import printable
 
 FULL_SHARE: Final = 256
 """The sum of the shares that tiles have of a pixel, along one axis."""
@@ -158,3 +163,69 @@ def _kept(span: Span, scale: int) -> slice:
 
 def _target(span: Span, scale: int) -> slice:
     return slice(span.core_start * scale, span.core_stop * scale)
+
+
+LEAST_SIDE: Final = 64
+"""The least side, in pixels, that tiles shrink to: smaller ones are mostly overlap, and need next to no memory."""
+
+
+class TileRoom:
+    """The longest side of the tiles that a server has the memory for, as far as a picture has found out.
+
+    Tiles may be sent at the same time: each of them that is refused asks for the same, smaller side.
+
+    Args:
+        model: the model's name.
+        sides: what is known, by model; pictures of one greater job share it.
+        overlap: the pixels that the model's tiles take along to each side.
+        minimum_side: the least side that the model takes.
+    """
+
+    def __init__(
+        self, model: str, sides: MutableMapping[str, int], *, overlap: int, minimum_side: int
+    ) -> None:
+        self._model = model
+        self._sides = sides
+        self._overlap = overlap
+        self._least = max(LEAST_SIDE, 4 * overlap, minimum_side)
+        self._note = ""
+
+    @property
+    def note(self) -> str:
+        """The words for smaller tiles than were asked for; empty while there are none."""
+        return self._note
+
+    def takes(self, tile: Tile) -> bool:
+        """Return whether a tile is small enough, as far as is known."""
+        return self._model not in self._sides or tile.side <= self._side
+
+    def shrink(self, tile: Tile, refusal: OutOfMemory) -> None:
+        """Know that a tile was refused, and halve the side.
+
+        Raises:
+            OutOfMemory: the refusal, where smaller tiles are not worth a try.
+        """
+        side = halved(tile.side, overlap=self._overlap)
+        if side < self._least:
+            raise refusal.in_words(
+                f"{refusal}; it has no memory for a tile of {tile.side} x {tile.side} pixels, which needs very little: "
+                "other programs or calls have taken it"
+            ) from refusal
+        if side < self._sides.get(self._model, tile.side):
+            self._sides[self._model] = side
+            LOGGER.warning(
+                "%s", printable(f"tiles of {self._model} are {side} pixels from now on: {refusal}")
+            )
+
+    def parts(self, tile: Tile) -> tuple[Tile, ...]:
+        """Return the smaller tiles that are sent for one that is too large."""
+        side = self._side
+        self._note = (
+            f"in tiles of {side} pixels, because {self._model}'s server has no memory for larger ones"
+        )
+        return cut(tile, side=side, overlap=self._overlap)
+
+    @property
+    def _side(self) -> int:
+        """The longest side that is known to fit; a version that takes more along may have come since it was."""
+        return max(self._sides[self._model], self._least)

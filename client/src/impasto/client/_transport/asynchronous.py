@@ -16,9 +16,8 @@ import grpc.aio
 
 from impasto.client._transport import forks
 from impasto.client._transport.calls import Call, Metadata
-from impasto.client._transport.channel import COMPRESSION, Closable, channel_options, credentials
+from impasto.client._transport.channel import COMPRESSION, Closable, Lookup, channel_options, credentials
 from impasto.client._transport.failures import call_error, explained, parsed
-from impasto.client._transport.lookup import Lookup
 from impasto.client._transport.observing import Attempt, Chunk, Observer, OnCall
 from impasto.client._transport.patience import Attempts, Wait
 from impasto.client._transport.slots import Slots

@@ -9,9 +9,8 @@ import grpc
 
 from impasto.client._transport import forks
 from impasto.client._transport.calls import Call, Metadata
-from impasto.client._transport.channel import Closable, channel_to, credentials
+from impasto.client._transport.channel import Closable, Lookup, channel_to, credentials
 from impasto.client._transport.failures import call_error, explained, parsed
-from impasto.client._transport.lookup import Lookup
 from impasto.client._transport.observing import Chunk, Observer, OnCall
 from impasto.client._transport.patience import Attempts, Wait
 from impasto.client._transport.slots import ThreadSlots

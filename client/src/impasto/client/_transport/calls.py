@@ -1,4 +1,4 @@
-"""Calls as values: a method, the request's bytes, and how to read the response. No I/O here.
+"""Calls as values: a method, the request's bytes, and how to read the response; and the end of several at once.
 
 A sync and an async transport send the same Call; only the awaiting differs.
 """
@@ -6,19 +6,21 @@ A sync and an async transport send the same Call; only the awaiting differs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, TypeVar
 
 from impasto.client._inputs import as_array
+from impasto.client._transport import forks
 from impasto.client._transport.patience import Patience
-from impasto.client._transport.stopping import Stop
 from impasto.client._wire import messages
 from impasto.client._wire.tensors import Array, as_utf8
 from impasto.client.errors import InvalidInput
-from impasto.client.metadata import ModelMetadata, VersionStatus
-from impasto.client.model import Model
+from impasto.client.model import Model, ModelMetadata, VersionStatus
 from impasto.client.settings import MOST_SECONDS, CallKind, Timeouts
 from impasto.client.signatures import SERVING_DEFAULT
 
@@ -152,3 +154,49 @@ def _predict_request(
         for name, value in inputs.items()
     }
     return messages.predict_request(_spec(model, signature), arrays, outputs=outputs)
+
+
+class Stop:
+    """Stops the calls that were made with it, in whichever threads they wait, and all that begin later."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._ways: dict[object, Callable[[], object]] = {}
+        self._lock = forks.Lock()
+
+    def set(self) -> None:
+        """Stop what is under way."""
+        with self._lock:
+            self._is_set = True
+            ways = list(self._ways.values())
+        for stop in ways:
+            stop()
+
+    @contextmanager
+    def reaching(self, stop: Callable[[], object]) -> Generator[None]:
+        """Do what `stop`, called from any thread, ends. What had begun before this was stopped is ended here.
+
+        Raises:
+            CancelledError: it was stopped.
+        """
+        key = object()
+        with self._lock:
+            is_late = self._is_set
+            if not is_late:
+                self._ways[key] = stop
+        if is_late:
+            stop()
+            raise CancelledError
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._ways[key]
+            if self._is_set:
+                raise CancelledError
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless it is stopped. Raises CancelledError."""
+        woken = threading.Event()
+        with self.reaching(woken.set):
+            woken.wait(seconds)

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from impasto.client._wire.messages import Prediction
 from impasto.client.errors import CallError
-from impasto.client.metadata import ModelMetadata
-from impasto.client.printable import printable
+from impasto.client.model import ModelMetadata
+from impasto.client.texts import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Self

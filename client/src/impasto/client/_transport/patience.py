@@ -44,7 +44,7 @@ import grpc
 from impasto.client import errors
 from impasto.client._transport import forks
 from impasto.client._transport.observing import LOGGER
-from impasto.client.printable import printable
+from impasto.client.texts import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Final, Generic, Protocol, TypeVar
 
 from impasto.client._transport import forks
-from impasto.client._transport.stopping import Stop
+from impasto.client._transport.calls import Stop
 from impasto.client.errors import ServerOverloaded
 
 _GROWTH: Final = 0.1

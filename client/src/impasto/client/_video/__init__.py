@@ -5,16 +5,17 @@ Everything here needs PyAV, which is FFmpeg for Python and of the extra `[video]
 
 from __future__ import annotations
 
-from impasto.client._video.kinds import (
+from impasto.client._video.reading import (
     WRITABLE_VIDEOS,
     Form,
+    Video,
+    VideoFrame,
     check_video_output,
     is_video,
     video_suffix,
     without_package,
 )
-from impasto.client._video.parts import Parts
-from impasto.client._video.reading import Video, VideoFrame
+from impasto.client._video.writing import Parts
 
 __all__ = [
     "WRITABLE_VIDEOS",

@@ -1,8 +1,10 @@
-"""Write pictures as a video: its parts one by one, and then all of them with the sound as one file."""
+"""Pictures as a video: its parts one by one, in a hidden folder, and then all of them with the sound as one file."""
 
 from __future__ import annotations
 
 import heapq
+import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -12,9 +14,103 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from impasto.client._video.kinds import Container, Form, container_of, pyav
+from impasto.client._video.reading import Container, Form, container_of, pyav
 from impasto.client.errors import UnwritableOutput
-from impasto.client.pictures import in_srgb, moved_into_place
+from impasto.client.pictures import in_srgb, moved_into_place, resolved, write_bytes
+from impasto.client.texts import json_text
+
+FRAMES_OF_A_PART: Final = 24
+"""A part begins with a picture that refers to none before it, which players jump to: about one a second."""
+
+_RECIPE: Final = "made-of.json"
+
+
+class Parts:
+    """The finished parts of a video, and the one that is being written.
+
+    Args:
+        target: the video.
+        made_of: JSON values that tell what the frames depend on.
+    """
+
+    def __init__(self, target: Path, made_of: dict[str, Any]) -> None:
+        self.target = target
+        # Behind links, so that what is put together can be renamed to the file.
+        place = resolved(target)
+        self.folder = place.with_name(f".{place.name}.impasto")
+        self._made_of = made_of
+        self._film: Film | None = None
+        self._in_part = 0
+
+    @property
+    def frames(self) -> int:
+        """The number of frames in finished parts."""
+        return len(self._finished()) * FRAMES_OF_A_PART
+
+    def difference(self) -> str | None:
+        """Return the name of the first thing of which the parts are made otherwise; None if there is none."""
+        try:
+            known = json.loads((self.folder / _RECIPE).read_text("utf-8"))
+        except (OSError, ValueError):
+            return "all"
+        names = [name for name in self._made_of if known.get(name) != self._made_of[name]]
+        return names[0] if names else None
+
+    def begin(self) -> None:
+        """Begin with no part. Raises UnwritableOutput."""
+        self.clear()
+        try:
+            self.folder.mkdir(mode=0o700)  # the video may be nobody else's to see
+        except OSError as error:
+            raise UnwritableOutput(f"cannot make the folder {self.folder}: {error.strerror}") from error
+        write_bytes(self.folder / _RECIPE, json_text(self._made_of).encode())
+
+    def add(self, made: Image.Image, at: int, form: Form) -> None:
+        """Write a frame, which is shown `at` so many of the form's ticks. Raises UnwritableOutput."""
+        if self._film is None:
+            self._film = Film(self._unfinished, self.target, made.size, form)
+        self._film.add(made, at)
+        self._in_part += 1
+        if self._in_part == FRAMES_OF_A_PART:
+            self._finish()
+
+    def join(self, *, overwrite: bool, sound: Path | None = None, metadata: bool = True) -> None:
+        """Put all together as the video, with the sound of another one, and delete the parts. Raises OutputError."""
+        if self._film is not None:
+            self._finish()
+        aside = self.folder / f"whole{resolved(self.target).suffix}"
+        _join_parts(self._finished(), aside, self.target, sound=sound, metadata=metadata, overwrite=overwrite)
+        self.clear()
+
+    def leave(self) -> None:
+        """End without the part that is being written; those that are finished stay."""
+        if self._film is not None:
+            self._film.abandon()
+            self._film = None
+            self._unfinished.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Delete all parts, as far as the system lets."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.folder / "part"
+
+    def _finished(self) -> list[Path]:
+        found = sorted(self.folder.glob("*.nut"))
+        return [path for number, path in enumerate(found, 1) if path.name == _name(number)]
+
+    def _finish(self) -> None:
+        assert self._film is not None
+        self._film.close()
+        self._unfinished.replace(self.folder / _name(len(self._finished()) + 1))
+        self._film, self._in_part = None, 0
+
+
+def _name(number: int) -> str:
+    return f"{number:06}.nut"
+
 
 _PART: Final = "nut"
 """The container of parts: it takes any codec, keeps times as they are, and needs no index at its end."""
@@ -27,7 +123,7 @@ class Film:
     """A part of a video, or all of it without sound, that is being written.
 
     Args:
-        path: where it goes; the file is no video for players yet, see `join_parts`.
+        path: where it goes; the file is no video for players yet, see `_join_parts`.
         target: the video that it becomes a part of; its extension decides the codec.
         size: width and height of every frame. Codecs want even sides: an odd one is made even by repeating its last
             pixels.
@@ -86,7 +182,7 @@ class Film:
             raise UnwritableOutput(f"cannot write the video: {error.strerror or error}") from error
 
 
-def join_parts(
+def _join_parts(
     parts: Sequence[Path],
     aside: Path,
     target: Path,

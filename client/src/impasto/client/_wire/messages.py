@@ -15,7 +15,7 @@ from typing import Final
 import grpc
 
 from impasto.client._wire import tensors
-from impasto.client._wire.dtypes import type_name
+from impasto.client._wire.dtypes import TensorMessage, type_name
 from impasto.client._wire.format import (
     LENGTH,
     VARINT,
@@ -31,10 +31,9 @@ from impasto.client._wire.format import (
     number,
     text,
 )
-from impasto.client._wire.tensor_message import TensorMessage
 from impasto.client.errors import DecodeError
-from impasto.client.metadata import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
-from impasto.client.printable import cut
+from impasto.client.model import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
+from impasto.client.texts import cut
 
 _SIGNATURE_DEF: Final = "signature_def"
 _STATES: Final = {state.value: state for state in State}

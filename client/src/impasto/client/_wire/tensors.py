@@ -16,14 +16,51 @@ from impasto.client._wire.dtypes import (
     DT_STRING,
     HALF_VAL,
     OF_ML_DTYPES,
+    TensorMessage,
     WireType,
     ml_dtype,
     type_name,
 )
-from impasto.client._wire.format import Pieces, delimited, nested, number
-from impasto.client._wire.tensor_message import TensorMessage
-from impasto.client._wire.varint import Buffer, decode_varints
+from impasto.client._wire.format import (
+    LENGTH,
+    Buffer,
+    Pieces,
+    Place,
+    WireError,
+    decode_varints,
+    delimited,
+    fields,
+    map_entry,
+    nested,
+    number,
+)
 from impasto.client.errors import DecodeError, InvalidInput
+
+
+def typed_outputs(payload: bytes) -> list[str]:
+    """Return the outputs of a PredictResponse whose numbers came in typed fields.
+
+    Strings and single numbers do not count: servers send those so whatever their flags say.
+
+    Raises:
+        DecodeError: the response cannot be parsed.
+    """
+    place = Place()
+    try:
+        return [
+            name
+            for field_number, kind, value in fields(memoryview(payload), place)
+            if (field_number, kind) == (1, LENGTH)
+            for name, pieces in [map_entry(value, place.inside())]
+            if _is_typed(TensorMessage.of(pieces, place.inside(2)))
+        ]
+    except WireError as error:
+        raise DecodeError(f"the server's PredictResponse cannot be parsed: {error}") from error
+
+
+def _is_typed(message: TensorMessage) -> bool:
+    return math.prod(message.sizes) > 1 and any(field.coding != "strings" for field in message.values)
+
 
 Array = NDArray[Any]
 

@@ -6,8 +6,8 @@ docs/check.md says what each is about.
 
 from __future__ import annotations
 
-from impasto.client.checking.comparing import TOLERANCES
 from impasto.client.checking.findings import Finding, Outcome, counts
+from impasto.client.checking.invariants import TOLERANCES
 from impasto.client.checking.replica import Wanted
 from impasto.client.checking.report import Report, check
 from impasto.client.checking.subject import Options

@@ -1,20 +1,125 @@
-"""Checks of what must hold on every processor, whatever the weights are."""
+"""Checks of what must hold on every processor, whatever the weights are; and the comparison of arrays for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client._jobs.values import LARGEST_INT32
-from impasto.client.checking.comparing import are_equal, differences
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.probe import Outputs
 from impasto.client.checking.samples import NONE, ONE, SIDE, TWO, Inputs, optimize_inputs, output, picture
 from impasto.client.checking.subject import Subject
 from impasto.client.signatures import DREAM, SERVING_DEFAULT, STYLIZE, TRANSFER, UPSCALE
+
+PIXEL_LEVELS: Final = 8
+"""Levels of 255 by which a uint8 value may differ on another processor; stylize with TF32 differs by 3."""
+
+OUTLIERS: Final = 0.01
+"""The part of an output's values that may differ by more: steps magnify small differences."""
+
+PIXEL_MEAN: Final = 1.0
+"""Levels by which the values of a uint8 output may differ in the mean."""
+
+FLOAT_SHARE: Final = 0.02
+"""The part of an output's largest value by which a float may differ; a step of dream with TF32 differs by 0.0075."""
+
+_SHARES: Final = {"float64": 1e-6, "float32": FLOAT_SHARE}
+_COARSE_SHARE: Final = 0.06
+"""For types of fewer than 12 bits of precision: float16, bfloat16 and the 8-bit floats."""
+
+TOLERANCES: Final = (
+    f"uint8 within {PIXEL_LEVELS} of 255 levels, and {PIXEL_MEAN:g} in the mean; float32 within {FLOAT_SHARE:.0%} of "
+    f"the output's largest value, float64 within a millionth, floats of 16 and 8 bits within {_COARSE_SHARE:.0%}; "
+    f"but for {OUTLIERS:.0%} of the values; all else equal"
+)
+"""The tolerances in words."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of an output from the one expected.
+
+    Attributes:
+        words: what differs, and by how much.
+        is_allowed: another processor may give it.
+    """
+
+    words: str
+    is_allowed: bool
+
+
+def differences(
+    expected: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]
+) -> Iterator[Difference]:
+    """The differences of outputs from those expected; none if all have equal bits."""
+    for name, array in expected.items():
+        if name not in found:
+            yield Difference(f"{name} is missing", is_allowed=False)
+        elif (difference := _difference(name, array, found[name])) is not None:
+            yield difference
+    for name in found:
+        if name not in expected:
+            yield Difference(f"{name} is not expected", is_allowed=False)
+
+
+def _are_equal(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> bool:
+    """Return whether outputs have equal bits."""
+    return not any(True for _ in differences(one, other))
+
+
+def _difference(name: str, expected: NDArray[Any], found: NDArray[Any]) -> Difference | None:
+    if expected.dtype != found.dtype or expected.shape != found.shape:
+        kinds = [f"{array.dtype}{list(array.shape)}" for array in (found, expected)]
+        return Difference(f"{name} is {kinds[0]}, not {kinds[1]}", is_allowed=False)
+    if _bits(expected) == _bits(found):
+        return None
+    if expected.dtype.name == "uint8":
+        return _of_pixels(name, expected, found)
+    share = _SHARES.get(expected.dtype.name, _COARSE_SHARE)
+    if expected.dtype.kind == "f" or "float" in expected.dtype.name:
+        return _of_floats(name, expected.astype(np.float64), found.astype(np.float64), share)
+    return Difference(f"{name} has other values", is_allowed=False)
+
+
+def _bits(array: NDArray[Any]) -> Any:
+    return array.tolist() if array.dtype.kind == "O" else array.tobytes()
+
+
+def _of_pixels(name: str, expected: NDArray[Any], found: NDArray[Any]) -> Difference:
+    gaps = np.abs(expected.astype(np.int16) - found)
+    largest, mean = int(gaps.max()), float(gaps.mean())
+    return Difference(
+        f"{name} differs by at most {largest} of 255 levels, {mean:.2g} in the mean",
+        is_allowed=float((gaps > PIXEL_LEVELS).mean()) <= OUTLIERS and mean <= PIXEL_MEAN,
+    )
+
+
+def _of_floats(
+    name: str, expected: NDArray[np.float64], found: NDArray[np.float64], share: float
+) -> Difference | None:
+    finite = np.isfinite(expected)
+    if not np.array_equal(finite, np.isfinite(found)) or not np.array_equal(
+        expected[~finite], found[~finite], equal_nan=True
+    ):
+        return Difference(f"{name} has infinite or undefined values elsewhere", is_allowed=False)
+    if not finite.any():
+        return None
+    with np.errstate(over="ignore"):
+        gaps = np.abs(expected[finite] - found[finite])
+        largest = float(gaps.max())
+        scale = max(float(np.abs(expected[finite]).max()), float(np.finfo(np.float32).tiny))
+    if largest == 0:  # zeros of different signs
+        return None
+    return Difference(
+        f"{name} differs by at most {largest:.2g}, {largest / scale:.2g} of its largest value",
+        is_allowed=float((gaps > share * scale).mean()) <= OUTLIERS and float(gaps.mean()) <= share * scale,
+    )
+
 
 _REPEATABLE: Final = "TF_DETERMINISTIC_OPS=1 in the server's environment"
 _EQUAL: Final = "the same call twice gives equal bits"
@@ -39,14 +144,14 @@ def repeated(subject: Subject) -> Iterator[Finding]:
     both = [name for name in subject.answers if name in subject.again]
     for name in both:
         once, again = subject.answers[name].outputs, subject.again[name].outputs
-        if not are_equal(once, again):
+        if not _are_equal(once, again):
             yield _judged_repeat([once, again], _REPEATABLE if subject.contract is not None else "")
             return
     yield passed("repeat", _EQUAL) if both else skipped("repeat", "no call was answered twice")
 
 
 def _judged_repeat(outputs: list[Outputs], remedy: str = _REPEATABLE) -> Finding:
-    if are_equal(*outputs):
+    if _are_equal(*outputs):
         return passed("repeat", _EQUAL)
     told = "; ".join(difference.words for difference in differences(*outputs))
     return warned("repeat", f"the same call twice gives different results: {told}", remedy)
@@ -56,12 +161,12 @@ def _steps_repeated(subject: Subject) -> Iterator[Finding]:
     signature, first, then = _dreams(subject) if subject.contract is DREAM else _transfers(subject)
     once, again = (subject.call(signature, {**first, "steps": TWO}).outputs for _ in range(2))
     yield _judged_repeat([once, again])
-    if not are_equal(once, again):
+    if not _are_equal(once, again):
         yield skipped("chunks", "two chunks cannot equal one call where no call equals itself")
         return
     half = subject.call(signature, {**first, "steps": ONE}).outputs
     chunked = subject.call(signature, {**then(half), "steps": ONE}).outputs
-    if are_equal(once, chunked):
+    if _are_equal(once, chunked):
         yield passed("chunks", "two chunks of a step equal one call of two")
     else:
         told = "; ".join(difference.words for difference in differences(once, chunked))

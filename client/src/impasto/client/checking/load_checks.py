@@ -10,11 +10,11 @@ import numpy as np
 
 from impasto.client import errors
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
-from impasto.client.checking.inventing import UNSUITABLE
 from impasto.client.checking.model_checks import call_all
 from impasto.client.checking.probe import Answer, first_line
 from impasto.client.checking.samples import (
     SIDE,
+    UNSUITABLE,
     Inputs,
     optimize_inputs,
     output,

@@ -8,13 +8,11 @@ from typing import Final
 from impasto.client import errors
 from impasto.client._transport import calls
 from impasto.client._wire.dtypes import BY_NAME
-from impasto.client.checking.dialogues import DIALOGUES, Dialogue
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
-from impasto.client.checking.inventing import UNSUITABLE, CannotInvent, invented
 from impasto.client.checking.probe import Answer, first_line
+from impasto.client.checking.samples import DIALOGUES, UNSUITABLE, CannotInvent, Dialogue, invented
 from impasto.client.checking.subject import Subject
-from impasto.client.metadata import SignatureInfo, State, TensorInfo, VersionStatus, shape_text
-from impasto.client.model import Model
+from impasto.client.model import Model, SignatureInfo, State, TensorInfo, VersionStatus, shape_text
 from impasto.client.repository.contract import differences
 
 _TENSOR_CONTENT: Final = "--enable_serialization_as_tensor_content=true"

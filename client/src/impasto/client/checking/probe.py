@@ -14,7 +14,7 @@ from impasto.client import errors
 from impasto.client._transport import calls
 from impasto.client._transport.blocking import SyncTransport
 from impasto.client._wire import messages
-from impasto.client._wire.typed_fields import typed_outputs
+from impasto.client._wire.tensors import typed_outputs
 from impasto.client.model import Model
 from impasto.client.settings import CallKind, Settings
 

@@ -20,8 +20,7 @@ from impasto.client.checking import (
 from impasto.client.checking.findings import Finding, failed, skipped
 from impasto.client.checking.probe import OutOfTime, Probe
 from impasto.client.checking.subject import Options, Subject
-from impasto.client.metadata import ModelMetadata, State
-from impasto.client.model import Model
+from impasto.client.model import Model, ModelMetadata, State
 from impasto.client.repository.contract import contract_of
 from impasto.client.repository.golden import GoldenRecord
 from impasto.client.signatures import MODELS

@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from impasto.client.checking.inventing import CannotInvent, invented
 from impasto.client.checking.probe import Answer, Outputs, Probe
-from impasto.client.checking.samples import Inputs, opening_inputs, output, serving_inputs, size_for
+from impasto.client.checking.samples import (
+    CannotInvent,
+    Inputs,
+    invented,
+    opening_inputs,
+    output,
+    serving_inputs,
+    size_for,
+)
 from impasto.client.errors import CallError, DecodeError
-from impasto.client.metadata import ModelMetadata
-from impasto.client.model import Model
+from impasto.client.model import Model, ModelMetadata
 from impasto.client.repository.golden import GoldenRecord
 from impasto.client.repository.manifest import Manifest
 from impasto.client.settings import CallKind

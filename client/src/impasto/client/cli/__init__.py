@@ -13,9 +13,15 @@ import click
 
 from impasto.client import ImpastoError, PictureWarning
 from impasto.client.cli import exit_codes
-from impasto.client.cli.logs import noted_logs, verbose_option
-from impasto.client.cli.output import ReaderGone, give_up_output, note, replace_closed
-from impasto.client.printable import printable_message
+from impasto.client.cli.output import (
+    ReaderGone,
+    give_up_output,
+    note,
+    noted_logs,
+    replace_closed,
+    verbose_option,
+)
+from impasto.client.texts import printable_message
 
 __all__ = ["impasto", "run"]
 

@@ -22,8 +22,8 @@ from impasto.client.cli.served import (
     show_description,
     show_headline,
 )
-from impasto.client.metadata import shape_text
-from impasto.client.printable import printable
+from impasto.client.model import shape_text
+from impasto.client.texts import printable
 
 Answer = Mapping[str, Served]
 """The models of one replica, by their names."""

@@ -14,7 +14,7 @@ import click
 from impasto.client import Client, Settings
 from impasto.client._jobs.values import Range
 from impasto.client.cli.bars import Waits
-from impasto.client.cli.logs import verbose_option
+from impasto.client.cli.output import verbose_option
 from impasto.client.settings import addresses, sources, values
 
 

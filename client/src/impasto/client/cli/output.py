@@ -1,17 +1,20 @@
-"""Words and progress on the terminal: results to standard output, everything else to standard error."""
+"""Words on the terminal: results to standard output; to standard error all else, with `-v` the client's log, too."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, TypeVar
 
+import click
+
+from impasto.client._transport.observing import LOGGER
 from impasto.client.errors import UnwritableOutput
-from impasto.client.json_text import json_text
-from impasto.client.printable import printable, printable_lines
+from impasto.client.texts import json_text, printable, printable_lines
 
 _LONGEST_CELL: Final = 1000
 """Characters of a table's cell: all rows are as wide as the widest."""
@@ -114,3 +117,75 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print_line("  ".join(padded).rstrip())
+
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+_COUNT: Final = f"{__name__}.count"
+
+
+class _Lines(logging.Handler):
+    """Writes records as lines for the person; none unless asked."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.CRITICAL + 1)
+        self.say: Callable[[str], None] = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(f"impasto: {self.format(record)}")
+
+
+@contextlib.contextmanager
+def noted_logs() -> Generator[None, None, None]:
+    """While the block runs, records are lines like all others, as many as `verbose_option` is told to show."""
+    lines, level = _Lines(), LOGGER.level
+    LOGGER.addHandler(lines)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(lines)
+        LOGGER.setLevel(level)
+
+
+@contextlib.contextmanager
+def said_by(say: Callable[[str], None]) -> Generator[None, None, None]:
+    """While the block runs, lines are written by `say`, which may be called from several threads."""
+    shown = _shown()
+    for lines in shown:
+        lines.say = say
+    try:
+        yield
+    finally:
+        for lines in shown:
+            lines.say = note
+
+
+def are_shown() -> bool:
+    """True if the person asked for them."""
+    return any(lines.level == logging.NOTSET for lines in _shown())
+
+
+def verbose_option(command: CommandT) -> CommandT:
+    """Give a command the option `-v`, which counts together with that before the command."""
+    option = click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        callback=_show,
+        help="Say when a job waits for its server; -vv: each call, too.",
+    )
+    return option(command)
+
+
+def _show(context: click.Context, _option: click.Parameter, count: int) -> None:
+    if not count:
+        return
+    total = context.meta[_COUNT] = context.meta.get(_COUNT, 0) + count
+    LOGGER.setLevel(logging.INFO if total == 1 else logging.DEBUG)
+    for lines in _shown():
+        lines.setLevel(logging.NOTSET)
+
+
+def _shown() -> list[_Lines]:
+    return [handler for handler in LOGGER.handlers if isinstance(handler, _Lines)]

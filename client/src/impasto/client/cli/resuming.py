@@ -16,10 +16,9 @@ from impasto.client import Client, Job, Model, Progress, errors
 from impasto.client.cli.files import Pipe, Place
 from impasto.client.cli.index import Entry, Fingerprint, Index, UnusableIndex, read_index
 from impasto.client.cli.output import note
-from impasto.client.cli.pairs import Pair, Plan
+from impasto.client.cli.pairs import Pair, Plan, named
 from impasto.client.cli.picture_options import Pictures
 from impasto.client.cli.served import look_up
-from impasto.client.cli.sources import named
 
 PICTURE: Final = Path("picture")
 """Stands for the picture in the job that tells the options of all."""

@@ -14,8 +14,8 @@ from impasto.client import Client, Model, ModelMetadata, Settings, State, Tensor
 from impasto.client._transport.patience import Patience, Wait
 from impasto.client.array_text import told_values
 from impasto.client.cli.output import print_line
-from impasto.client.printable import LONGEST, printable
 from impasto.client.settings.addresses import endpoints, join
+from impasto.client.texts import LONGEST, printable
 
 
 def look_up(client: Client, model: Model) -> ModelMetadata:

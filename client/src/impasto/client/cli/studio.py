@@ -79,7 +79,7 @@ def studio(
     _check_installed()
     if token is not None and len(token) < _LEAST_TOKEN:
         raise click.BadParameter(f"it must have at least {_LEAST_TOKEN} signs", param_hint="'--token'")
-    from impasto.client.studio.limits import Limits
+    from impasto.client.studio.queue import Limits
     from impasto.client.studio.running import serve
 
     settings = common.settings()

@@ -15,10 +15,10 @@ from PIL import Image
 
 from impasto.client import Client, Dream, DreamProgress, Model, errors, zoom_in
 from impasto.client._video import WRITABLE_VIDEOS, Form, Parts, video_suffix, without_package
+from impasto.client.cli.bars import Reached
 from impasto.client.cli.files import Pipe, Place, is_folder, make_folder, refuse_inputs
 from impasto.client.cli.frames import frames_of
-from impasto.client.cli.gliding import Reached
-from impasto.client.cli.growing import Growing, run_growing
+from impasto.client.cli.long_jobs import Growing, run_growing
 from impasto.client.cli.options import Common
 from impasto.client.cli.picture_options import Pictures
 from impasto.client.pictures import ImageSource, Picture, to_frame, write_animation, write_picture

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from impasto.client._wire.dtypes import BY_NAME, OF_ML_DTYPES, ml_dtype
 from impasto.client.errors import ImpastoError
-from impasto.client.given.pictures import picture_as_input
-from impasto.client.given.pixel_range import PixelRange
-from impasto.client.metadata import TensorInfo, shape_text
+from impasto.client.given.pictures import PixelRange, picture_as_input
+from impasto.client.model import TensorInfo, shape_text
 from impasto.client.pictures import MAX_PIXELS
 
 _WHOLE: Final = frozenset({"int4", "uint4"})

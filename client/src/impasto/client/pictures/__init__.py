@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from impasto.client.pictures._animation import Animation, moves, read_animation
+from impasto.client.pictures._animation import Animation, moves, read_animation, to_frame
 from impasto.client.pictures._animation_writing import (
     ANIMATED,
     FRAME_MILLISECONDS,
@@ -23,18 +23,18 @@ from impasto.client.pictures._atomic import (
     sync_folder,
     write_bytes,
 )
-from impasto.client.pictures._colour import keep_colours
 from impasto.client.pictures._decode import MAX_PIXELS, check_size
 from impasto.client.pictures._deflate import PngCompression
 from impasto.client.pictures._encoding import flattened, format_options, in_srgb
 from impasto.client.pictures._extensions import VIDEOS, NamedPicture, named_picture, readable_extensions
-from impasto.client.pictures._gif import to_frame
 from impasto.client.pictures._notes import PictureWarning, warn
-from impasto.client.pictures._picture import Picture
+from impasto.client.pictures._picture import Picture, keep_colours
 from impasto.client.pictures._reading import ImageSource, read_picture
-from impasto.client.pictures._rows import WRITTEN_IN_ROWS, RowFile, RowSink
 from impasto.client.pictures._writing import (
     WRITABLE,
+    WRITTEN_IN_ROWS,
+    RowFile,
+    RowSink,
     check_output,
     check_place,
     encode_picture,

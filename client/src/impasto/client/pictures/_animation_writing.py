@@ -12,6 +12,7 @@ from typing import Any, Final
 from PIL import Image
 
 from impasto.client.errors import UnknownFormat, UnwritableOutput
+from impasto.client.pictures._animation import gif_frames
 from impasto.client.pictures._atomic import resolved, write_bytes
 from impasto.client.pictures._decode import is_opaque
 from impasto.client.pictures._deflate import PngCompression
@@ -23,7 +24,6 @@ from impasto.client.pictures._encoding import (
     without_profile,
     writable_metadata,
 )
-from impasto.client.pictures._gif import gif_frames
 from impasto.client.pictures._notes import Notes, warn
 from impasto.client.pictures._writing import check_place
 

@@ -11,11 +11,10 @@ from PIL import Image
 
 from impasto.client.errors import UnwritableOutput
 from impasto.client.pictures._deflate import PngCompression
-from impasto.client.pictures._exif import kept_exif
+from impasto.client.pictures._exif import kept_exif, with_exif
 from impasto.client.pictures._metadata import CARRIED, fitting_profile, to_srgb, usable_dpi
 from impasto.client.pictures._notes import Notes, warn
 from impasto.client.pictures._png_writing import COLOUR_TYPES, write_png
-from impasto.client.pictures._tiff_exif import with_exif
 
 QUALITY: Final = 95
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Generator, Iterable
 from typing import Final
 
-from impasto.client.printable import printable
+from impasto.client.texts import printable
 
 
 class PictureWarning(UserWarning):

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client.errors import EmptyImage, UnsupportedImage
-from impasto.client.pictures._alpha import spread_visible_colours
 from impasto.client.pictures._decode import (
     MAX_PIXELS,
     Opened,
@@ -23,7 +22,7 @@ from impasto.client.pictures._decode import (
 )
 from impasto.client.pictures._modes import upright_8bit
 from impasto.client.pictures._notes import Notes, quietly, warn
-from impasto.client.pictures._picture import Picture
+from impasto.client.pictures._picture import Picture, spread_visible_colours
 from impasto.client.pictures._sources import read_file
 
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | Picture

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client._wire import messages
-from impasto.client.metadata import SignatureInfo, TensorInfo
+from impasto.client.model import SignatureInfo, TensorInfo
 from impasto.client.signatures import CONTRACTS, MODELS, ModelContract, TensorSpec
 
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from impasto.client._wire.dtypes import type_name
+from impasto.client._wire.dtypes import TensorMessage, type_name
 from impasto.client._wire.format import LENGTH, Place, WireError, fields, map_entry, text
-from impasto.client._wire.tensor_message import TensorMessage
 from impasto.client.errors import DecodeError, ImpastoError
-from impasto.client.metadata import SignatureInfo
+from impasto.client.model import SignatureInfo
 from impasto.client.repository.contract import read_signatures
 
 GRAPH_FILE: Final = "saved_model.pb"

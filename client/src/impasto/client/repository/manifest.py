@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, cast
 
 from impasto.client.errors import ImpastoError
-from impasto.client.text_files import NotUtf8, decoded_text
+from impasto.client.texts import NotUtf8, decoded_text
 
 MANIFEST_NAME: Final = "manifest.json"
 """The manifest's file name, at the root of a version; TensorFlow Serving ignores files it does not know."""

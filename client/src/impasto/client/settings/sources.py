@@ -20,7 +20,7 @@ from impasto.client.settings.values import (
     Timeouts,
     check_pauses,
 )
-from impasto.client.text_files import NotUtf8, decoded_text
+from impasto.client.texts import NotUtf8, decoded_text
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -1,19 +1,33 @@
-"""TLS towards the server: whom the client trusts, and what it shows."""
+"""TLS towards the server: whom the client trusts, and what it shows; and credentials among the metadata of calls."""
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
 from impasto.client.errors import CertificateError
 from impasto.client.settings import forms
 from impasto.client.settings.forms import documented, setting
-from impasto.client.text_files import MARKS
+from impasto.client.texts import MARKS
+
+AUTHORIZATION: Final = "authorization"
+
+# Headers of HTTP, of API gateways and of clouds; rather one too many than one too few.
+_CREDENTIAL: Final = re.compile(
+    r"authorization|cookie|credential|jwt|key|pass(code|phrase|wd|word)|secret|signature|token"
+    r"|(^|[-_.])(auth|pwd|session|sid)([-_.]|$)|^x-goog-iam-"
+)
+
+
+def is_credential(name: str) -> bool:
+    """Return whether metadata of this name, in lower case, is a credential: nobody else may read its value."""
+    return _CREDENTIAL.search(name) is not None
 
 
 @documented

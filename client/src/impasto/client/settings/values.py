@@ -14,9 +14,8 @@ from impasto.client.errors import SettingsError
 from impasto.client.pictures import MAX_PIXELS
 from impasto.client.settings import forms
 from impasto.client.settings.addresses import ADDRESS_VARIABLE, DEFAULT_ADDRESS, endpoints, is_on_this_machine
-from impasto.client.settings.credentials import AUTHORIZATION, is_credential
 from impasto.client.settings.forms import Setting, check_fields, documented, part_of, setting, settings_of
-from impasto.client.settings.tls import TlsOptions
+from impasto.client.settings.tls import AUTHORIZATION, TlsOptions, is_credential
 
 CallKind = Literal["status", "predict", "upscale", "stylize", "dream", "transfer"]
 """The purpose of a call, which decides how long it may take."""

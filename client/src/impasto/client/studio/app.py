@@ -23,8 +23,7 @@ from impasto.client.studio.answers import (
     went_away,
     with_cookie,
 )
-from impasto.client.studio.downloads import download_routes
-from impasto.client.studio.events import events
+from impasto.client.studio.downloads import download_routes, events
 from impasto.client.studio.guard import is_token
 from impasto.client.studio.pictures import THUMB_SIDES, Kept, thumb
 from impasto.client.studio.receiving import body, json_object

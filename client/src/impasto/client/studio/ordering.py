@@ -7,9 +7,8 @@ from typing import Any, cast
 
 from impasto.client import Job, LongJob, Transfer, Upscale
 from impasto.client.studio import explaining, forms
-from impasto.client.studio.limits import Limits
-from impasto.client.studio.names import distinct
-from impasto.client.studio.pictures import Kept
+from impasto.client.studio.pictures import Kept, distinct
+from impasto.client.studio.queue import Limits
 from impasto.client.studio.records import Request
 from impasto.client.studio.refusals import Refusal
 from impasto.client.studio.served import Served

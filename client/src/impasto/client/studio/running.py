@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from impasto.client import Settings
 from impasto.client.studio.app import Routes
 from impasto.client.studio.guard import Guard, is_local
-from impasto.client.studio.limits import Limits
+from impasto.client.studio.queue import Limits
 from impasto.client.studio.studio import Studio
 
 _SWEEP_SECONDS: Final = 20.0

@@ -14,15 +14,13 @@ from typing import Any, Final
 from impasto.client import AsyncClient, Settings
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.studio import examples, pictures
-from impasto.client.studio.limits import Limits
 from impasto.client.studio.ordering import Orders
 from impasto.client.studio.pictures import Kept
-from impasto.client.studio.queue import Queue
+from impasto.client.studio.queue import Limits, Queue
 from impasto.client.studio.records import Record
 from impasto.client.studio.refusals import Refusal, missing, refusal_of
 from impasto.client.studio.served import Served
-from impasto.client.studio.sessions import Session, Sessions
-from impasto.client.studio.tabs import Tabs
+from impasto.client.studio.sessions import Session, Sessions, Tabs
 from impasto.client.studio.work import Workshop
 
 log: Final = logging.getLogger(__name__)

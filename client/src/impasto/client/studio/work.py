@@ -18,9 +18,8 @@ from impasto.client import AsyncClient, DreamProgress, Job, LongJob, LongProgres
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.pictures import encode_picture
 from impasto.client.studio import benches, forms
-from impasto.client.studio.limits import Limits
-from impasto.client.studio.pictures import Kept, jpeg
-from impasto.client.studio.png_note import with_note
+from impasto.client.studio.pictures import Kept, jpeg, with_note
+from impasto.client.studio.queue import Limits
 from impasto.client.studio.records import Record
 from impasto.client.studio.refusals import words_of
 from impasto.client.studio.served import Served

@@ -9,8 +9,15 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from impasto.export.backbones.architecture import Architecture, Conv
-from impasto.export.backbones.computed import Computed
-from impasto.export.backbones.convolutions import EPSILON, FastConv, Parameters, RecipeConv, Take, WideConv
+from impasto.export.backbones.convolutions import (
+    EPSILON,
+    Computed,
+    FastConv,
+    Parameters,
+    RecipeConv,
+    Take,
+    WideConv,
+)
 from impasto.export.compute import Compute
 from impasto.export.errors import ExportError
 

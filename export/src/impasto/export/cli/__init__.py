@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from impasto.client.errors import ImpastoError
-from impasto.client.printable import printable_message
+from impasto.client.texts import printable_message
 from impasto.export.errors import ExportError
 
 _COMMANDS = {

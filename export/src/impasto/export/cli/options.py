@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from impasto.client.native_stderr import start_up_notes_dropped
-from impasto.client.printable import printable
+from impasto.client.texts import printable
 from impasto.export.errors import ExportError
 
 if TYPE_CHECKING:

@@ -9,12 +9,11 @@ import click
 from rich.filesize import decimal
 
 from impasto.client.array_text import told_values
-from impasto.client.json_text import json_text
-from impasto.client.metadata import SignatureInfo, TensorInfo, shape_text
-from impasto.client.printable import LONGEST, cut, printable
+from impasto.client.model import SignatureInfo, TensorInfo, shape_text
 from impasto.client.repository.golden import GoldenError, read_golden
 from impasto.client.repository.graph_file import GraphFileError, signatures_of, warm_up_of
 from impasto.client.repository.manifest import Manifest
+from impasto.client.texts import LONGEST, cut, json_text, printable
 from impasto.export.repository import Version
 
 _LONGEST_VALUE: Final = 300

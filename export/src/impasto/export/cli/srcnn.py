@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from impasto.client.printable import printable
+from impasto.client.texts import printable
 from impasto.export.cli.evaluating import Evaluation, evaluation_options
 from impasto.export.cli.options import ALLOW_HOST_OPS, MODELS, TensorFlowCommand, show_version
-from impasto.export.cli.training import HELD_OUT, PHOTOS, TRAINING_SEED, TrainingConsole
+from impasto.export.cli.upscaler import HELD_OUT, PHOTOS, TRAINING_SEED, TrainingConsole
 from impasto.export.srcnn.presets import PRESETS
 
 _CHECKPOINT = click.option(
@@ -60,8 +60,7 @@ def train(
     """
     from dataclasses import replace
 
-    from impasto.export.srcnn.patches import collect
-    from impasto.export.srcnn.training import Epoch, Trainer
+    from impasto.export.srcnn.training import Epoch, Trainer, collect
     from impasto.export.upscale import photos as pictures
 
     recipe = PRESETS[preset]

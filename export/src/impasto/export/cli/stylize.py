@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from impasto.client.printable import printable_lines
+from impasto.client.texts import printable_lines
 from impasto.export.cli.options import ALLOW_HOST_OPS, MODELS, TensorFlowCommand, show_version
 from impasto.export.errors import ExportError
 

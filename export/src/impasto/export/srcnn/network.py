@@ -1,4 +1,4 @@
-"""The SRCNN network.
+"""The SRCNN network, and how it is served: bicubic interpolation, refined by it.
 
 Dong, Loy, He and Tang, "Image Super-Resolution Using Deep Convolutional Networks" (2014): three convolutions of
 9, 1 and 5 pixels with 64 and 32 filters between, on an image already enlarged by bicubic interpolation.
@@ -6,11 +6,16 @@ Dong, Loy, He and Tang, "Image Super-Resolution Using Deep Convolutional Network
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 import numpy as np
 import tensorflow as tf
 
+from impasto.export.provenance import trained_here
 from impasto.export.resizing import bicubic_enlarged
 from impasto.export.srcnn.presets import MARGIN, SCALE
+from impasto.export.upscale.upscaler import Enlarger, Upscaler
 
 _KERNELS = (9, 1, 5)
 _CHANNELS = (3, 64, 32, 3)
@@ -84,3 +89,30 @@ def pad_edges(image: tf.Tensor, margin: int) -> tf.Tensor:
     image = tf.concat([tf.tile(image[:, :1], rows), image, tf.tile(image[:, -1:], rows)], axis=1)
     sides = tf.tile(image[:, :, :1], columns), tf.tile(image[:, :, -1:], columns)
     return tf.concat([sides[0], image, sides[1]], axis=2)
+
+
+REACH: Final = 5
+"""Pixels of the picture given that a pixel of the result depends on to each side.
+
+Bicubic interpolation reaches 2; the convolutions 9-1-5 reach 4 + 0 + 2 = 6 pixels of the doubled picture, which are 3.
+"""
+
+
+def upscaler_of(network: SRCNN, training: Mapping[str, Any] | None = None) -> Upscaler:
+    """Return the network as it is served.
+
+    Args:
+        network: the network.
+        training: the record of its training, if it had one.
+    """
+
+    def double(image: tf.Tensor) -> tf.Tensor:
+        # Padded by what the valid convolutions take off, so that the result has no dark frame.
+        return network(pad_edges(enlarge(image), MARGIN))
+
+    return Upscaler(
+        network="SRCNN 9-1-5",
+        weights=trained_here(training or {}),
+        module=network,
+        enlargers={SCALE: Enlarger(double, REACH)},
+    )

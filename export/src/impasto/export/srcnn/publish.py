@@ -10,7 +10,7 @@ from typing import Any, Final
 from impasto.export.errors import ExportError
 from impasto.export.repository import ModelRepository, Version
 from impasto.export.srcnn import network as networks
-from impasto.export.srcnn.served import upscaler_of
+from impasto.export.srcnn.network import upscaler_of
 from impasto.export.srcnn.training import load_network, read_network
 from impasto.export.upscale import publish as publishing
 from impasto.export.upscale.evaluate import Score, mean_gain, score_photos

@@ -15,7 +15,7 @@ from impasto.export.provenance import Provenance
 from impasto.export.stylize.onnx_file import read_kernels
 from impasto.export.stylize.painter import Painter
 from impasto.export.stylize.predictor import StylePredictor
-from impasto.export.stylize.source import PACKAGE, SourceError, Split, Stylizer
+from impasto.export.stylize.served import PACKAGE, SourceError, Split, Stylizer
 from impasto.export.wheel import WheelError, WheelFiles
 
 PREDICTOR: Final = "models/arbitrary_predict.onnx"

@@ -11,7 +11,7 @@ from typing import Final
 
 import tensorflow as tf
 
-from impasto.export.stylize.convolution import Convolution, Kernels
+from impasto.export.stylize.onnx_file import Convolution, Kernels
 
 _STEM: Final = "MobilenetV2/Conv"
 _LAST: Final = "MobilenetV2/Conv_1"

@@ -14,8 +14,7 @@ from impasto.export import publishing
 from impasto.export.golden import Requests
 from impasto.export.repository import Version
 from impasto.export.sample import painting, photo
-from impasto.export.stylize.served import ServedStylizer
-from impasto.export.stylize.source import Stylizer
+from impasto.export.stylize.served import ServedStylizer, Stylizer
 from impasto.export.warmup import Request
 
 _WARM_SIDE = 64

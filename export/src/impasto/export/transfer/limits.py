@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from impasto.export import checks
 from impasto.export.transfer.adam import Adam, State
-from impasto.export.transfer.averaging import Average
+from impasto.export.transfer.descent import Average
 
 MAX_WEIGHT: Final = 1e10
 MAX_ITERATION: Final = 1_000_000_000

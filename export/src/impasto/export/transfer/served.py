@@ -19,8 +19,7 @@ from impasto.export.resizing import bilinear
 from impasto.export.transfer import limits as bounds
 from impasto.export.transfer import objective as objectives
 from impasto.export.transfer.adam import USUAL, Adam, State, start
-from impasto.export.transfer.averaging import Average
-from impasto.export.transfer.descent import Descent, Losses, descend
+from impasto.export.transfer.descent import Average, Descent, Losses, descend
 from impasto.export.transfer.limits import TransferSuggestions
 from impasto.export.transfer.losses import gram, total_variation
 from impasto.export.transfer.objective import Objective

@@ -1,17 +1,16 @@
-"""Training pairs: pictures in both resolutions, and the places of patches that are worth training on."""
+"""Training pairs: pictures in both resolutions, places of patches that are worth training on, and changes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.export.errors import ExportError
-from impasto.export.upscale.augmentation import flip_and_transpose
 from impasto.export.upscale.degradation import DEGRADATIONS, clean
 from impasto.export.upscale.photos import (
     LeftOut,
@@ -23,6 +22,22 @@ from impasto.export.upscale.photos import (
     shrink,
 )
 from impasto.export.upscale.presets import Recipe
+
+InputT = TypeVar("InputT", bound=np.generic)
+PixelT = TypeVar("PixelT", bound=np.generic)
+
+
+def flip_and_transpose(
+    inputs: NDArray[InputT], targets: NDArray[PixelT], choice: NDArray[np.bool_]
+) -> tuple[NDArray[InputT], NDArray[PixelT]]:
+    """Mirror and transpose a whole batch alike; `choice` is three booleans: vertical, horizontal, transpose."""
+    axes = [axis for axis, chosen in zip((1, 2), choice, strict=False) if chosen]
+    if axes:
+        inputs, targets = np.flip(inputs, axes), np.flip(targets, axes)
+    if choice[2]:
+        inputs, targets = np.swapaxes(inputs, 1, 2), np.swapaxes(targets, 1, 2)
+    return inputs, targets
+
 
 Batch: TypeAlias = tuple[Pixels, Pixels]
 """Patches in the low resolution [B, P, P, 3], and the originals under them [B, factor * P, factor * P, 3]."""

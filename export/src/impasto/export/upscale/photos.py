@@ -19,8 +19,7 @@ from PIL import Image
 from impasto.client import read_picture
 from impasto.client.errors import ImageError
 from impasto.client.pictures import named_picture
-from impasto.client.printable import printable
-from impasto.client.text_files import decoded_text
+from impasto.client.texts import decoded_text, printable
 from impasto.export.errors import ExportError
 
 Pixels = NDArray[np.uint8]

@@ -14,7 +14,6 @@ from impasto.client.signatures import FACTORS
 from impasto.export.errors import ExportError
 from impasto.export.provenance import trained_here
 from impasto.export.repository import Version
-from impasto.export.upscale.checkpoints import load_network
 from impasto.export.upscale.degradation import MEASURED_QUALITY
 from impasto.export.upscale.evaluate import Score, mean_gain, saved_as_jpeg, tasks
 from impasto.export.upscale.network import UpscalingNetwork
@@ -22,6 +21,7 @@ from impasto.export.upscale.photos import Photo
 from impasto.export.upscale.presets import model_name
 from impasto.export.upscale.publish import publish as publish_upscaler
 from impasto.export.upscale.served import ServedUpscaler
+from impasto.export.upscale.training import load_network
 from impasto.export.upscale.upscaler import Enlarger, Upscaler
 
 

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.client import TlsOptions, errors
-from impasto.client.text_files import MARKS
+from impasto.client.texts import MARKS
 from impasto.serving import model_config, quiet, text_files
 from impasto.serving.errors import ConfigError, reason
 from impasto.serving.rollout.checks import VersionChecks

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from impasto.client.printable import printable
+from impasto.client.texts import printable
 
 _LAST_WORDS: Final = 400
 """The most characters of a crashed child's last output that are repeated."""

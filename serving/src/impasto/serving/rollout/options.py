@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from impasto.client.printable import printable_message
+from impasto.client.texts import printable_message
 
 if TYPE_CHECKING:
     from impasto.client.settings.tls import TlsOptions

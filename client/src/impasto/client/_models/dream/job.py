@@ -9,15 +9,15 @@ from typing import Any, ClassVar, Final, cast
 
 from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Steps, values
 from impasto.client._jobs.values import Range
-from impasto.client._models.dream.ascent import Ascent
-from impasto.client._models.dream.description import (
+from impasto.client._models.dream.ascent import Ascent, DreamCanvas, DreamProgress
+from impasto.client._models.dream.plan import (
     MOST_OCTAVES,
     DreamDescription,
+    complete,
     describe_dream,
+    fit,
     octave_sizes,
 )
-from impasto.client._models.dream.plan import complete, fit
-from impasto.client._models.dream.progress import DreamCanvas, DreamProgress
 from impasto.client._models.dream.recipes import FINE, RECIPES
 from impasto.client._models.layers import Layers, named_layers
 from impasto.client.errors import InvalidInput

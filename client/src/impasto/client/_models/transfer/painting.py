@@ -17,10 +17,9 @@ from PIL import Image
 
 from impasto.client._answers import output
 from impasto.client._jobs import Arrays, Optimisation, PinnedModel, Size, Steps
-from impasto.client._models.transfer.canvas import TransferCanvas
 from impasto.client._models.transfer.materials import near, resized
 from impasto.client._models.transfer.plan import Level, TransferPlan
-from impasto.client._models.transfer.progress import Losses, TransferProgress, epoch_of
+from impasto.client._models.transfer.progress import Losses, TransferCanvas, TransferProgress, epoch_of
 from impasto.client._transport.calls import Outputs
 from impasto.client.errors import DecodeError
 from impasto.client.signatures import TRANSFER

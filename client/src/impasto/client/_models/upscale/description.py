@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from impasto.client._answers import told
 from impasto.client._jobs import Learning, PinnedModel, Steps
-from impasto.client._models.describing import DESCRIBE
+from impasto.client._models.planning import DESCRIBE
 from impasto.client._transport.calls import Outputs, metadata_call
 from impasto.client._transport.patience import patiently
 from impasto.client.errors import CallError, DecodeError, InvalidInput, PreconditionFailed, SignatureNotFound

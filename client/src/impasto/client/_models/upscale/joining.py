@@ -1,4 +1,4 @@
-"""Tiles' results joined to the rows of the whole result.
+"""The tiles' results joined to rows of the whole, reduced by Lanczos where asked for, and put in their places.
 
 Tiles that overlap by the network's reach are cut: each pixel is one tile's. Where the overlap is smaller than the
 reach, two tiles give a pixel differently, and a cut would show as a seam. There they are blended over the overlap: the
@@ -9,13 +9,119 @@ whole numbers, so no order of tiles changes a bit.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from impasto.client._jobs import Size
 from impasto.client._models.tiling import FULL_SHARE, Span, Tile, shares
+from impasto.client.pictures import Picture, RowSink
+
+ResultT_co = TypeVar("ResultT_co", covariant=True)
+
+
+class Target(Protocol[ResultT_co]):
+    """Takes the rows of a picture's result."""
+
+    def write(self, rows: NDArray[np.uint8]) -> None:
+        """Take the next rows uint8 [n, W, 3], from top to bottom."""
+        ...
+
+    def result(self) -> ResultT_co:
+        """Return the result, when all rows are there."""
+        ...
+
+
+class ToImage:
+    """Keeps the rows, for an image like the picture.
+
+    Args:
+        picture: the picture that is enlarged.
+        size: height and width of the result.
+    """
+
+    def __init__(self, picture: Picture, size: Size) -> None:
+        self._picture, self._rows = picture, Rows(*size)
+
+    def write(self, rows: NDArray[np.uint8]) -> None:
+        """Take the next rows."""
+        self._rows.write(rows)
+
+    def result(self) -> Image.Image:
+        """Return the image."""
+        return self._picture.rebuild(self._rows.array)
+
+
+class ToRows:
+    """Passes the rows on, made like the picture: gray, or with its transparency.
+
+    Args:
+        picture: the picture that is enlarged.
+        size: height and width of the result.
+        sink: gets the rows.
+    """
+
+    def __init__(self, picture: Picture, size: Size, sink: RowSink) -> None:
+        self._picture, self._sink = picture, sink
+        self._size = size[1], size[0]
+        self._top = 0
+        sink.begin(self._size, picture.mode, picture.info_for(picture.mode))
+
+    def write(self, rows: NDArray[np.uint8]) -> None:
+        """Take the next rows."""
+        self._sink.write(np.asarray(self._picture.rebuild_rows(rows, self._top, self._size)))
+        self._top += len(rows)
+
+    def result(self) -> tuple[int, int]:
+        """Return the width and height."""
+        return self._size
+
+
+_LOBES: Final = 3
+"""The rows that a row of the result looks at to each side, in rows of the result."""
+
+
+class Reduction:
+    """Reduces rows of a picture, and passes on those of the result.
+
+    Args:
+        size: height and width of the picture.
+        to: those of the result.
+        write: gets the rows.
+    """
+
+    def __init__(self, size: Size, to: Size, write: WriteRows) -> None:
+        self._size, self._to, self._write_on = size, to, write
+        self._scale = size[0] / to[0]
+        self._reach = _LOBES * max(self._scale, 1) + 1
+        self._rows: NDArray[np.uint8] = np.empty((0, size[1], 3), np.uint8)
+        self._first = 0  # which row of the picture is the first of these
+        self._done = 0
+
+    def write(self, rows: NDArray[np.uint8]) -> None:
+        """Take the next rows."""
+        self._rows = np.concatenate([self._rows, rows])
+        there = self._first + len(self._rows)
+        ready = math.floor((there - self._reach) / self._scale)
+        stop = self._to[0] if there == self._size[0] else min(ready, self._to[0])
+        if stop <= self._done:
+            return
+        top = self._done * self._scale - self._first
+        bottom = min(stop * self._scale - self._first, len(self._rows))
+        reduced = Image.fromarray(self._rows).resize(
+            (self._to[1], stop - self._done),
+            Image.Resampling.LANCZOS,
+            box=(0, top, self._size[1], bottom),
+        )
+        self._done = stop
+        needed = max(self._first, math.floor(stop * self._scale - self._reach))
+        self._rows, self._first = self._rows[needed - self._first :], needed
+        self._write_on(np.asarray(reduced))
+
 
 WriteRows: TypeAlias = Callable[[NDArray[np.uint8]], None]
 """Takes the next rows uint8 [n, W, 3], from top to bottom."""

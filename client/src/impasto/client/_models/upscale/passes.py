@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client._jobs import PinnedModel, Progress, Size, Steps, Together
-from impasto.client._models.tile_room import TileRoom
-from impasto.client._models.tiling import Span, Tile
+from impasto.client._models.tiling import Span, Tile, TileRoom
 from impasto.client._models.upscale.description import UpscaleDescription
 from impasto.client._models.upscale.enlargement import Enlargement, Pass
-from impasto.client._models.upscale.joining import Blend, Cut, Rows, WriteRows, cropped
-from impasto.client._models.upscale.reducing import Reduction
+from impasto.client._models.upscale.joining import Blend, Cut, Reduction, Rows, WriteRows, cropped
 from impasto.client._transport.calls import Outputs
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import DecodeError, OutOfMemory
