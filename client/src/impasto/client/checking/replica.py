@@ -10,13 +10,7 @@ from typing import Final
 
 from impasto.client import errors
 from impasto.client._transport import calls
-from impasto.client.checking import (
-    disk_checks,
-    invariants,
-    load_checks,
-    model_checks,
-    server_checks,
-)
+from impasto.client.checking import disk_checks, invariants, load_checks, model_checks, server_checks
 from impasto.client.checking.findings import Finding, failed, skipped
 from impasto.client.checking.probe import OutOfTime, Probe
 from impasto.client.checking.subject import Options, Subject

@@ -14,14 +14,7 @@ from impasto.client.array_text import MOST_TOLD, told_values
 from impasto.client.cli import exit_codes
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import note, print_json, print_line, print_table
-from impasto.client.cli.served import (
-    Asked,
-    Served,
-    ask_each,
-    served,
-    show_description,
-    show_headline,
-)
+from impasto.client.cli.served import Asked, Served, ask_each, served, show_description, show_headline
 from impasto.client.model import shape_text
 from impasto.client.texts import printable
 

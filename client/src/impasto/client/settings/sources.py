@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, TypeGuard
 from impasto.client.errors import SettingsError
 from impasto.client.settings.forms import Setting
 from impasto.client.settings.tls import TlsOptions
-from impasto.client.settings.values import (
-    BY_NAME,
-    KINDS,
-    SETTINGS,
-    Retries,
-    Settings,
-    Timeouts,
-    check_pauses,
-)
+from impasto.client.settings.values import BY_NAME, KINDS, SETTINGS, Retries, Settings, Timeouts, check_pauses
 from impasto.client.texts import NotUtf8, decoded_text
 
 if TYPE_CHECKING:
