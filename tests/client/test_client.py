@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from impasto.client import Client, Model, State, Upscale, errors
-from impasto.client._wire.dtypes import WIRE_TYPES
+from impasto.client._wire.tensor_proto import WIRE_TYPES
 from scripted.client_servers import prediction, scripted, status
 from scripted.counting_server import counting
 from servers.model_servers import ModelServer, serving

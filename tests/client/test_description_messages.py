@@ -23,7 +23,8 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from impasto.client._transport.calls import metadata_call, ping_call, status_call
 from impasto.client._wire import messages, tensors
-from impasto.client._wire.dtypes import (
+from impasto.client._wire.format import FIXED32, FIXED64, LENGTH, VARINT, Place, delimited, number, varint
+from impasto.client._wire.tensor_proto import (
     BY_NUMBER,
     OF_ML_DTYPES,
     VALUE_FIELDS,
@@ -31,7 +32,6 @@ from impasto.client._wire.dtypes import (
     TensorMessage,
     type_name,
 )
-from impasto.client._wire.format import FIXED32, FIXED64, LENGTH, VARINT, Place, delimited, number, varint
 from impasto.client.errors import DecodeError
 from impasto.client.model import Model, ModelMetadata, State, TensorInfo
 from oracles.official_messages import official_class

@@ -23,8 +23,8 @@ from tensorflow_serving.apis import predict_pb2
 
 from impasto.client._transport.calls import predict_call, status_call
 from impasto.client._wire import messages, tensors
-from impasto.client._wire.dtypes import BY_NUMBER, WIRE_TYPES
 from impasto.client._wire.format import VARINT, delimited, number, varint
+from impasto.client._wire.tensor_proto import BY_NUMBER, WIRE_TYPES
 from impasto.client.errors import DecodeError, InvalidInput
 from impasto.client.model import Model
 from oracles.official_messages import official_class

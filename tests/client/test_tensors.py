@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from impasto.client._wire import tensors
-from impasto.client._wire.dtypes import TensorMessage
 from impasto.client._wire.format import Place, decode_varints
+from impasto.client._wire.tensor_proto import TensorMessage
 from impasto.client.errors import DecodeError, InvalidInput
 
 Array = NDArray[Any]
@@ -256,7 +256,7 @@ def test_bfloat16_is_uint16_where_ml_dtypes_is_missing() -> None:
     script = (
         "import sys; sys.modules['ml_dtypes'] = None\n"
         "from impasto.client._wire import tensors\n"
-        "from impasto.client._wire.dtypes import TensorMessage\n"
+        "from impasto.client._wire.tensor_proto import TensorMessage\n"
         "message = TensorMessage(dtype=14, sizes=[1], content=memoryview(bytes([0x80, 0x3F])))\n"
         "array = tensors.decode('x', message)\n"
         "assert (array.dtype.name, array.tolist()) == ('uint16', [0x3F80]), array"

@@ -13,7 +13,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from images.pictures import pixels
 from impasto.client import AsyncClient, Dream, Model, Transfer, Upscale
-from impasto.client._wire.dtypes import BY_NAME
+from impasto.client._wire.tensor_proto import BY_NAME
 from impasto.client.signatures import UPSCALE, ModelContract
 from scripted.client_servers import prediction
 

@@ -1,4 +1,4 @@
-"""What a client has learnt of its models; a job is done by one version from first call to last, also over a restart."""
+"""A client's knowledge of its models; a job is done by one version from first call to last, also over restarts."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from typing import Final
 import grpc
 
 from impasto.client._wire import tensors
-from impasto.client._wire.dtypes import TensorMessage, type_name
 from impasto.client._wire.format import (
     LENGTH,
     VARINT,
@@ -31,6 +30,7 @@ from impasto.client._wire.format import (
     number,
     text,
 )
+from impasto.client._wire.tensor_proto import TensorMessage, type_name
 from impasto.client.errors import DecodeError
 from impasto.client.model import ModelMetadata, SignatureInfo, State, TensorInfo, VersionStatus
 from impasto.client.texts import cut

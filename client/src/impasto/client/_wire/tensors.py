@@ -10,17 +10,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client._wire.dtypes import (
-    BY_NAME,
-    BY_NUMBER,
-    DT_STRING,
-    HALF_VAL,
-    OF_ML_DTYPES,
-    TensorMessage,
-    WireType,
-    ml_dtype,
-    type_name,
-)
 from impasto.client._wire.format import (
     LENGTH,
     Buffer,
@@ -33,6 +22,17 @@ from impasto.client._wire.format import (
     map_entry,
     nested,
     number,
+)
+from impasto.client._wire.tensor_proto import (
+    BY_NAME,
+    BY_NUMBER,
+    DT_STRING,
+    HALF_VAL,
+    OF_ML_DTYPES,
+    TensorMessage,
+    WireType,
+    ml_dtype,
+    type_name,
 )
 from impasto.client.errors import DecodeError, InvalidInput
 

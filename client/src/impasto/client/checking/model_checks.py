@@ -7,7 +7,7 @@ from typing import Final
 
 from impasto.client import errors
 from impasto.client._transport import calls
-from impasto.client._wire.dtypes import BY_NAME
+from impasto.client._wire.tensor_proto import BY_NAME
 from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.probe import Answer, first_line
 from impasto.client.checking.samples import DIALOGUES, UNSUITABLE, CannotInvent, Dialogue, invented

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client import errors
-from impasto.client._wire.dtypes import BY_NAME, OF_ML_DTYPES, ml_dtype
+from impasto.client._wire.tensor_proto import BY_NAME, OF_ML_DTYPES, ml_dtype
 from impasto.client.checking.probe import Outputs
 from impasto.client.errors import DecodeError
 from impasto.client.model import SignatureInfo, TensorInfo

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from impasto.client import LongProgress, Progress, Waiting
-from impasto.client.cli.output import are_shown, note, print_path, said_by
+from impasto.client.cli.output import logs_are_shown, logs_said_by, note, print_path
 from impasto.client.texts import printable
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Waits:
             before, self.now = self.now, _longer(self.now, waiting)
             if waiting is None and before is not None:
                 self._over += before.seconds
-        if self._quiet or self.drawn or are_shown():  # what is logged says the same
+        if self._quiet or self.drawn or logs_are_shown():  # what is logged says the same
             return
         if before is None and waiting is not None:
             at_most = "" if math.isinf(waiting.patience) else f", for {waiting.patience:g} s at most"
@@ -158,7 +158,7 @@ class _Bars:
     def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
-            self._stack.enter_context(said_by(self.message))
+            self._stack.enter_context(logs_said_by(self.message))
             self._waits.drawn = True
         return self
 

@@ -121,10 +121,10 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
-_COUNT: Final = f"{__name__}.count"
+_VERBOSITY: Final = f"{__name__}.verbosity"
 
 
-class _Lines(logging.Handler):
+class _LogLines(logging.Handler):
     """Writes records as lines for the person; none unless asked."""
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class _Lines(logging.Handler):
 @contextlib.contextmanager
 def noted_logs() -> Generator[None, None, None]:
     """While the block runs, records are lines like all others, as many as `verbose_option` is told to show."""
-    lines, level = _Lines(), LOGGER.level
+    lines, level = _LogLines(), LOGGER.level
     LOGGER.addHandler(lines)
     try:
         yield
@@ -148,9 +148,9 @@ def noted_logs() -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def said_by(say: Callable[[str], None]) -> Generator[None, None, None]:
-    """While the block runs, lines are written by `say`, which may be called from several threads."""
-    shown = _shown()
+def logs_said_by(say: Callable[[str], None]) -> Generator[None, None, None]:
+    """While the block runs, log records are written by `say`, which may be called from several threads."""
+    shown = _log_lines()
     for lines in shown:
         lines.say = say
     try:
@@ -160,9 +160,9 @@ def said_by(say: Callable[[str], None]) -> Generator[None, None, None]:
             lines.say = note
 
 
-def are_shown() -> bool:
-    """True if the person asked for them."""
-    return any(lines.level == logging.NOTSET for lines in _shown())
+def logs_are_shown() -> bool:
+    """True if the person asked for log records."""
+    return any(lines.level == logging.NOTSET for lines in _log_lines())
 
 
 def verbose_option(command: CommandT) -> CommandT:
@@ -172,20 +172,20 @@ def verbose_option(command: CommandT) -> CommandT:
         "--verbose",
         count=True,
         expose_value=False,
-        callback=_show,
+        callback=_show_logs,
         help="Say when a job waits for its server; -vv: each call, too.",
     )
     return option(command)
 
 
-def _show(context: click.Context, _option: click.Parameter, count: int) -> None:
+def _show_logs(context: click.Context, _option: click.Parameter, count: int) -> None:
     if not count:
         return
-    total = context.meta[_COUNT] = context.meta.get(_COUNT, 0) + count
+    total = context.meta[_VERBOSITY] = context.meta.get(_VERBOSITY, 0) + count
     LOGGER.setLevel(logging.INFO if total == 1 else logging.DEBUG)
-    for lines in _shown():
+    for lines in _log_lines():
         lines.setLevel(logging.NOTSET)
 
 
-def _shown() -> list[_Lines]:
-    return [handler for handler in LOGGER.handlers if isinstance(handler, _Lines)]
+def _log_lines() -> list[_LogLines]:
+    return [handler for handler in LOGGER.handlers if isinstance(handler, _LogLines)]

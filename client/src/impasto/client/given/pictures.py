@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client._wire.dtypes import OF_ML_DTYPES, ml_dtype
+from impasto.client._wire.tensor_proto import OF_ML_DTYPES, ml_dtype
 from impasto.client.model import TensorInfo, shape_text
 from impasto.client.pictures import Picture, read_picture
 

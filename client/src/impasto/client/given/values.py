@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.client._wire.dtypes import BY_NAME, OF_ML_DTYPES, ml_dtype
+from impasto.client._wire.tensor_proto import BY_NAME, OF_ML_DTYPES, ml_dtype
 from impasto.client.errors import ImpastoError
 from impasto.client.given.pictures import PixelRange, picture_as_input
 from impasto.client.model import TensorInfo, shape_text

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from impasto.client._wire.dtypes import TensorMessage, type_name
 from impasto.client._wire.format import LENGTH, Place, WireError, fields, map_entry, text
+from impasto.client._wire.tensor_proto import TensorMessage, type_name
 from impasto.client.errors import DecodeError, ImpastoError
 from impasto.client.model import SignatureInfo
 from impasto.client.repository.contract import read_signatures

@@ -1,4 +1,4 @@
-"""A TensorProto as it lies in a message, its elements not yet read; and their types on the wire beside numpy's."""
+"""TensorProto: element types on the wire beside numpy's, and the parts of a message before its elements are read."""
 
 from __future__ import annotations
 
@@ -114,7 +114,6 @@ VALUE_FIELDS: Final = {entry.field.number: entry.field for entry in WIRE_TYPES}
 OF_ML_DTYPES: Final = frozenset({"bfloat16", "float8_e5m2", "float8_e4m3fn", "int4", "uint4"})
 BY_NUMBER: Final = {entry.number: entry for entry in WIRE_TYPES}
 BY_NAME: Final = {entry.name: entry for entry in WIRE_TYPES}
-
 
 _UNREADABLE: Final = {0: "DT_INVALID", 20: "DT_RESOURCE", 21: "DT_VARIANT"}
 
