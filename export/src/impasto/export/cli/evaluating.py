@@ -233,7 +233,7 @@ def evaluate(models: Path, chosen: tuple[tuple[str, int | None], ...], **asked: 
 
     \b
       impasto-export upscaler evaluate --model srcnn --model upscaler-small
-      impasto-export upscaler evaluate --model upscaler-base-real --jpeg 50 --require-gain 1
+      impasto-export upscaler evaluate --model upscaler-base-real --jpeg 50 --require-gain 0.5
     """
     from impasto.export.upscale.exported import upscalers
 
