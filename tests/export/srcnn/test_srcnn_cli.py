@@ -70,7 +70,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    resumed = CliRunner().invoke(cli, ["srcnn", *train_arguments(folder)])
+    # The photos that are measured by default are many times as large as those that are trained on here.
+    held_out = tmp_path_factory.mktemp("held_out")
+    with Image.open(EXAMPLES / "chelsea.png") as photo:
+        photo.reduce(4).save(held_out / "chelsea.png")
+    resumed = CliRunner().invoke(cli, ["srcnn", *train_arguments(folder), "--held-out", str(held_out)])
     assert resumed.exit_code == 0, resumed.output
     epochs = [int(number) for number in re.findall(r"epoch +(\d+):", resumed.stderr)]
     assert epochs[0] > 1  # what was done is not done again
