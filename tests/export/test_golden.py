@@ -116,10 +116,8 @@ def test_inputs_are_kept_with_the_dtypes_that_the_signature_asks_for(tmp_path: P
 def publish_toy(models: Path, golden: Requests, module: Any = None, serve: Any = None) -> Any:
     module = module or ToyModule()
     return publishing.publish(
-        module,
-        {"serving_default": serve or module.serve},
+        publishing.Servable(module, {"serving_default": serve or module.serve}, TOY_CONTRACT),
         models,
-        contract=TOY_CONTRACT,
         warm_up=[("serving_default", {"x": [[1, 2]]})],
         golden=golden,
         source={},

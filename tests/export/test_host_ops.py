@@ -134,10 +134,8 @@ def test_a_published_version_records_them_and_people_are_told(tmp_path: Path) ->
 def test_impastos_own_exporters_record_them(tmp_path: Path) -> None:
     module = ToyModule()
     version = publishing.publish(
-        module,
-        {"serving_default": module.serve},
+        publishing.Servable(module, {"serving_default": module.serve}, TOY_CONTRACT),
         tmp_path / "models",
-        contract=TOY_CONTRACT,
         warm_up=[("serving_default", {"x": [[1, 2]]})],
         golden=independent([("serving_default", {"x": [[1, 2]]})]),
         source={},
@@ -161,10 +159,8 @@ def publish_bicubic(models: Path, **options: Any) -> Path:
     module = ToyModule()
     module.bicubic = contract_function(TOY_CONTRACT.signatures["serving_default"], serve)
     return publishing.publish(
-        module,
-        {"serving_default": module.bicubic},
+        publishing.Servable(module, {"serving_default": module.bicubic}, TOY_CONTRACT),
         models,
-        contract=TOY_CONTRACT,
         warm_up=[("serving_default", {"x": [[1, 2]]})],
         golden=independent([("serving_default", {"x": [[1, 2]]})]),
         source={},

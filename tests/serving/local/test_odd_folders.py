@@ -191,10 +191,8 @@ def test_a_process_without_eager_execution_serves_a_model_with_warm_up_records(t
 
     module = ToyModule()
     publishing.publish(
-        module,
-        {"serving_default": module.serve},
+        publishing.Servable(module, {"serving_default": module.serve}, TOY_CONTRACT),
         tmp_path,
-        contract=TOY_CONTRACT,
         warm_up=[("serving_default", {"x": np.ones((1, 2), np.float32)})],
         golden=independent([("serving_default", {"x": [[1, 2]]})]),
         source={},

@@ -44,9 +44,8 @@ def publish_all(models: Path) -> None:
             transfer.golden_requests(transfer_models.tiny_backbone()),
         ),
     ):
-        publishing.publish(
-            module, functions, models, contract=contract, warm_up=warm_up, golden=golden, source={}
-        )
+        servable = publishing.Servable(module, functions, contract)
+        publishing.publish(servable, models, warm_up=warm_up, golden=golden, source={})
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from impasto.client import _models as models
 from impasto.client._jobs import CONCURRENCY, Job, Outcome, Steps, prediction, readiness
 from impasto.client._jobs import async_driver as driver
 from impasto.client._jobs.async_driver import Finished, runs
-from impasto.client._jobs.driver import Checkpoint, OnProgress, prepare
+from impasto.client._jobs.driver import Checkpoint, JobContext, OnProgress, prepare
 from impasto.client._jobs.mapping import at_once, map_in_order
 from impasto.client._jobs.pinning import Knowledge
 from impasto.client._jobs.strands import Lanes
@@ -217,8 +217,8 @@ class AsyncClient:
         send = partial(self._send, job.kind, timeout)
         begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)
         lanes = self._shared_lanes or Lanes(at_once(self.settings))
-        patience, known = self._patience(), self._knowledge
-        driven = driver.drive(steps, send, patience, file, knowledge=known, lanes=lanes, begin=begin)
+        context = JobContext(knowledge=self._knowledge, begin=begin)
+        driven = driver.drive(steps, send, self._patience(), file, context=context, lanes=lanes)
         async with aclosing(driven):
             async for step in driven:
                 yield step

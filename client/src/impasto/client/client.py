@@ -170,14 +170,9 @@ class Client:
         )
         begin = partial(self._transport.observer.job, job.kind, Model.of(job.model).name)
         send = partial(self._send, kind=job.kind, timeout=timeout)
+        context = driver.JobContext(knowledge=self._knowledge, begin=begin)
         return driver.drive(
-            steps,
-            send,
-            self._patience(),
-            file,
-            knowledge=self._knowledge,
-            at_once=at_once(self.settings),
-            begin=begin,
+            steps, send, self._patience(), file, context=context, at_once=at_once(self.settings)
         )
 
     @overload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +19,41 @@ from impasto.export.saved_model import load_as_server, save
 from impasto.export.warmup import Request, write_warmup
 
 
+@dataclass(frozen=True, eq=False)
+class Servable:
+    """A module as it is exported: the functions that are served of it, and as which model.
+
+    Attributes:
+        module: holds the variables.
+        functions: the functions to serve, by signature.
+        contract: what the version must keep.
+        model: the model's name; the contract's usual one if None.
+    """
+
+    module: tf.Module
+    functions: Mapping[str, Callable[..., Any]]
+    contract: ModelContract
+    model: str | None = None
+
+
 def publish(
-    module: tf.Module,
-    functions: Mapping[str, Callable[..., Any]],
+    servable: Servable,
     models: Path,
     *,
-    contract: ModelContract,
-    model: str | None = None,
     warm_up: Iterable[Request],
     golden: Requests,
     source: Mapping[str, Any],
     figures: Mapping[str, Any] | None = None,
     allow_host_ops: bool = False,
 ) -> Version:
-    """Export a module as the next version of a model.
+    """Export what is to be served as the next version of a model.
 
     What was saved is loaded the way TensorFlow Serving loads it, and answers the golden requests, before it becomes a
     version.
 
     Args:
-        module: holds the variables.
-        functions: the functions to serve, by signature.
+        servable: what is exported.
         models: the model repository.
-        contract: what the version must keep.
-        model: the model's name; the contract's usual one if None.
         warm_up: small requests that a server runs while it loads the version.
         golden: small requests that are kept with what the version answers, to check servers against.
         source: where the weights come from, for the manifest.
@@ -53,7 +65,8 @@ def publish(
         ExportError: the result does not keep the contract, fails at a request, or cannot be written.
     """
 
-    name = contract.usual_model if model is None else model
+    contract = servable.contract
+    name = contract.usual_model if servable.model is None else servable.model
 
     def describe(directory: Path) -> Manifest:
         ops = host_ops(directory)
@@ -62,7 +75,7 @@ def publish(
         return Manifest(
             model=name,
             contract=contract.name,
-            signatures=tuple(functions),
+            signatures=tuple(servable.functions),
             source=dict(source),
             figures=dict(figures or {}),
             golden=golden_files(directory),
@@ -70,7 +83,7 @@ def publish(
         )
 
     def write(directory: Path) -> None:
-        save(module, directory, functions, contract=contract)
+        save(servable.module, directory, servable.functions, contract=contract)
         write_warmup(directory, name, warm_up)
         with load_as_server(directory, optimised=False) as served:
             write_golden(directory, served, golden, where=f"the golden requests for {name!r}")

@@ -10,14 +10,12 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from impasto.client._jobs.checkpoint import CheckpointFile
-from impasto.client._jobs.driver import OnProgress
+from impasto.client._jobs.driver import JobContext, OnProgress
 from impasto.client._jobs.job import Job, Verb
-from impasto.client._jobs.pinning import Knowledge
 from impasto.client._jobs.steps import ENDED, Learning, Pause, Progress, Snapshot, Step, Steps, Together
 from impasto.client._jobs.strands import AsyncStrands, Lanes
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client._transport.calls import Call
-from impasto.client._transport.observing import Span
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import CallError
 
@@ -47,10 +45,9 @@ async def drive(
     patience: Patience,
     checkpoint: CheckpointFile | None = None,
     *,
-    knowledge: Knowledge | None = None,
+    context: JobContext | None = None,
     lanes: Lanes | None = None,
     threads: bool = True,
-    begin: Callable[[], Span] = Span,
 ) -> AsyncGenerator[Progress | Finished[ResultT], None]:
     """Carry out the steps of a job; yields its progress, and at last its result.
 
@@ -59,10 +56,9 @@ async def drive(
         send: sends a call and returns the parsed answer, or raises CallError.
         patience: the job's, which learns of each answer.
         checkpoint: gets the snapshots, and whatever ends the job early, the last one.
-        knowledge: what the client's jobs have learnt; nothing yet, if None.
+        context: the client's; that of a client which has learnt nothing, if None.
         lanes: the room for calls that are under way at once; None for one.
         threads: let a thread do what the job does between its calls, for jobs that work on pictures there.
-        begin: begins the span of the job.
     """
     answer: Any = None
     failure: CallError | None = None
@@ -74,7 +70,8 @@ async def drive(
         except StopIteration as end:  # which no future may raise
             return Finished(cast(ResultT, end.value))
 
-    with begin() as span:
+    given = context or JobContext()
+    with given.begin() as span:
 
         async def send_in_span(call: Call[Any]) -> Any:
             with span.current():
@@ -90,7 +87,7 @@ async def drive(
             return await finish(drive(strand, send_in_span, patience))
 
         async def learn(step: Learning[Any]) -> Any:
-            learnt = knowledge or Knowledge()
+            learnt = given.knowledge
             async with learnt.lock_of_loop(step.model):
                 return await finish(
                     drive(step.steps(learnt.about(step.model)), send_alone, patience, threads=False)

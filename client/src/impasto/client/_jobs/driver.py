@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from impasto.client._jobs.checkpoint import CheckpointFile
@@ -76,16 +76,28 @@ def _check_job(job: object) -> None:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobContext:
+    """The things that a client gives to each of its jobs.
+
+    Attributes:
+        knowledge: what the client's jobs have learnt.
+        begin: begins the span of the job.
+    """
+
+    knowledge: Knowledge = field(default_factory=Knowledge)
+    begin: Callable[[], Span] = Span
+
+
 def drive(
     steps: Steps[ResultT],
     send: Callable[[Call[Any]], Any],
     patience: Patience,
     checkpoint: CheckpointFile | None = None,
     *,
-    knowledge: Knowledge | None = None,
+    context: JobContext | None = None,
     at_once: int = 1,
     pause: Callable[[float], None] = time.sleep,
-    begin: Callable[[], Span] = Span,
 ) -> Generator[Any, None, ResultT]:
     """Carry out the steps of a job; yields its progress and returns its result.
 
@@ -95,15 +107,15 @@ def drive(
             several calls are under way.
         patience: the job's, which learns of each answer.
         checkpoint: gets the snapshots, and whatever ends the job early, the last one.
-        knowledge: what the client's jobs have learnt; nothing yet, if None.
+        context: the client's; that of a client which has learnt nothing, if None.
         at_once: the number of calls that may be under way at once.
         pause: waits so many seconds.
-        begin: begins the span of the job.
     """
     answer: Any = None
     failure: CallError | None = None
     strands: Strands | None = None
-    with begin() as span:
+    given = context or JobContext()
+    with given.begin() as span:
 
         def send_in_span(call: Call[Any]) -> Any:
             with span.current():
@@ -116,7 +128,7 @@ def drive(
             return finish(drive(strand, send_until, patience, pause=stop.sleep))
 
         def learn(step: Learning[Any]) -> Any:
-            learnt = knowledge or Knowledge()
+            learnt = given.knowledge
             with learnt.lock(step.model):
                 return finish(
                     drive(step.steps(learnt.about(step.model)), send_in_span, patience, pause=pause)

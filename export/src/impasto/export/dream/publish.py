@@ -52,10 +52,8 @@ def publish(
     if architecture.normalised:
         source["batch_normalisation"] = "folded" if fold else "kept"
     return publishing.publish(
-        dream,
-        dream.functions,
+        publishing.Servable(dream, dream.functions, DREAM),
         models,
-        contract=DREAM,
         warm_up=warm_up(architecture),
         golden=golden_requests(architecture),
         source=source,

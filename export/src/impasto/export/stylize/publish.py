@@ -37,10 +37,8 @@ def publish(
     """
     served = ServedStylizer(stylizer, maximum_pixels=maximum_pixels)
     return publishing.publish(
-        served,
-        served.signatures,
+        publishing.Servable(served, served.signatures, STYLIZE),
         models,
-        contract=STYLIZE,
         warm_up=_warm_up(served),
         golden=_golden_requests(served, stylizer.minimum_style_side),
         source={"weights": stylizer.provenance.as_dict()},

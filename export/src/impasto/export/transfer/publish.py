@@ -41,10 +41,8 @@ def publish(
     transfer = Transfer(backbone, weights=str(weights.provenance))
     source = publishing.backbone_source(backbone, weights)
     return publishing.publish(
-        transfer,
-        transfer.functions,
+        publishing.Servable(transfer, transfer.functions, TRANSFER),
         models,
-        contract=TRANSFER,
         warm_up=warm_up(transfer),
         golden=golden_requests(backbone),
         source=source,

@@ -42,11 +42,8 @@ def publish(
     """
     served = ServedUpscaler(upscaler)
     return publishing.publish(
-        served,
-        served.functions,
+        publishing.Servable(served, served.functions, UPSCALE, model),
         models,
-        contract=UPSCALE,
-        model=model,
         warm_up=warm_up(served),
         golden=golden_requests(served),
         source={"network": upscaler.network, "weights": upscaler.weights, **source},
