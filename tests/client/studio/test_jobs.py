@@ -35,7 +35,7 @@ def result(browser: Browser, job: dict[str, Any]) -> bytes:
 
 
 def test_the_start_tells_each_model_and_each_field(studio: Running) -> None:
-    start = studio.browser().get("/api/start").json
+    start = studio.browser().opening()
     assert [model["name"] for model in start["upscale"]["models"]] == ["srcnn"]
     assert start["upscale"]["models"][0]["factors"] == [2]
     assert [layer["name"] for layer in start["dream"]["models"][0]["layers"]] == ["shallow", "middle", "deep"]
@@ -256,7 +256,7 @@ def test_a_job_waits_for_a_server_that_was_killed_and_goes_on(dream_repository: 
 def test_without_a_server_the_page_opens_and_a_job_says_what_to_do() -> None:
     with running("127.0.0.1:9", waiting=3) as studio:
         browser = studio.browser()
-        start = browser.get("/api/start").json
+        start = browser.opening()
         assert "9" in start["server_error"] and start["dream"]["models"] == []
         assert len(start["examples"]["photos"]) == 3
         job = browser.wait(browser.start("upscale", image="photo-chelsea", factor=2)["id"])

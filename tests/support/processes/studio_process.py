@@ -110,6 +110,19 @@ class Browser:
     def job(self, identity: str) -> dict[str, Any]:
         return dict(self.get(f"/api/jobs/{identity}").json)
 
+    def opening(self) -> dict[str, Any]:
+        """Return what the page is told when it opens, once it is known whether the model server answers.
+
+        A page is not kept waiting for more than two seconds, which a busy machine may need.
+        """
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            told: dict[str, Any] = self.get("/api/start").json
+            if "not answered yet" not in told.get("server_error", ""):
+                return told
+            time.sleep(0.1)
+        raise AssertionError(f"it is still not known whether the server answers: {told}")
+
     def wait(self, identity: str, *states: str) -> dict[str, Any]:
         """Wait until a job is in one of the states, by default an end."""
         wanted = states or ("done", "failed", "stopped")
