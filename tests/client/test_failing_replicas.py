@@ -60,7 +60,7 @@ class Names:
 
 def test_a_name_that_resolves_later_is_called_then(monkeypatch: pytest.MonkeyPatch) -> None:
     names = Names(monkeypatch)
-    monkeypatch.setattr(channel, "PERIOD", 0.0)
+    monkeypatch.setattr(channel, "LOOKUP_PERIOD", 0.0)
     with scripted(answer) as one, scripted(answer) as other:
         port = other.address.rpartition(":")[2]
         with Client(f"{one.address},later.test:{port}") as client:
@@ -72,7 +72,7 @@ def test_a_name_that_resolves_later_is_called_then(monkeypatch: pytest.MonkeyPat
 
 def test_the_asynchronous_client_calls_it_then_too(monkeypatch: pytest.MonkeyPatch) -> None:
     names = Names(monkeypatch)
-    monkeypatch.setattr(channel, "PERIOD", 0.0)
+    monkeypatch.setattr(channel, "LOOKUP_PERIOD", 0.0)
 
     async def until_called(address: str, other: ScriptedServer) -> None:
         async with AsyncClient(address) as client:
@@ -90,8 +90,8 @@ def test_the_asynchronous_client_calls_it_then_too(monkeypatch: pytest.MonkeyPat
 def test_names_are_looked_up_again_where_no_replica_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when a container is started again with another address."""
     names = Names(monkeypatch)
-    monkeypatch.setattr(channel, "AFTER_FAILURE", 0.0)
-    monkeypatch.setattr(channel, "PERIOD", 1e9)
+    monkeypatch.setattr(channel, "LOOKUP_AFTER_FAILURE", 0.0)
+    monkeypatch.setattr(channel, "LOOKUP_PERIOD", 1e9)
     with scripted(answer) as server:
         port = server.address.rpartition(":")[2]
         address = f"127.0.0.1:{free_port()},later.test:{port}"

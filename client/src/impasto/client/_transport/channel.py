@@ -19,10 +19,10 @@ from impasto.client.errors import AddressError, CertificateError, ClientClosed
 from impasto.client.settings import Settings
 from impasto.client.settings.addresses import Resolved, endpoints, is_on_this_machine, resolved
 
-PERIOD: Final = 30.0
+LOOKUP_PERIOD: Final = 30.0
 """Seconds between two looks for the names that had no address."""
 
-AFTER_FAILURE: Final = 5.0
+LOOKUP_AFTER_FAILURE: Final = 5.0
 """The least number of seconds between two looks for all names, while no replica answers."""
 
 
@@ -57,7 +57,7 @@ class Lookup:
             return
         with self._lock:
             now = time.monotonic()
-            if now < self._looked + (AFTER_FAILURE if failed else PERIOD):
+            if now < self._looked + (LOOKUP_AFTER_FAILURE if failed else LOOKUP_PERIOD):
                 return
             self._looked = now
         threading.Thread(target=self._look, name="impasto-names", daemon=True).start()
