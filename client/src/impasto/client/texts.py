@@ -1,7 +1,8 @@
 """Texts for people and programs: JSON, files that people write, and foreign text made safe to show.
 
-A terminal obeys control characters, and bidirectional ones show a text in another order than it has. Everything that is
-printed, and every message of an ImpastoError, has gone through `printable`.
+Foreign text comes from servers, models and manifests, and is in the names of files. A terminal obeys its control
+characters, and bidirectional ones show it in another order than it has. Everything that is printed, and every message
+of an ImpastoError, has gone through `printable`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 The orientation is applied to the pixels, thumbnails show the old picture, sizes and colour spaces describe it, and
 maker notes point at places in the old file: all of these are left out.
 
+libtiff, which compresses TIFF files, writes no folder of tags inside another, as EXIF data has in a TIFF.
 A TIFF file is a folder of tags with offsets (TIFF 6.0, section 2), and EXIF data is one, too. The file gets a new main
 folder at its end, with its own tags and those of the EXIF data; the pixels stay where they are.
 """

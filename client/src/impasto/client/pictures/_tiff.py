@@ -1,4 +1,7 @@
-"""TIFF files: which kinds are not read, the room that large ones need, and what their decoder says of them."""
+"""TIFF files: which kinds are not read, the room that large ones need, and what their decoder says of them.
+
+That is libtiff, which would print it on standard error, past Python.
+"""
 
 from __future__ import annotations
 

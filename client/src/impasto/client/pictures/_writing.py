@@ -29,7 +29,7 @@ from impasto.client.pictures._notes import Notes, warn
 from impasto.client.pictures._png_writing import PngWriter
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self  # in typing from Python 3.11 on
 
 WRITABLE: Final = tuple(FORMATS)
 """The file extensions that can be written."""

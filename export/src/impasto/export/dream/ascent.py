@@ -1,7 +1,8 @@
 """Gradient ascent on a picture, by gradients that may be smoothed.
 
-A network's gradient has most of its strength in the finest detail, where it draws speckle. The copies split it into
-octaves of frequency; each is divided by its standard deviation, so that wide structures count as much as fine ones.
+A network's gradient has most of its strength in the finest detail, where it draws speckle. Made smooth, it is the sum
+of its Gaussian-blurred copies, which split it into octaves of frequency; each is divided by its standard deviation, so
+that wide structures count as much as fine ones.
 """
 
 from __future__ import annotations

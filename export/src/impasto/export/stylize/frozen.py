@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import tensorflow as tf
+
+# There is no public way to inline the functions of a SavedModel's graph, nor from a function's definition to a graph's.
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 

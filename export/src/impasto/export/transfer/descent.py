@@ -1,5 +1,6 @@
 """The loop of style transfer: a picture changed step by step so that its loss falls.
 
+The average of the pictures on the way has less noise than any of them:
 Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging" (1992), with weights that fade:
 a_t = d a_(t-1) + (1 - d) x_t from a_0 = 0, divided by 1 - d^t, is the weighted mean of the x so far. What is carried is
 that quotient, so that it is a picture at any time:
