@@ -1,8 +1,9 @@
 """What a GPU does with the exported models: a table of each model and size, in a session as a server runs it.
 
-For each: the first call of the process and at that size, a call (median) and the time of its kernels, the operations
-that ran on the host, whether the same call repeats bit for bit, whether two calls of half the steps equal one, and
-the peak of the allocator. With --peer, the same steps in PyTorch; with --server, the same jobs through the local
+For each: the first call of the process and at that size, a call (median) and the time of its kernels, how many there
+were and how often something was copied back to the host (the processor waits for each, and the card then for the
+processor), the operations that took longest on either, whether the same call repeats bit for bit, whether two calls of
+half the steps equal one, and the peak of the allocator. With --peer, the same steps in PyTorch; with --server, the same jobs through the local
 server and the client.
 
 TF_DETERMINISTIC_OPS=1, NVIDIA_TF32_OVERRIDE=0 and TF_XLA_FLAGS are read from the environment: run it once with each.
@@ -43,12 +44,32 @@ _WIDTH: Final = 20
 """Columns for a model's name."""
 
 _SETTINGS: Final = ("TF_DETERMINISTIC_OPS", "NVIDIA_TF32_OVERRIDE", "TF_XLA_FLAGS")
-_MOST_HOST_OPS: Final = 4
+_MOST_OPS: Final = 6
 _COPIES: Final = ("MEMCPYHtoD", "MEMCPYDtoH")
+_BACK: Final = "MEMCPYDtoH"
 _ONE_AFTER_THE_OTHER: Final = "stream:all"
 """The part of a traced device's name that stands for all of its streams: each kernel once."""
 
 Inputs = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a call was made of; times in milliseconds.
+
+    Attributes:
+        kernels: the time of all kernels on the card.
+        launches: their number.
+        copies_back: how often something was copied to the host.
+        card: the operations whose kernels took longest.
+        host: those that took longest on the host.
+    """
+
+    kernels: float
+    launches: int
+    copies_back: int
+    card: dict[str, float]
+    host: dict[str, float]
 
 
 @dataclass
@@ -59,8 +80,7 @@ class Row:
     size: int
     first: float = 0.0
     wall: float = 0.0
-    kernels: float | None = None
-    host: dict[str, float] = field(default_factory=dict)
+    trace: Trace | None = None
     repeats: bool | None = None
     chunks: bool | None = None
     peak: int | None = None
@@ -132,6 +152,8 @@ def job_of(model: str, side: int) -> Any:
 def measure(model: str, served: ServedModel, side: int, runs: int) -> Row:
     """Measure a model at a size. What fails is said in the row."""
     row = Row(model, side)
+    if gpus():
+        tf.config.experimental.reset_memory_stats("GPU:0")
     try:
         case = case_of(model, served, side)
         started = time.perf_counter()
@@ -149,15 +171,15 @@ def measure(model: str, served: ServedModel, side: int, runs: int) -> Row:
             same = [name for name in ("state", "image", "m", "v") if name in first]
             row.chunks = all(np.array_equal(first[name], halves[name]) for name in same)
         if gpus():
-            row.kernels, row.host = traced(served, case)
             row.peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+            row.trace = traced(served, case)
     except (tf.errors.OpError, ValueError) as error:
         row.failed = " ".join(str(error).partition("Graph execution error:")[2].split() or [str(error)])[:200]
     return row
 
 
-def traced(served: ServedModel, case: Case) -> tuple[float, dict[str, float]]:
-    """The milliseconds of a call's kernels, and of its operations on the host that took longest."""
+def traced(served: ServedModel, case: Case) -> Trace:
+    """What a call is made of, as TensorFlow's own tracer saw it."""
     definition = served.signatures[case.signature]
     values = {name: tf.make_ndarray(value) for name, value in definition.defaults.items()} | dict(case.inputs)
     feeds = {definition.inputs[name].name: value for name, value in values.items()}
@@ -165,15 +187,20 @@ def traced(served: ServedModel, case: Case) -> tuple[float, dict[str, float]]:
     metadata = tf.compat.v1.RunMetadata()
     options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE)
     served.session.run(fetches, feeds, options=options, run_metadata=metadata)
-    kernels, host = 0.0, Counter[str]()
+    card, host = Counter[str](), Counter[str]()
+    launches = copies_back = 0
     for device in metadata.step_stats.dev_stats:
         for node in device.node_stats:
             took = node.op_end_rel_micros / 1000
-            if _ONE_AFTER_THE_OTHER in device.device and not any(copy in node.node_name for copy in _COPIES):
-                kernels += took
+            if _ONE_AFTER_THE_OTHER in device.device:
+                copies_back += _BACK in node.node_name
+                if not any(copy in node.node_name for copy in _COPIES):
+                    launches += 1
+                    card[node.node_name.rpartition(":")[2]] += took
             elif "CPU" in device.device:
                 host[node.timeline_label.split("= ")[-1].split("(")[0]] += took
-    return kernels, dict(host.most_common(_MOST_HOST_OPS))
+    longest = (dict(each.most_common(_MOST_OPS)) for each in (card, host))
+    return Trace(sum(card.values()), launches, copies_back, *longest)
 
 
 def gpus() -> list[Any]:
@@ -230,16 +257,17 @@ def show(rows: Iterable[Row]) -> None:
         if row.failed:
             click.echo(f"{row.model:>{_WIDTH}}  {row.size:>12}  {row.failed}")
             continue
-        ratio = row.wall / row.kernels if row.kernels else None
-        cells: tuple[Any, ...] = (row.size, _ms(row.first), _ms(row.wall), _ms(row.kernels))
+        trace = row.trace
+        ratio = row.wall / trace.kernels if trace else None
+        cells: tuple[Any, ...] = (row.size, _ms(row.first), _ms(row.wall), _ms(trace and trace.kernels))
         cells += (_told(ratio, ".2f"), _ms(row.served), _yes(row.repeats), _yes(row.chunks))
         peak = None if row.peak is None else row.peak / 1e6
         told = "  ".join(f"{cell!s:>12}" for cell in (*cells, _told(peak, ".0f")))
         click.echo(f"{row.model:>{_WIDTH}}  {told}")
-        if row.host:
-            click.echo(
-                f"{'':14}on the host: " + ", ".join(f"{op} {ms:.1f} ms" for op, ms in row.host.items())
-            )
+        if trace:
+            click.echo(f"{'':14}{trace.launches} kernels, {trace.copies_back} copies to the host")
+            for where, ops in (("card", trace.card), ("host", trace.host)):
+                click.echo(f"{'':14}on the {where}: " + ", ".join(f"{op} {ms:.1f} ms" for op, ms in ops.items()))
         if row.peers:
             times = (f"{name} {ms:.1f} ms ({row.wall / ms:.2f} of it)" for name, ms in row.peers.items())
             click.echo(f"{'':14}peers: " + ", ".join(times))

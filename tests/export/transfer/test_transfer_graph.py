@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from images.pictures import pixels
 from impasto.export.backbones import Backbone, BackboneError
-from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
+from impasto.export.backbones.gradients import Gradients, Readings, counted, deepest, layer_functions
 from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.compute import Compute
 from impasto.export.transfer import adam, losses
@@ -114,11 +114,11 @@ def test_the_written_derivatives_are_those_of_automatic_differentiation() -> Non
         tape.watch(activation)
         style = weight * tf.reduce_mean(tf.square(losses.gram(activation) - gram_target))
         content = weight * tf.reduce_mean(tf.square(activation - target))
-    for term, loss in (
-        (losses.style_term(weight, lambda _: gram_target, tf.constant(False)), style),
-        (losses.content_term(weight, lambda _: target, tf.constant(False)), content),
+    for compute, loss in (
+        (losses.style_loss(weight, lambda _: gram_target, tf.constant(0)), style),
+        (losses.content_loss(weight, lambda _: target, tf.constant(0)), content),
     ):
-        found, derivative = term.compute(activation)
+        found, derivative = compute(activation)
         np.testing.assert_allclose(found, loss, rtol=1e-5)
         np.testing.assert_allclose(derivative, tape.gradient(loss, activation), rtol=1e-4, atol=1e-6)
 
@@ -152,10 +152,12 @@ def test_the_whole_gradient_is_that_of_automatic_differentiation(
         features=features,
         gram_starts=starts(gram_sizes(backbone), tf.constant(style)),
         feature_starts=starts(feature_sizes(backbone, tf.constant(size)), tf.constant(content)),
-        scaled=tf.constant(False),
+        style_counts=counted(tf.constant(style)),
+        content_counts=counted(tf.constant(content)),
+        scaled=tf.constant(0),
     )
     found, gradient = gradients(image, deepest(tf.constant(style + content)), objective)
-    variation_found, smoothing = losses.total_variation(image, tf.constant(variation), tf.constant(False))
+    variation_found, smoothing = losses.total_variation(image, tf.constant(variation), tf.constant(0))
     gradient += smoothing
 
     goals = activations(backbone, other)
@@ -238,7 +240,7 @@ def test_scaled_losses_and_their_derivatives_are_those_of_automatic_differentiat
     activation = tf.constant(RNG.normal(0, 20, (1, 5, 7, 4)), tf.float32)
     gram_target = tf.constant(RNG.normal(0, 20, (4, 4)), tf.float32)
     target = tf.constant(RNG.normal(0, 2, (1, 5, 7, 4)), tf.float32)
-    image, weight, scaled = picture(9, 7), tf.constant(3.0), tf.constant(True)
+    image, weight, scaled = picture(9, 7), tf.constant(3.0), tf.constant(1)
 
     def quotient(difference: Any) -> Any:
         return weight * tf.norm(difference) ** 2 / tf.norm(difference, ord=1)
@@ -250,13 +252,13 @@ def test_scaled_losses_and_their_derivatives_are_those_of_automatic_differentiat
         pairs = [(image[1:], image[:-1]), (image[:, 1:], image[:, :-1])]
         variation = weight * tf.add_n([tf.norm(one - other) ** 2 for one, other in pairs]) / (9 * 7 * 3)
     for (found, derivative), loss, by in (
-        (losses.style_term(weight, lambda _: gram_target, scaled).compute(activation), style, activation),
-        (losses.content_term(weight, lambda _: target, scaled).compute(activation), content, activation),
+        (losses.style_loss(weight, lambda _: gram_target, scaled)(activation), style, activation),
+        (losses.content_loss(weight, lambda _: target, scaled)(activation), content, activation),
         (losses.total_variation(image, weight, scaled), variation, image),
     ):
         np.testing.assert_allclose(found, loss, rtol=1e-5)
         np.testing.assert_allclose(derivative, tape.gradient(loss, by), rtol=1e-4, atol=1e-6)
-    same, none = losses.content_term(weight, lambda x: x, scaled).compute(activation)
+    same, none = losses.content_loss(weight, lambda x: x, scaled)(activation)
     assert same == 0.0 and not none.numpy().any()
 
 

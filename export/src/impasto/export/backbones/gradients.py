@@ -12,6 +12,10 @@ computed nor added.
 For each depth there is one function that builds the network down to that layer and no further; a switch picks one at
 run time. A layer, and the terms of a layer, are functions as well, which the graph holds once for all depths. Those of
 the depths and of the terms are never inlined, so a server builds each only when a request first asks for it.
+
+Whether a term counts is said by an int32 beside its weight. A branch is chosen on the processor, where TensorFlow keeps
+the numbers of this type; the weight itself lies on the card. Asked for at each layer of each step, it would have the
+processor wait each time until the card has done all that it was given, and the card wait for what comes next.
 """
 
 from __future__ import annotations
@@ -52,11 +56,11 @@ class Term(NamedTuple):
     """A part of the loss that depends on one layer's activation x, float32 [1, h, w, C].
 
     Attributes:
-        weight: float32 []; at zero nothing is computed. The loss and its derivative already contain it.
+        counts: int32 [], see `counted`; at zero nothing is computed.
         compute: from x to the loss [] and d(loss)/dx, of any shape that broadcasts to x's.
     """
 
-    weight: tf.Tensor
+    counts: tf.Tensor
     compute: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -74,9 +78,8 @@ class Gradients(tf.Module):
         super().__init__(name="gradients")
         self._prepare = prepare
         self._layers = layers
-        self._terms = [
-            _function(partial(_add_terms, terms, index), **_NOT_INLINED) for index in range(len(layers))
-        ]
+        self._terms = terms
+        self._term_functions: dict[str, Callable[..., Any]] = {}
         at_depth = [
             _function(partial(self._compute, depth), _PICTURE, objective, **_NOT_INLINED)
             for depth in range(len(layers))
@@ -116,12 +119,32 @@ class Gradients(tf.Module):
         losses = []
         for index in reversed(range(depth + 1)):
             below, x, tape = steps.pop()
-            *found, gradient = self._terms[index](gradient, x, objective)
+            found, gradient = self._with_terms(index, gradient, x, objective)
             losses.append(found)
             gradient = tape.gradient(x, below, output_gradients=gradient)
         ((below, x, tape),) = steps
         gradient = tape.gradient(x, below, output_gradients=gradient)
         return [*(tf.add_n(each) for each in zip(*losses, strict=True)), gradient]
+
+    def _with_terms(
+        self, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """The losses of a layer's terms, and `gradient` with their derivatives."""
+        losses = []
+        for number, term in enumerate(self._terms(index, objective)):
+            name = f"{index}/{number}"  # one function for all depths
+            if name not in self._term_functions:
+                self._term_functions[name] = _function(
+                    partial(_added, self._terms, index, number), **_NOT_INLINED
+                )
+            loss, gradient = where_counted(
+                term.counts,
+                partial(self._term_functions[name], gradient, x, objective),
+                lambda gradient=gradient: (tf.constant(0.0), gradient),
+            )
+            losses.append(loss)
+            gradient = tf.ensure_shape(gradient, x.shape)
+        return losses, gradient
 
 
 class Readings(tf.Module):
@@ -169,29 +192,22 @@ def deepest(weights: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.where(tf.not_equal(weights, 0.0), tf.range(weights.shape[0]), 0))
 
 
-def where_weighted(weight: tf.Tensor, something: Callable[[], Any], nothing: Callable[[], Any]) -> Any:
-    """The result of `something` where a weight is not zero, of `nothing` elsewhere, decided at run time."""
-    return tf.cond(tf.not_equal(weight, 0.0), something, nothing)
+def counted(weights: tf.Tensor) -> tf.Tensor:
+    """1 for each weight that is not zero, 0 for the others; int32 of the weights' shape."""
+    return tf.cast(tf.not_equal(weights, 0.0), tf.int32)
 
 
-def _add_terms(
-    terms: Terms, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any
-) -> list[tf.Tensor]:
-    """The losses of a layer's terms, and `gradient` with their derivatives."""
-    losses = []
-    for term in terms(index, objective):
-        loss, gradient = _added(term, gradient, x)
-        losses.append(loss)
-    return [*losses, tf.ensure_shape(gradient, x.shape)]
+def where_counted(counts: tf.Tensor, something: Callable[[], Any], nothing: Callable[[], Any]) -> Any:
+    """The result of `something` where `counts`, int32 [], is above 0, of `nothing` elsewhere, decided at run time."""
+    return tf.cond(counts > 0, something, nothing)
 
 
-def _added(term: Term, gradient: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    def added() -> tuple[tf.Tensor, tf.Tensor]:
-        loss, derivative = term.compute(tf.cast(x, tf.float32))
-        return loss, gradient + tf.cast(derivative, x.dtype)
-
-    loss, total = where_weighted(term.weight, added, lambda: (tf.constant(0.0), gradient))
-    return loss, total
+def _added(
+    terms: Terms, index: int, number: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The loss of a layer's term, and `gradient` with its derivative."""
+    loss, derivative = terms(index, objective)[number].compute(tf.cast(x, tf.float32))
+    return loss, gradient + tf.cast(derivative, x.dtype)
 
 
 def layer_functions(backbone: Backbone) -> list[Layer]:

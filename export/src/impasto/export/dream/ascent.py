@@ -19,19 +19,25 @@ _REACH = 3.0
 """The standard deviations after which a Gaussian is cut off."""
 
 
-def smoothed(gradient: tf.Tensor, sigmas: tf.Tensor) -> tf.Tensor:
+def reaches_of(sigmas: tf.Tensor) -> tf.Tensor:
+    """The whole pixels after which each Gaussian is cut off, int32 [k]."""
+    return tf.cast(tf.math.ceil(_REACH * sigmas), tf.int32)
+
+
+def smoothed(gradient: tf.Tensor, sigmas: tf.Tensor, reaches: tf.Tensor) -> tf.Tensor:
     """Return the sum over s of G_s * g / (std(G_s * g) + 1e-8), G_s being a Gaussian of standard deviation s.
 
     Args:
         gradient: float32 [H, W, 3].
         sigmas: float32 [k], in pixels, each above 0; if there are none, the gradient stays as it is.
+        reaches: see `reaches_of`.
 
     Returns:
         float32 [H, W, 3].
     """
 
     def body(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        copy = blurred(gradient, sigmas[index])
+        copy = blurred(gradient, sigmas[index], reaches[index])
         return index + 1, total + copy / (tf.math.reduce_std(copy) + EPSILON)
 
     def summed() -> tf.Tensor:
@@ -47,10 +53,15 @@ def smoothed(gradient: tf.Tensor, sigmas: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(tf.cond(tf.size(sigmas) > 0, summed, lambda: gradient), [None, None, 3])
 
 
-def blurred(gradient: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
-    """Return `gradient` [H, W, 3] blurred by a Gaussian that is cut off after 3 `sigma`; beyond the picture it is 0."""
-    reach = tf.math.ceil(_REACH * sigma)
-    taps = tf.exp(-0.5 * tf.square(tf.range(-reach, reach + 1.0) / sigma))
+def blurred(gradient: tf.Tensor, sigma: tf.Tensor, reach: tf.Tensor) -> tf.Tensor:
+    """Return `gradient` [H, W, 3] blurred by a Gaussian that is cut off after `reach`; beyond the picture it is 0.
+
+    Args:
+        gradient: float32 [H, W, 3].
+        sigma: the standard deviation in pixels, float32 [].
+        reach: int32 [], in pixels.
+    """
+    taps = tf.exp(-0.5 * tf.square(tf.cast(tf.range(-reach, reach + 1), tf.float32) / sigma))
     taps /= tf.reduce_sum(taps)
     down = tf.tile(taps[:, None, None, None], [1, 1, 3, 1])
     across = tf.transpose(down, [1, 0, 2, 3])
@@ -70,6 +81,7 @@ class Ascent:
         tile: see `tile_size`, int32.
         seed: what the shifts are drawn from, int32.
         sigmas: see `smoothed`, float32 [k].
+        reaches: see `reaches_of`; made once, as the processor would wait for the card where it made them at each step.
         shift: how far a picture in one tile is shifted at most, in pixels, int32.
         fade_in: the number of steps over which a step grows to its size, int32; 0 takes the whole size at once.
     """
@@ -80,6 +92,7 @@ class Ascent:
     tile: tf.Tensor
     seed: tf.Tensor
     sigmas: tf.Tensor
+    reaches: tf.Tensor
     shift: tf.Tensor
     fade_in: tf.Tensor
 
@@ -101,7 +114,7 @@ def ascend(state: tf.Tensor, gradient: Gradient, ascent: Ascent) -> tuple[tf.Ten
         loss, g = tiled_gradient(
             state, gradient, tile=ascent.tile, shift=ascent.shift, seed=ascent.seed, step=step
         )
-        g = smoothed(g, ascent.sigmas)
+        g = smoothed(g, ascent.sigmas, ascent.reaches)
         scale = tf.math.reduce_std(g)
         size = _faded_in(ascent.size, step, ascent.fade_in)
         state = tf.clip_by_value(state + size * (g / (scale + EPSILON)), -1.0, 1.0)

@@ -17,18 +17,21 @@ class Objective(NamedTuple):
 
     Attributes:
         weights: float32 [n], one for each candidate layer.
+        counts: int32 [n], see `counted`.
         guide: for each candidate layer the guide's activations, float32 [Q, C]; Q is 0 where the weight is zero. Empty
             if there is no guide.
     """
 
     weights: tf.Tensor
+    counts: tf.Tensor
     guide: list[tf.Tensor]
 
 
 def specs(channels: tuple[int, ...], *, guided: bool) -> Objective:
     """The tf.TensorSpecs of an objective over layers of so many channels."""
     guide = [tf.TensorSpec([None, count], tf.float32) for count in channels] if guided else []
-    return Objective(tf.TensorSpec([len(channels)], tf.float32), guide)
+    per_layer = [len(channels)]
+    return Objective(tf.TensorSpec(per_layer, tf.float32), tf.TensorSpec(per_layer, tf.int32), guide)
 
 
 def terms(index: int, objective: Objective) -> tuple[Term]:
@@ -51,7 +54,7 @@ def terms(index: int, objective: Objective) -> tuple[Term]:
         matches = tf.reshape(tf.gather(guide, best), tf.shape(x))
         return each * tf.reduce_sum(x * matches), each * matches
 
-    return (Term(weight, compute),)
+    return (Term(objective.counts[index], compute),)
 
 
 def _best_matches(places: tf.Tensor, guide: tf.Tensor) -> tf.Tensor:

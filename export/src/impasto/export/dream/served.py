@@ -11,11 +11,11 @@ import tensorflow as tf
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
 from impasto.export import checks
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
+from impasto.export.backbones.gradients import Gradients, Readings, counted, deepest, layer_functions
 from impasto.export.contract_functions import Tensors, contract_functions, open_list
 from impasto.export.dream import limits as bounds
 from impasto.export.dream import objectives
-from impasto.export.dream.ascent import Ascent, ascend
+from impasto.export.dream.ascent import Ascent, ascend, reaches_of
 from impasto.export.dream.conversions import Conversions
 from impasto.export.dream.limits import DreamLimits, DreamSuggestions
 from impasto.export.dream.tiles import Gradient, tile_size
@@ -153,13 +153,15 @@ class DeepDream(tf.Module):
             inputs["steps"], inputs["step_size"], inputs["tile"], self._limits
         )
         weights = bounds.check_layer_weights(inputs["layer_weights"], self._layer_weights)
+        sigmas = bounds.check_sigmas(inputs["smoothing"])
         ascent = Ascent(
             count=steps,
             size=step_size,
             first=first,
             tile=tile,
             seed=inputs["seed"],
-            sigmas=bounds.check_sigmas(inputs["smoothing"]),
+            sigmas=sigmas,
+            reaches=reaches_of(sigmas),
             shift=checks.within("shift", inputs["shift"], 0, bounds.MAX_SHIFT),
             fade_in=checks.within("fade_in", inputs["fade_in"], 0, bounds.MAX_FIRST_STEP),
         )
@@ -177,7 +179,7 @@ class DeepDream(tf.Module):
 
     def _gradient(self, weights: tf.Tensor, guide: list[tf.Tensor] | None = None) -> Gradient:
         gradients = self._gradients if guide is None else self._guided_gradients
-        objective = objectives.Objective(weights, guide or [])
+        objective = objectives.Objective(weights, counted(weights), guide or [])
         depth = deepest(weights)
 
         def gradient(picture: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -30,7 +30,9 @@ def tile_size(size: tf.Tensor, tile: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         int32 [..., 2]: how many tiles are below and beside each other, and a tile's height and width. A tile's side is
         at least half of `tile`, or the picture's.
     """
-    longest = tf.where(tf.equal(tile, 0), size, tile)
+    # In whole numbers only: TensorFlow keeps what comes of these on the processor, but a choice by `tf.where` and a
+    # product by `tf.reduce_prod` on the card, and the processor would wait for it at each step.
+    longest = tile + size * (1 - tf.minimum(tile, 1))
     counts = -(-size // longest)
     return counts, -(-size // counts)
 
@@ -59,17 +61,23 @@ def tiled_gradient(
     """
     size = tf.shape(picture)[:2]
     counts, sides = tile_size(size, tile)
-    total = tf.reduce_prod(counts)
-    whole = tf.equal(total, 1)
-    random = tf.random.stateless_uniform([2], tf.stack([seed, step]))
-    around = tf.cast(random * tf.cast(sides, tf.float32), tf.int32)
+    total = counts[0] * counts[1]
+
+    def whole() -> tf.Tensor:
+        # Asked anew in each loop: a truth value that goes into one would lie on the card, a whole number does not.
+        return tf.equal(total, 1)
+
     most = tf.minimum(shift, tf.reduce_min(size) // 2)
-    aside = tf.cast(random * tf.cast(2 * most + 1, tf.float32), tf.int32) - most
+    # Where to cut is decided on the processor, which would otherwise wait for the card at each step.
+    with tf.device("CPU:0"):
+        random = tf.random.stateless_uniform([2], tf.stack([seed, step]))
+        around = tf.cast(random * tf.cast(sides, tf.float32), tf.int32)
+        aside = tf.cast(random * tf.cast(2 * most + 1, tf.float32), tf.int32) - most
     pixels = tf.cast(tf.reduce_prod(size), tf.float32)
 
     def unless_whole(change: Callable[[], tf.Tensor], unchanged: tf.Tensor) -> tf.Tensor:
         # A picture in one tile is not copied around: that would cost some hundredths of a step.
-        return tf.ensure_shape(tf.cond(whole, lambda: unchanged, change), [None, None, 3])
+        return tf.ensure_shape(tf.cond(whole(), lambda: unchanged, change), [None, None, 3])
 
     def moved(image: tf.Tensor, *, back: bool) -> tf.Tensor:
         sign, beyond = (-1, "CONSTANT") if back else (1, "SYMMETRIC")
@@ -77,7 +85,7 @@ def tiled_gradient(
         def of_the_whole() -> tf.Tensor:
             return tf.cond(most > 0, lambda: _moved(image, sign * aside, most, beyond), lambda: image)
 
-        changed = tf.cond(whole, of_the_whole, lambda: tf.roll(image, sign * around, axis=[0, 1]))
+        changed = tf.cond(whole(), of_the_whole, lambda: tf.roll(image, sign * around, axis=[0, 1]))
         return tf.ensure_shape(changed, [None, None, 3])
 
     seen = moved(picture, back=False)

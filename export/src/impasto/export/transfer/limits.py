@@ -88,8 +88,8 @@ def check_decay(decay: tf.Tensor) -> tf.Tensor:
 
 
 def check_loss_kind(kind: tf.Tensor) -> tf.Tensor:
-    """True where the losses are scaled ones, bool []."""
-    return tf.equal(checks.within("loss_kind", kind, 0, 1), 1)
+    """1 where the losses are scaled ones, else 0; int32 []."""
+    return checks.within("loss_kind", kind, 0, 1)
 
 
 def check_weights(style: tf.Tensor, content: tf.Tensor, variation: tf.Tensor) -> list[tf.Tensor]:

@@ -6,7 +6,7 @@ P the photo's own activation:
     style     w mean((G - T)^2)       d/dF = 2 w F (D + D') / (n C^2), where D = G - T
     content   w mean((F - P)^2)       d/dF = 2 w (F - P) / (n C)
 
-Scaled losses take the sum of squares over the sum of absolute values for the mean, in both. With r that quotient, A the
+Scaled losses, where `scaled` is 1, take the sum of squares over the sum of absolute values for the mean, in both. With r that quotient, A the
 sum of absolute values and S the signs, its derivative by a difference D is (2 D - r S)/A: its absolute values sum to
 about one, at any size and in any layer.
 
@@ -21,12 +21,15 @@ from typing import Final
 
 import tensorflow as tf
 
-from impasto.export.backbones.gradients import Term, where_weighted
+from impasto.export.backbones.gradients import where_counted
 
 _NO_DIFFERENCE: Final = 1e-8
 
 Target = Callable[[tf.Tensor], tf.Tensor]
 """From a layer's activation to its target, which has that shape, or that of its Gram matrix."""
+
+Loss = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""From a layer's activation x to the loss [] and its derivative by x."""
 
 
 def gram(activation: tf.Tensor) -> tf.Tensor:
@@ -35,7 +38,7 @@ def gram(activation: tf.Tensor) -> tf.Tensor:
     return tf.matmul(rows, rows, transpose_a=True) / _places(rows)
 
 
-def style_term(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Term:
+def style_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
     """`weight` times the mean squared difference of the Gram matrix from its target [C, C], or the scaled one."""
 
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -50,13 +53,13 @@ def style_term(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Term:
             loss, derivative = _scaled(difference)
             return weight * loss, weight / _places(rows) * (derivative + tf.transpose(derivative))
 
-        loss, both = tf.cond(scaled, in_scale, usual)
+        loss, both = where_counted(scaled, in_scale, usual)
         return loss, tf.reshape(tf.matmul(rows, both), tf.shape(x))
 
-    return Term(weight, compute)
+    return compute
 
 
-def content_term(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Term:
+def content_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
     """`weight` times the mean squared difference of the activation from its target [1, h, w, C], or the scaled one."""
 
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -70,10 +73,10 @@ def content_term(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Term:
             loss, derivative = _scaled(difference)
             return weight * loss, weight * derivative
 
-        loss, derivative = tf.cond(scaled, in_scale, usual)
+        loss, derivative = where_counted(scaled, in_scale, usual)
         return loss, derivative
 
-    return Term(weight, compute)
+    return compute
 
 
 def total_variation(picture: tf.Tensor, weight: tf.Tensor, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -92,11 +95,9 @@ def total_variation(picture: tf.Tensor, weight: tf.Tensor, scaled: tf.Tensor) ->
 
         return compute
 
-    def either() -> tuple[tf.Tensor, tf.Tensor]:
-        loss, gradient = tf.cond(scaled, computed(_squared_variation), computed(tf.image.total_variation))
-        return loss, gradient
-
-    loss, gradient = where_weighted(weight, either, lambda: (tf.constant(0.0), tf.zeros_like(picture)))
+    loss, gradient = where_counted(
+        scaled, computed(_squared_variation), computed(tf.image.total_variation)
+    )
     return loss, gradient
 
 

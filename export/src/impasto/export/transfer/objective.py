@@ -10,7 +10,7 @@ import tensorflow as tf
 from impasto.export.backbones import Backbone
 from impasto.export.backbones.gradients import Term
 from impasto.export.backbones.vgg19 import block_of
-from impasto.export.transfer.losses import content_term, style_term
+from impasto.export.transfer.losses import content_loss, style_loss
 
 
 class Objective(NamedTuple):
@@ -23,7 +23,9 @@ class Objective(NamedTuple):
         features: float32 [f], the activations of the layers of non-zero content weight, one after the other.
         gram_starts: int32 [n], where in `grams` each layer's begins.
         feature_starts: int32 [n], where in `features` each layer's begins.
-        scaled: bool [], whether the losses are scaled ones: see `losses`.
+        style_counts: int32 [n], see `counted`.
+        content_counts: int32 [n], likewise.
+        scaled: int32 [], 1 where the losses are scaled ones, else 0: see `losses`.
     """
 
     style: tf.Tensor
@@ -32,6 +34,8 @@ class Objective(NamedTuple):
     features: tf.Tensor
     gram_starts: tf.Tensor
     feature_starts: tf.Tensor
+    style_counts: tf.Tensor
+    content_counts: tf.Tensor
     scaled: tf.Tensor
 
     @staticmethod
@@ -45,16 +49,17 @@ class Objective(NamedTuple):
             features=tf.TensorSpec(free),
             gram_starts=tf.TensorSpec(per_layer, tf.int32),
             feature_starts=tf.TensorSpec(per_layer, tf.int32),
-            scaled=tf.TensorSpec([], tf.bool),
+            style_counts=tf.TensorSpec(per_layer, tf.int32),
+            content_counts=tf.TensorSpec(per_layer, tf.int32),
+            scaled=tf.TensorSpec([], tf.int32),
         )
 
 
 def terms(index: int, objective: Objective) -> tuple[Term, Term]:
     """The style loss and the content loss of a layer."""
-    return (
-        style_term(objective.style[index], partial(_gram, index, objective), objective.scaled),
-        content_term(objective.content[index], partial(_feature, index, objective), objective.scaled),
-    )
+    style = style_loss(objective.style[index], partial(_gram, index, objective), objective.scaled)
+    content = content_loss(objective.content[index], partial(_feature, index, objective), objective.scaled)
+    return Term(objective.style_counts[index], style), Term(objective.content_counts[index], content)
 
 
 def _gram(index: int, objective: Objective, x: tf.Tensor) -> tf.Tensor:

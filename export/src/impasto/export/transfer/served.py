@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from impasto.client.signatures import SERVING_DEFAULT, TRANSFER
 from impasto.export import checks
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions, where_weighted
+from impasto.export.backbones.gradients import (
+    Gradients,
+    Readings,
+    counted,
+    deepest,
+    layer_functions,
+    where_counted,
+)
 from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.contract_functions import Tensors, contract_functions, open_list
 from impasto.export.resizing import bilinear
@@ -158,11 +165,16 @@ class Transfer(tf.Module):
 
     def _optimised(self, inputs: Tensors, state: State, descent: Descent) -> tuple[State, Average, Losses]:
         variation_weight, objective = self._objective(inputs, tf.shape(state.image)[:2])
+        variation_counts = counted(variation_weight)
         depth = deepest(objective.style + objective.content)
 
         def gradient(picture: tf.Tensor) -> tuple[Losses, tf.Tensor]:
             (style, content), of_layers = self._gradients(picture, depth, objective)
-            variation, smoothing = total_variation(picture, variation_weight, objective.scaled)
+            variation, smoothing = where_counted(
+                variation_counts,
+                lambda: total_variation(picture, variation_weight, objective.scaled),
+                lambda: (tf.constant(0.0), tf.zeros_like(picture)),
+            )
             return Losses(style, content, variation), of_layers + smoothing
 
         state, average, losses = descend(state, gradient, descent)
@@ -175,9 +187,11 @@ class Transfer(tf.Module):
         style, content = self._layers("style", inputs), self._layers("content", inputs)
         gram_sizes = objectives.gram_sizes(self._backbone)
         feature_sizes = objectives.feature_sizes(self._backbone, sides)
+        style_weights = style_weight * objectives.shares(style)
+        content_weights = content_weight * objectives.shares(content)
         objective = Objective(
-            style=style_weight * objectives.shares(style),
-            content=content_weight * objectives.shares(content),
+            style=style_weights,
+            content=content_weights,
             grams=bounds.check_targets(
                 "style_targets", inputs["style_targets"], objectives.total(gram_sizes, style)
             ),
@@ -186,6 +200,8 @@ class Transfer(tf.Module):
             ),
             gram_starts=objectives.starts(gram_sizes, style),
             feature_starts=objectives.starts(feature_sizes, content),
+            style_counts=counted(style_weights),
+            content_counts=counted(content_weights),
             scaled=bounds.check_loss_kind(inputs["loss_kind"]),
         )
         return variation_weight, objective
@@ -224,8 +240,8 @@ def read_targets(
         return lambda: tf.reshape(read(tf.cast(x, tf.float32)), [-1])
 
     return (
-        where_weighted(style[index], flat(gram), lambda: tf.zeros([0])),
-        where_weighted(content[index], flat(tf.identity), lambda: tf.zeros([0])),
+        where_counted(counted(style[index]), flat(gram), lambda: tf.zeros([0])),
+        where_counted(counted(content[index]), flat(tf.identity), lambda: tf.zeros([0])),
     )
 
 
