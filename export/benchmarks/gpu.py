@@ -1,8 +1,7 @@
 """What a GPU does with the exported models: a table of each model and size, in a session as a server runs it.
 
 For each: the first call of the process and at that size, a call (median) and the time of its kernels, how many there
-were and how often something was copied back to the host (the processor waits for each, and the card then for the
-processor), the operations that took longest on either, whether the same call repeats bit for bit, whether two calls of
+were and how often something was copied between host and card (one waits for the other each time), the operations that took longest on either, whether the same call repeats bit for bit, whether two calls of
 half the steps equal one, and the peak of the allocator. With --peer, the same steps in PyTorch; with --server, the same jobs through the local
 server and the client.
 
@@ -46,9 +45,11 @@ _WIDTH: Final = 20
 _SETTINGS: Final = ("TF_DETERMINISTIC_OPS", "NVIDIA_TF32_OVERRIDE", "TF_XLA_FLAGS")
 _MOST_OPS: Final = 6
 _COPIES: Final = ("MEMCPYHtoD", "MEMCPYDtoH")
-_BACK: Final = "MEMCPYDtoH"
 _ONE_AFTER_THE_OTHER: Final = "stream:all"
 """The part of a traced device's name that stands for all of its streams: each kernel once."""
+
+_COPYING: Final = "memcpy"
+"""The same for copies."""
 
 Inputs = Mapping[str, Any]
 
@@ -60,14 +61,14 @@ class Trace:
     Attributes:
         kernels: the time of all kernels on the card.
         launches: their number.
-        copies_back: how often something was copied to the host.
+        copies: how often something was copied to the card or back.
         card: the operations whose kernels took longest.
         host: those that took longest on the host.
     """
 
     kernels: float
     launches: int
-    copies_back: int
+    copies: int
     card: dict[str, float]
     host: dict[str, float]
 
@@ -188,19 +189,19 @@ def traced(served: ServedModel, case: Case) -> Trace:
     options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE)
     served.session.run(fetches, feeds, options=options, run_metadata=metadata)
     card, host = Counter[str](), Counter[str]()
-    launches = copies_back = 0
+    launches = copies = 0
     for device in metadata.step_stats.dev_stats:
         for node in device.node_stats:
             took = node.op_end_rel_micros / 1000
-            if _ONE_AFTER_THE_OTHER in device.device:
-                copies_back += _BACK in node.node_name
-                if not any(copy in node.node_name for copy in _COPIES):
-                    launches += 1
-                    card[node.node_name.rpartition(":")[2]] += took
+            if any(copy in node.node_name for copy in _COPIES):
+                copies += _COPYING in device.device
+            elif _ONE_AFTER_THE_OTHER in device.device:
+                launches += 1
+                card[node.node_name.rpartition(":")[2]] += took
             elif "CPU" in device.device:
                 host[node.timeline_label.split("= ")[-1].split("(")[0]] += took
     longest = (dict(each.most_common(_MOST_OPS)) for each in (card, host))
-    return Trace(sum(card.values()), launches, copies_back, *longest)
+    return Trace(sum(card.values()), launches, copies, *longest)
 
 
 def gpus() -> list[Any]:
@@ -265,7 +266,7 @@ def show(rows: Iterable[Row]) -> None:
         told = "  ".join(f"{cell!s:>12}" for cell in (*cells, _told(peak, ".0f")))
         click.echo(f"{row.model:>{_WIDTH}}  {told}")
         if trace:
-            click.echo(f"{'':14}{trace.launches} kernels, {trace.copies_back} copies to the host")
+            click.echo(f"{'':14}{trace.launches} kernels, {trace.copies} copies between host and card")
             for where, ops in (("card", trace.card), ("host", trace.host)):
                 click.echo(f"{'':14}on the {where}: " + ", ".join(f"{op} {ms:.1f} ms" for op, ms in ops.items()))
         if row.peers:

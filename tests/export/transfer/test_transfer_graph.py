@@ -224,7 +224,7 @@ def test_adam_is_keras_adam_with_a_clip_to_a_few_last_bits() -> None:
         state = adam.update(
             state,
             gradient,
-            step=tf.constant(step),
+            step=tf.constant(float(step)),
             adam=adam.Adam(
                 tf.constant(0.02), **{name: tf.constant(value) for name, value in adam.USUAL.items()}
             ),

@@ -79,7 +79,9 @@ class Gradients(tf.Module):
         self._prepare = prepare
         self._layers = layers
         self._terms = terms
-        self._term_functions: dict[str, Callable[..., Any]] = {}
+        self._with_terms = [
+            _function(partial(_add_terms, terms, index), **_NOT_INLINED) for index in range(len(layers))
+        ]
         at_depth = [
             _function(partial(self._compute, depth), _PICTURE, objective, **_NOT_INLINED)
             for depth in range(len(layers))
@@ -119,32 +121,22 @@ class Gradients(tf.Module):
         losses = []
         for index in reversed(range(depth + 1)):
             below, x, tape = steps.pop()
-            found, gradient = self._with_terms(index, gradient, x, objective)
+            *found, gradient = self._added(index, gradient, x, objective)
             losses.append(found)
             gradient = tape.gradient(x, below, output_gradients=gradient)
         ((below, x, tape),) = steps
         gradient = tape.gradient(x, below, output_gradients=gradient)
         return [*(tf.add_n(each) for each in zip(*losses, strict=True)), gradient]
 
-    def _with_terms(
-        self, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any
-    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _added(self, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any) -> list[tf.Tensor]:
         """The losses of a layer's terms, and `gradient` with their derivatives."""
-        losses = []
-        for number, term in enumerate(self._terms(index, objective)):
-            name = f"{index}/{number}"  # one function for all depths
-            if name not in self._term_functions:
-                self._term_functions[name] = _function(
-                    partial(_added, self._terms, index, number), **_NOT_INLINED
-                )
-            loss, gradient = where_counted(
-                term.counts,
-                partial(self._term_functions[name], gradient, x, objective),
-                lambda gradient=gradient: (tf.constant(0.0), gradient),
-            )
-            losses.append(loss)
-            gradient = tf.ensure_shape(gradient, x.shape)
-        return losses, gradient
+        counts = [term.counts for term in self._terms(index, objective)]
+        *losses, total = where_counted(
+            sum(counts[1:], counts[0]),
+            partial(self._with_terms[index], gradient, x, objective),
+            lambda: [*(tf.constant(0.0) for _ in counts), gradient],
+        )
+        return [*losses, tf.ensure_shape(total, x.shape)]
 
 
 class Readings(tf.Module):
@@ -202,12 +194,32 @@ def where_counted(counts: tf.Tensor, something: Callable[[], Any], nothing: Call
     return tf.cond(counts > 0, something, nothing)
 
 
-def _added(
-    terms: Terms, index: int, number: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The loss of a layer's term, and `gradient` with its derivative."""
-    loss, derivative = terms(index, objective)[number].compute(tf.cast(x, tf.float32))
-    return loss, gradient + tf.cast(derivative, x.dtype)
+def places(x: tf.Tensor) -> tf.Tensor:
+    """The count of places of an activation [1, h, w, C] or of pixels of a picture [H, W, 3]; float32 [].
+
+    It is counted where the numbers lie. To bring over what the processor knows, a card would have to come to rest.
+    """
+    return tf.reduce_sum(tf.ones_like(x[..., 0], tf.float32))
+
+
+def _add_terms(
+    terms: Terms, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any
+) -> list[tf.Tensor]:
+    """The losses of a layer's terms, and `gradient` with their derivatives."""
+    losses = []
+    for term in terms(index, objective):
+        loss, gradient = _with_term(term, gradient, x)
+        losses.append(loss)
+    return [*losses, tf.ensure_shape(gradient, x.shape)]
+
+
+def _with_term(term: Term, gradient: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def added() -> tuple[tf.Tensor, tf.Tensor]:
+        loss, derivative = term.compute(tf.cast(x, tf.float32))
+        return loss, gradient + tf.cast(derivative, x.dtype)
+
+    loss, total = where_counted(term.counts, added, lambda: (tf.constant(0.0), gradient))
+    return loss, total
 
 
 def layer_functions(backbone: Backbone) -> list[Layer]:

@@ -137,5 +137,9 @@ def ascend(state: tf.Tensor, gradient: Gradient, ascent: Ascent) -> tuple[tf.Ten
 
 def _faded_in(size: tf.Tensor, step: tf.Tensor, fade_in: tf.Tensor) -> tf.Tensor:
     """The size of step number `step`: it grows evenly over the first `fade_in` steps."""
-    share = tf.cast(step + 1, tf.float32) / tf.cast(tf.maximum(fade_in, 1), tf.float32)
-    return tf.where(step + 1 < fade_in, size * share, size)
+
+    def part() -> tf.Tensor:
+        return size * (tf.cast(step + 1, tf.float32) / tf.cast(fade_in, tf.float32))
+
+    faded: tf.Tensor = tf.cond(step + 1 < fade_in, part, lambda: size)
+    return faded

@@ -62,59 +62,53 @@ def tiled_gradient(
     size = tf.shape(picture)[:2]
     counts, sides = tile_size(size, tile)
     total = counts[0] * counts[1]
-
-    def whole() -> tf.Tensor:
-        # Asked anew in each loop: a truth value that goes into one would lie on the card, a whole number does not.
-        return tf.equal(total, 1)
-
     most = tf.minimum(shift, tf.reduce_min(size) // 2)
     # Where to cut is decided on the processor, which would otherwise wait for the card at each step.
     with tf.device("CPU:0"):
         random = tf.random.stateless_uniform([2], tf.stack([seed, step]))
         around = tf.cast(random * tf.cast(sides, tf.float32), tf.int32)
         aside = tf.cast(random * tf.cast(2 * most + 1, tf.float32), tf.int32) - most
-    pixels = tf.cast(tf.reduce_prod(size), tf.float32)
 
-    def unless_whole(change: Callable[[], tf.Tensor], unchanged: tf.Tensor) -> tf.Tensor:
-        # A picture in one tile is not copied around: that would cost some hundredths of a step.
-        return tf.ensure_shape(tf.cond(whole(), lambda: unchanged, change), [None, None, 3])
+    def moved_whole(image: tf.Tensor, sign: int, beyond: str) -> tf.Tensor:
+        moved = tf.cond(most > 0, lambda: _moved(image, sign * aside, most, beyond), lambda: image)
+        return tf.ensure_shape(moved, [None, None, 3])
 
-    def moved(image: tf.Tensor, *, back: bool) -> tf.Tensor:
-        sign, beyond = (-1, "CONSTANT") if back else (1, "SYMMETRIC")
+    def of_the_whole() -> tuple[tf.Tensor, tf.Tensor]:
+        loss, found = gradient(moved_whole(picture, 1, "SYMMETRIC"))
+        return loss, moved_whole(found, -1, "CONSTANT")
 
-        def of_the_whole() -> tf.Tensor:
-            return tf.cond(most > 0, lambda: _moved(image, sign * aside, most, beyond), lambda: image)
+    def of_tiles() -> tuple[tf.Tensor, tf.Tensor]:
+        seen = tf.roll(picture, around, axis=[0, 1])
+        pixels = tf.cast(tf.reduce_prod(size), tf.float32)
 
-        changed = tf.cond(whole(), of_the_whole, lambda: tf.roll(image, sign * around, axis=[0, 1]))
-        return tf.ensure_shape(changed, [None, None, 3])
-
-    seen = moved(picture, back=False)
-
-    def body(index: tf.Tensor, loss: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        first = tf.stack([index // counts[1], index % counts[1]]) * sides
-        last = tf.minimum(first + sides, size)
-        # The last tiles reach back over their neighbours, so that all have one size; they give their own part.
-        start = last - sides
-        cut = [*tf.unstack(start), 0], [*tf.unstack(sides), 3]
-        part_loss, part = gradient(unless_whole(lambda: tf.slice(seen, *cut), seen))
-        share = tf.cast(tf.reduce_prod(last - first), tf.float32) / pixels
-
-        def placed() -> tf.Tensor:
+        def body(
+            index: tf.Tensor, loss: tf.Tensor, found: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            first = tf.stack([index // counts[1], index % counts[1]]) * sides
+            last = tf.minimum(first + sides, size)
+            # The last tiles reach back over their neighbours, so that all have one size; they give their own part.
+            start = last - sides
+            cut = [*tf.unstack(start), 0], [*tf.unstack(sides), 3]
+            part_loss, part = gradient(tf.slice(seen, *cut))
+            share = tf.cast(tf.reduce_prod(last - first), tf.float32) / pixels
             own = part[first[0] - start[0] :, first[1] - start[1] :]
             margins = tf.stack([first, size - last], axis=1)
-            return found + tf.pad(own, tf.pad(margins, [[0, 1], [0, 0]]))
+            placed = found + tf.pad(own, tf.pad(margins, [[0, 1], [0, 0]]))
+            return index + 1, loss + share * part_loss, tf.ensure_shape(placed, [None, None, 3])
 
-        return index + 1, loss + share * part_loss, unless_whole(placed, part)
+        # One tile at a time: TensorFlow would otherwise run several at once, with the memory of as many.
+        _, loss, found = tf.while_loop(
+            lambda index, *_: index < total,
+            body,
+            (tf.constant(0), tf.constant(0.0), tf.zeros_like(picture)),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None, None, 3])),
+            parallel_iterations=1,
+        )
+        return loss, tf.roll(found, -around, axis=[0, 1])
 
-    # One tile at a time: TensorFlow would otherwise run several at once, with the memory of as many.
-    _, loss, found = tf.while_loop(
-        lambda index, *_: index < total,
-        body,
-        (tf.constant(0), tf.constant(0.0), tf.zeros_like(picture)),
-        shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None, None, 3])),
-        parallel_iterations=1,
-    )
-    return loss, moved(found, back=True)
+    # A picture in one tile is not copied around: that would cost some hundredths of a step.
+    loss, found = tf.cond(tf.equal(total, 1), of_the_whole, of_tiles)
+    return loss, tf.ensure_shape(found, [None, None, 3])
 
 
 def _moved(image: tf.Tensor, distance: tf.Tensor, most: tf.Tensor, beyond: str) -> tf.Tensor:

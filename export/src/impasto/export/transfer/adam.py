@@ -52,13 +52,12 @@ def update(state: State, gradient: tf.Tensor, *, step: tf.Tensor, adam: Adam, ma
     Args:
         state: the state before the step.
         gradient: the gradient of the loss, [H, W, 3].
-        step: the number of this step, int32 [], from 1.
+        step: the number of this step, float32 [], from 1.
         adam: the parameters.
         mask: the part of its step that each pixel takes; [H, W, 1] or [1, 1, 1].
     """
-    number = tf.cast(step, tf.float32)
     rate = (
-        adam.learning_rate * tf.sqrt(1.0 - tf.pow(adam.beta_2, number)) / (1.0 - tf.pow(adam.beta_1, number))
+        adam.learning_rate * tf.sqrt(1.0 - tf.pow(adam.beta_2, step)) / (1.0 - tf.pow(adam.beta_1, step))
     )
     m = state.m + (gradient - state.m) * rest(adam.beta_1)
     v = state.v + (tf.square(gradient) - state.v) * rest(adam.beta_2)

@@ -24,7 +24,7 @@ class Average(NamedTuple):
 
     Attributes:
         image: the average so far, float32 [H, W, 3].
-        count: the pictures in it, int32 [].
+        count: the pictures in it, float32 [].
     """
 
     image: tf.Tensor
@@ -33,8 +33,8 @@ class Average(NamedTuple):
 
 def averaged(average: Average, image: tf.Tensor, decay: tf.Tensor) -> Average:
     """The average with one picture more; `decay` is float32 [], and at 0 the average is the last picture."""
-    count = average.count + 1
-    share = rest(decay) / (1.0 - tf.pow(decay, tf.cast(count, tf.float32)))
+    count = average.count + 1.0
+    share = rest(decay) / (1.0 - tf.pow(decay, count))
     return Average(average.image * (1.0 - share) + image * share, count)
 
 
@@ -83,22 +83,30 @@ def descend(
         The state, the average, and the losses that the last step saw; zeros if there was none.
     """
 
+    # The steps are counted twice, as there is no way from the processor's memory to a card's, nor back, for which
+    # neither waits: in int32, which lies in the one, to know the end, and in float32 to compute with.
     def body(
-        number: tf.Tensor, state: State, average: Average, _losses: Losses
-    ) -> tuple[tf.Tensor, State, Average, Losses]:
+        done: tf.Tensor, number: tf.Tensor, state: State, average: Average, _losses: Losses
+    ) -> tuple[tf.Tensor, tf.Tensor, State, Average, Losses]:
         losses, g = gradient(state.image)
-        number = number + 1
+        number = number + 1.0
         state = update(state, g, step=number, adam=descent.adam, mask=descent.mask)
-        return number, state, averaged(average, state.image, descent.decay), losses
+        return done + 1, number, state, averaged(average, state.image, descent.decay), losses
 
     picture = tf.TensorShape([None, None, 3])
     scalar = tf.TensorShape([])
-    end = descent.done + descent.count
-    _, state, average, losses = tf.while_loop(
-        lambda number, *_: number < end,
+    _, _, state, average, losses = tf.while_loop(
+        lambda done, *_: done < descent.count,
         body,
-        (descent.done, state, descent.average, Losses(*[tf.constant(0.0)] * 3)),
+        (
+            tf.constant(0),
+            tf.cast(descent.done, tf.float32),
+            state,
+            descent.average,
+            Losses(*[tf.constant(0.0)] * 3),
+        ),
         shape_invariants=(
+            scalar,
             scalar,
             State(picture, picture, picture),
             Average(picture, scalar),

@@ -79,7 +79,7 @@ def check_average(average: tf.Tensor, count: tf.Tensor, image: tf.Tensor) -> Ave
     )
     average = checks.numbers("average", average, tf.math.is_finite(average), "finite numbers")
     began = tf.cond(tf.equal(count, 0), lambda: image, lambda: tf.reshape(average, tf.shape(image)))
-    return Average(began, count)
+    return Average(began, tf.cast(count, tf.float32))
 
 
 def check_decay(decay: tf.Tensor) -> tf.Tensor:

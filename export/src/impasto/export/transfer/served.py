@@ -90,7 +90,7 @@ class Transfer(tf.Module):
             done=tf.constant(0),
             adam=bounds.check_adam(inputs["learning_rate"], **usual),
             mask=tf.ones([1, 1, 1]),
-            average=Average(opened["image"], tf.constant(0)),
+            average=Average(opened["image"], tf.constant(0.0)),
             decay=tf.constant(0.0),
         )
         inputs = inputs | opened | {"loss_kind": tf.constant(0)}
