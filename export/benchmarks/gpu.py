@@ -1,9 +1,10 @@
 """What a GPU does with the exported models: a table of each model and size, in a session as a server runs it.
 
 For each: the first call of the process and at that size, a call (median) and the time of its kernels, how many there
-were and how often something was copied between host and card (one waits for the other each time), the operations that took longest on either, whether the same call repeats bit for bit, whether two calls of
-half the steps equal one, and the peak of the allocator. With --peer, the same steps in PyTorch; with --server, the same jobs through the local
-server and the client.
+were and how often something was copied between host and card (one waits for the other each time), the operations that
+took longest on either, whether the same call repeats bit for bit, whether two calls of half the steps equal one, and
+the peak of the allocator. With --peer, the same steps in PyTorch; with --server, the same jobs through the local server
+and the client.
 
 TF_DETERMINISTIC_OPS=1, NVIDIA_TF32_OVERRIDE=0 and TF_XLA_FLAGS are read from the environment: run it once with each.
 
@@ -44,12 +45,11 @@ _WIDTH: Final = 20
 
 _SETTINGS: Final = ("TF_DETERMINISTIC_OPS", "NVIDIA_TF32_OVERRIDE", "TF_XLA_FLAGS")
 _MOST_OPS: Final = 6
-_COPIES: Final = ("MEMCPYHtoD", "MEMCPYDtoH")
 _ONE_AFTER_THE_OTHER: Final = "stream:all"
 """The part of a traced device's name that stands for all of its streams: each kernel once."""
 
-_COPYING: Final = "memcpy"
-"""The same for copies."""
+_COPYING: Final = "/memcpy"
+"""The same for copies, which are no kernels."""
 
 Inputs = Mapping[str, Any]
 
@@ -193,8 +193,8 @@ def traced(served: ServedModel, case: Case) -> Trace:
     for device in metadata.step_stats.dev_stats:
         for node in device.node_stats:
             took = node.op_end_rel_micros / 1000
-            if any(copy in node.node_name for copy in _COPIES):
-                copies += _COPYING in device.device
+            if device.device.endswith(_COPYING):
+                copies += 1
             elif _ONE_AFTER_THE_OTHER in device.device:
                 launches += 1
                 card[node.node_name.rpartition(":")[2]] += took
@@ -268,7 +268,9 @@ def show(rows: Iterable[Row]) -> None:
         if trace:
             click.echo(f"{'':14}{trace.launches} kernels, {trace.copies} copies between host and card")
             for where, ops in (("card", trace.card), ("host", trace.host)):
-                click.echo(f"{'':14}on the {where}: " + ", ".join(f"{op} {ms:.1f} ms" for op, ms in ops.items()))
+                click.echo(
+                    f"{'':14}on the {where}: " + ", ".join(f"{op} {ms:.1f} ms" for op, ms in ops.items())
+                )
         if row.peers:
             times = (f"{name} {ms:.1f} ms ({row.wall / ms:.2f} of it)" for name, ms in row.peers.items())
             click.echo(f"{'':14}peers: " + ", ".join(times))

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from impasto.export.backbones import BACKBONES, INCEPTION_V3, VGG19, Backbone, BackboneError
-from impasto.export.backbones.convolutions import Parameters, RecipeConv, WideConv
 from impasto.export.backbones.random import random_arrays
 from impasto.export.backbones.vgg19 import preprocess
 from oracles import dream_oracle
@@ -81,22 +80,6 @@ def test_vgg19_is_keras_network(vgg_arrays: dict[str, Any]) -> None:
     found = Backbone(VGG19, vgg_arrays).activations(preprocess(tf.constant(pixels)), 16)
     for name, ours, their in zip(VGG19.layers, found, expected, strict=True):
         assert_same_activations(ours, their, name)
-
-
-def test_wide_convolutions_and_their_gradients_are_those_of_the_recipe() -> None:
-    rng = np.random.default_rng(7)
-    kernel = tf.Variable(rng.normal(size=(3, 3, 256, 12)).astype(np.float32), trainable=False)
-    bias = tf.Variable(rng.normal(size=12).astype(np.float32), trainable=False)
-    picture = tf.constant(rng.normal(size=(1, 7, 10, 256)).astype(np.float32))
-    found = []
-    own = Parameters("wide", kernel, [bias], tf.float32)
-    for conv in (RecipeConv(lambda _: own), WideConv(lambda _: own, {})):
-        with tf.GradientTape() as tape:
-            tape.watch(picture)
-            activation = conv(picture, 12, (3, 3))
-        found.append((activation.numpy(), tape.gradient(activation, picture).numpy()))
-    for name, theirs, ours in zip(("activation", "gradient"), *found, strict=True):
-        assert_same_activations(ours, theirs, name)
 
 
 def test_nothing_deeper_than_asked_for_is_built(vgg_arrays: dict[str, Any]) -> None:

@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from images.pictures import pixels
 from impasto.export.backbones import Backbone, BackboneError
-from impasto.export.backbones.gradients import Gradients, Readings, counted, deepest, layer_functions
+from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
 from impasto.export.backbones.vgg19 import preprocess
+from impasto.export.branches import counted
 from impasto.export.compute import Compute
 from impasto.export.transfer import adam, losses
 from impasto.export.transfer.descent import Average, averaged
@@ -266,7 +267,7 @@ def test_the_average_is_the_weighted_mean_of_the_pictures_so_far() -> None:
     pictures = RNG.uniform(0, 1, (9, 4, 5, 3)).astype(np.float32)
     for decay in (0.0, 0.6, 0.99):
         average = Average(
-            tf.constant(pictures[5]), tf.constant(0)
+            tf.constant(pictures[5]), tf.constant(0.0)
         )  # what is there before the first does not count
         for count, image in enumerate(pictures, 1):
             average = averaged(average, tf.constant(image), tf.constant(decay))

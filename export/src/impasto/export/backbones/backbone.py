@@ -16,7 +16,6 @@ from impasto.export.backbones.convolutions import (
     Parameters,
     RecipeConv,
     Take,
-    WideConv,
 )
 from impasto.export.compute import Compute
 from impasto.export.errors import ExportError
@@ -37,7 +36,7 @@ class Backbone(tf.Module):
         arrays: a value for each of the network's parameters.
         fold: multiply the batch normalisation into the convolutions, and compute these in less time: see `FastConv`.
             The activations stay within 1e-4 of the unfolded network's. Without it, the network computes what Keras'
-            own does, operation by operation. So does one without batch normalisation, but for `WideConv`.
+            own does, operation by operation. So does one without batch normalisation.
         compute: see `Compute`. The first convolution is float32 in any case: it sees the picture itself, whose finest
             differences bfloat16 would round away, and costs next to nothing. So are the activations that are given out.
 
@@ -148,7 +147,7 @@ class Backbone(tf.Module):
     def _conv(self, take: Take) -> Conv:
         if self._fast:
             return FastConv(take, self._computed)
-        return RecipeConv(take) if self.architecture.normalised else WideConv(take, self._computed)
+        return RecipeConv(take)
 
     def _parameters(self, index: int) -> Parameters:
         return Parameters(

@@ -56,9 +56,6 @@ class Computed(tf.saved_model.experimental.TrackableResource):
 EPSILON: Final = np.float32(1e-3)
 """The number that Keras' InceptionV3 adds to the variance."""
 
-_WIDE: Final = 256
-"""The channels from which on a convolution takes less time as a transposed one."""
-
 
 @dataclass(frozen=True)
 class Parameters:
@@ -95,45 +92,14 @@ class RecipeConv(Conv):
     ) -> tf.Tensor:
         """See `Conv`."""
         own = self._take((*kernel, x.shape[-1], filters))
-        x = self._convolved(tf.cast(x, own.kernel.dtype), own, stride, padding)
+        # A function's gradient would otherwise convolve for the kernel's as well. Where TensorFlow knows the kernel's
+        # shape, it computes a convolution with its bias and ReLU at once, on processors and cards.
+        fixed = tf.ensure_shape(tf.stop_gradient(own.kernel), own.kernel.shape)
+        x = tf.nn.conv2d(tf.cast(x, fixed.dtype), fixed, strides=stride, padding=padding)
         if len(own.others) == 1:
             return tf.nn.relu(tf.nn.bias_add(x, own.others[0]))
         beta, mean, variance = own.others
         return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, beta, None, EPSILON))
-
-    def _convolved(self, x: tf.Tensor, own: Parameters, stride: int, padding: str) -> tf.Tensor:
-        # A function's gradient would otherwise convolve for the kernel's as well.
-        return tf.nn.conv2d(x, tf.stop_gradient(own.kernel), strides=stride, padding=padding)
-
-
-class WideConv(RecipeConv):
-    """The same convolutions, but those of many channels as transposed ones: equal but for rounding.
-
-    On processors, oneDNN reads a convolution's kernel as it lies in memory, and brings a transposed one's into blocks
-    before. With 256 channels and more the blocks pay: with 512, they halve the time. A transposed convolution by the
-    turned kernel gives the same, so that one is kept beside the kernel.
-
-    Args:
-        take: see `Take`.
-        computed: where what is computed from the kernels is kept, by name.
-    """
-
-    def __init__(self, take: Take, computed: dict[str, Computed]) -> None:
-        super().__init__(take)
-        self._computed = computed
-
-    def _convolved(self, x: tf.Tensor, own: Parameters, stride: int, padding: str) -> tf.Tensor:
-        kernel = own.kernel
-        is_wide = kernel.dtype == tf.float32 and x.shape[-1] >= _WIDE
-        if not is_wide or stride != 1 or padding != "SAME" or any(side % 2 == 0 for side in kernel.shape[:2]):
-            return super()._convolved(x, own, stride, padding)
-        turned = _once(self._computed, f"{own.name}/turned", lambda: _turned(kernel, kernel.dtype))
-
-        @tf.custom_gradient
-        def convolved(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-            return _transposed(x, turned), lambda gradient: _transposed(gradient, kernel)
-
-        return convolved(x)
 
 
 class FastConv(Conv):
@@ -228,12 +194,6 @@ def _once(computed: dict[str, Computed], name: str, compute: Callable[[], tf.Ten
     if name not in computed:
         computed[name] = Computed(compute)
     return computed[name].value
-
-
-def _transposed(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The gradient of a convolution's input, if `x` is that of its output, padding SAME."""
-    shape = tf.concat([tf.shape(x)[:3], kernel.shape[2:3]], axis=0)
-    return tf.nn.conv2d_transpose(x, kernel, shape, 1, "SAME")
 
 
 def _turned(kernel: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

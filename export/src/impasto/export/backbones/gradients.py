@@ -13,9 +13,7 @@ For each depth there is one function that builds the network down to that layer 
 run time. A layer, and the terms of a layer, are functions as well, which the graph holds once for all depths. Those of
 the depths and of the terms are never inlined, so a server builds each only when a request first asks for it.
 
-Whether a term counts is said by an int32 beside its weight. A branch is chosen on the processor, where TensorFlow keeps
-the numbers of this type; the weight itself lies on the card. Asked for at each layer of each step, it would have the
-processor wait each time until the card has done all that it was given, and the card wait for what comes next.
+Whether a term counts is said by an int32 beside its weight, as `branches` tells.
 """
 
 from __future__ import annotations
@@ -27,6 +25,7 @@ from typing import Any, Final, NamedTuple
 import tensorflow as tf
 
 from impasto.export.backbones.backbone import Backbone
+from impasto.export.branches import where_positive
 
 Prepare = Callable[[tf.Tensor], tf.Tensor]
 """From a picture [H, W, 3] to the network's own input [1, H, W, 3]."""
@@ -56,7 +55,7 @@ class Term(NamedTuple):
     """A part of the loss that depends on one layer's activation x, float32 [1, h, w, C].
 
     Attributes:
-        counts: int32 [], see `counted`; at zero nothing is computed.
+        counts: int32 [], see `branches.counted`; at zero nothing is computed.
         compute: from x to the loss [] and d(loss)/dx, of any shape that broadcasts to x's.
     """
 
@@ -131,7 +130,7 @@ class Gradients(tf.Module):
     def _added(self, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any) -> list[tf.Tensor]:
         """The losses of a layer's terms, and `gradient` with their derivatives."""
         counts = [term.counts for term in self._terms(index, objective)]
-        *losses, total = where_counted(
+        *losses, total = where_positive(
             sum(counts[1:], counts[0]),
             partial(self._with_terms[index], gradient, x, objective),
             lambda: [*(tf.constant(0.0) for _ in counts), gradient],
@@ -184,24 +183,6 @@ def deepest(weights: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.where(tf.not_equal(weights, 0.0), tf.range(weights.shape[0]), 0))
 
 
-def counted(weights: tf.Tensor) -> tf.Tensor:
-    """1 for each weight that is not zero, 0 for the others; int32 of the weights' shape."""
-    return tf.cast(tf.not_equal(weights, 0.0), tf.int32)
-
-
-def where_counted(counts: tf.Tensor, something: Callable[[], Any], nothing: Callable[[], Any]) -> Any:
-    """The result of `something` where `counts`, int32 [], is above 0, of `nothing` elsewhere, decided at run time."""
-    return tf.cond(counts > 0, something, nothing)
-
-
-def places(x: tf.Tensor) -> tf.Tensor:
-    """The count of places of an activation [1, h, w, C] or of pixels of a picture [H, W, 3]; float32 [].
-
-    It is counted where the numbers lie. To bring over what the processor knows, a card would have to come to rest.
-    """
-    return tf.reduce_sum(tf.ones_like(x[..., 0], tf.float32))
-
-
 def _add_terms(
     terms: Terms, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any
 ) -> list[tf.Tensor]:
@@ -218,7 +199,7 @@ def _with_term(term: Term, gradient: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor
         loss, derivative = term.compute(tf.cast(x, tf.float32))
         return loss, gradient + tf.cast(derivative, x.dtype)
 
-    loss, total = where_counted(term.counts, added, lambda: (tf.constant(0.0), gradient))
+    loss, total = where_positive(term.counts, added, lambda: (tf.constant(0.0), gradient))
     return loss, total
 
 

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 import tensorflow as tf
 
-from impasto.export.backbones.gradients import Term, places
+from impasto.export.backbones.gradients import Term
+from impasto.export.branches import places
 
 # Scores held at once while places are compared with the guide's: 16 MB.
 _SCORES: Final = 1 << 22
@@ -17,7 +18,7 @@ class Objective(NamedTuple):
 
     Attributes:
         weights: float32 [n], one for each candidate layer.
-        counts: int32 [n], see `counted`.
+        counts: int32 [n], see `branches.counted`.
         guide: for each candidate layer the guide's activations, float32 [Q, C]; Q is 0 where the weight is zero. Empty
             if there is no guide.
     """

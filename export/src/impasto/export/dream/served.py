@@ -11,11 +11,12 @@ import tensorflow as tf
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
 from impasto.export import checks
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.gradients import Gradients, Readings, counted, deepest, layer_functions
+from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
+from impasto.export.branches import counted
 from impasto.export.contract_functions import Tensors, contract_functions, open_list
 from impasto.export.dream import limits as bounds
 from impasto.export.dream import objectives
-from impasto.export.dream.ascent import Ascent, ascend, reaches_of
+from impasto.export.dream.ascent import Ascent, ascend, gaussians
 from impasto.export.dream.conversions import Conversions
 from impasto.export.dream.limits import DreamLimits, DreamSuggestions
 from impasto.export.dream.tiles import Gradient, tile_size
@@ -153,15 +154,13 @@ class DeepDream(tf.Module):
             inputs["steps"], inputs["step_size"], inputs["tile"], self._limits
         )
         weights = bounds.check_layer_weights(inputs["layer_weights"], self._layer_weights)
-        sigmas = bounds.check_sigmas(inputs["smoothing"])
         ascent = Ascent(
             count=steps,
             size=step_size,
             first=first,
             tile=tile,
             seed=inputs["seed"],
-            sigmas=sigmas,
-            reaches=reaches_of(sigmas),
+            gaussians=gaussians(bounds.check_sigmas(inputs["smoothing"])),
             shift=checks.within("shift", inputs["shift"], 0, bounds.MAX_SHIFT),
             fade_in=checks.within("fade_in", inputs["fade_in"], 0, bounds.MAX_FIRST_STEP),
         )

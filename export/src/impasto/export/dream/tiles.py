@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from impasto.export.branches import places, where_positive
+
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """A picture float32 [H, W, 3] to a loss [] and its gradient [H, W, 3]."""
 
@@ -30,8 +32,7 @@ def tile_size(size: tf.Tensor, tile: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         int32 [..., 2]: how many tiles are below and beside each other, and a tile's height and width. A tile's side is
         at least half of `tile`, or the picture's.
     """
-    # In whole numbers only: TensorFlow keeps what comes of these on the processor, but a choice by `tf.where` and a
-    # product by `tf.reduce_prod` on the card, and the processor would wait for it at each step.
+    # Neither by `tf.where` nor by `tf.reduce_prod`: a card computes these even of whole numbers, and see `branches`.
     longest = tile + size * (1 - tf.minimum(tile, 1))
     counts = -(-size // longest)
     return counts, -(-size // counts)
@@ -70,7 +71,7 @@ def tiled_gradient(
         aside = tf.cast(random * tf.cast(2 * most + 1, tf.float32), tf.int32) - most
 
     def moved_whole(image: tf.Tensor, sign: int, beyond: str) -> tf.Tensor:
-        moved = tf.cond(most > 0, lambda: _moved(image, sign * aside, most, beyond), lambda: image)
+        moved = where_positive(most, lambda: _moved(image, sign * aside, most, beyond), lambda: image)
         return tf.ensure_shape(moved, [None, None, 3])
 
     def of_the_whole() -> tuple[tf.Tensor, tf.Tensor]:
@@ -79,7 +80,7 @@ def tiled_gradient(
 
     def of_tiles() -> tuple[tf.Tensor, tf.Tensor]:
         seen = tf.roll(picture, around, axis=[0, 1])
-        pixels = tf.cast(tf.reduce_prod(size), tf.float32)
+        pixels = places(picture)
 
         def body(
             index: tf.Tensor, loss: tf.Tensor, found: tf.Tensor
@@ -90,8 +91,8 @@ def tiled_gradient(
             start = last - sides
             cut = [*tf.unstack(start), 0], [*tf.unstack(sides), 3]
             part_loss, part = gradient(tf.slice(seen, *cut))
-            share = tf.cast(tf.reduce_prod(last - first), tf.float32) / pixels
             own = part[first[0] - start[0] :, first[1] - start[1] :]
+            share = places(own) / pixels
             margins = tf.stack([first, size - last], axis=1)
             placed = found + tf.pad(own, tf.pad(margins, [[0, 1], [0, 0]]))
             return index + 1, loss + share * part_loss, tf.ensure_shape(placed, [None, None, 3])
@@ -107,7 +108,7 @@ def tiled_gradient(
         return loss, tf.roll(found, -around, axis=[0, 1])
 
     # A picture in one tile is not copied around: that would cost some hundredths of a step.
-    loss, found = tf.cond(tf.equal(total, 1), of_the_whole, of_tiles)
+    loss, found = where_positive(total - 1, of_tiles, of_the_whole)
     return loss, tf.ensure_shape(found, [None, None, 3])
 
 

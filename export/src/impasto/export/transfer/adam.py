@@ -56,9 +56,7 @@ def update(state: State, gradient: tf.Tensor, *, step: tf.Tensor, adam: Adam, ma
         adam: the parameters.
         mask: the part of its step that each pixel takes; [H, W, 1] or [1, 1, 1].
     """
-    rate = (
-        adam.learning_rate * tf.sqrt(1.0 - tf.pow(adam.beta_2, step)) / (1.0 - tf.pow(adam.beta_1, step))
-    )
+    rate = adam.learning_rate * tf.sqrt(1.0 - tf.pow(adam.beta_2, step)) / (1.0 - tf.pow(adam.beta_1, step))
     m = state.m + (gradient - state.m) * rest(adam.beta_1)
     v = state.v + (tf.square(gradient) - state.v) * rest(adam.beta_2)
     moved = state.image - mask * (m * rate / (tf.sqrt(v) + adam.epsilon))

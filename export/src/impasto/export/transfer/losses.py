@@ -6,9 +6,9 @@ P the photo's own activation:
     style     w mean((G - T)^2)       d/dF = 2 w F (D + D') / (n C^2), where D = G - T
     content   w mean((F - P)^2)       d/dF = 2 w (F - P) / (n C)
 
-Scaled losses, where `scaled` is 1, take the sum of squares over the sum of absolute values for the mean, in both. With r that quotient, A the
-sum of absolute values and S the signs, its derivative by a difference D is (2 D - r S)/A: its absolute values sum to
-about one, at any size and in any layer.
+Scaled losses, where `scaled` is 1, take the sum of squares over the sum of absolute values for the mean, in both. With
+r that quotient, A the sum of absolute values and S the signs, its derivative by a difference D is (2 D - r S)/A: its
+absolute values sum to about one, at any size and in any layer.
 
 For style, automatic differentiation would take two products with F, not one. Everything is float32, whatever the
 network computes in.
@@ -21,7 +21,7 @@ from typing import Final
 
 import tensorflow as tf
 
-from impasto.export.backbones.gradients import places, where_counted
+from impasto.export.branches import places, where_positive
 
 _NO_DIFFERENCE: Final = 1e-8
 
@@ -53,7 +53,7 @@ def style_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
             loss, derivative = _scaled(difference)
             return weight * loss, weight / places(x) * (derivative + tf.transpose(derivative))
 
-        loss, both = where_counted(scaled, in_scale, usual)
+        loss, both = where_positive(scaled, in_scale, usual)
         return loss, tf.reshape(tf.matmul(rows, both), tf.shape(x))
 
     return compute
@@ -73,7 +73,7 @@ def content_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
             loss, derivative = _scaled(difference)
             return weight * loss, weight * derivative
 
-        loss, derivative = where_counted(scaled, in_scale, usual)
+        loss, derivative = where_positive(scaled, in_scale, usual)
         return loss, derivative
 
     return compute
@@ -95,9 +95,7 @@ def total_variation(picture: tf.Tensor, weight: tf.Tensor, scaled: tf.Tensor) ->
 
         return compute
 
-    loss, gradient = where_counted(
-        scaled, computed(_squared_variation), computed(tf.image.total_variation)
-    )
+    loss, gradient = where_positive(scaled, computed(_squared_variation), computed(tf.image.total_variation))
     return loss, gradient
 
 
@@ -120,4 +118,3 @@ def _mean_square(difference: tf.Tensor) -> tf.Tensor:
 
 def _rows(activation: tf.Tensor) -> tf.Tensor:
     return tf.reshape(activation, [-1, activation.shape[-1]])
-

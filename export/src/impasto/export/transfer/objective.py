@@ -23,7 +23,7 @@ class Objective(NamedTuple):
         features: float32 [f], the activations of the layers of non-zero content weight, one after the other.
         gram_starts: int32 [n], where in `grams` each layer's begins.
         feature_starts: int32 [n], where in `features` each layer's begins.
-        style_counts: int32 [n], see `counted`.
+        style_counts: int32 [n], see `branches.counted`.
         content_counts: int32 [n], likewise.
         scaled: int32 [], 1 where the losses are scaled ones, else 0: see `losses`.
     """

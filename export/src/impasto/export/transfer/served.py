@@ -12,15 +12,9 @@ from numpy.typing import NDArray
 from impasto.client.signatures import SERVING_DEFAULT, TRANSFER
 from impasto.export import checks
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.gradients import (
-    Gradients,
-    Readings,
-    counted,
-    deepest,
-    layer_functions,
-    where_counted,
-)
+from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
 from impasto.export.backbones.vgg19 import preprocess
+from impasto.export.branches import counted, where_positive
 from impasto.export.contract_functions import Tensors, contract_functions, open_list
 from impasto.export.resizing import bilinear
 from impasto.export.transfer import limits as bounds
@@ -170,7 +164,7 @@ class Transfer(tf.Module):
 
         def gradient(picture: tf.Tensor) -> tuple[Losses, tf.Tensor]:
             (style, content), of_layers = self._gradients(picture, depth, objective)
-            variation, smoothing = where_counted(
+            variation, smoothing = where_positive(
                 variation_counts,
                 lambda: total_variation(picture, variation_weight, objective.scaled),
                 lambda: (tf.constant(0.0), tf.zeros_like(picture)),
@@ -240,8 +234,8 @@ def read_targets(
         return lambda: tf.reshape(read(tf.cast(x, tf.float32)), [-1])
 
     return (
-        where_counted(counted(style[index]), flat(gram), lambda: tf.zeros([0])),
-        where_counted(counted(content[index]), flat(tf.identity), lambda: tf.zeros([0])),
+        where_positive(counted(style[index]), flat(gram), lambda: tf.zeros([0])),
+        where_positive(counted(content[index]), flat(tf.identity), lambda: tf.zeros([0])),
     )
 
 

@@ -1,0 +1,45 @@
+"""A step that is run on a GPU lets it work: no part of it waits for a copy between the host and the card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from oracles.gpu_memory import GraphOnAGpu
+from toys.dream_models import write_dream
+from toys.transfer_models import write_transfer
+
+
+@pytest.fixture(autouse=True)
+def a_tensorflow_that_knows_gpu_kernels() -> None:
+    from tensorflow.python.framework import kernels
+
+    found = kernels.get_registered_kernels_for_op("Conv2D").kernel
+    if not any(kernel.device_type == "GPU" for kernel in found):
+        pytest.skip(
+            "this TensorFlow is built without GPU kernels, so that it cannot tell where they keep a tensor"
+        )
+
+
+def test_a_step_of_transfer_copies_nothing(tmp_path: Path) -> None:
+    assert GraphOnAGpu(write_transfer(tmp_path)).copies_in_loops("optimize") == set()
+
+
+def test_a_step_of_dream_copies_nothing(tmp_path: Path) -> None:
+    assert GraphOnAGpu(write_dream(tmp_path)).copies_in_loops("ascend") == set()
+
+
+def test_a_branch_chosen_by_what_the_card_computes_is_found(tmp_path: Path) -> None:
+    def steps(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        def body(index: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return index + 1, tf.cond(x[0] > 0.0, lambda: x + 1.0, lambda: x * 2.0)
+
+        _, y = tf.while_loop(lambda index, _: index < 3, body, (tf.constant(0), x))
+        return {"y": y}
+
+    module = tf.Module()
+    module.steps = tf.function(steps, input_signature=[tf.TensorSpec([4])])
+    tf.saved_model.save(module, str(tmp_path), signatures=module.steps)
+    assert any("Greater" in copy for copy in GraphOnAGpu(tmp_path).copies_in_loops("serving_default"))
