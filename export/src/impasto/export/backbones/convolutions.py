@@ -73,6 +73,14 @@ class Parameters:
     others: Sequence[tf.Variable]
     backward: tf.DType
 
+    @property
+    def constant(self) -> tf.Tensor:
+        """The kernel as a tensor without a gradient, which a function's gradient would otherwise compute as well.
+
+        Its shape is static: where TensorFlow knows it, a GPU computes a convolution with its bias and ReLU at once.
+        """
+        return tf.ensure_shape(tf.stop_gradient(self.kernel), self.kernel.shape)
+
 
 Take = Callable[[tuple[int, ...]], Parameters]
 """Gives the next convolution's parameters, whose kernel must have the shape asked for."""
@@ -92,10 +100,7 @@ class RecipeConv(Conv):
     ) -> tf.Tensor:
         """See `Conv`."""
         own = self._take((*kernel, x.shape[-1], filters))
-        # A function's gradient would otherwise convolve for the kernel's as well. Where TensorFlow knows the kernel's
-        # shape, it computes a convolution with its bias and ReLU at once, on processors and cards.
-        fixed = tf.ensure_shape(tf.stop_gradient(own.kernel), own.kernel.shape)
-        x = tf.nn.conv2d(tf.cast(x, fixed.dtype), fixed, strides=stride, padding=padding)
+        x = tf.nn.conv2d(tf.cast(x, own.kernel.dtype), own.constant, strides=stride, padding=padding)
         if len(own.others) == 1:
             return tf.nn.relu(tf.nn.bias_add(x, own.others[0]))
         beta, mean, variance = own.others
@@ -128,7 +133,7 @@ class FastConv(Conv):
 
         @tf.custom_gradient
         def convolved(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-            y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, own.kernel, stride, padding), bias))
+            y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, own.constant, stride, padding), bias))
 
             def backward(gradient: tf.Tensor) -> tf.Tensor:
                 above = tf.cast(_relu_gradient(gradient, y), own.backward)
@@ -157,7 +162,7 @@ class FastConv(Conv):
             heads = tf.split(together, filters, axis=3)
             # A mean of convolutions is a convolution of the mean, and has fewer channels.
             means = [
-                tf.nn.relu(tf.nn.bias_add(smooth(tf.nn.conv2d(x, own.kernel, 1, "VALID")), own.others[0]))
+                tf.nn.relu(tf.nn.bias_add(smooth(tf.nn.conv2d(x, own.constant, 1, "VALID")), own.others[0]))
                 for own in last
             ]
 
