@@ -66,4 +66,12 @@ def test_on_a_processor_every_model_is_measured_repeats_and_chunks_equal_one_cal
         assert row["first"] > 0 and row["wall"] > 0 and row["served"] > 0
         assert row["repeats"] is True
         assert row["chunks"] is (True if name in ("dream", "transfer") else None)
-        assert row["kernels"] is None and row["peak"] is None
+        assert row["trace"] is None and row["peak"] is None
+
+
+def test_what_a_card_did_is_told(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = benchmark.Trace(20.0, 254, 3, card={"Conv2D": 14.3}, host={"Cast": 0.2})
+    benchmark.show([benchmark.Row("dream", 512, wall=30.0, trace=trace, repeats=True, peak=658_000_000)])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "dream 512 0.0 30.0 20.0 1.50 - yes - 658 254 kernels, 3 copies between host and card" in told
+    assert told.endswith("on the card: Conv2D 14.3 ms on the host: Cast 0.2 ms")
