@@ -29,7 +29,7 @@ def where_positive(number: tf.Tensor, something: Callable[[], Any], nothing: Cal
     return tf.switch_case(tf.clip_by_value(number, 0, 1), [nothing, something])
 
 
-def places(x: tf.Tensor) -> tf.Tensor:
+def place_count(x: tf.Tensor) -> tf.Tensor:
     """The count of places of an activation [1, h, w, C] or of pixels of a picture [H, W, 3]; float32 [].
 
     The count is made where the numbers lie. The processor knows it as well, but to bring it over, it would wait.

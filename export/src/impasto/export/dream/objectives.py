@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import tensorflow as tf
 
 from impasto.export.backbones.gradients import Term
-from impasto.export.branches import places
+from impasto.export.branches import place_count
 
 # Scores held at once while places are compared with the guide's: 16 MB.
 _SCORES: Final = 1 << 22
@@ -46,7 +46,7 @@ def terms(index: int, objective: Objective) -> tuple[Term]:
     weight = objective.weights[index]
 
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        each = weight / (places(x) * float(x.shape[-1]))
+        each = weight / (place_count(x) * float(x.shape[-1]))
 
         if not objective.guide:
             return weight * tf.reduce_mean(x), tf.reshape(each, [1, 1, 1, 1])

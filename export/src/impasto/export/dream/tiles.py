@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from impasto.export.branches import places, where_positive
+from impasto.export.branches import place_count, where_positive
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """A picture float32 [H, W, 3] to a loss [] and its gradient [H, W, 3]."""
@@ -80,7 +80,7 @@ def tiled_gradient(
 
     def of_tiles() -> tuple[tf.Tensor, tf.Tensor]:
         seen = tf.roll(picture, around, axis=[0, 1])
-        pixels = places(picture)
+        pixels = place_count(picture)
 
         def body(
             index: tf.Tensor, loss: tf.Tensor, found: tf.Tensor
@@ -92,7 +92,7 @@ def tiled_gradient(
             cut = [*tf.unstack(start), 0], [*tf.unstack(sides), 3]
             part_loss, part = gradient(tf.slice(seen, *cut))
             own = part[first[0] - start[0] :, first[1] - start[1] :]
-            share = places(own) / pixels
+            share = place_count(own) / pixels
             margins = tf.stack([first, size - last], axis=1)
             placed = found + tf.pad(own, tf.pad(margins, [[0, 1], [0, 0]]))
             return index + 1, loss + share * part_loss, tf.ensure_shape(placed, [None, None, 3])

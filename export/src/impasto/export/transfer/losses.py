@@ -21,7 +21,7 @@ from typing import Final
 
 import tensorflow as tf
 
-from impasto.export.branches import places, where_positive
+from impasto.export.branches import place_count, where_positive
 
 _NO_DIFFERENCE: Final = 1e-8
 
@@ -35,7 +35,7 @@ Loss = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 def gram(activation: tf.Tensor) -> tf.Tensor:
     """[C, C]: for each pair of channels of [1, h, w, C] the mean over all places of their product."""
     rows = _rows(activation)
-    return tf.matmul(rows, rows, transpose_a=True) / places(activation)
+    return tf.matmul(rows, rows, transpose_a=True) / place_count(activation)
 
 
 def style_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
@@ -46,12 +46,12 @@ def style_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
         # A target that a client sent need not be symmetric.
 
         def usual() -> tuple[tf.Tensor, tf.Tensor]:
-            scale = 2.0 * weight / (places(x) * float(x.shape[-1]) ** 2)
+            scale = 2.0 * weight / (place_count(x) * float(x.shape[-1]) ** 2)
             return weight * _mean_square(difference), scale * (difference + tf.transpose(difference))
 
         def in_scale() -> tuple[tf.Tensor, tf.Tensor]:
             loss, derivative = _scaled(difference)
-            return weight * loss, weight / places(x) * (derivative + tf.transpose(derivative))
+            return weight * loss, weight / place_count(x) * (derivative + tf.transpose(derivative))
 
         loss, both = where_positive(scaled, in_scale, usual)
         return loss, tf.reshape(tf.matmul(rows, both), tf.shape(x))
@@ -66,7 +66,7 @@ def content_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
         difference = x - target(x)
 
         def usual() -> tuple[tf.Tensor, tf.Tensor]:
-            scale = 2.0 * weight / (places(x) * float(x.shape[-1]))
+            scale = 2.0 * weight / (place_count(x) * float(x.shape[-1]))
             return weight * _mean_square(difference), scale * difference
 
         def in_scale() -> tuple[tf.Tensor, tf.Tensor]:
@@ -102,7 +102,7 @@ def total_variation(picture: tf.Tensor, weight: tf.Tensor, scaled: tf.Tensor) ->
 def _squared_variation(picture: tf.Tensor) -> tf.Tensor:
     down, across = picture[1:] - picture[:-1], picture[:, 1:] - picture[:, :-1]
     sums = tf.reduce_sum(tf.square(down)) + tf.reduce_sum(tf.square(across))
-    return sums / (places(picture) * float(picture.shape[-1]))
+    return sums / (place_count(picture) * float(picture.shape[-1]))
 
 
 def _scaled(difference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
