@@ -48,8 +48,8 @@ _MOST_OPS: Final = 6
 _ONE_AFTER_THE_OTHER: Final = "stream:all"
 """The part of a traced device's name that stands for all of its streams: each kernel once."""
 
-_COPYING: Final = "/memcpy"
-"""The same for copies, which are no kernels."""
+_COPYING: Final = ("<MemcpyH2D>", "<MemcpyD2H>")
+"""The ends of the names of its streams that copy to the card and back."""
 
 Inputs = Mapping[str, Any]
 
@@ -259,7 +259,7 @@ def show(rows: Iterable[Row]) -> None:
             click.echo(f"{row.model:>{_WIDTH}}  {row.size:>12}  {row.failed}")
             continue
         trace = row.trace
-        ratio = row.wall / trace.kernels if trace else None
+        ratio = row.wall / trace.kernels if trace and trace.kernels else None
         cells: tuple[Any, ...] = (row.size, _ms(row.first), _ms(row.wall), _ms(trace and trace.kernels))
         cells += (_told(ratio, ".2f"), _ms(row.served), _yes(row.repeats), _yes(row.chunks))
         peak = None if row.peak is None else row.peak / 1e6

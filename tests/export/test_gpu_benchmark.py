@@ -75,3 +75,10 @@ def test_what_a_card_did_is_told(benchmark: Any, capsys: pytest.CaptureFixture[s
     told = " ".join(capsys.readouterr().out.split())
     assert "dream 512 0.0 30.0 20.0 1.50 - yes - 658 254 kernels, 3 copies between host and card" in told
     assert told.endswith("on the card: Conv2D 14.3 ms on the host: Cast 0.2 ms")
+
+
+def test_a_card_that_may_not_be_traced_is_measured_all_the_same(
+    benchmark: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark.show([benchmark.Row("dream", 512, wall=30.0, trace=benchmark.Trace(0.0, 0, 0, {}, {}))])
+    assert "dream 512 0.0 30.0 0.0 - -" in " ".join(capsys.readouterr().out.split())

@@ -22,6 +22,7 @@ from impasto.export.foreign import Extras, publish_saved_model
 from impasto.export.golden import independent
 from impasto.export.notices import notices
 from impasto.export.repository import ModelRepository
+from oracles.gpu_memory import skip_without_gpu_kernels
 from toys import foreign_models
 from toys.exported import without_golden_records
 from toys.hub_modules import TangledModule, write_hub_module
@@ -32,11 +33,7 @@ PICTURE = tf.TensorSpec([None, None, None, 3], tf.float32, "image")
 
 @pytest.fixture(autouse=True)
 def a_tensorflow_that_knows_gpu_kernels() -> None:
-    from tensorflow.python.framework import kernels
-
-    found = kernels.get_registered_kernels_for_op("Conv2D").kernel
-    if not any(kernel.device_type == "GPU" for kernel in found):
-        pytest.skip("this TensorFlow is built without GPU kernels, so that it cannot tell which ops lack one")
+    skip_without_gpu_kernels()
 
 
 def found(directory: Path, compute: Callable[[Any], Any]) -> HostOps:

@@ -7,28 +7,39 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from oracles.gpu_memory import GraphOnAGpu
-from toys.dream_models import write_dream
+from oracles.gpu_memory import GraphOnAGpu, skip_without_gpu_kernels
+from toys.dream_models import ARCHITECTURE, write_dream
 from toys.transfer_models import write_transfer
 
 
 @pytest.fixture(autouse=True)
 def a_tensorflow_that_knows_gpu_kernels() -> None:
-    from tensorflow.python.framework import kernels
-
-    found = kernels.get_registered_kernels_for_op("Conv2D").kernel
-    if not any(kernel.device_type == "GPU" for kernel in found):
-        pytest.skip(
-            "this TensorFlow is built without GPU kernels, so that it cannot tell where they keep a tensor"
-        )
+    skip_without_gpu_kernels()
 
 
-def test_a_step_of_transfer_copies_nothing(tmp_path: Path) -> None:
-    assert GraphOnAGpu(write_transfer(tmp_path)).copies_in_loops("optimize") == set()
+@pytest.fixture(scope="module")
+def transfer(tmp_path_factory: pytest.TempPathFactory) -> GraphOnAGpu:
+    return GraphOnAGpu(write_transfer(tmp_path_factory.mktemp("models")))
 
 
-def test_a_step_of_dream_copies_nothing(tmp_path: Path) -> None:
-    assert GraphOnAGpu(write_dream(tmp_path)).copies_in_loops("ascend") == set()
+@pytest.fixture(scope="module")
+def dream(tmp_path_factory: pytest.TempPathFactory) -> GraphOnAGpu:
+    return GraphOnAGpu(write_dream(tmp_path_factory.mktemp("models")))
+
+
+@pytest.mark.parametrize("signature", ["optimize", "serving_default"])
+def test_a_step_of_transfer_copies_nothing(transfer: GraphOnAGpu, signature: str) -> None:
+    assert transfer.copies_in_loops(signature) == set()
+
+
+def test_a_step_of_dream_copies_nothing(dream: GraphOnAGpu) -> None:
+    assert dream.copies_in_loops("ascend") == set()
+
+
+def test_a_step_with_a_guide_copies_a_constant_for_each_layer(dream: GraphOnAGpu) -> None:
+    found = dream.copies_in_loops("ascend_guided")
+    assert {copy.split(": ")[1].split()[0] for copy in found} == {"TensorListConcatV2"}
+    assert len(found) == len(ARCHITECTURE.layers)
 
 
 def test_a_branch_chosen_by_what_the_card_computes_is_found(tmp_path: Path) -> None:

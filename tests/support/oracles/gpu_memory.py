@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from tensorflow.core.framework import types_pb2
 
 # Neither has a public name.
@@ -27,6 +28,15 @@ _CALLS: Final = frozenset(
 )
 _CHOICES: Final = ("branch_index", "cond")
 _NO_NUMBERS: Final = (types_pb2.DT_RESOURCE, types_pb2.DT_STRING, types_pb2.DT_VARIANT)
+
+
+def skip_without_gpu_kernels() -> None:
+    """Skip the test where TensorFlow has no GPU kernels registered."""
+    found = kernels.get_registered_kernels_for_op("Conv2D").kernel
+    if not any(kernel.device_type == "GPU" for kernel in found):
+        pytest.skip(
+            "this TensorFlow is built without GPU kernels, so that it cannot tell what a GPU runs, and where"
+        )
 
 
 class GraphOnAGpu:
