@@ -77,9 +77,10 @@ class Gradients(tf.Module):
         super().__init__(name="gradients")
         self._prepare = prepare
         self._layers = layers
-        self._terms = terms
-        self._with_terms = [
-            _function(partial(_add_terms, terms, index), **_NOT_INLINED) for index in range(len(layers))
+        add = [_function(partial(_add_terms, terms, index), **_NOT_INLINED) for index in range(len(layers))]
+        # The choice is a function as well: made anew for each depth, it would double the graph.
+        self._terms = [
+            _function(partial(_add_where_counted, terms, index, each)) for index, each in enumerate(add)
         ]
         at_depth = [
             _function(partial(self._compute, depth), _PICTURE, objective, **_NOT_INLINED)
@@ -120,22 +121,12 @@ class Gradients(tf.Module):
         losses = []
         for index in reversed(range(depth + 1)):
             below, x, tape = steps.pop()
-            *found, gradient = self._added(index, gradient, x, objective)
+            *found, gradient = self._terms[index](gradient, x, objective)
             losses.append(found)
             gradient = tape.gradient(x, below, output_gradients=gradient)
         ((below, x, tape),) = steps
         gradient = tape.gradient(x, below, output_gradients=gradient)
         return [*(tf.add_n(each) for each in zip(*losses, strict=True)), gradient]
-
-    def _added(self, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any) -> list[tf.Tensor]:
-        """The losses of a layer's terms, and `gradient` with their derivatives."""
-        counts = [term.counts for term in self._terms(index, objective)]
-        *losses, total = where_positive(
-            sum(counts[1:], counts[0]),
-            partial(self._with_terms[index], gradient, x, objective),
-            lambda: [*(tf.constant(0.0) for _ in counts), gradient],
-        )
-        return [*losses, tf.ensure_shape(total, x.shape)]
 
 
 class Readings(tf.Module):
@@ -181,6 +172,19 @@ class Readings(tf.Module):
 def deepest(weights: tf.Tensor) -> tf.Tensor:
     """The index of the deepest layer of non-zero weight, int32 []; 0 if there is none."""
     return tf.reduce_max(tf.where(tf.not_equal(weights, 0.0), tf.range(weights.shape[0]), 0))
+
+
+def _add_where_counted(
+    terms: Terms, index: int, add: Callable[..., Any], gradient: tf.Tensor, x: tf.Tensor, objective: Any
+) -> list[tf.Tensor]:
+    """Return what `add` gives, called only if a term of the layer counts; else no losses, and `gradient` as it is."""
+    counts = [term.counts for term in terms(index, objective)]
+    *losses, total = where_positive(
+        sum(counts[1:], counts[0]),
+        lambda: add(gradient, x, objective),
+        lambda: [*(tf.constant(0.0) for _ in counts), gradient],
+    )
+    return [*losses, tf.ensure_shape(total, x.shape)]
 
 
 def _add_terms(

@@ -12,6 +12,7 @@ the network would draw what it sees there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -70,46 +71,48 @@ def tiled_gradient(
         around = tf.cast(random * tf.cast(sides, tf.float32), tf.int32)
         aside = tf.cast(random * tf.cast(2 * most + 1, tf.float32), tf.int32) - most
 
-    def moved_whole(image: tf.Tensor, sign: int, beyond: str) -> tf.Tensor:
-        moved = where_positive(most, lambda: _moved(image, sign * aside, most, beyond), lambda: image)
-        return tf.ensure_shape(moved, [None, None, 3])
+    def where_tiled(tiled: Callable[[], Any], whole: Callable[[], Any]) -> Any:
+        return where_positive(total - 1, tiled, whole)
 
-    def of_the_whole() -> tuple[tf.Tensor, tf.Tensor]:
-        loss, found = gradient(moved_whole(picture, 1, "SYMMETRIC"))
-        return loss, moved_whole(found, -1, "CONSTANT")
+    def moved(image: tf.Tensor, sign: int, beyond: str) -> tf.Tensor:
+        def of_the_whole() -> tf.Tensor:
+            return where_positive(most, lambda: _moved(image, sign * aside, most, beyond), lambda: image)
 
-    def of_tiles() -> tuple[tf.Tensor, tf.Tensor]:
-        seen = tf.roll(picture, around, axis=[0, 1])
-        pixels = place_count(picture)
+        found = where_tiled(lambda: tf.roll(image, sign * around, axis=[0, 1]), of_the_whole)
+        return tf.ensure_shape(found, [None, None, 3])
 
-        def body(
-            index: tf.Tensor, loss: tf.Tensor, found: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            first = tf.stack([index // counts[1], index % counts[1]]) * sides
-            last = tf.minimum(first + sides, size)
-            # The last tiles reach back over their neighbours, so that all have one size; they give their own part.
-            start = last - sides
-            cut = [*tf.unstack(start), 0], [*tf.unstack(sides), 3]
-            part_loss, part = gradient(tf.slice(seen, *cut))
+    seen = moved(picture, 1, "SYMMETRIC")
+    pixels = place_count(picture)
+
+    # A picture in one tile is not copied around, which would cost some hundredths of a step. It goes through the loop
+    # all the same: with a second call of `gradient`, a server would take a quarter longer to be ready.
+    def body(index: tf.Tensor, loss: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        first = tf.stack([index // counts[1], index % counts[1]]) * sides
+        last = tf.minimum(first + sides, size)
+        # The last tiles reach back over their neighbours, so that all have one size; they give their own part.
+        start = last - sides
+        cut = [*tf.unstack(start), 0], [*tf.unstack(sides), 3]
+        tile_seen = where_tiled(lambda: tf.slice(seen, *cut), lambda: seen)
+        part_loss, part = gradient(tf.ensure_shape(tile_seen, [None, None, 3]))
+
+        def placed() -> tuple[tf.Tensor, tf.Tensor]:
             own = part[first[0] - start[0] :, first[1] - start[1] :]
-            share = place_count(own) / pixels
             margins = tf.stack([first, size - last], axis=1)
-            placed = found + tf.pad(own, tf.pad(margins, [[0, 1], [0, 0]]))
-            return index + 1, loss + share * part_loss, tf.ensure_shape(placed, [None, None, 3])
+            share = place_count(own) / pixels
+            return loss + share * part_loss, found + tf.pad(own, tf.pad(margins, [[0, 1], [0, 0]]))
 
-        # One tile at a time: TensorFlow would otherwise run several at once, with the memory of as many.
-        _, loss, found = tf.while_loop(
-            lambda index, *_: index < total,
-            body,
-            (tf.constant(0), tf.constant(0.0), tf.zeros_like(picture)),
-            shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None, None, 3])),
-            parallel_iterations=1,
-        )
-        return loss, tf.roll(found, -around, axis=[0, 1])
+        loss, found = where_tiled(placed, lambda: (part_loss, part))
+        return index + 1, loss, tf.ensure_shape(found, [None, None, 3])
 
-    # A picture in one tile is not copied around: that would cost some hundredths of a step.
-    loss, found = where_positive(total - 1, of_tiles, of_the_whole)
-    return loss, tf.ensure_shape(found, [None, None, 3])
+    # One tile at a time: TensorFlow would otherwise run several at once, with the memory of as many.
+    _, loss, found = tf.while_loop(
+        lambda index, *_: index < total,
+        body,
+        (tf.constant(0), tf.constant(0.0), tf.zeros_like(picture)),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None, None, 3])),
+        parallel_iterations=1,
+    )
+    return loss, moved(found, -1, "CONSTANT")
 
 
 def _moved(image: tf.Tensor, distance: tf.Tensor, most: tf.Tensor, beyond: str) -> tf.Tensor:
