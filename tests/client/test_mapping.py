@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -196,7 +197,7 @@ def test_an_interrupted_wait_cancels_the_work_and_waits_for_its_end() -> None:
             await asyncio.sleep(0.05)
             ended.set()
 
-    interrupt = threading.Timer(0.2, lambda: _interrupt_main())
+    interrupt = threading.Timer(0.2, _interrupt)
     with BackgroundLoop() as loop:
         interrupt.start()
         started = time.monotonic()
@@ -252,7 +253,7 @@ def test_a_second_interrupt_gives_up_what_cannot_be_stopped() -> None:
     def interrupt_twice() -> None:
         for event in (blocked, cancelled):
             assert event.wait(240)
-            _interrupt_main()
+            _interrupt()
 
     interrupter = threading.Thread(target=interrupt_twice)
     try:
@@ -289,8 +290,6 @@ def test_what_ends_a_program_reaches_the_caller_of_a_map(kind: type[BaseExceptio
     assert caught.value.args == (3,)
 
 
-def _interrupt_main() -> None:
-    import os
-    import signal
-
-    os.kill(os.getpid(), signal.SIGINT)
+def _interrupt() -> None:
+    """Do as Ctrl-C does where this thread gets it, as it may: Python notes it, and does not wake the main thread."""
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)

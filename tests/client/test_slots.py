@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +16,7 @@ import pytest
 
 from images.pictures import pixels
 from impasto.client import Client, Upscale, errors
-from impasto.client._transport.slots import Slots
+from impasto.client._transport.slots import Slots, ThreadSlots
 from servers.model_servers import ModelServer, serving
 
 
@@ -121,6 +126,27 @@ def test_whoever_is_cancelled_leaves_the_queue_also_when_their_turn_has_just_com
         assert server.begun == [0, 1, 4]
 
     asyncio.run(scene())
+
+
+def test_ctrl_c_ends_the_wait_for_a_turn_also_where_another_thread_gets_it() -> None:
+    slots, occupied, ended = ThreadSlots(), threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        with suppress(errors.ServerOverloaded), slots.taken(None):
+            raise errors.ServerOverloaded("no thread is free")
+        with slots.taken(None):
+            occupied.set()
+            time.sleep(0.5)  # until the other one waits, or is slow, which does no harm
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            ended.wait(240)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(occupy)
+        with pytest.raises(KeyboardInterrupt):
+            occupied.wait(240)
+            with slots.taken(None):
+                pytest.fail("there is one turn, and it is taken")
+        ended.set()
 
 
 def test_far_more_pictures_at_once_than_a_server_has_threads_are_all_done(

@@ -167,7 +167,8 @@ def test_a_tile_that_fails_ends_the_job_at_once_and_stops_the_others(run: Run) -
     assert enlarging.begun <= 1 + 4 + 1  # one may take the place of the one that failed
 
 
-def test_ctrl_c_stops_the_calls_that_are_under_way() -> None:
+@pytest.mark.parametrize("receiver", ["main thread", "another thread"])
+def test_ctrl_c_stops_the_calls_that_are_under_way(receiver: str) -> None:
     enlarging = Enlarging()
     main = threading.main_thread().ident
     assert main is not None
@@ -175,7 +176,7 @@ def test_ctrl_c_stops_the_calls_that_are_under_way() -> None:
     def act(number: int, context: grpc.ServicerContext) -> None:
         if number == 4:
             enlarging.until(lambda: enlarging.now == 4)
-            signal.pthread_kill(main, signal.SIGINT)
+            signal.pthread_kill(main if receiver == "main thread" else threading.get_ident(), signal.SIGINT)
         if number > 0:
             enlarging.hang(context)
 

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Coroutine
-from concurrent import futures
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from impasto.client._threads import wait_until
 from impasto.client._transport import forks
 from impasto.client.errors import ForkedProcess
 
@@ -57,12 +57,12 @@ class BackgroundLoop:
             raise ForkedProcess(
                 "this work began in the process that this one was forked from, and goes on there; begin it anew here"
             )
-        ended: futures.Future[None] = futures.Future()
+        ended = threading.Event()
         tasks: list[asyncio.Task[ResultT]] = []
 
         def start() -> None:
             tasks.append(self._loop.create_task(work))
-            tasks[0].add_done_callback(lambda _: ended.set_result(None))
+            tasks[0].add_done_callback(lambda _: ended.set())
 
         def cancel() -> None:
             if not tasks:  # what interrupts may come before the work is handed over
@@ -71,14 +71,14 @@ class BackgroundLoop:
 
         try:
             self._loop.call_soon_threadsafe(start)
-            ended.result()
+            wait_until(ended.wait)
         except BaseException:
             # Given up until the end has come: whatever interrupts the rest of this leaves it so.
             self._given_up = True
             self._loop.call_soon_threadsafe(cancel)
             if not self._interrupted:
                 self._interrupted = True
-                ended.result()
+                wait_until(ended.wait)
                 self._given_up = False
             raise
         return tasks[0].result()

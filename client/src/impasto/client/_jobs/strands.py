@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Final
 
 from impasto.client._jobs.steps import ENDED, Steps, Together
-from impasto.client._threads import submitted
+from impasto.client._threads import submitted, wait_until
 from impasto.client._transport import forks
 from impasto.client._transport.calls import Stop
 from impasto.client.errors import ForkedProcess
@@ -62,7 +62,7 @@ class Strands:
             self._begun.append(submitted(self._threads, here.run, self._begin, strand))
         if not self._begun:
             return ENDED
-        wait([self._begun[0]])
+        wait_until(lambda seconds: bool(wait([self._begun[0]], seconds).done))
         first = self._begun.popleft()
         if first.exception() is None:
             return first.result()

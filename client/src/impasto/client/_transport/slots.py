@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Final, Generic, Protocol, TypeVar
 
+from impasto.client._threads import wait_until
 from impasto.client._transport import forks
 from impasto.client._transport.calls import Stop
 from impasto.client.errors import ServerOverloaded
@@ -184,7 +185,7 @@ class ThreadSlots:
             self._turns.enter(turn)
         try:
             with nullcontext() if stop is None else stop.reaching(turn.set):
-                turn.wait()
+                wait_until(turn.wait)
         except BaseException:
             with self._lock:
                 turn.is_given_up = True
