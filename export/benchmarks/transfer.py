@@ -30,7 +30,7 @@ from impasto.client import Client, Transfer
 from impasto.client._models.transfer.plan import Level, TransferPlan, complete, painted_sides
 from impasto.client._models.transfer.recipes import RECIPES
 from impasto.export.backbones import VGG19, Provenance, Weights
-from impasto.export.backbones.random import random_arrays
+from impasto.export.backbones.weights import random_arrays
 from impasto.export.compute import Compute
 from impasto.export.transfer.publish import publish
 from impasto.serving import LocalServer

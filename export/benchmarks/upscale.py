@@ -27,9 +27,8 @@ from impasto.export.repository import ModelRepository
 from impasto.export.sample import photo
 from impasto.export.upscale import realesrgan
 from impasto.export.upscale.evaluate import psnr
-from impasto.export.upscale.exported import ExportedUpscaler, exported_upscaler, upscalers
 from impasto.export.upscale.photos import crop_to_multiple, held_out_photos, shrink
-from impasto.export.upscale.publish import publish
+from impasto.export.upscale.publish import ExportedUpscaler, exported_upscaler, publish, upscalers
 from impasto.export.wheel import WheelError
 from impasto.serving import LocalServer
 

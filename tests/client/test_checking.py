@@ -10,8 +10,7 @@ from impasto.client import State, VersionStatus
 from impasto.client.checking import Outcome
 from impasto.client.checking.disk_checks import judged_release, read_version
 from impasto.client.checking.invariants import differences
-from impasto.client.checking.load_checks import judged_warm
-from impasto.client.checking.model_checks import versions
+from impasto.client.checking.model_checks import judged_warm, versions
 from impasto.client.checking.samples import CannotInvent, invented
 from impasto.client.model import SignatureInfo, TensorInfo
 

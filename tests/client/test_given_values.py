@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from impasto.client.errors import NotAnImage
-from impasto.client.given.pictures import PixelRange
-from impasto.client.given.values import Reading, RequestError, from_json, from_text
+from impasto.client.given import PixelRange, Reading, RequestError, from_json, from_text
 from impasto.client.model import TensorInfo
 from impasto.client.repository.golden import GoldenError, GoldenRecord
 

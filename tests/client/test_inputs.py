@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 from impasto.client import Client, Dream, Model, Stylize, Transfer, Upscale, read_picture
-from impasto.client._inputs import as_array
-from impasto.client._transport.calls import predict_call
+from impasto.client._transport.calls import as_array, predict_call
 from impasto.client.errors import InvalidInput, UnsupportedImage
 from servers.model_servers import ModelServer
 

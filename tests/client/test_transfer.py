@@ -15,7 +15,7 @@ from PIL import Image
 
 from images.pictures import pixels
 from impasto.client import Client, Model, Transfer, TransferProgress
-from impasto.client._models.transfer.averaged import average_decay
+from impasto.client._models.transfer.painting import average_decay
 from impasto.client._models.transfer.recipes import RECIPES
 from impasto.client.errors import InvalidInput, ModelNotFound, ServerUnavailable
 from impasto.client.pictures import keep_colours

@@ -18,7 +18,7 @@ from impasto.client.repository.graph_file import signatures_of
 from impasto.client.repository.manifest import Manifest
 from impasto.client.signatures import UPSCALE
 from impasto.export import publishing, sample
-from impasto.export.contract_functions import contract_function
+from impasto.export.contract import contract_function
 from impasto.export.golden import Requests, independent
 from impasto.export.host_ops import host_ops
 from impasto.export.repository import ModelRepository, PublishError

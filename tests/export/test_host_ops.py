@@ -17,10 +17,10 @@ from impasto.export.cli import dream as cli_dream
 from impasto.export.cli import srcnn as cli_srcnn
 from impasto.export.cli import stylize as cli_stylize
 from impasto.export.cli import transfer as cli_transfer
-from impasto.export.contract_functions import contract_function
+from impasto.export.contract import contract_function
 from impasto.export.foreign import Extras, publish_saved_model
 from impasto.export.golden import independent
-from impasto.export.notices import notices
+from impasto.export.provenance import notices
 from impasto.export.repository import ModelRepository
 from oracles.gpu_memory import skip_without_gpu_kernels
 from toys import foreign_models

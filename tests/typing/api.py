@@ -358,18 +358,13 @@ def pictures() -> None:
     write_picture("result.jpg", picture.rebuild(PIXELS), quality=90, strip=True)
     write_picture("result.png", picture.rebuild(PIXELS), compress="small")
     animation = read_animation(Path("moving.gif"), max_pixels=10**8)
-    assert_type(animation, Animation)
+    assert_type(animation, Animation[Picture])
     assert_type(animation.frames, tuple[Picture, ...])
     with Client() as client:
         frames = [client.upscale(frame) for frame in animation.frames]
-    write_animation(
-        "moving.webp",
-        frames,
-        quality=90,
-        strip=True,
-        milliseconds=animation.milliseconds,
-        plays=animation.plays,
-    )
+    assert_type(animation.with_frames(frames), Animation[Image.Image])
+    write_animation("moving.webp", animation.with_frames(frames), quality=90, strip=True)
+    write_animation("moving.gif", Animation.of(frames, milliseconds=40, plays=1), overwrite=True)
     named = named_picture("photo.heic")
     assert named is not None
     assert_type((named.readable, named.remedy), tuple[bool, str])

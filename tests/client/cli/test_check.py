@@ -19,9 +19,9 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from impasto.client import Client
 from impasto.client.cli import exit_codes, run
-from impasto.client.repository import version_files
 from impasto.client.repository.golden import GoldenRecord
 from impasto.client.repository.manifest import MANIFEST_NAME
+from impasto.client.repository.manifest import record as file_record
 from processes.command_line import free_port
 from scripted.altering_proxy import Refusal, altering_proxy
 from scripted.client_servers import BATCH_MISMATCH, scripted
@@ -254,7 +254,7 @@ def with_golden(models: Path, root: Path, server: ModelServer, **manifest: Any) 
     file.write_bytes(record.to_bytes())
     told = json.loads((version / MANIFEST_NAME).read_text())
     name = file.relative_to(version).as_posix()
-    told["files"][name] = asdict(version_files.record(file))
+    told["files"][name] = asdict(file_record(file))
     (version / MANIFEST_NAME).write_text(json.dumps({**told, "golden": [name], **manifest}))
     return root, file
 

@@ -26,6 +26,7 @@ from impasto.client import Picture, PictureWarning, read_animation, read_picture
 from impasto.client.errors import ImageError, ImageTooLarge, OutputExists, UnknownFormat
 from impasto.client.pictures import (
     ANIMATED,
+    Animation,
     encode_animation,
     encode_picture,
     moves,
@@ -37,15 +38,15 @@ from impasto.client.pictures import (
 def test_frames_become_a_gif_that_repeats(tmp_path: Path) -> None:
     colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
     frames = [to_frame(Image.new("RGB", (30, 20), colour)) for colour in colours]
-    write_animation(tmp_path / "a.gif", frames, milliseconds=50)
+    write_animation(tmp_path / "a.gif", Animation.of(frames, milliseconds=50))
     with Image.open(tmp_path / "a.gif") as gif:
         for number, colour in enumerate(colours):
             gif.seek(number)
             assert gif.convert("RGB").getpixel((5, 5)) == colour
             assert (gif.info["duration"], gif.info["loop"]) == (50, 0)
     with pytest.raises(OutputExists):
-        write_animation(tmp_path / "a.gif", frames)
-    write_animation(tmp_path / "a.gif", frames[:1], overwrite=True)
+        write_animation(tmp_path / "a.gif", Animation.of(frames))
+    write_animation(tmp_path / "a.gif", Animation.of(frames[:1]), overwrite=True)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
@@ -166,7 +167,7 @@ def test_frames_times_and_plays_come_back_from_every_format(
     path = tmp_path / f"a{extension}"
     frames, times = moving(mode), [100, 50, 30, 200, 70]
 
-    write_animation(path, frames, milliseconds=times, plays=plays)
+    write_animation(path, Animation.of(frames, milliseconds=times, plays=plays))
 
     animation = read_animation(path)
     assert (animation.plays, list(animation.milliseconds)) == (plays, times)
@@ -180,10 +181,13 @@ def test_frames_times_and_plays_come_back_from_every_format(
 
 @pytest.mark.parametrize("extension", ANIMATED)
 def test_an_animation_read_and_written_again_is_the_same(tmp_path: Path, extension: str) -> None:
-    write_animation(tmp_path / f"a{extension}", moving("RGBA"), milliseconds=[90, 40, 60, 80, 30], plays=4)
+    write_animation(
+        tmp_path / f"a{extension}", Animation.of(moving("RGBA"), milliseconds=[90, 40, 60, 80, 30], plays=4)
+    )
     first = read_animation(tmp_path / f"a{extension}")
-    results = [frame.rebuild(frame.rgb) for frame in first.frames]
-    write_animation(tmp_path / f"b{extension}", results, milliseconds=first.milliseconds, plays=first.plays)
+    again = first.with_frames(frame.rebuild(frame.rgb) for frame in first.frames)
+    assert again.size == first.size == (30, 20)
+    write_animation(tmp_path / f"b{extension}", again)
     second = read_animation(tmp_path / f"b{extension}")
     assert (second.milliseconds, second.plays) == (first.milliseconds, first.plays)
     for before, after in zip(first.frames, second.frames, strict=True):
@@ -196,7 +200,7 @@ def test_a_gifs_frames_begin_at_most_half_a_hundredth_of_a_second_off(
     tmp_path: Path, times: list[float]
 ) -> None:
     frames = [Image.new("RGB", (3, 2), (20 * number, 0, 0)) for number in range(len(times))]
-    write_animation(tmp_path / "a.gif", frames, milliseconds=times, overwrite=True)
+    write_animation(tmp_path / "a.gif", Animation.of(frames, milliseconds=times), overwrite=True)
     if len(times) > 1:
         found = np.cumsum(read_animation(tmp_path / "a.gif").milliseconds)
         assert np.abs(found - np.cumsum(times)).max() <= 5.001
@@ -206,7 +210,8 @@ def test_a_gifs_frames_begin_at_most_half_a_hundredth_of_a_second_off(
 def test_equal_frames_are_shown_as_long_as_they_were(tmp_path: Path, extension: str) -> None:
     still, other = Image.new("RGB", (8, 6), "red"), Image.new("RGB", (8, 6), "blue")
     write_animation(
-        tmp_path / f"a{extension}", [still, still, other, other, still], milliseconds=[50, 70, 90, 30, 40]
+        tmp_path / f"a{extension}",
+        Animation.of([still, still, other, other, still], milliseconds=[50, 70, 90, 30, 40]),
     )
     animation = read_animation(tmp_path / f"a{extension}")
     ends = list(accumulate(animation.milliseconds))
@@ -221,7 +226,7 @@ def test_equal_frames_are_shown_as_long_as_they_were(tmp_path: Path, extension: 
 def test_one_frame_is_taken_by_its_number(tmp_path: Path) -> None:
     for extension in ANIMATED:
         path = tmp_path / f"a{extension}"
-        write_animation(path, moving("RGB"))
+        write_animation(path, Animation.of(moving("RGB")))
         animation = read_animation(path)
         for number in range(5):
             picture = read_picture(path, frame=number)
@@ -254,7 +259,7 @@ def test_16_bit_pages_keep_the_nearest_tones() -> None:
 
 
 def test_an_image_that_stands_at_a_frame_gives_that_frame_and_stays_there(tmp_path: Path) -> None:
-    write_animation(tmp_path / "a.gif", moving("RGB"))
+    write_animation(tmp_path / "a.gif", Animation.of(moving("RGB")))
     with Image.open(tmp_path / "a.gif") as image:
         image.seek(2)
         picture = read_picture(image)
@@ -284,7 +289,7 @@ def test_a_phone_photo_with_a_second_picture_behind_it_is_one_photo() -> None:
 
 
 def test_more_pixels_in_all_frames_than_the_limit_are_refused(tmp_path: Path) -> None:
-    write_animation(tmp_path / "a.gif", moving("RGB"))
+    write_animation(tmp_path / "a.gif", Animation.of(moving("RGB")))
     with pytest.raises(ImageTooLarge, match=r"5 frames of 30 x 20, 3,000 pixels, and the limit is 2,999"):
         read_animation(tmp_path / "a.gif", max_pixels=2999)
     assert len(read_animation(tmp_path / "a.gif", max_pixels=3000).frames) == 5
@@ -305,19 +310,19 @@ def test_frames_that_do_not_go_together_are_refused(
     tmp_path: Path, frames: list[Image.Image], options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
-        write_animation(tmp_path / "a.gif", frames, **options)
+        write_animation(tmp_path / "a.gif", Animation.of(frames, **options))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_format_without_animations_is_refused_with_those_that_have_them(tmp_path: Path) -> None:
     with pytest.raises(UnknownFormat, match=r"use one of \.gif, \.webp, \.png, \.apng"):
-        write_animation(tmp_path / "a.jpg", moving("RGB"))
+        write_animation(tmp_path / "a.jpg", Animation.of(moving("RGB")))
 
 
 def test_an_animation_cut_anywhere_is_frames_or_a_clear_error(tmp_path: Path) -> None:
     seen: set[object] = set()
     for extension in ANIMATED:
-        write_animation(tmp_path / f"a{extension}", moving("RGBA"))
+        write_animation(tmp_path / f"a{extension}", Animation.of(moving("RGBA")))
         data = (tmp_path / f"a{extension}").read_bytes()
         for end in range(1, len(data), max(1, len(data) // 40)):
             try:
@@ -343,11 +348,11 @@ def test_what_moves_is_told_from_pages_and_stills(data: bytes, expected: bool) -
 
 @pytest.mark.parametrize("extension", ANIMATED)
 def test_frames_become_a_files_bytes_as_they_become_a_file(tmp_path: Path, extension: str) -> None:
-    write_animation(tmp_path / f"a{extension}", drawn(), milliseconds=70, plays=2)
-    data = encode_animation(drawn(), extension, milliseconds=70, plays=2)
+    write_animation(tmp_path / f"a{extension}", Animation.of(drawn(), milliseconds=70, plays=2))
+    data = encode_animation(Animation.of(drawn(), milliseconds=70, plays=2), extension)
     assert (tmp_path / f"a{extension}").read_bytes() == bytes(data)
     with pytest.raises(UnknownFormat, match=r"no animation can be written as '\.tif'"):
-        encode_animation(drawn(), ".tif")
+        encode_animation(Animation.of(drawn()), ".tif")
 
 
 def noisy(count: int, *, clear: bool = False) -> list[Image.Image]:
@@ -368,7 +373,7 @@ def noisy(count: int, *, clear: bool = False) -> list[Image.Image]:
 @pytest.mark.parametrize("clear", [False, True])
 def test_what_stands_still_in_a_gif_does_not_flicker(clear: bool) -> None:
     frames = noisy(6, clear=clear)
-    gif = found(bytes(encode_animation(frames, ".gif"))).frames
+    gif = found(bytes(encode_animation(Animation.of(frames), ".gif"))).frames
     for before, after, was, now in zip(frames, frames[1:], gif, gif[1:], strict=False):
         still = (np.asarray(before) == np.asarray(after)).all(axis=2)
         assert still.mean() > 0.8
@@ -390,7 +395,7 @@ def test_scenes_that_have_nothing_in_common_have_colours_of_their_own_in_a_gif()
         for channel in range(3):
             colours[..., channel] = ramp if (number + 1) >> channel & 1 else ramp[::-1] // (number + 2)
         scenes.append(Image.fromarray(colours))
-    gif = found(bytes(encode_animation(scenes, ".gif"))).frames
+    gif = found(bytes(encode_animation(Animation.of(scenes), ".gif"))).frames
     for scene, shown in zip(scenes, gif, strict=True):
         alone = np.asarray(to_frame(scene).convert("RGB")).astype(int)
         wanted = np.asarray(scene).astype(int)
@@ -403,7 +408,7 @@ def test_gray_frames_lose_a_profile_that_is_for_gray_pixels() -> None:
         frame.info["icc_profile"] = srgb_profile()
     for extension in (".webp", ".png"):
         with pytest.warns(PictureWarning, match="for RGB pixels, which it does not have"):
-            data = encode_animation(frames, extension)
+            data = encode_animation(Animation.of(frames), extension)
         with Image.open(io.BytesIO(data)) as image:
             assert "icc_profile" not in image.info
 
@@ -414,13 +419,15 @@ def test_strip_and_the_options_of_a_format_are_for_animations_too() -> None:
         frame.info["icc_profile"] = srgb_profile()
     for extension in (".webp", ".png", ".gif"):
         for strip in (False, True):
-            with Image.open(io.BytesIO(encode_animation(frames, extension, strip=strip))) as image:
+            with Image.open(
+                io.BytesIO(encode_animation(Animation.of(frames), extension, strip=strip))
+            ) as image:
                 assert ("icc_profile" in image.info) == (not strip and extension != ".gif")
-    assert len(encode_animation(frames, ".png", compress="fast")) > len(
-        encode_animation(frames, ".png", compress="small")
+    assert len(encode_animation(Animation.of(frames), ".png", compress="fast")) > len(
+        encode_animation(Animation.of(frames), ".png", compress="small")
     )
-    assert len(encode_animation(frames, ".webp", quality=5)) < len(
-        encode_animation(frames, ".webp", quality=95)
+    assert len(encode_animation(Animation.of(frames), ".webp", quality=5)) < len(
+        encode_animation(Animation.of(frames), ".webp", quality=95)
     )
     for extension, option, value, able in (
         (".gif", "quality", 5, ".webp"),
@@ -429,7 +436,7 @@ def test_strip_and_the_options_of_a_format_are_for_animations_too() -> None:
         with pytest.raises(
             ValueError, match=f"{option} is {value}, and {extension} has no such option; .* use {able}"
         ):
-            encode_animation(frames, extension, **{option: value})  # type: ignore[arg-type]
+            encode_animation(Animation.of(frames), extension, **{option: value})  # type: ignore[arg-type]
 
 
 def test_frames_of_a_webp_without_transparency_have_none() -> None:
@@ -471,7 +478,7 @@ def test_a_format_without_profiles_shows_the_colours_of_the_profile() -> None:
     assert np.abs(wanted - (220, 40, 40)).max() > 50
     with Image.open(io.BytesIO(encode_picture(image, ".bmp"))) as bmp:
         assert np.abs(np.asarray(bmp.getpixel((3, 3))) - wanted).max() <= 1
-    gif = found(bytes(encode_animation([image, image.rotate(90)], ".gif")))
+    gif = found(bytes(encode_animation(Animation.of([image, image.rotate(90)]), ".gif")))
     assert np.abs(gif.frames[0][3, 3, :3] - wanted).max() <= 1
     assert np.abs(np.asarray(to_frame(image).convert("RGB"))[3, 3] - wanted).max() <= 1
 

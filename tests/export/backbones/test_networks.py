@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from impasto.export.backbones import BACKBONES, INCEPTION_V3, VGG19, Backbone, BackboneError
-from impasto.export.backbones.random import random_arrays
 from impasto.export.backbones.vgg19 import preprocess
+from impasto.export.backbones.weights import random_arrays
 from oracles import dream_oracle
 
 PICTURE = np.random.default_rng(5).uniform(-1.0, 1.0, (1, 107, 131, 3)).astype(np.float32)

@@ -25,7 +25,7 @@ from impasto.export.backbones import (
     Segment,
     Weights,
 )
-from impasto.export.backbones.random import random_arrays
+from impasto.export.backbones.weights import random_arrays
 from impasto.export.compute import Compute
 from impasto.export.dream.limits import SUGGESTIONS
 from impasto.export.dream.publish import publish

@@ -21,7 +21,7 @@ from impasto.export.backbones import (
     Backbone,
     Segment,
 )
-from impasto.export.backbones.random import random_arrays
+from impasto.export.backbones.weights import random_arrays
 from impasto.export.contract import read_meta_graph
 from impasto.export.dream.served import DeepDream
 from impasto.export.saved_model import load_as_server, save

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from images.pictures import pixels
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.random import random_arrays
+from impasto.export.backbones.weights import random_arrays
 from toys import dream_models
 from toys.dream_calls import Predict
 

@@ -21,7 +21,7 @@ from impasto.export.repository import (
     RepositoryError,
     VersionNotFoundError,
 )
-from impasto.export.repository import content as contents
+from impasto.export.repository import tree as contents
 from toys.toy_repository import files_of, leftovers, numbers, publish_toy, toy_files
 
 

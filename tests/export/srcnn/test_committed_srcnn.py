@@ -14,8 +14,8 @@ from impasto.export.repository import ModelRepository
 from impasto.export.saved_model import load_as_server
 from impasto.export.stateless import assert_stateless
 from impasto.export.upscale.evaluate import Score, mean_gain, score_photos
-from impasto.export.upscale.exported import exported_upscaler
 from impasto.export.upscale.photos import held_out_photos
+from impasto.export.upscale.publish import exported_upscaler
 from impasto.export.warmup import read_warmup
 
 

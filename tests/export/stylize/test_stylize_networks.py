@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from impasto.export.stylize.painter import EPSILON, Painter
-from impasto.export.stylize.predictor import StylePredictor
+from impasto.export.stylize.networks import EPSILON, Painter, StylePredictor
 from oracles.rounding import FLOATS
 from toys.tiny_stylizer import VECTOR_SIZE, painter_kernels, predictor_kernels
 

@@ -13,8 +13,8 @@ from impasto.export import contract
 from impasto.export.repository import ModelRepository
 from impasto.export.stateless import assert_stateless
 from impasto.export.upscale.evaluate import saved_as_jpeg, tasks
-from impasto.export.upscale.exported import exported_upscaler
 from impasto.export.upscale.photos import held_out_photos
+from impasto.export.upscale.publish import exported_upscaler
 
 LEAST = {
     ("upscaler-small", "clean"): 1.85,

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from keras import layers
 
-from impasto.client.given.pictures import PixelRange
+from impasto.client.given import PixelRange
 from impasto.client.repository.manifest import Manifest
 from impasto.export.cli import cli
 from impasto.export.errors import ExportError

@@ -16,8 +16,8 @@ from impasto.export import contract
 from impasto.export.cli import main
 from impasto.export.repository import ModelRepository
 from impasto.export.upscale.evaluate import saved_as_jpeg, tasks
-from impasto.export.upscale.exported import exported_upscaler
 from impasto.export.upscale.photos import read_photos
+from impasto.export.upscale.publish import exported_upscaler
 from oracles.rounding import assert_equal_but_for_rounding
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from impasto.client.signatures import DREAM
 from impasto.export.backbones import Architecture, Backbone, Segment
-from impasto.export.backbones.random import random_arrays
+from impasto.export.backbones.weights import random_arrays
 from impasto.export.dream.limits import DreamLimits, DreamSuggestions
 from impasto.export.dream.served import DeepDream
 from impasto.export.saved_model import save

@@ -11,7 +11,7 @@ import pytest
 from impasto.client.signatures import DREAM, TRANSFER
 from impasto.export import publishing
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.random import random_arrays
+from impasto.export.backbones.weights import random_arrays
 from impasto.export.dream import publish as dream
 from impasto.export.dream.served import DeepDream
 from impasto.export.srcnn import network

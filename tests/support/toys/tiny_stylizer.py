@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.export.provenance import Provenance
+from impasto.export.stylize.networks import Painter, StylePredictor
 from impasto.export.stylize.onnx_file import Kernel
 from impasto.export.stylize.package import PackageNetworks
-from impasto.export.stylize.painter import Painter
-from impasto.export.stylize.predictor import StylePredictor
 from impasto.export.stylize.publish import publish
 from impasto.export.stylize.served import PACKAGE, Stylizer
 

@@ -17,7 +17,7 @@ from impasto.export.contract import SavedModelError, read_meta_graph
 from impasto.export.golden import golden_files, independent, run_request, write_golden
 from impasto.export.host_ops import host_ops
 from impasto.export.repository import ModelRepository, PublishError, Version
-from impasto.export.repository.content import directory_writer
+from impasto.export.repository.tree import directory_writer
 from impasto.export.saved_model import ServedModel, load_as_server
 from impasto.export.stateless import shared_writes
 from impasto.export.warmup import read_warmup, write_warmup

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
 from impasto.client.checking.invariants import Difference, differences
-from impasto.client.checking.subject import OnDisk, Subject
+from impasto.client.checking.subject import Finding, OnDisk, Subject, failed, passed, skipped, warned
 from impasto.client.repository.golden import GoldenError, GoldenRecord, read_golden
 from impasto.client.repository.manifest import Manifest, ManifestError
 

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.client._jobs.values import LARGEST_INT32
-from impasto.client.checking.findings import Finding, failed, passed, skipped, warned
+from impasto.client.checking import samples
 from impasto.client.checking.probe import Outputs
-from impasto.client.checking.samples import NONE, ONE, SIDE, TWO, Inputs, optimize_inputs, output, picture
-from impasto.client.checking.subject import Subject
+from impasto.client.checking.subject import Finding, Subject, failed, passed, skipped, warned
 from impasto.client.signatures import DREAM, SERVING_DEFAULT, STYLIZE, TRANSFER, UPSCALE
 
 PIXEL_LEVELS: Final = 8
@@ -159,13 +158,13 @@ def _judged_repeat(outputs: list[Outputs], remedy: str = _REPEATABLE) -> Finding
 
 def _steps_repeated(subject: Subject) -> Iterator[Finding]:
     signature, first, then = _dreams(subject) if subject.contract is DREAM else _transfers(subject)
-    once, again = (subject.call(signature, {**first, "steps": TWO}).outputs for _ in range(2))
+    once, again = (subject.call(signature, {**first, "steps": samples.TWO}).outputs for _ in range(2))
     yield _judged_repeat([once, again])
     if not _are_equal(once, again):
         yield skipped("chunks", "two chunks cannot equal one call where no call equals itself")
         return
-    half = subject.call(signature, {**first, "steps": ONE}).outputs
-    chunked = subject.call(signature, {**then(half), "steps": ONE}).outputs
+    half = subject.call(signature, {**first, "steps": samples.ONE}).outputs
+    chunked = subject.call(signature, {**then(half), "steps": samples.ONE}).outputs
     if _are_equal(once, chunked):
         yield passed("chunks", "two chunks of a step equal one call of two")
     else:
@@ -173,24 +172,24 @@ def _steps_repeated(subject: Subject) -> Iterator[Finding]:
         yield failed("chunks", f"two chunks of a step differ from one call of two: {told}", _REPEATABLE)
 
 
-_Then: TypeAlias = Callable[[Outputs], Inputs]
+_Then: TypeAlias = Callable[[Outputs], samples.Inputs]
 """Makes the second chunk's inputs of the first one's outputs."""
 
 
-def _dreams(subject: Subject) -> tuple[str, Inputs, _Then]:
-    state = output(subject.opened(), "state")
+def _dreams(subject: Subject) -> tuple[str, samples.Inputs, _Then]:
+    state = samples.output(subject.opened(), "state")
 
-    def then(half: Outputs) -> Inputs:
-        return {"state": output(half, "state"), "first_step": ONE}
+    def then(half: Outputs) -> samples.Inputs:
+        return {"state": samples.output(half, "state"), "first_step": samples.ONE}
 
     return "ascend", {"state": state}, then
 
 
-def _transfers(subject: Subject) -> tuple[str, Inputs, _Then]:
-    first = optimize_inputs(subject.opened())
+def _transfers(subject: Subject) -> tuple[str, samples.Inputs, _Then]:
+    first = samples.optimize_inputs(subject.opened())
 
-    def then(half: Outputs) -> Inputs:
-        return {**first, **{name: output(half, name) for name in ("image", "m", "v", "iteration")}}
+    def then(half: Outputs) -> samples.Inputs:
+        return {**first, **{name: samples.output(half, name) for name in ("image", "m", "v", "iteration")}}
 
     return "optimize", first, then
 
@@ -214,7 +213,7 @@ def _flat(subject: Subject) -> Iterator[Finding]:
     factors = subject.factors()
     gaps: list[int] = []
     for signature, factor in factors.items():
-        image = output(subject.call(signature, {"image": flat}).outputs, "image")
+        image = samples.output(subject.call(signature, {"image": flat}).outputs, "image")
         if image.shape != (1, factor * height, factor * width, 3) or image.dtype != np.uint8:
             told = f"{signature}: a picture of {width}x{height} px became {image.dtype} {list(image.shape)}"
             yield failed("flat", f"{told}, not {factor} times as large")
@@ -238,7 +237,7 @@ def _tiles(subject: Subject) -> Iterator[Finding]:
     height, width = subject.size()
     kept = width // 2
     # Beyond the overlap there is more of the picture, on which what is kept does not depend.
-    pixels = picture(height, kept + 2 * overlap + SIDE)[np.newaxis]
+    pixels = samples.picture(height, kept + 2 * overlap + samples.SIDE)[np.newaxis]
     if pixels.size > 3 * subject.told("maximum_pixels", most=LARGEST_INT32):
         yield skipped("tiles", "the model takes no picture of more than a tile")
         return
@@ -246,7 +245,7 @@ def _tiles(subject: Subject) -> Iterator[Finding]:
         if signature == SERVING_DEFAULT:
             continue
         whole, part = (
-            output(subject.call(signature, {"image": sent}).outputs, "image")[:, :, : factor * kept]
+            samples.output(subject.call(signature, {"image": sent}).outputs, "image")[:, :, : factor * kept]
             for sent in (pixels, pixels[:, :, : kept + overlap])
         )
         fault = ""
@@ -262,15 +261,17 @@ def _tiles(subject: Subject) -> Iterator[Finding]:
 
 def _two_ways(subject: Subject) -> Finding:
     inputs = _inputs(subject)
-    at_once = output(subject.call(SERVING_DEFAULT, inputs).outputs, "image")
-    vector = output(subject.call("style_vector", {"style": inputs["style"]}).outputs, "vector")
-    image = output(subject.call("apply", {"content": inputs["content"], "vector": vector}).outputs, "image")
+    at_once = samples.output(subject.call(SERVING_DEFAULT, inputs).outputs, "image")
+    vector = samples.output(subject.call("style_vector", {"style": inputs["style"]}).outputs, "vector")
+    image = samples.output(
+        subject.call("apply", {"content": inputs["content"], "vector": vector}).outputs, "image"
+    )
     return _judged_gap("two ways", "style_vector and apply against serving_default", at_once, image)
 
 
 def _no_steps(subject: Subject) -> Finding:
-    inputs: Inputs = {**_inputs(subject), "steps": NONE}
-    image = output(subject.call(SERVING_DEFAULT, inputs).outputs, "image")
+    inputs: samples.Inputs = {**_inputs(subject), "steps": samples.NONE}
+    image = samples.output(subject.call(SERVING_DEFAULT, inputs).outputs, "image")
     sent: NDArray[Any] = inputs["image" if subject.contract is DREAM else "content"]
     return _judged_gap("no steps", "the picture after no steps against the picture", sent, image)
 
@@ -287,7 +288,7 @@ def _gap(wanted: NDArray[Any], image: NDArray[Any]) -> int:
     return int(np.abs(wanted.astype(np.int16) - image).max(initial=0))
 
 
-def _inputs(subject: Subject) -> Inputs:
+def _inputs(subject: Subject) -> samples.Inputs:
     """The inputs of the contract's serving_default. Raises CallError."""
     inputs = subject.serving_inputs()
     assert inputs is not None, "the contract's are known"

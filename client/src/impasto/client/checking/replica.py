@@ -1,7 +1,8 @@
-"""All checks of one replica, in their order."""
+"""All checks of one replica, in their order; first those of it as a whole, before any model is called."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,14 +11,69 @@ from typing import Final
 
 from impasto.client import errors
 from impasto.client._transport import calls
-from impasto.client.checking import disk_checks, invariants, load_checks, model_checks, server_checks
-from impasto.client.checking.findings import Finding, failed, skipped
+from impasto.client.checking import disk_checks, invariants, model_checks
 from impasto.client.checking.probe import OutOfTime, Probe
-from impasto.client.checking.subject import Options, Subject
+from impasto.client.checking.subject import Finding, Options, Subject, failed, passed, skipped, warned
 from impasto.client.model import Model, ModelMetadata, State
 from impasto.client.repository.contract import contract_of
 from impasto.client.repository.golden import GoldenRecord
 from impasto.client.signatures import MODELS
+
+_NOBODY_THERE: Final = (
+    errors.ServerUnavailable,
+    errors.TlsError,
+    errors.DeadlineExceeded,
+    errors.CallUnsupported,
+)
+_SERVING: Final = b"\x08\x01"
+"""A HealthCheckResponse with the status SERVING."""
+
+
+def _reachable(probe: Probe) -> Finding:
+    """Check that a model server answers. Raises CallError if none does."""
+    started = time.perf_counter()
+    try:
+        probe.ask(calls.ping_call())
+    except (*_NOBODY_THERE, errors.DecodeError):
+        raise
+    except errors.CallError:
+        pass  # the refusal that a call for no model gets: it answers
+    return passed("reachable", f"answers in {1000 * (time.perf_counter() - started):.0f} ms")
+
+
+def _unreachable(error: errors.CallError) -> list[Finding]:
+    """The findings about a replica that does not answer."""
+    if isinstance(error, errors.TlsError):
+        remedy = "--tls-ca, --tls-server-name, --tls/--no-tls here, or --ssl_config_file of the server"
+        return [failed("tls", str(error), remedy)]
+    return [failed("reachable", str(error), "--server")]
+
+
+def _tls(probe: Probe) -> Finding:
+    """Say how the connection is protected. It stands, so it is as the settings ask."""
+    asked = probe.settings.tls
+    if asked is None:
+        return passed("tls", "plain text, as asked")
+    own = ", with this client's certificate" if asked.certificate is not None else ""
+    return passed("tls", f"encrypted, and the server's certificate is trusted{own}")
+
+
+def _health(probe: Probe) -> Iterator[Finding]:
+    """Check that the health service answers, which probes and load balancers ask."""
+    try:
+        answer = probe.health()
+    except errors.CallUnsupported:
+        yield warned(
+            "health", "there is no health service to probe", "--enable_grpc_healthcheck_service=true"
+        )
+        return
+    if answer == _SERVING:
+        yield passed("health", "SERVING")
+    else:
+        yield failed(
+            "health", f"the health service does not say SERVING, but {answer[:20].hex() or 'nothing'}"
+        )
+
 
 Check = Callable[[Subject], Finding | Iterable[Finding]]
 
@@ -27,15 +83,15 @@ _ROUNDS: Final[tuple[tuple[tuple[str, Check], ...], ...]] = (
         ("contract", model_checks.contract),
         ("manifest", disk_checks.manifest),
         ("signatures", model_checks.signatures),  # before all others, which would warm the model
-        ("warm", load_checks.warm),
+        ("warm", model_checks.warm),
         ("golden", disk_checks.golden),
         ("unchanged", invariants.unchanged),
         ("repeat", invariants.repeated),
     ),
     (
-        ("message size", load_checks.message_size),
-        ("latency", load_checks.latency),
-        ("at once", load_checks.at_once),
+        ("message size", model_checks.message_size),
+        ("latency", model_checks.latency),
+        ("at once", model_checks.at_once),
         ("encoding", model_checks.encoding),  # these two judge what the others saw
         ("batching", model_checks.batching),
     ),
@@ -87,15 +143,15 @@ def examine(probe: Probe, wanted: Wanted, on_model: Callable[[str], None]) -> Ex
     """
     result = Examination(server=probe.server)
     try:
-        found = [server_checks.reachable(probe), server_checks.tls(probe)]
+        found = [_reachable(probe), _tls(probe)]
     except errors.CallError as error:
-        result.error, found = error, server_checks.unreachable(error)
+        result.error, found = error, _unreachable(error)
     except OutOfTime:
         found = [_out_of_time("reachable", probe)]
     result.findings = [replace(one, server=probe.server) for one in found]
     if len(found) == 1:
         return result
-    result.findings += _of(_guarded("health", probe, partial(server_checks.health, probe)), probe)
+    result.findings += _of(_guarded("health", probe, partial(_health, probe)), probe)
     names = wanted.models or _usual(wanted.repository)
     about = {name: list(_of(_found(probe, name, wanted, result), probe, name)) for name in names}
     for checks in _ROUNDS:

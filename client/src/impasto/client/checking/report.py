@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from impasto.client import errors
-from impasto.client.checking.findings import Finding, Outcome, failed, passed
 from impasto.client.checking.invariants import differences
 from impasto.client.checking.probe import Clock, Probe
 from impasto.client.checking.replica import Examination, Wanted, examine
-from impasto.client.checking.subject import Subject
+from impasto.client.checking.subject import Finding, Outcome, Subject, failed, passed
 from impasto.client.settings import Settings
 
 

@@ -1,21 +1,14 @@
-"""A model on one replica under examination: what is known of it, and its calls."""
+"""A model on one replica under examination: what is known of it, its calls, and what is found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import enum
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from impasto.client.checking import samples
 from impasto.client.checking.probe import Answer, Outputs, Probe
-from impasto.client.checking.samples import (
-    CannotInvent,
-    Inputs,
-    invented,
-    opening_inputs,
-    output,
-    serving_inputs,
-    size_for,
-)
 from impasto.client.errors import CallError, DecodeError
 from impasto.client.model import Model, ModelMetadata
 from impasto.client.repository.golden import GoldenRecord
@@ -30,6 +23,79 @@ from impasto.client.signatures import (
     UPSCALE,
     ModelContract,
 )
+
+
+class Outcome(enum.Enum):
+    """The outcome of a check, from good to bad; SKIP says nothing about the server."""
+
+    PASS = "pass"  # noqa: S105 - not a password
+    SKIP = "skip"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A finding about a replica, or about a model on it.
+
+    Attributes:
+        check: the name of the check.
+        outcome: WARN works, but not as it should; FAIL does not work, or not rightly.
+        words: what was found, for people.
+        remedy: the flag, the variable or the command that mends it; empty where nothing is to be mended.
+        model: the model's name; empty for the server itself.
+        version: the model's version that was called; 0 where none was.
+        server: the replica's address.
+    """
+
+    check: str
+    outcome: Outcome
+    words: str
+    remedy: str = ""
+    model: str = ""
+    version: int = 0
+    server: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as JSON values."""
+        return {
+            "server": self.server,
+            "model": self.model or None,
+            "version": self.version or None,
+            "check": self.check,
+            "outcome": self.outcome.value,
+            "found": self.words,
+            "remedy": self.remedy or None,
+        }
+
+
+def passed(check: str, words: str) -> Finding:
+    """A finding that all is well."""
+    return Finding(check=check, outcome=Outcome.PASS, words=words)
+
+
+def skipped(check: str, words: str) -> Finding:
+    """A finding that nothing could be said; the words are the reason."""
+    return Finding(check=check, outcome=Outcome.SKIP, words=words)
+
+
+def warned(check: str, words: str, remedy: str = "") -> Finding:
+    """A finding that something is set badly."""
+    return Finding(check=check, outcome=Outcome.WARN, words=words, remedy=remedy)
+
+
+def failed(check: str, words: str, remedy: str = "") -> Finding:
+    """A finding that something does not work."""
+    return Finding(check=check, outcome=Outcome.FAIL, words=words, remedy=remedy)
+
+
+def counts(findings: Iterable[Finding]) -> dict[str, int]:
+    """Return how many findings have each outcome, by its value."""
+    found = {outcome.value: 0 for outcome in Outcome}
+    for finding in findings:
+        found[finding.outcome.value] += 1
+    return found
+
 
 DESCRIBE: Final = "describe"
 LONGEST_SIDE: Final = 4096
@@ -134,11 +200,11 @@ class Subject:
 
     def size(self) -> tuple[int, int]:
         """Height and width of a small picture that the model takes. Raises CallError."""
-        return size_for(self.described())
+        return samples.size_for(self.described())
 
     def factors(self) -> dict[str, int]:
         """The factor by which each signature of an upscaler enlarges. Raises CallError."""
-        told = output(self.described(), "factors").ravel()
+        told = samples.output(self.described(), "factors").ravel()
         if not told.size or told.dtype.kind not in "iu":
             raise DecodeError("describe says no factors")
         named = {name: factor for factor, name in FACTORS.items() if name in self.metadata.signatures}
@@ -150,17 +216,17 @@ class Subject:
         Raises:
             CallError: describe fails. DecodeError if it says no such number, or one that is below 0 or above `most`.
         """
-        found = output(self.described(), name).ravel()
+        found = samples.output(self.described(), name).ravel()
         if not found.size or found.dtype.kind not in "iu":
             raise DecodeError(f"describe says no {name}")
         if not 0 <= int(found[0]) <= most:
             raise DecodeError(f"describe says {name} {found[0]}; the checks send at most {most} pixels")
         return int(found[0])
 
-    def serving_inputs(self) -> Inputs | None:
+    def serving_inputs(self) -> samples.Inputs | None:
         """Inputs of a quick call of serving_default; None where none are known. Raises CallError."""
         if self.contract is not None:
-            return serving_inputs(self.contract.name, *self.size())
+            return samples.serving_inputs(self.contract.name, *self.size())
         signature = self.metadata.signatures.get(SERVING_DEFAULT)
         if signature is None or self.is_changed_by_calls:
             return None
@@ -168,11 +234,11 @@ class Subject:
             if record.signature == SERVING_DEFAULT:
                 return record.inputs
         try:
-            return invented(signature)
-        except CannotInvent:
+            return samples.invented(signature)
+        except samples.CannotInvent:
             return None
 
     def opened(self) -> Outputs:
         """The answer of `open` of a dream or a transfer. Raises CallError."""
         name = TRANSFER.name if self.contract is None else self.contract.name
-        return self.call("open", opening_inputs(name, *self.size())).outputs
+        return self.call("open", samples.opening_inputs(name, *self.size())).outputs

@@ -1,4 +1,4 @@
-"""The `impasto` command line, one file a noun."""
+"""The `impasto` command line: a file for each command, or two that have one subject."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ Exit codes:
   141  whoever read the results went away
 """
 
-_COMMANDS: Final = (
-    "upscale",
-    "stylize",
-    "dream",
-    "transfer",
-    "predict",
-    "models",
-    "status",
-    "check",
-    "bench",
-    "studio",
-    "config",
-    "completion",
-)
-"""A module each, with the command under the same name."""
+_COMMANDS: Final = {
+    "upscale": "upscale",
+    "stylize": "stylize",
+    "dream": "dream",
+    "transfer": "transfer",
+    "predict": "predict",
+    "models": "models",
+    "status": "models",
+    "check": "check",
+    "bench": "bench",
+    "studio": "studio",
+    "config": "config",
+    "completion": "config",
+}
+"""The module of each command, where it has the command's name."""
 
 
 class _Commands(click.Group):
@@ -63,7 +63,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"impasto.client.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(import_module(f"impasto.client.cli.{_COMMANDS[cmd_name]}"), cmd_name)
         return command
 
 

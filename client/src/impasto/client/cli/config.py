@@ -1,4 +1,4 @@
-"""`impasto config`: the settings in force, and where each comes from."""
+"""`impasto config`, the settings in force, and `impasto completion`: how the command itself is set up."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import click
+from click.shell_completion import get_completion_class
 
 from impasto.client import Settings
 from impasto.client.cli.options import Common, common_options
@@ -58,6 +59,22 @@ def config(*, common: Common) -> None:
             print_line(f"\nThe configuration file is {path}.")
         elif (own := sources.own_file()) is not None:
             print_line(f"\nThere is no configuration file; {own} would be read.")
+
+
+@click.command(short_help="Print a script that lets the shell complete.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print a script that lets a shell complete commands, options and file names.
+
+    \b
+      bash:  echo 'eval "$(impasto completion bash)"' >> ~/.bashrc
+      zsh:   echo 'eval "$(impasto completion zsh)"' >> ~/.zshrc
+      fish:  impasto completion fish > ~/.config/fish/completions/impasto.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None  # click knows these three
+    print_line(kind(context.find_root().command, {}, "impasto", "_IMPASTO_COMPLETE").source())
 
 
 def _open_to_others(found: Mapping[str, sources.Given], settings: Settings) -> list[str]:

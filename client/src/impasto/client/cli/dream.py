@@ -1,19 +1,47 @@
-"""`impasto dream`: let a picture dream."""
+"""`impasto dream`: let a picture dream, or zoom into its dreams."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import click
+from PIL import Image
 
-from impasto.client import DescribeDream, Dream, DreamProgress, Model, signatures
+from impasto.client import Client, DescribeDream, Dream, DreamProgress, Model, errors, signatures, zoom_in
 from impasto.client._models.dream import job
 from impasto.client._models.dream.recipes import FINE, RECIPES
-from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
-from impasto.client.cli.options import Common, Number, common_options, layers, number
-from impasto.client.cli.picture_options import Keep, Pictures, job_options, long_job_options, picture_options
-from impasto.client.cli.zoom import run_zoom, zoom_of
+from impasto.client._video import WRITABLE_VIDEOS, Form, Parts, video_suffix, without_package
+from impasto.client.cli.bars import Reached
+from impasto.client.cli.files import Pipe, Place, is_folder, make_folder, refuse_inputs
+from impasto.client.cli.frames import frames_of
+from impasto.client.cli.long_jobs import Growing, LongJobs, run_growing, run_long_jobs
+from impasto.client.cli.options import (
+    Common,
+    Keep,
+    Number,
+    Pictures,
+    common_options,
+    job_options,
+    layers,
+    long_job_options,
+    number,
+    picture_options,
+)
+from impasto.client.pictures import Animation, ImageSource, Picture, to_frame, write_animation, write_picture
+
+_ZOOM_FORM: Final = Form(rate=Fraction(10), tick=Fraction(1, 10))
+"""A video has as many frames a second as a .gif."""
+
+_ZOOM_KINDS: Final = f"a video ({', '.join(WRITABLE_VIDEOS)}), a .gif, or numbered pictures into a folder"
+
+FRAME_NAME: Final = "frame-%05d.png"
+"""In a folder; counted from 1. FFmpeg understands it."""
 
 
 def _octaves(_context: click.Context, _option: click.Parameter, value: str | None) -> list[int] | None:
@@ -169,3 +197,189 @@ def _where(progress: DreamProgress) -> str:
 
 def _measures(progress: DreamProgress) -> dict[str, object]:
     return {"loss": progress.loss}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zoom:
+    """The frames that `--zoom` makes.
+
+    Attributes:
+        source: the picture to begin with.
+        others: further files that are read.
+        output: a video, a .gif, or a folder for numbered PNG files.
+        kind: which of these it is.
+        frames: how many.
+        factor: how far to go in from frame to frame.
+        pictures: which frame of the source is taken, and how the results are written.
+    """
+
+    source: Path
+    others: tuple[Path, ...]
+    output: Path
+    kind: Literal["video", "gif", "folder"]
+    frames: int
+    factor: float
+    pictures: Pictures
+
+    def frame_path(self, number: int) -> Path:
+        """Where frame `number`, from 1, goes."""
+        return self.output / (FRAME_NAME % number)
+
+
+def zoom_of(pictures: Pictures, *, others: tuple[Path, ...], frames: int, factor: float) -> Zoom:
+    """Return what the options ask for. UsageError if they do not name one picture, and what a zoom goes to."""
+    source, output = pictures.inputs[0], pictures.output
+    if len(pictures.inputs) > 1 or not isinstance(source, Path) or is_folder(source):
+        raise click.UsageError("--zoom is for one picture in a file")
+    if isinstance(output, Pipe):
+        raise click.UsageError(f"-o {output}: --zoom writes {_ZOOM_KINDS}")
+    suffix = "" if pictures.as_folder or output.is_dir() else video_suffix(output)
+    kind: Literal["video", "gif", "folder"] = (
+        "folder" if not suffix else "gif" if suffix == ".gif" else "video"
+    )
+    if kind == "video":
+        if suffix not in WRITABLE_VIDEOS:
+            raise click.UsageError(f"-o {output}: --zoom writes {_ZOOM_KINDS}")
+        if (missing := without_package()) is not None:
+            raise click.UsageError(f"-o {output}: {missing}; or write a .gif")
+    pictures.writing.check([Path(FRAME_NAME).suffix if kind == "folder" else suffix])
+    return Zoom(
+        source=source,
+        others=others,
+        output=output,
+        kind=kind,
+        frames=frames,
+        factor=factor,
+        pictures=pictures,
+    )
+
+
+def run_zoom(
+    client: Client, zoom: Zoom, dream: Callable[[ImageSource, Model], Dream], *, common: Common, model: Model
+) -> int:
+    """Make and write the frames, and return the exit code.
+
+    Ctrl-C, and a server that fails for good, leave the frames that are done.
+
+    Raises:
+        CallError: a frame could not be made. Those before it are written.
+        OutputError: what was made cannot be written.
+    """
+    _check_zoom(zoom)
+    client = client.in_one_job()
+    # One version for all frames, whatever is published meanwhile.
+    pinned = Model(model.name, client.describe_dream(model=model).version)
+
+    frames = frames_of(zoom.pictures, max_pixels=client.settings.max_pixels)
+    first = frames.read_one(zoom.source)
+    frames.tell(first, zoom.source)
+
+    def make(picture: ImageSource, show: Callable[[DreamProgress], None]) -> Image.Image:
+        return client.run(dream(picture, pinned), on_progress=show)
+
+    return run_growing(_GrowingZoom(zoom, first, make, common), common=common)
+
+
+class _GrowingZoom(Growing):
+    """The frames of a zoom.
+
+    Args:
+        zoom: what is made.
+        first: the picture to begin with.
+        dream: makes a frame of a picture.
+        common: the common options; the time of the command's waits does not count.
+    """
+
+    reports_failures = True
+
+    def __init__(
+        self,
+        zoom: Zoom,
+        first: Picture,
+        dream: Callable[[ImageSource, Callable[[DreamProgress], None]], Image.Image],
+        common: Common,
+    ) -> None:
+        self._zoom = zoom
+        self._first = first
+        self._dream = dream
+        self._waits = common.waits
+        self._animation: list[Image.Image] = []
+        self._parts: Parts | None = None
+        self._done = 0
+
+    def has_begun(self) -> bool:
+        return self._done > 0
+
+    def make(self, show: Callable[[Reached, str], None]) -> None:
+        zoom, started = self._zoom, time.monotonic()
+
+        def tell(progress: DreamProgress) -> None:
+            reached = Reached.of(progress).in_part(self._done, zoom.frames)
+            worked = time.monotonic() - started - self._waits.seconds
+            left = worked * (1 / reached.fraction - 1) if reached.fraction else None
+            show(reached, f"frame {self._done + 1}/{zoom.frames}  {replace(progress, seconds_left=left)}")
+
+        picture: ImageSource = self._first
+        # Ctrl-C does not interrupt another thread: a frame counts if and only if it is kept.
+        with ThreadPoolExecutor(1) as keeper:
+            for _ in range(zoom.frames):
+                frame = self._dream(picture, tell)
+                keeper.submit(self._keep, frame).result()
+                picture = zoom_in(frame, factor=zoom.factor)
+
+    def _keep(self, frame: Image.Image) -> None:
+        if self._zoom.kind == "gif":
+            self._animation.append(to_frame(frame))
+        elif self._zoom.kind == "folder":
+            self._write(write_picture, self._zoom.frame_path(self._done + 1), frame)
+        else:
+            if self._parts is None:
+                self._parts = Parts(self._zoom.output, {})
+                self._parts.begin()
+            self._parts.add(frame, self._done, _ZOOM_FORM)
+        self._done += 1
+
+    def write(self, *, finished: bool) -> None:
+        output = self._zoom.output
+        if self._zoom.kind == "gif":
+            self._write(write_animation, output, Animation.of(self._animation))
+        if self._parts is not None:
+            self._parts.join(overwrite=self._zoom.pictures.overwrite)
+
+    def _write(self, writer: Callable[..., None], path: Path, result: object) -> None:
+        pictures = self._zoom.pictures
+        writer(path, result, overwrite=pictures.overwrite, **pictures.writing.options(path.suffix))
+
+    def notes(self) -> Sequence[str]:
+        zoom = self._zoom
+        return [f"stopped after {self._done} of {zoom.frames} frames; they are in {zoom.output}"]
+
+    def files(self) -> Sequence[Place]:
+        return [self._zoom.output]
+
+    def report(self, *, finished: bool) -> Mapping[str, object]:
+        return {
+            "input": str(self._zoom.source),
+            "output": str(self._zoom.output),
+            **({"frame": self._first.frame + 1} if self._first.frames > 1 else {}),
+            "frames": self._done,
+            "finished": finished,
+        }
+
+
+def _check_zoom(zoom: Zoom) -> None:
+    """Find out before the work whether the film, or the folder's pictures, can be written."""
+    if zoom.kind != "folder":
+        outputs = [zoom.output]
+        if not zoom.output.absolute().parent.is_dir():
+            raise errors.UnwritableOutput(f"cannot write {zoom.output}: its folder is not there")
+    else:
+        outputs = [zoom.frame_path(number) for number in range(1, zoom.frames + 1)]
+        make_folder(zoom.output)
+        beyond = zoom.frame_path(zoom.frames + 1)
+        if beyond.exists():
+            raise errors.OutputExists(f"{beyond} is of a longer zoom; delete it, or name another folder")
+    there = [path for path in outputs if path.exists()]
+    refuse_inputs(there, (zoom.source, *zoom.others))
+    if there and not zoom.pictures.overwrite:
+        raise errors.OutputExists(f"{there[0]} exists and may not be replaced without overwrite")

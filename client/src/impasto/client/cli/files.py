@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -17,6 +17,7 @@ from impasto.client.errors import UnwritableOutput
 from impasto.client.pictures import (
     ANIMATED,
     WRITABLE,
+    Animation,
     ImageSource,
     PngCompression,
     check_animation_output,
@@ -58,21 +59,7 @@ class Pipe:
 Place: TypeAlias = Path | Pipe
 
 
-@dataclass(frozen=True, eq=False)
-class Moving:
-    """A result that moves, whose parts are those of an `Animation`."""
-
-    frames: Sequence[Image.Image]
-    milliseconds: Sequence[float]
-    plays: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """The width and height of each frame."""
-        return self.frames[0].size
-
-
-Result: TypeAlias = Image.Image | Moving
+Result: TypeAlias = Image.Image | Animation[Image.Image]
 
 
 @dataclass(frozen=True)
@@ -215,12 +202,11 @@ def write_result(output: Place, result: Result, *, overwrite: bool, writing: Wri
         ReaderGone: nobody reads standard output any more.
     """
     options = writing.options(suffix_of(output))
-    if isinstance(result, Moving):
-        options |= {"milliseconds": result.milliseconds, "plays": result.plays}
+    if isinstance(result, Animation):
         if isinstance(output, Pipe):
-            print_bytes(encode_animation(result.frames, output.suffix, **options))
+            print_bytes(encode_animation(result, output.suffix, **options))
         else:
-            write_animation(output, result.frames, overwrite=overwrite, **options)
+            write_animation(output, result, overwrite=overwrite, **options)
     elif isinstance(output, Pipe):
         print_bytes(encode_picture(result, output.suffix, **options))
     else:

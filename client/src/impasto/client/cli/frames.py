@@ -12,9 +12,9 @@ from typing import Final, TypeAlias
 from PIL import Image
 
 from impasto.client import AsyncClient, Progress
-from impasto.client.cli.files import Moving, Pipe, Place, name_of, suffix_of
+from impasto.client.cli.files import Pipe, Place, name_of, suffix_of
+from impasto.client.cli.options import Pictures
 from impasto.client.cli.output import note
-from impasto.client.cli.picture_options import Pictures
 from impasto.client.errors import ImpastoError, UnsupportedImage
 from impasto.client.pictures import (
     ANIMATED,
@@ -29,7 +29,7 @@ from impasto.client.pictures import (
 # A look at a file decodes nothing; whether its pictures are too large is found when they are read.
 _ANY_SIZE: Final = 2**31
 
-Taken: TypeAlias = Picture | Animation
+Taken: TypeAlias = Picture | Animation[Picture]
 """The part of a file that is taken: one picture, or all frames."""
 
 
@@ -117,13 +117,13 @@ def _moves(source: Path | bytes, max_pixels: int) -> bool:
 
 async def every_frame(
     client: AsyncClient,
-    animation: Animation,
+    animation: Animation[Picture],
     work: Callable[[AsyncClient, Picture], Awaitable[Image.Image]],
     show: Callable[[Progress], None],
     *,
     concurrency: int,
-) -> Moving:
-    """Return what `work` makes of each frame, as a result that moves; `show` is told how many frames are done.
+) -> Animation[Image.Image]:
+    """Return what `work` makes of each frame, as an animation; `show` is told how many frames are done.
 
     The first frame is made before the others, so that `work` may let these depend on what it learns.
 
@@ -140,7 +140,7 @@ async def every_frame(
         async for outcome in outcomes:
             done.append(outcome.result)
             show(Progress(len(done), total))
-    return Moving(done, animation.milliseconds, animation.plays)
+    return animation.with_frames(done)
 
 
 async def _swapped(

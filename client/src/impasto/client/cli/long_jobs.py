@@ -28,10 +28,9 @@ from impasto.client.cli.files import (
     write_result,
 )
 from impasto.client.cli.frames import as_json, frames_of
-from impasto.client.cli.options import Common
+from impasto.client.cli.options import Common, Keep, Pictures
 from impasto.client.cli.output import note, print_json, print_path
 from impasto.client.cli.pairs import Pair, pair_up, tell_repeated
-from impasto.client.cli.picture_options import Keep, Pictures
 from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import run_pictures, running
 

@@ -14,8 +14,8 @@ import click
 
 from impasto.client.cli.files import Pipe, Place, is_folder, real, refuse_inputs
 from impasto.client.cli.frames import keeps_moving
+from impasto.client.cli.options import Pictures
 from impasto.client.cli.output import note
-from impasto.client.cli.picture_options import Pictures
 from impasto.client.pictures import WRITABLE, named_picture, readable_extensions
 
 _THE_SYSTEMS: Final = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})

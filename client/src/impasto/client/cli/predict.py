@@ -21,8 +21,7 @@ from impasto.client.cli.files import make_folder, real
 from impasto.client.cli.options import Common, common_options
 from impasto.client.cli.output import note, print_json, print_line, print_path
 from impasto.client.cli.served import look_up
-from impasto.client.given.pictures import PixelRange
-from impasto.client.given.values import Reading, RequestError, from_text
+from impasto.client.given import PixelRange, Reading, RequestError, from_text
 from impasto.client.model import shape_text
 from impasto.client.pictures import WRITABLE, check_output, check_place, write_bytes, write_picture
 from impasto.client.repository.golden import check_names, chosen

@@ -15,9 +15,9 @@ from typing import Any, Final, cast
 from impasto.client import Client, Job, Model, Progress, errors
 from impasto.client.cli.files import Pipe, Place
 from impasto.client.cli.index import Entry, Fingerprint, Index, UnusableIndex, read_index
+from impasto.client.cli.options import Pictures
 from impasto.client.cli.output import note
 from impasto.client.cli.pairs import Pair, Plan, named
-from impasto.client.cli.picture_options import Pictures
 from impasto.client.cli.served import look_up
 
 PICTURE: Final = Path("picture")

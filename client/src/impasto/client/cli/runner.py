@@ -20,7 +20,6 @@ from impasto.client._transport.asynchronous import in_thread
 from impasto.client.cli import exit_codes
 from impasto.client.cli.bars import PictureBars
 from impasto.client.cli.files import (
-    Moving,
     Pipe,
     Result,
     check_result,
@@ -31,10 +30,9 @@ from impasto.client.cli.files import (
     write_result,
 )
 from impasto.client.cli.frames import Frames, Taken, as_json, every_frame, frames_of
-from impasto.client.cli.options import Common
+from impasto.client.cli.options import Common, Pictures
 from impasto.client.cli.output import print_json
 from impasto.client.cli.pairs import LeftOut, Pair, Plan, lines_on_left_out, tell_repeated
-from impasto.client.cli.picture_options import Pictures
 from impasto.client.cli.resuming import Ledger, Recipe
 from impasto.client.pictures import WRITTEN_IN_ROWS, Animation, Picture, RowFile, RowSink
 
@@ -145,7 +143,9 @@ class Batch:
             "seconds": round(time.monotonic() - started, 3),
         }
 
-    async def _every_frame(self, client: AsyncClient, pair: Pair, animation: Animation) -> Moving:
+    async def _every_frame(
+        self, client: AsyncClient, pair: Pair, animation: Animation[Picture]
+    ) -> Animation[Image.Image]:
         model = self.model
 
         def pin(progress: Progress) -> None:

@@ -14,9 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from impasto.client import CONCURRENCY, AsyncClient, Client, Model, Progress, StyleSource, Stylize, errors
 from impasto.client.cli.files import is_folder, real
 from impasto.client.cli.frames import keeps_moving
-from impasto.client.cli.options import Common, Number, common_options
+from impasto.client.cli.options import Common, Number, Pictures, common_options, picture_options
 from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_options import Pictures, picture_options
 from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import Work, run_pictures
 from impasto.client.cli.served import look_up

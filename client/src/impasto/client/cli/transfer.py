@@ -13,8 +13,18 @@ from impasto.client import DescribeTransfer, Model, Transfer, TransferProgress, 
 from impasto.client._models.transfer import job, materials
 from impasto.client._models.transfer.recipes import RECIPES
 from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
-from impasto.client.cli.options import Common, Number, common_options, layers, number
-from impasto.client.cli.picture_options import Keep, Pictures, job_options, long_job_options, picture_options
+from impasto.client.cli.options import (
+    Common,
+    Keep,
+    Number,
+    Pictures,
+    common_options,
+    job_options,
+    layers,
+    long_job_options,
+    number,
+    picture_options,
+)
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

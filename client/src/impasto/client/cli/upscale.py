@@ -11,9 +11,8 @@ import click
 from impasto.client import CONCURRENCY, AsyncClient, DescribeUpscale, Model, Progress, Upscale, signatures
 from impasto.client._models.upscale.enlargement import AUTO, LARGEST_SIDE, MOST_MEGAPIXELS
 from impasto.client._models.upscale.job import UpscaleToRows, check_asked
-from impasto.client.cli.options import Common, Number, common_options
+from impasto.client.cli.options import Common, Number, Pictures, common_options, picture_options
 from impasto.client.cli.pairs import pair_up
-from impasto.client.cli.picture_options import Pictures, picture_options
 from impasto.client.cli.resuming import PICTURE, Recipe
 from impasto.client.cli.runner import run_pictures, running
 from impasto.client.cli.video import pair_up_video, run_video

@@ -25,10 +25,9 @@ from impasto.client._video import (
 from impasto.client.cli import exit_codes
 from impasto.client.cli.bars import PictureBars
 from impasto.client.cli.files import Pipe, is_folder, make_folder, refuse_inputs
-from impasto.client.cli.options import Common
+from impasto.client.cli.options import Common, Pictures
 from impasto.client.cli.output import note, print_json
 from impasto.client.cli.pairs import Pair, Plan
-from impasto.client.cli.picture_options import Pictures
 from impasto.client.cli.resuming import Ledger, Recipe, fingerprint
 from impasto.client.cli.runner import Work
 from impasto.client.cli.served import look_up

@@ -7,12 +7,15 @@
 
 from __future__ import annotations
 
-from impasto.client.pictures._animation import Animation, moves, read_animation, to_frame
-from impasto.client.pictures._animation_writing import (
+from impasto.client.pictures._animation import (
     ANIMATED,
     FRAME_MILLISECONDS,
+    Animation,
     check_animation_output,
     encode_animation,
+    moves,
+    read_animation,
+    to_frame,
     write_animation,
 )
 from impasto.client.pictures._atomic import (

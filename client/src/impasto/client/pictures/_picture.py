@@ -115,6 +115,11 @@ class Picture:
     frame: int = 0
     notes: tuple[str, ...] = ()
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """The width and height."""
+        return self.rgb.shape[1], self.rgb.shape[0]
+
     def rebuild(self, rgb: NDArray[np.uint8]) -> Image.Image:
         """The result as an image like this picture: gray if it was gray, with its alpha, profile, resolution and EXIF
         data.

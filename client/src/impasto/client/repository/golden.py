@@ -6,7 +6,7 @@
     ]
 
 `signature` is `serving_default` where it is left out. An input is a JSON value or `"@FILE"`, relative to the JSON file:
-an array (`.npy`), a picture, or the bytes of any file where the input is a string; see `impasto.client.given.values`.
+an array (`.npy`), a picture, or the bytes of any file where the input is a string; see `impasto.client.given`.
 `"pixels": "0..1"` beside them says which numbers stand for a picture's 0 to 255 where an input is of floats.
 
 Each record is a file `assets.extra/golden/<n>.npz`, named in the manifest's field `golden`, that `numpy.load` opens.
@@ -36,8 +36,7 @@ from numpy.typing import NDArray
 
 from impasto.client._wire.tensor_proto import BY_NAME, OF_ML_DTYPES, ml_dtype
 from impasto.client.errors import ImpastoError
-from impasto.client.given.pictures import PixelRange
-from impasto.client.given.values import Reading, RequestError, from_json
+from impasto.client.given import PixelRange, Reading, RequestError, from_json
 from impasto.client.model import SignatureInfo
 from impasto.client.repository.manifest import Manifest
 from impasto.client.signatures import SERVING_DEFAULT

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from importlib import metadata
+from importlib import metadata, resources
+from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -14,22 +16,26 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from impasto.client.studio import forms
-from impasto.client.studio.answers import (
-    COOKIE,
-    failed,
-    file_of_the_page,
-    not_found,
-    refused,
-    went_away,
-    with_cookie,
-)
 from impasto.client.studio.downloads import download_routes, events
 from impasto.client.studio.guard import is_token
 from impasto.client.studio.pictures import THUMB_SIDES, Kept, thumb
 from impasto.client.studio.receiving import body, json_object
-from impasto.client.studio.refusals import Refusal
+from impasto.client.studio.refusals import Refusal, words_of
 from impasto.client.studio.sessions import Session
 from impasto.client.studio.studio import Studio, named
+
+_log: Final = logging.getLogger(__name__)
+
+_COOKIE: Final = "impasto_session"
+_PAGE: Final = Path(str(resources.files("impasto.client.studio") / "page"))
+_MEDIA: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+
 
 _SHOWN_BY_BROWSERS: Final = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/avif")
 _WRONG_TOKEN_SECONDS: Final = 1.0
@@ -77,10 +83,10 @@ class Routes:
         return Starlette(
             routes=routes,
             exception_handlers={
-                Refusal: refused,
-                HTTPException: not_found,
-                ClientDisconnect: went_away,
-                Exception: failed,
+                Refusal: _refused,
+                HTTPException: _not_found,
+                ClientDisconnect: _went_away,
+                Exception: _failed,
             },
         )
 
@@ -92,13 +98,13 @@ class Routes:
             if not session.may:
                 raise Refusal(401, "Studio wants the token that the person who runs it has given out.")
             answer = await handler(request, session)
-            return with_cookie(request, answer, session) if is_new else answer
+            return _with_cookie(request, answer, session) if is_new else answer
 
         return with_session
 
     def _session(self, request: Request) -> tuple[Session, bool]:
         sessions, now = self._studio.sessions, self._studio.clock()
-        found = sessions.find(request.cookies.get(COOKIE), now)
+        found = sessions.find(request.cookies.get(_COOKIE), now)
         if found is not None:
             return found, False
         if self._token is not None:
@@ -107,11 +113,11 @@ class Routes:
 
     async def index(self, _: Request) -> Response:
         """Send the page."""
-        return file_of_the_page("index.html")
+        return _file_of_the_page("index.html")
 
     async def page(self, request: Request) -> Response:
         """Send a file of the page."""
-        return file_of_the_page(request.path_params["name"])
+        return _file_of_the_page(request.path_params["name"])
 
     async def health(self, _: Request) -> Response:
         """Say that the process is there."""
@@ -125,7 +131,7 @@ class Routes:
                 await asyncio.sleep(_WRONG_TOKEN_SECONDS)
             raise Refusal(403, "That is not the token.", "token")
         session = self._studio.sessions.begin(self._studio.clock(), may=True)
-        return with_cookie(request, Response(status_code=204), session)
+        return _with_cookie(request, Response(status_code=204), session)
 
     async def start(self, request: Request) -> Response:
         """Tell the page all that its forms are made of."""
@@ -146,7 +152,7 @@ class Routes:
                 "fields": forms.described(),
             }
         )
-        return with_cookie(request, answer, session) if is_new else answer
+        return _with_cookie(request, answer, session) if is_new else answer
 
     async def pictures(self, _: Request, session: Session) -> Response:
         """List a person's pictures."""
@@ -242,3 +248,42 @@ class Routes:
 
     def _shown(self, session: Session, kept: Kept) -> dict[str, Any]:
         return kept.as_json(self._studio.remember(session, kept))
+
+
+def _file_of_the_page(name: str) -> Response:
+    """Return one of the page's files, which lie in one folder; by a name with a path in it there is none."""
+    suffix = Path(name).suffix
+    if suffix not in _MEDIA or name not in {path.name for path in _PAGE.iterdir()}:
+        raise Refusal(404, "There is no such file.")
+    return FileResponse(_PAGE / name, media_type=_MEDIA[suffix], headers={"cache-control": "no-cache"})
+
+
+def _with_cookie(request: Request, answer: Response, session: Session) -> Response:
+    """Give an answer the cookie of a session, for https alone where the page came by it."""
+    is_secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+    answer.set_cookie(_COOKIE, session.id, httponly=True, samesite="strict", secure=is_secure)
+    return answer
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """Answer with a refusal."""
+    assert isinstance(error, Refusal)
+    again = {"Retry-After": "30"} if error.status in (429, 503) else None
+    return JSONResponse({"error": error.words, "field": error.field}, error.status, again)
+
+
+async def _not_found(_: Request, error: Exception) -> Response:
+    """Answer to what no route is for."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail, "field": None}, error.status_code, error.headers)
+
+
+async def _went_away(_: Request, __: Exception) -> Response:
+    """Answer to nobody."""
+    return Response(status_code=499)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Answer to what nobody thought of; the log has it."""
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return JSONResponse({"error": words_of(error), "field": None}, 500)

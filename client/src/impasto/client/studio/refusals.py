@@ -6,15 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from impasto.client import ImpastoError
-from impasto.client.errors import (
-    CheckpointError,
-    ImageError,
-    ImageTooLarge,
-    InvalidInput,
-    OutputError,
-    SettingsError,
-)
+from impasto.client import ImpastoError, errors
 
 _PATH: Final = re.compile(r"(?<![\w/:.])(?:[A-Za-z]:)?(?:[/\\][\w.@+~-]+){2,}[/\\]?|unix:[\w./@+~-]*")
 """A path of this machine or the server's, but not the end of an address of the web."""
@@ -50,11 +42,13 @@ def words_of(error: BaseException) -> str:
     """Return what anybody may know of an error."""
     if isinstance(error, Refusal):
         return error.words
-    if isinstance(error, CheckpointError):
+    if isinstance(error, errors.CheckpointError):
         return "What was kept of the job does not fit any more, as the model changed; start it again."
-    if isinstance(error, SettingsError):
+    if isinstance(error, errors.SettingsError):
         return "The settings of Studio are wrong; its log says which."
-    if isinstance(error, OutputError | OSError) and not isinstance(error, ConnectionError | TimeoutError):
+    if isinstance(error, errors.OutputError | OSError) and not isinstance(
+        error, ConnectionError | TimeoutError
+    ):
         return "Studio cannot keep its files; ask the person who runs it for room on the disk."
     if isinstance(error, ImpastoError):
         return without_paths(str(error))
@@ -70,9 +64,11 @@ def refusal_of(error: Exception, fields: Iterable[str] = ()) -> Refusal:
     """
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, ImageError):
-        return Refusal(413 if isinstance(error, ImageTooLarge) else 422, words_of(error))
-    words = words_of(error) if isinstance(error, InvalidInput) else "A field has a value of a wrong type."
+    if isinstance(error, errors.ImageError):
+        return Refusal(413 if isinstance(error, errors.ImageTooLarge) else 422, words_of(error))
+    words = (
+        words_of(error) if isinstance(error, errors.InvalidInput) else "A field has a value of a wrong type."
+    )
     found = re.match(r"'?(\w+)", words)
     named = found[1] if found and (found[1] in set(fields) or words.startswith("'")) else None
     return Refusal(422, words, named)

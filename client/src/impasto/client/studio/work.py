@@ -1,4 +1,4 @@
-"""The work of a job: the client runs it, and its record hears how far it is."""
+"""The work of a job: the client runs it, and its record hears how far it is. A bench of models is one, too."""
 
 from __future__ import annotations
 
@@ -12,12 +12,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
+import numpy as np
 from PIL import Image
 
-from impasto.client import AsyncClient, DreamProgress, Job, LongJob, LongProgress, Progress, Waiting
+from impasto.client import (
+    AsyncClient,
+    Dream,
+    DreamProgress,
+    ImpastoError,
+    Job,
+    LongJob,
+    LongProgress,
+    Progress,
+    Stylize,
+    Transfer,
+    Upscale,
+    Waiting,
+    signatures,
+)
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client.pictures import encode_picture
-from impasto.client.studio import benches, forms
+from impasto.client.repository.contract import contract_of
+from impasto.client.studio import forms
 from impasto.client.studio.pictures import Kept, jpeg, with_note
 from impasto.client.studio.queue import Limits
 from impasto.client.studio.records import Record
@@ -29,6 +45,8 @@ log: Final = logging.getLogger(__name__)
 _PREVIEW_SIDE: Final = 1600
 _PREVIEW_PAUSE: Final = 0.1
 _STRIP_SIDE: Final = 512
+_BENCH_SIDE: Final = 256
+_BENCH_STEPS: Final = 5
 
 _current: ContextVar[Record | None] = ContextVar("studio_job", default=None)
 
@@ -170,7 +188,7 @@ class Workshop:
         for number, model in enumerate(models):
             record.bench = [
                 *record.bench,
-                await benches.measure(self._client, model, self._served.factor(model)),
+                await _measure_bench(self._client, model, self._served.factor(model)),
             ]
             record.step = number + 1
             self._tell(record)
@@ -234,3 +252,41 @@ def _words_of_wait(waiting: Waiting) -> str:
     left = max(0, round((waiting.patience - waiting.seconds) / 60))
     until = f"for {left} more minutes" if left > 1 else "for a minute or less"
     return f"The model server {waiting.why}; the job waits for it, {until}."
+
+
+async def _measure_bench(client: AsyncClient, model: str, factor: int | None) -> dict[str, Any]:
+    """Return the figures of a model: its name, what was done, the seconds that it took, or the error.
+
+    Args:
+        client: of the server.
+        model: the model's name.
+        factor: of an upscaler, the one that is measured; None for its first.
+    """
+    what = ""
+    try:
+        job, what = await _bench_job(client, model, factor)
+        await client.run(job)  # the first call builds what the later ones use
+        began = time.perf_counter()
+        await client.run(job)
+        seconds = time.perf_counter() - began
+    except ImpastoError as error:
+        return {"model": model, "what": what, "seconds": None, "error": words_of(error)}
+    return {"model": model, "what": what, "seconds": round(seconds, 4), "error": None}
+
+
+async def _bench_job(client: AsyncClient, model: str, factor: int | None) -> tuple[Job[Any, Any], str]:
+    contract = signatures.MODELS.get(model) or contract_of(model, (await client.metadata(model)).signatures)
+    name = None if contract is None else contract.name
+    picture = np.random.default_rng(0).integers(0, 256, (_BENCH_SIDE, _BENCH_SIDE, 3), np.uint8)
+    photo = f"a photo of {_BENCH_SIDE} \N{MULTIPLICATION SIGN} {_BENCH_SIDE}"
+    if name == signatures.UPSCALE.name:
+        by = "" if factor is None else f", factor {factor}"
+        return Upscale(picture, factor=factor, model=model), f"{photo}{by}"
+    if name == signatures.STYLIZE.name:
+        return Stylize(picture, picture[::-1], model=model), f"{photo}, one painting"
+    if name == signatures.DREAM.name:
+        return Dream(picture, steps=_BENCH_STEPS, octaves=[0], model=model), f"{photo}, {_BENCH_STEPS} steps"
+    if name == signatures.TRANSFER.name:
+        job = Transfer(picture, picture[::-1], epochs=1, steps_per_epoch=_BENCH_STEPS, model=model)
+        return job, f"{photo}, {_BENCH_STEPS} steps"
+    raise ImpastoError(f"{model} is none of Impasto's kinds of models, so there is no picture for it")

@@ -1,7 +1,7 @@
 """A network apart from its weights: a function of an image and of the way in which convolutions are made.
 
 The network's functions are written once. Given convolutions that take the next variables they are the network; given
-convolutions that draw kernels they initialise one (see `impasto.export.backbones.random`).
+convolutions that draw kernels they initialise one (see `impasto.export.backbones.weights`).
 """
 
 from __future__ import annotations

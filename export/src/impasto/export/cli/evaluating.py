@@ -108,8 +108,8 @@ class Evaluation:
                     require_gain(found, self.require_gain, what=f"{model} at factor {factor}")
 
     def _scores(self) -> Scores:
-        from impasto.export.upscale.exported import exported_upscaler
         from impasto.export.upscale.photos import photos_to_measure
+        from impasto.export.upscale.publish import exported_upscaler
 
         tasks: dict[int, list[Task]] = {}
         scores: dict[int, dict[str, list[Score]]] = {}
@@ -235,7 +235,7 @@ def evaluate(models: Path, chosen: tuple[tuple[str, int | None], ...], **asked: 
       impasto-export upscaler evaluate --model srcnn --model upscaler-small
       impasto-export upscaler evaluate --model upscaler-base-real --jpeg 50 --require-gain 0.5
     """
-    from impasto.export.upscale.exported import upscalers
+    from impasto.export.upscale.publish import upscalers
 
     names = chosen or tuple((name, None) for name in upscalers(models))
     Evaluation(models=models, chosen=names, **asked).run()

@@ -69,7 +69,7 @@ def show_path(path: Path) -> None:
 
 def show_version(version: Version) -> None:
     """Print the path of a version that has been published; what people should know about it goes to standard error."""
-    from impasto.export.notices import notices
+    from impasto.export.provenance import notices
 
     for line in notices(version.path):
         click.echo(f"{click.style('note:', bold=True)} {printable(line)}", err=True)

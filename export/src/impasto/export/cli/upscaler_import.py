@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from impasto.client.given.pictures import PixelRange
+from impasto.client.given import PixelRange
 from impasto.client.texts import printable_lines
 from impasto.export.cli.options import ALLOW_HOST_OPS, MODELS, TensorFlowCommand, show_version
 from impasto.export.errors import ExportError

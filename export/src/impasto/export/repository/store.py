@@ -11,7 +11,6 @@ from pathlib import Path
 from impasto.client.pictures import sync_folder
 from impasto.client.repository.manifest import MANIFEST_NAME, Manifest, ManifestError, utc_now
 from impasto.export.repository import tree, versions
-from impasto.export.repository.content import Writer, directory_writer, version_writer
 from impasto.export.repository.errors import (
     CorruptVersionError,
     ModelNotFoundError,
@@ -20,6 +19,7 @@ from impasto.export.repository.errors import (
     VersionNotFoundError,
 )
 from impasto.export.repository.staging import PRUNED, locked, remove, staging, sweep
+from impasto.export.repository.tree import Writer, directory_writer, version_writer
 from impasto.export.repository.versions import Report, Version
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from impasto.client.repository.version_files import Comparison, compare
+from impasto.client.repository.manifest import Comparison, compare
 from impasto.export.repository.errors import ModelNameError, VersionNotFoundError
 
 # What passes unquoted through TensorFlow Serving's REST paths, metric labels and text-format config.

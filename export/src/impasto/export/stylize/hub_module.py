@@ -16,7 +16,7 @@ from typing import Final
 
 import tensorflow as tf
 
-from impasto.client.repository.version_files import entries, is_regular
+from impasto.client.repository.manifest import entries, is_regular
 from impasto.client.signatures import SERVING_DEFAULT
 from impasto.client.texts import without_password
 from impasto.export.provenance import Provenance

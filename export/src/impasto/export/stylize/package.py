@@ -12,9 +12,8 @@ from typing import Final
 import tensorflow as tf
 
 from impasto.export.provenance import Provenance
+from impasto.export.stylize.networks import Painter, StylePredictor
 from impasto.export.stylize.onnx_file import read_kernels
-from impasto.export.stylize.painter import Painter
-from impasto.export.stylize.predictor import StylePredictor
 from impasto.export.stylize.served import PACKAGE, SourceError, Split, Stylizer
 from impasto.export.wheel import WheelError, WheelFiles
 

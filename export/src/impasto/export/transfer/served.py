@@ -15,7 +15,7 @@ from impasto.export.backbones import Backbone
 from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
 from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.branches import counted, where_positive
-from impasto.export.contract_functions import Tensors, contract_functions, open_list
+from impasto.export.contract import Tensors, contract_functions, open_list
 from impasto.export.resizing import bilinear
 from impasto.export.transfer import limits as bounds
 from impasto.export.transfer import objective as objectives

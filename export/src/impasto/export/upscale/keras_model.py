@@ -15,7 +15,7 @@ from typing import Any, Final
 import h5py
 import tensorflow as tf
 
-from impasto.client.given.pictures import PixelRange
+from impasto.client.given import PixelRange
 from impasto.client.texts import printable
 from impasto.export.backbones.weights import sha256
 from impasto.export.errors import ExportError

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from impasto.client.signatures import FACTORS, SERVING_DEFAULT, UPSCALE
 from impasto.export.checks import require
-from impasto.export.contract_functions import Computation, Tensors, contract_functions
+from impasto.export.contract import Computation, Tensors, contract_functions
 from impasto.export.upscale.upscaler import Enlarger, Upscaler
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client.repository import manifest, version_files
+from impasto.client.repository import manifest
 from impasto.serving.errors import ConfigError, VersionCheckError
 from impasto.serving.model_config import models_of
 from impasto.serving.rollout.fleet import Fleet
@@ -137,7 +137,7 @@ def _check_files(version: VersionOnDisk) -> str:
     """Compare a version with its manifest, and return the result in words or raise VersionCheckError."""
     if not (version.directory / manifest.MANIFEST_NAME).exists():
         return "no manifest to compare the files with"
-    found = version_files.compare(version.directory)
+    found = manifest.compare(version.directory)
     if not found.ok:
         raise VersionCheckError(
             f"{version} is not what its manifest says ({version.directory}): {found}. "

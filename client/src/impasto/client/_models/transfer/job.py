@@ -12,9 +12,8 @@ from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Siz
 from impasto.client._jobs.values import Range
 from impasto.client._models.layers import Layers, named_layers
 from impasto.client._models.transfer import plan
-from impasto.client._models.transfer.averaged import AveragedPainting
 from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials, read_materials
-from impasto.client._models.transfer.painting import Painting
+from impasto.client._models.transfer.painting import AveragedPainting, Painting
 from impasto.client._models.transfer.plan import TransferDescription, describe_transfer, scaled_size
 from impasto.client._models.transfer.progress import TransferCanvas, TransferProgress
 from impasto.client._models.transfer.recipes import FINE, RECIPES

@@ -19,8 +19,7 @@ from impasto.client._models.upscale.enlargement import (
     checked_sizes,
     enlargement,
 )
-from impasto.client._models.upscale.joining import Target, ToImage, ToRows
-from impasto.client._models.upscale.passes import enlarged
+from impasto.client._models.upscale.passes import Target, ToImage, ToRows, enlarged
 from impasto.client.errors import DecodeError, InvalidInput, PreconditionFailed
 from impasto.client.model import Model
 from impasto.client.pictures import ImageSource, Picture, RowSink, read_picture

@@ -10,9 +10,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from impasto.export.upscale.ncnn.errors import NcnnError
-from impasto.export.upscale.ncnn.layers import KINDS, Blob, Compute, Weights
+from impasto.export.upscale.ncnn.layers import KINDS, Blob, Compute, View, Weights
 from impasto.export.upscale.ncnn.param_file import Layer, read_layers
-from impasto.export.upscale.ncnn.view import View
 from impasto.export.upscale.ncnn.weights_file import WeightsReader
 
 _COLOURS: Final = 3
