@@ -23,8 +23,6 @@ from impasto.export.golden import Requests, independent
 from impasto.export.host_ops import host_ops
 from impasto.export.repository import ModelRepository, PublishError
 from impasto.export.warmup import WarmupError
-from toys.exported import publish_all
-from toys.shared_folders import shared_folder
 from toys.toy_module import TOY_CONTRACT, ToyModule
 
 COMMITTED = Path(__file__).parents[2] / "models"
@@ -33,11 +31,6 @@ OURS = ("srcnn", "stylize", "dream", "transfer")
 
 TOLERANCE = 1e-3
 """The largest part of an output's largest number by which a server's answer may differ: that of rounding."""
-
-
-@pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shared_folder(tmp_path_factory, "exported", publish_all)
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from toys.exported import publish_all
-from toys.shared_folders import shared_folder
-
 SCRIPT = Path(__file__).parents[2] / "export" / "benchmarks" / "gpu.py"
 
 
@@ -31,11 +28,6 @@ def benchmark() -> Iterator[Any]:
     yield module
     sys.path.remove(str(SCRIPT.parent))
     del sys.modules[spec.name]
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shared_folder(tmp_path_factory, "exported", publish_all)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from impasto.client.signatures import DREAM, TRANSFER
 from oracles.gpu_memory import GraphOnAGpu, skip_without_gpu_kernels
-from toys.dream_models import ARCHITECTURE, write_dream
-from toys.transfer_models import write_transfer
+from toys.dream_models import ARCHITECTURE
 
 
 @pytest.fixture(autouse=True)
@@ -18,13 +18,13 @@ def a_tensorflow_that_knows_gpu_kernels() -> None:
 
 
 @pytest.fixture(scope="module")
-def transfer(tmp_path_factory: pytest.TempPathFactory) -> GraphOnAGpu:
-    return GraphOnAGpu(write_transfer(tmp_path_factory.mktemp("models")))
+def transfer(transfer_repository: Path) -> GraphOnAGpu:
+    return GraphOnAGpu(transfer_repository / TRANSFER.name / "1")
 
 
 @pytest.fixture(scope="module")
-def dream(tmp_path_factory: pytest.TempPathFactory) -> GraphOnAGpu:
-    return GraphOnAGpu(write_dream(tmp_path_factory.mktemp("models")))
+def dream(dream_repository: Path) -> GraphOnAGpu:
+    return GraphOnAGpu(dream_repository / DREAM.name / "1")
 
 
 @pytest.mark.parametrize("signature", ["optimize", "serving_default"])

@@ -1,4 +1,4 @@
-"""The four models with toy networks, published by what their exporters publish with, golden records and all."""
+"""Models with toy networks, published by what their exporters publish with, golden records and all."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ from impasto.export.srcnn.network import upscaler_of
 from impasto.export.transfer import publish as transfer
 from impasto.export.upscale import publish as upscale
 from toys import dream_models, transfer_models
-from toys.tiny_stylizer import publish_tiny
 
 
-def publish_all(models: Path) -> None:
-    """Publish version 1 of each."""
-    publish_tiny(models)
+def publish_others(models: Path) -> None:
+    """Publish version 1 of each of the four models but the stylizer, which `tiny_stylizer` publishes."""
     srcnn = network.SRCNN(residual=False, pixel_scale=255.0, pixel_mean=127.5, seed=3)
     upscale.publish(upscaler_of(srcnn), "srcnn", models, source={})
     architecture = dream_models.ARCHITECTURE
