@@ -53,10 +53,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_collection_finish() -> None:
     """Spares the garbage collector what the whole run keeps: the tests, and what TensorFlow imports.
 
-    Building TensorFlow's graphs makes so many objects that it would look through all of those again and again.
+    Building TensorFlow's graphs makes so many objects that it would look through all of those again and again. It waits
+    for more new ones, too, which saves some hundredths of all processor time.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
