@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from impasto.serving.errors import ConfigError
+from impasto.serving.rollout.fleet import Fleet
 from impasto.serving.rollout.lock import rollout_lock
 from impasto.serving.rollout.options import warn
 from servers.configurations import model, wait_for, write_configuration
@@ -65,6 +67,10 @@ def file(root: Path, tmp_path: Path) -> Path:
 def server(file: Path, server_kind: str) -> Iterator[ModelServer]:
     with serving(server_kind, file) as server:
         yield server
+
+
+class ShortLived:
+    """An object that weak references can be made to."""
 
 
 @contextlib.contextmanager
@@ -274,6 +280,29 @@ def test_a_signal_in_the_middle_brings_file_and_servers_back_to_where_they_were(
     assert invoke("promote", "other", 2, "--no-load", file=file, server=server).exit_code == 0
     assert states_on(server, "other") == {1: "AVAILABLE", 2: "AVAILABLE"}  # it has looked at the disk
     assert states_on(server) == {1: "AVAILABLE"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_python_loses_in_a_callback_ends_a_promotion_all_the_same(
+    prepared: Path, file: Path, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = file.read_bytes()
+    ask = Fleet.failed
+
+    def ask_and_lose_a_signal(fleet: Fleet, model: str) -> set[tuple[str, int]]:
+        found = ask(fleet, model)
+        short_lived = ShortLived()
+        reference = weakref.ref(short_lived, lambda _: signal.raise_signal(signal.SIGTERM))
+        del short_lived  # calls that, and Python drops what the signal's handler raises
+        assert reference() is None
+        return found
+
+    monkeypatch.setattr(Fleet, "failed", ask_and_lose_a_signal)
+    words = ("promote", "m", 2, "--no-load", "--models", prepared, "--timeout", 3600)
+    done = invoke(*words, file=file, server=server)
+    assert done.exit_code == 128 + signal.SIGTERM
+    assert "Going back to the configuration as it was." in done.output
+    assert file.read_bytes() == before
 
 
 def test_a_promotion_whose_readers_are_gone_ends_all_the_same(

@@ -31,6 +31,7 @@ class Interruptions:
         self._previous: dict[signal.Signals, signal._HANDLER] = {}
         self._held = False
         self._pending: int | None = None
+        self._raised: int | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -56,13 +57,26 @@ class Interruptions:
             self._held = False
             number, self._pending = self._pending, None
         if number is not None:
-            _interrupt(number)
+            self._raise(number)
+
+    def check(self) -> None:
+        """Raise again what a signal has raised, where the command goes on as if none had come.
+
+        Python reports and drops what is raised within a finalizer or a weak reference's callback, and a handler may run
+        there.
+        """
+        if self._raised is not None:
+            _interrupt(self._raised)
 
     def _handle(self, number: int, _frame: object) -> None:
         if self._held:
             self._pending = number
         else:
-            _interrupt(number)
+            self._raise(number)
+
+    def _raise(self, number: int) -> None:
+        self._raised = number
+        _interrupt(number)
 
 
 class Wakeups:

@@ -27,7 +27,7 @@ from impasto.export.resizing import bilinear
 
 
 class Conversions(tf.Module):
-    """The conversions, with the divisors that they need."""
+    """The conversions between uint8 pictures and the state that is optimised, and the octaves' sizes."""
 
     def __init__(self) -> None:
         super().__init__(name="conversions")

@@ -1,11 +1,12 @@
 """The small networks of the stylizer: one describes the style of a painting, the other paints by that description.
 
-Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018, with the batch normalisation folded
-into the convolutions; one more convolution makes the style vector of the mean over the picture.
+The style predictor is the network of Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018,
+with the batch normalisation folded into the convolutions; one more convolution makes the style vector of the mean over
+the picture.
 
-Ghiasi et al., "Exploring the structure of a real-time, arbitrary neural artistic stylization network", 2017: three
-convolutions down to a quarter of the size, five residual blocks, three convolutions back up. Conditional instance
-normalisation after each convolution but the first three brings the style in.
+The painter is that of Ghiasi et al., "Exploring the structure of a real-time, arbitrary neural artistic stylization
+network", 2017: three convolutions down to a quarter of the size, five residual blocks, three convolutions back up.
+Conditional instance normalisation after each convolution but the first three brings the style in.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 import grpc
@@ -36,14 +36,23 @@ class Fleet:
         tls: for all servers; None for plain text.
         timeout: the seconds for each call, and for each wait. Without it, a reload that names a model which a server
             cannot load would wait without end.
+        check: called again and again while it waits for a version; raises what ends the wait.
 
     Raises:
         AddressError: an address cannot be used.
         CertificateError: a certificate or key cannot be used.
     """
 
-    def __init__(self, addresses: Sequence[str], *, tls: TlsOptions | None, timeout: float) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        *,
+        tls: TlsOptions | None,
+        timeout: float,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self._timeout = timeout
+        self._check = check
         settings = [
             Settings(address=address, timeouts=Timeouts.of(timeout), tls=tls) for address in addresses
         ]
@@ -148,6 +157,7 @@ class Fleet:
                 raise RolloutError(
                     f"{where} was not available within {self._timeout:g} seconds; it is {_state(status)}"
                 )
+            self._check()
             time.sleep(_POLL_SECONDS)
 
     def _status(self, client: Client, model: str) -> tuple[VersionStatus, ...]:

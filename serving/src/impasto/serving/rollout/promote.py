@@ -62,7 +62,7 @@ def _rollout(options: RolloutOptions, what: str) -> Iterator[_Rollout]:
     try:
         with (
             Interruptions() as interruptions,
-            Fleet(servers, tls=options.tls, timeout=options.timeout) as fleet,
+            Fleet(servers, tls=options.tls, timeout=options.timeout, check=interruptions.check) as fleet,
             rollout_lock(options.path, what=what, timeout=options.timeout, say=warn),
         ):
             checks = RolloutChecks(
@@ -90,6 +90,7 @@ def _carry_out(rollout: _Rollout, model: str, steps: Sequence[Step]) -> None:
     reached = "nothing"
     try:
         for step in steps:
+            rollout.interruptions.check()
             failed_before = fleet.failed(model)
             file.write(step.config)
             fleet.reload(step.config)
