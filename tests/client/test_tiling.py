@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -87,14 +88,36 @@ def test_every_pixel_is_kept_exactly_once_and_every_tile_keeps_something(
 
 
 @quick
-@given(sizes, sizes, overlaps, st.integers(1, 40))
-def test_all_tiles_of_a_picture_have_one_shape_and_fit_the_limit(
-    height: int, width: int, overlap: int, more: int
+@given(sizes, sizes, overlaps, st.integers(1, 40), st.integers(1, 60))
+def test_all_tiles_of_a_picture_have_one_shape_which_the_limit_and_the_model_allow(
+    height: int, width: int, overlap: int, more: int, least: int
 ) -> None:
     side = 2 * overlap + more
-    image = np.zeros((height, width))
-    shapes = {image[tile.source].shape for tile in plan(height, width, tile=side, overlap=overlap)}
-    assert shapes == {(min(height, side), min(width, side))}
+    least = min(least, side)
+    tiles = plan(height, width, tile=side, overlap=overlap, minimum_side=least)
+    shapes = {np.zeros((height, width))[tile.source].shape for tile in tiles}
+    assert len(shapes) == 1
+    for sent, length in zip(*shapes, (height, width), strict=True):
+        assert min(length, least) <= sent <= min(length, side)
+
+
+@given(st.integers(1, 5000), st.integers(0, 40), st.integers(1, 1000))
+def test_tiles_are_as_few_as_they_can_be_and_then_as_small(length: int, overlap: int, more: int) -> None:
+    side = 2 * overlap + more
+    tiles = plan(length, 1, tile=side, overlap=overlap)
+    assert len(tiles) == (1 if length <= side else math.ceil((length - 2 * overlap) / more))
+    smaller = tiles[0].side - 16
+    if len(tiles) > 1 and smaller > 2 * overlap:
+        assert len(plan(length, 1, tile=smaller, overlap=overlap)) > len(tiles)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "most"), [(640, 480, 1.06), (800, 600, 1.12), (1024, 768, 1.13), (4000, 3000, 1.18)]
+)
+def test_a_photo_is_sent_little_more_than_once(width: int, height: int, most: float) -> None:
+    tiles = plan(height, width, tile=512, overlap=12)
+    sent = sum(np.zeros((height, width))[tile.source].size for tile in tiles)
+    assert sent / (width * height) < most
 
 
 def test_a_picture_no_larger_than_a_tile_is_one_tile() -> None:
@@ -103,7 +126,7 @@ def test_a_picture_no_larger_than_a_tile_is_one_tile() -> None:
 
 def test_one_pixel_more_than_a_tile_is_no_sliver() -> None:
     tiles = plan(513, 10, tile=512, overlap=5)
-    assert [(t.rows.start, t.rows.stop) for t in tiles] == [(0, 512), (1, 513)]
+    assert [(t.rows.start, t.rows.stop) for t in tiles] == [(0, 272), (241, 513)]
 
 
 def test_a_tile_that_could_keep_nothing_is_refused() -> None:

@@ -5,8 +5,8 @@ whole neighbourhood, or ends where the picture ends, gives that output pixel as 
 same products. (On some processors their sum is taken in another order, which tips one byte in millions to the next
 of its 256 levels.) So tiles overlap, and every output pixel is taken from exactly one tile, far enough from its
 inner edges. Where the neighbourhood is too large for that, tiles overlap by less of it and are blended by `shares`.
-All tiles of a picture have one size, so that the server meets few shapes: the last tile of a row is moved inwards
-rather than cut thin.
+All tiles of a picture have one size, so that the server meets few shapes. They are as few as the largest tile allows,
+and then as small as so few can be: a picture slightly larger than a tile is not sent nearly twice.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from impasto.client._transport.observing import LOGGER
 from impasto.client.errors import OutOfMemory
 from impasto.client.texts import printable
+
+_STEP: Final = 16
+"""Sides of tiles are multiples of this, so that pictures of nearly the same size are sent in tiles of the same."""
 
 FULL_SHARE: Final = 256
 """The sum of the shares that tiles have of a pixel, along one axis."""
@@ -72,33 +75,35 @@ class Tile:
         return _target(self.rows, scale), _target(self.columns, scale)
 
 
-def plan(height: int, width: int, *, tile: int, overlap: int) -> tuple[Tile, ...]:
+def plan(height: int, width: int, *, tile: int, overlap: int, minimum_side: int = 1) -> tuple[Tile, ...]:
     """The tiles of a picture, row by row.
 
     Args:
         height: of the picture, in pixels, at least 1.
         width: the width of the picture, in pixels.
-        tile: the side of the square tiles, in pixels; a shorter picture is sent in its full height or width.
+        tile: the longest side of a tile, in pixels; a shorter picture is sent in its full height or width.
         overlap: the reach of the network to each side, in pixels.
+        minimum_side: the least side that the network takes, at most `tile`.
 
     Raises:
         ValueError: `tile` is not larger than twice the overlap, so a tile would have nothing to keep.
     """
     if tile <= 2 * overlap:
         raise ValueError(f"tile is {tile}; it must be at least {2 * overlap + 1} pixels")
-    rows, columns = _spans(height, tile, overlap), _spans(width, tile, overlap)
+    rows, columns = (_spans(length, tile, overlap, minimum_side) for length in (height, width))
     return tuple(Tile(row, column) for row in rows for column in columns)
 
 
-def cut(tile: Tile, *, side: int, overlap: int) -> tuple[Tile, ...]:
+def cut(tile: Tile, *, side: int, overlap: int, minimum_side: int = 1) -> tuple[Tile, ...]:
     """Return the smaller tiles that together keep what one tile keeps, row by row.
 
     Args:
         tile: the one that is too large for the server.
-        side: of the smaller ones, in pixels, as `plan` takes it.
+        side: the longest side of the smaller ones, in pixels, as `plan` takes it.
         overlap: the reach of the network to each side, in pixels.
+        minimum_side: the least side that the network takes, at most `side`.
     """
-    rows, columns = _cut(tile.rows, side, overlap), _cut(tile.columns, side, overlap)
+    rows, columns = (_cut(span, side, overlap, minimum_side) for span in (tile.rows, tile.columns))
     return tuple(Tile(row, column) for row in rows for column in columns)
 
 
@@ -135,7 +140,7 @@ def _risen(places: NDArray[np.int64], half: int) -> NDArray[np.int64]:
     return np.clip((exact + 2 * half) // (4 * half), 0, FULL_SHARE)
 
 
-def _cut(span: Span, side: int, overlap: int) -> list[Span]:
+def _cut(span: Span, side: int, overlap: int, minimum_side: int) -> list[Span]:
     moved = (
         Span(
             span.start + part.start,
@@ -143,18 +148,21 @@ def _cut(span: Span, side: int, overlap: int) -> list[Span]:
             max(span.start + part.core_start, span.core_start),
             min(span.start + part.core_stop, span.core_stop),
         )
-        for part in _spans(span.stop - span.start, side, overlap)
+        for part in _spans(span.stop - span.start, side, overlap, minimum_side)
     )
     return [part for part in moved if part.core_start < part.core_stop]
 
 
-def _spans(length: int, tile: int, overlap: int) -> list[Span]:
-    if length <= tile:
+def _spans(length: int, longest: int, overlap: int, minimum_side: int) -> list[Span]:
+    if length <= longest:
         return [Span(0, length, 0, length)]
-    step = tile - 2 * overlap
-    starts = [*range(0, length - tile, step), length - tile]
+    ends = 2 * overlap
+    count = -(-(length - ends) // (longest - ends))
+    needed = -(-(length - ends) // count) + ends
+    side = min(max(-(-needed // _STEP) * _STEP, minimum_side), longest)
+    starts = [*range(0, length - side, side - ends), length - side]
     edges = [0, *(start + overlap for start in starts[1:]), length]
-    return [Span(start, start + tile, edges[i], edges[i + 1]) for i, start in enumerate(starts)]
+    return [Span(start, start + side, edges[i], edges[i + 1]) for i, start in enumerate(starts)]
 
 
 def _kept(span: Span, scale: int) -> slice:
@@ -187,6 +195,7 @@ class TileRoom:
         self._model = model
         self._sides = sides
         self._overlap = overlap
+        self._minimum_side = minimum_side
         self._least = max(LEAST_SIDE, 4 * overlap, minimum_side)
         self._note = ""
 
@@ -223,7 +232,7 @@ class TileRoom:
         self._note = (
             f"in tiles of {side} pixels, because {self._model}'s server has no memory for larger ones"
         )
-        return cut(tile, side=side, overlap=self._overlap)
+        return cut(tile, side=side, overlap=self._overlap, minimum_side=self._minimum_side)
 
     @property
     def _side(self) -> int:

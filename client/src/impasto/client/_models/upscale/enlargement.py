@@ -217,7 +217,7 @@ def _tiles(asked: TileSide | None, size: Size, told: UpscaleDescription, model: 
             f"take smaller tiles, such as {told.tile}, which suit it",
             model=model,
         )
-    return plan(height, width, tile=side, overlap=told.overlap)
+    return plan(height, width, tile=side, overlap=told.overlap, minimum_side=told.minimum_side)
 
 
 def _factor(given: Any) -> int | tuple[int, ...]:
