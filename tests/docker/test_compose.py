@@ -74,7 +74,12 @@ def test_the_gpu_is_reserved_and_the_processor_variant_reserves_none() -> None:
     assert "devices" not in cpu["deploy"]["resources"]["reservations"]
     same = gpu.keys() - {"image", "deploy", "environment"}
     assert {key: gpu[key] for key in same} == {key: cpu[key] for key in same}
-    assert cpu["environment"] == {**gpu["environment"], "TF_DETERMINISTIC_OPS": "0"}
+    of_processors = {
+        "TF_DETERMINISTIC_OPS": "0",
+        "TF_CPU_ALLOCATOR_USE_BFC": "true",
+        "TF_CPU_BFC_MEM_LIMIT_IN_MB": "12288",
+    }
+    assert cpu["environment"] == gpu["environment"] | of_processors
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -255,7 +260,8 @@ def test_generated_configurations_are_not_committed() -> None:
 
 
 def test_every_variable_is_explained() -> None:
-    variables = set(re.findall(r"\$\{([A-Z_]+)", (DOCKER / "compose.yaml").read_text()))
+    files = "".join((DOCKER / name).read_text() for name in ("compose.yaml", "compose.cpu.yaml"))
+    variables = set(re.findall(r"\$\{([A-Z_]+)", files))
     assert variables
     assert variables == set(re.findall(r"`((?:IMPASTO|TF)_[A-Z_]+)`", (DOCKER / "README.md").read_text()))
 

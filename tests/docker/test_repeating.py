@@ -1,4 +1,4 @@
-"""Every server that is shipped for a GPU repeats its results, and those for a processor take every model."""
+"""Servers that are shipped for a GPU repeat their results; those for a processor take every model and keep memory."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from containers import compose_files, kustomize
 from containers.compose_files import DOCKER
 
 SWITCH = "TF_DETERMINISTIC_OPS"
+ALLOCATOR = "TF_CPU_ALLOCATOR_USE_BFC"
 KUBERNETES = DOCKER / "kubernetes"
 
 
-def compose_variants() -> Iterator[tuple[str, str, str]]:
+def compose_variants() -> Iterator[tuple[str, str, dict[str, str]]]:
     for files in (("compose.yaml",), ("compose.yaml", "compose.cpu.yaml")):
         serving = compose_files.load(*files)["services"]["serving"]
-        yield files[-1], serving["image"], serving["environment"].get(SWITCH, "unset")
+        yield files[-1], serving["image"], serving["environment"]
 
 
-def manifests() -> Iterator[tuple[str, str, str]]:
+def manifests() -> Iterator[tuple[str, str, dict[str, str]]]:
     for folder in sorted(path.parent for path in KUBERNETES.rglob("kustomization.yaml")):
         if yaml.safe_load((folder / "kustomization.yaml").read_text())["kind"] == "Component":
             continue  # is rendered in the overlays
@@ -36,17 +37,31 @@ def manifests() -> Iterator[tuple[str, str, str]]:
                 image = server.get("image") or server["runtimeVersion"]
                 environment = {each["name"]: each["value"] for each in server["env"]}
                 where = f"{folder.relative_to(KUBERNETES)}: {manifest['metadata']['name']}"
-                yield where, image, environment.get(SWITCH, "unset")
+                yield where, image, environment
 
 
 SHIPPED = [*compose_variants(), *manifests()]
 
 
-@pytest.mark.parametrize(("where", "image", "value"), SHIPPED, ids=[where for where, _, _ in SHIPPED])
+each_shipped = pytest.mark.parametrize(
+    ("where", "image", "environment"), SHIPPED, ids=[where for where, _, _ in SHIPPED]
+)
+
+
+@each_shipped
 def test_a_server_for_a_gpu_repeats_its_results_and_one_for_a_processor_refuses_no_model(
-    where: str, image: str, value: str
+    where: str, image: str, environment: dict[str, str]
 ) -> None:
-    assert value == ("1" if image.endswith("-gpu") else "0"), where
+    assert environment.get(SWITCH) == ("1" if image.endswith("-gpu") else "0"), where
+
+
+@each_shipped
+def test_a_server_for_a_processor_keeps_its_memory_and_refuses_what_is_too_large(
+    where: str, image: str, environment: dict[str, str]
+) -> None:
+    is_on = not image.endswith("-gpu")
+    assert environment.get(ALLOCATOR) == ("true" if is_on else None), where
+    assert ("TF_CPU_BFC_MEM_LIMIT_IN_MB" in environment) is is_on
 
 
 def test_servers_of_all_kinds_were_looked_at() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from impasto.client.native_stderr import start_up_notes_dropped
-from impasto.serving.repeating import repeat_results
+from impasto.serving.importing import import_tensorflow
 
 
 def quiet_tensorflow() -> None:
@@ -16,7 +16,7 @@ def quiet_tensorflow() -> None:
     """
     with start_up_notes_dropped():
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        repeat_results()
+        import_tensorflow()
         import tensorflow as tf
 
         # As the models' sessions are: the first one of a process decides how much of a GPU's memory is taken.

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from impasto.serving.errors import LocalServerError
+from impasto.serving.importing import import_tensorflow
 from impasto.serving.local import transport
 from impasto.serving.local.admission import WAITING, Admission
 from impasto.serving.local.options import GrpcOptions, ServerOptions
 from impasto.serving.local.sources import ModelSource, Repository, check_source
-from impasto.serving.repeating import repeat_results
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -132,7 +132,7 @@ class LocalServer:
         self._port = reservation.port
         try:
             # TensorFlow is imported here, after the checks that do not need it.
-            repeat_results()
+            import_tensorflow()
             from impasto.serving.local import core, manager
 
             with self._opening:

@@ -1,7 +1,9 @@
-"""Servers that repeat their results: by the switch anywhere, by themselves where TensorFlow computes on a GPU."""
+"""TensorFlow as a server has it: it keeps its memory, and repeats its results on a GPU, unless somebody decided."""
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from impasto.serving import LocalServer
-from impasto.serving.repeating import SWITCH
+from impasto.serving.importing import ALLOCATOR, SWITCH
 from servers.model_servers import KINDS, ServerProcess
 from servers.official_stubs import official_client, outputs
 from toys import toy_models
@@ -21,7 +23,7 @@ UNSEEDED = "When determinism is enabled, random ops must have a seed specified."
 
 DECISIONS = f"""
 import logging, os
-from impasto.serving.repeating import decide
+from impasto.serving.importing import decide
 logging.basicConfig(format="said: %(message).60s")
 from tensorflow.python.framework.config import is_op_determinism_enabled as on
 decide(on_gpu=False, is_ours=True)
@@ -36,6 +38,47 @@ decide(on_gpu=True, is_ours=True)
 print("a GPU", on())
 decide(on_gpu=True, is_ours=False)
 """
+
+FAULTS = """
+import resource, sys
+from impasto.serving.importing import import_tensorflow
+if sys.argv[1] == "ours":
+    import_tensorflow()
+import tensorflow as tf
+import_tensorflow()
+
+@tf.function
+def large(side):
+    return tf.reduce_sum(tf.sqrt(tf.fill([side, side], 2.0)))
+
+def faults():
+    large(tf.constant(4096))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+faults()
+before = faults()
+print(faults() - before)
+"""
+"""Prints how many pages the system had to give to a computation with tensors of 64 MB that was done before."""
+
+PAGES = (64 << 20) // resource.getpagesize()
+
+
+def _faults(whose: str, **variables: str) -> int:
+    environment = {name: value for name, value in os.environ.items() if name != ALLOCATOR} | variables
+    command = [sys.executable, "-c", FAULTS, whose]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return int(done.stdout)
+
+
+def test_a_tensor_takes_the_memory_of_the_one_before() -> None:
+    assert _faults("ours") < PAGES / 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how other systems give memory back is not known here")
+def test_whoever_imports_tensorflow_or_sets_the_variable_decides_about_memory() -> None:
+    assert _faults("theirs") > PAGES / 2
+    assert _faults("ours", **{ALLOCATOR: "false"}) > PAGES / 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
