@@ -80,7 +80,7 @@ bench-dream: setup ## what a step of dream costs beside the usual recipe's
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/dream.py
 
 bench-upscale: setup-dev ## upscalers beside onnxruntime, ncnn, Pillow and OpenCV: quality and speed
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/upscale.py
+	TF_CPU_ALLOCATOR_USE_BFC=true TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/upscale.py
 
 bench-transfer: setup ## what a step of transfer costs beside the usual recipe's, and the seconds to a picture by each recipe; PASTICHE=python that has it
 	PYTHONPATH=tests/support TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/transfer.py --pictures \

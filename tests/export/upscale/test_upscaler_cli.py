@@ -83,13 +83,15 @@ def test_a_network_is_trained_continued_on_worn_pictures_saved_and_measured(
 
 
 def test_a_published_network_is_exported_anew(run: Run, photos: Path, tmp_path: Path) -> None:
-    shutil.copytree(COMMITTED / "upscaler-small", tmp_path / "upscaler-small")
-    old = ModelRepository(tmp_path).latest("upscaler-small")
+    # One that went on from another network: its record names their photos once.
+    shutil.copytree(COMMITTED / "upscaler-small-real", tmp_path / "upscaler-small-real")
+    old = ModelRepository(tmp_path).latest("upscaler-small-real")
     code, path, said = run("save", old.path, "--models", tmp_path, "--photos", photos)
     assert code == 0, said
     assert Path(path.strip()).parent == old.path.parent
-    manifest = ModelRepository(tmp_path).manifest("upscaler-small")
-    assert manifest.source["training"]["taken_from"] == f"upscaler-small/{old.number}"
+    manifest = ModelRepository(tmp_path).manifest("upscaler-small-real")
+    assert manifest.source["training"]["taken_from"] == f"upscaler-small-real/{old.number}"
+    assert manifest.source["training"]["photos"]
     (one,), (other,) = (
         [record.outputs["image"] for record in read_golden(place) if record.signature == "x4"]
         for place in (old.path, Path(path.strip()))

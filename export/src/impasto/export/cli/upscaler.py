@@ -100,7 +100,7 @@ def upscaler() -> None:
 @click.option(
     "--start-from",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of a training of the same size, or a version such as models/upscaler-small/1: go on from its weights, "
+    help="Folder of a training of the same size, or a version such as models/upscaler-small/2: go on from its weights, "
     "for a shorter time.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="The number of epochs, instead of the recipe's.")
@@ -188,7 +188,7 @@ def train(
 def save(checkpoint: Path, photos: Path | None, allow_host_ops: bool, models: Path) -> None:
     """Export the network of the training in the folder CHECKPOINT as the next version of its model.
 
-    CHECKPOINT may also be a version, such as models/upscaler-small/1: its network is exported anew, as this exporter
+    CHECKPOINT may also be a version, such as models/upscaler-small/2: its network is exported anew, as this exporter
     writes it.
 
     The model is named by the network's size and degradation: `upscaler-small`, `upscaler-base-real`. The manifest says

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from impasto.export.resizing import bicubic_enlarged
+from impasto.export.resizing import PACKET, bicubic_channels
 from impasto.export.upscale.presets import FACTORS, Size
 
 _COLOURS: Final = 3
@@ -63,8 +63,8 @@ class UpscalingNetwork(tf.Module):
         features = tf.nn.relu(self.body[0](image / _WHITE - 0.5))
         for first, second in zip(self.body[1::2], self.body[2::2], strict=True):
             features += second(tf.nn.relu(first(features)))
-        detail = tf.nn.depth_to_space(self.tails[str(factor)](features), factor)
-        return bicubic_enlarged(image, factor) + _WHITE * detail
+        detail = self.tails[str(factor)](features)
+        return tf.nn.depth_to_space(bicubic_channels(image, factor) + _WHITE * detail, factor)
 
     def variables_of(self, factor: int) -> list[tf.Variable]:
         """Return the variables that a factor's result depends on."""
@@ -79,7 +79,11 @@ class _Convolution(tf.Module):
         self.bias = tf.Variable(np.zeros(kernel.shape[-1], np.float32), name="bias")
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(tf.nn.conv2d(x, self.kernel, strides=1, padding="SAME"), self.bias)
+        kernel: tf.Tensor = self.kernel
+        if lacking := -x.shape[3] % PACKET:
+            x = tf.pad(x, [(0, 0), (0, 0), (0, 0), (0, lacking)])
+            kernel = tf.pad(kernel, [(0, 0), (0, 0), (0, lacking), (0, 0)])
+        return tf.nn.bias_add(tf.nn.conv2d(x, kernel, strides=1, padding="SAME"), self.bias)
 
 
 def _he(rng: np.random.Generator, fan: int, filters: int) -> NDArray[np.float32]:

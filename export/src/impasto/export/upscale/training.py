@@ -30,7 +30,7 @@ def load_network(folder: Path) -> tuple[UpscalingNetwork, dict[str, Any]]:
     """The network of a training's latest checkpoint, or of a published version, and the record of its training.
 
     Args:
-        folder: the training's folder, or the directory of a version such as `models/upscaler-small/1`.
+        folder: the training's folder, or the directory of a version such as `models/upscaler-small/2`.
 
     Raises:
         ExportError: the folder holds neither.
