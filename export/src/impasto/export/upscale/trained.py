@@ -95,9 +95,8 @@ def publish(
 def _without_photos_of_before(training: Mapping[str, Any]) -> dict[str, Any]:
     """Name the photos once where the training before, whose weights this one started from, saw the same."""
     before = training["start_from"]
-    if (
-        before is None or before.get("photos") != training["photos"]
-    ):  # a published one may name none of its own
+    # A published one that went on from another may name none of its own.
+    if before is None or before.get("photos") != training["photos"]:
         return dict(training)
     return {**training, "start_from": {name: part for name, part in before.items() if name != "photos"}}
 
