@@ -75,12 +75,12 @@ def test_a_picture_goes_on_in_smaller_tiles_and_the_progress_says_so() -> None:
         result = client.run(Upscale(picture, tile=256), on_progress=seen.append)
     assert np.array_equal(np.asarray(result), doubled(picture))
     # One tile was asked for twice; its parts and all the others are of half the side.
-    assert server.refused == [(256, 256)] * 2
-    assert set(server.sizes) == {(256, 256), (133, 133)}
+    assert server.refused == [(160, 224)] * 2
+    assert set(server.sizes) == {(160, 224), (96, 117)}
     assert [(progress.done, progress.total) for progress in seen] == [(done, 4) for done in range(5)]
     assert [progress.note for progress in seen] == [
         "",
-        *["in tiles of 133 pixels, because srcnn's server has no memory for larger ones"] * 4,
+        *["in tiles of 117 pixels, because srcnn's server has no memory for larger ones"] * 4,
     ]
 
 
@@ -88,8 +88,8 @@ def test_the_side_is_halved_until_it_fits_and_a_picture_that_was_sent_whole_is_c
     picture = pixels(200, 310)
     with small_upscaler(room=90 * 90) as server, Client(server.address) as client:
         assert np.array_equal(np.asarray(client.upscale(picture, tile=None)), doubled(picture))
-    assert server.refused == [(200, 310)] * 2 + [(160, 160)] * 2
-    assert max(server.sizes[4:]) == (85, 85)
+    assert server.refused == [(200, 310)] * 2 + [(112, 160)] * 2
+    assert max(server.sizes[4:]) == (64, 85)
 
 
 def test_other_pictures_of_the_same_job_begin_with_the_tiles_that_fit() -> None:
@@ -116,10 +116,10 @@ def test_a_server_without_any_memory_is_given_up_after_a_few_calls() -> None:
     with (
         small_upscaler(room=10) as server,
         Client(server.address) as client,
-        pytest.raises(errors.OutOfMemory, match="no memory for a tile of 73 x 73 pixels"),
+        pytest.raises(errors.OutOfMemory, match="no memory for a tile of 76 x 76 pixels"),
     ):
         client.upscale(pixels(520, 520))
-    assert server.sizes == [(side, side) for side in (512, 261, 136, 73) for _ in range(2)]
+    assert server.sizes == [(side, side) for side in (272, 141, 76) for _ in range(2)]
 
 
 def test_the_command_line_says_it_in_its_summary_and_its_report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import re
 import shutil
 import signal
@@ -368,16 +369,17 @@ def test_a_wrong_option_is_refused(capsys: Captured, words: tuple[str, ...], mes
 def test_ctrl_c_stops_the_calls_and_no_further_ones_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     main = threading.main_thread().ident
     assert main is not None
-    stopped: list[bool] = []
+    stopped: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def hang(request: bytes, context: grpc.ServicerContext) -> bytes:
         gone = threading.Event()
         context.add_callback(gone.set)
         signal.pthread_kill(main, signal.SIGINT)
-        stopped.append(gone.wait(20))  # far less than the call may take
+        stopped.put(gone.wait(20))  # far less than the call may take
         return b""
 
     monkeypatch.setenv("IMPASTO_TIMEOUT", "240")
     with scripted(hang) as server:
         assert run(["check", "--server", server.address]) == exit_codes.INTERRUPTED
-    assert stopped == [True]
+        assert stopped.get(timeout=60)
+    assert stopped.empty()
