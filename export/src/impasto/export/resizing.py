@@ -44,7 +44,7 @@ def bicubic_enlarged(image: tf.Tensor, factor: int) -> tf.Tensor:
 
 
 def bicubic_channels(image: tf.Tensor, factor: int) -> tf.Tensor:
-    """Return what `bicubic_enlarged` does, the pixels that one pixel becomes as its channels.
+    """Return the same as `bicubic_enlarged`, with the pixels that a pixel becomes as its channels.
 
     Args:
         image: float32 [B, H, W, 3], as there.
@@ -56,9 +56,8 @@ def bicubic_channels(image: tf.Tensor, factor: int) -> tf.Tensor:
     batch, height, width = tf.unstack(tf.shape(image)[:3])
     copies = tf.concat([image, image, image[..., : PACKET - 2 * _COLOURS]], axis=3)
     enlarged = tf.nn.conv2d(copies, _cubic_kernel(factor), 1, "SAME")
-    columns = tf.tile(_sums_inside(width, factor), [1, factor])
-    rows = tf.repeat(_sums_inside(height, factor), factor, axis=1)
-    columns, rows = (tf.repeat(sums, _COLOURS, axis=1) for sums in (columns, rows))
+    columns = tf.repeat(tf.tile(_sums_inside(width, factor), [1, factor]), _COLOURS, axis=1)
+    rows = tf.repeat(_sums_inside(height, factor), factor * _COLOURS, axis=1)
     # Rows are divided as long vectors, which is several times faster than pixel by pixel.
     shape = tf.shape(enlarged)
     enlarged = tf.reshape(enlarged, [batch, height, -1]) / tf.reshape(columns, [-1])
