@@ -363,6 +363,20 @@ def test_an_opened_file_does_not_leak_its_tags_into_the_result(suffix: str) -> N
         assert ARTIST not in read.getexif()
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
+def test_a_result_with_metadata_is_written_without_a_copy_of_its_pixels(
+    suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = Image.fromarray(pixels())
+    image.info |= {"dpi": (300.0, 300.0), "exif": photo_exif(1).tobytes()}
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "copy", lambda _: pytest.fail("the pixels are copied"))
+        data = encode_picture(image, suffix)
+    assert Image.open(io.BytesIO(data)).info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    image.info["comment"] = b"of the file that this was opened from"
+    assert image.info["comment"] not in bytes(encode_picture(image, suffix))
+
+
 def test_a_description_too_long_for_jpeg_is_left_out_with_a_word() -> None:
     image = Image.fromarray(pixels())
     exif = Image.Exif()

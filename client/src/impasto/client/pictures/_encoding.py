@@ -47,6 +47,12 @@ _LOSSY_FREE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {"JPEG": {"subsampling": 0}, "TIFF": {"compression": "tiff_adobe_deflate"}}
 )
 
+_ONLY_AS_TOLD: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {"JPEG": frozenset(CARRIED), "BMP": frozenset(CARRIED)}
+)
+"""What Pillow writes of an image's info only if it is told to, by format. An image that has nothing else is not copied:
+of a large result that would be the most of a process's memory."""
+
 # A JPEG's EXIF data is one segment, whose length has 16 bits and counts itself.
 _LONGEST_EXIF: Final = 65_533
 
@@ -142,7 +148,7 @@ def _by_pillow(
         metadata.setdefault("dpi", (0, 0))  # or Pillow claims 96
     buffer = io.BytesIO()
     try:
-        _bare(image).save(buffer, kind, **options, **metadata)
+        _bare(image, kind).save(buffer, kind, **options, **metadata)
     except (OSError, ValueError) as error:
         raise UnwritableOutput(f"not possible as {kind}: {error}") from error
     return buffer.getbuffer()
@@ -241,9 +247,9 @@ def _exif(data: object, notes: Notes) -> bytes | None:
         return None
 
 
-def _bare(image: Image.Image) -> Image.Image:
+def _bare(image: Image.Image, kind: str) -> Image.Image:
     """The image without anything that Pillow would write by itself: an opened file's tags, comments and profile."""
-    if type(image) is Image.Image and not image.info:
+    if type(image) is Image.Image and image.info.keys() <= _ONLY_AS_TOLD.get(kind, frozenset()):
         return image
     bare = image.copy()
     bare.info = {}

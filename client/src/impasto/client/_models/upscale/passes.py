@@ -31,6 +31,10 @@ from impasto.client.signatures import FACTORS, SERVING_DEFAULT, UPSCALE
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
+_PASTED: Final = 256
+"""Rows that are pasted into an image at once."""
+
+
 class Target(Protocol[ResultT_co]):
     """Takes the rows of a picture's result."""
 
@@ -44,7 +48,7 @@ class Target(Protocol[ResultT_co]):
 
 
 class ToImage:
-    """Keeps the rows, for an image like the picture.
+    """Fills an image like the picture with the rows, as they come: the result is in memory once.
 
     Args:
         picture: the picture that is enlarged.
@@ -52,15 +56,21 @@ class ToImage:
     """
 
     def __init__(self, picture: Picture, size: Size) -> None:
-        self._picture, self._rows = picture, Rows(*size)
+        self._picture = picture
+        self._image = Image.new(picture.mode, (size[1], size[0]))
+        self._top = 0
 
     def write(self, rows: NDArray[np.uint8]) -> None:
         """Take the next rows."""
-        self._rows.write(rows)
+        for first in range(0, len(rows), _PASTED):  # or a row of tiles would be in memory once more
+            part = rows[first : first + _PASTED]
+            self._image.paste(self._picture.rebuild_rows(part, self._top, self._image.size), (0, self._top))
+            self._top += len(part)
 
     def result(self) -> Image.Image:
         """Return the image."""
-        return self._picture.rebuild(self._rows.array)
+        self._image.info.update(self._picture.info_for(self._picture.mode))
+        return self._image
 
 
 class ToRows:
