@@ -21,10 +21,11 @@ class HubModule(tf.Module):
         self.networks = tiny_networks(seed=seed)
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec(_PICTURES, tf.float32, "placeholder"),
             tf.TensorSpec(_PICTURES, tf.float32, "placeholder_1"),
-        ]
+        ],
     )
     def __call__(self, placeholder: tf.Tensor, placeholder_1: tf.Tensor) -> list[tf.Tensor]:
         return [self.stylize(placeholder, placeholder_1)]

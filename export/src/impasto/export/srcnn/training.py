@@ -223,7 +223,7 @@ class Trainer:
             optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
             return loss
 
-        compiled: Callable[..., tf.Tensor] = tf.function(step, reduce_retracing=True)
+        compiled: Callable[..., tf.Tensor] = tf.function(step, autograph=False, reduce_retracing=True)
         return compiled
 
     def _open_folder(self, patches: Patches) -> None:

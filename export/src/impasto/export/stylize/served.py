@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -63,6 +64,10 @@ _PICTURES: Final = [None, None, None, 3]
 _QUERY: Final = STYLIZE.signatures["describe"].input("query").default
 
 
+# Autograph would read the source of all that is called, which takes an eighth of an export's time, and find nothing.
+_function: Final = partial(tf.function, autograph=False)
+
+
 def _floats(name: str) -> tf.TensorSpec:
     return tf.TensorSpec(_PICTURES, tf.float32, name)
 
@@ -87,14 +92,14 @@ class ServedStylizer(tf.Module):
 
         photos, paintings = (tf.TensorSpec(_PICTURES, tf.uint8, name) for name in ("content", "style"))
         functions = {
-            SERVING_DEFAULT: tf.function(self._serving_default, [photos, paintings]),
-            "hub": tf.function(self._hub, [_floats("placeholder"), _floats("placeholder_1")]),
-            "describe": tf.function(describe, [tf.TensorSpec([None], tf.int32, "query")]),
+            SERVING_DEFAULT: _function(self._serving_default, [photos, paintings]),
+            "hub": _function(self._hub, [_floats("placeholder"), _floats("placeholder_1")]),
+            "describe": _function(describe, [tf.TensorSpec([None], tf.int32, "query")]),
         }
         if stylizer.split is not None:
             vectors = tf.TensorSpec([None, None], tf.float32, "vector")
-            functions["style_vector"] = tf.function(self._style_vector, [paintings])
-            functions["apply"] = tf.function(self._apply, [photos, vectors])
+            functions["style_vector"] = _function(self._style_vector, [paintings])
+            functions["apply"] = _function(self._apply, [photos, vectors])
         self._functions = functions
 
     @property
@@ -112,7 +117,7 @@ class ServedStylizer(tf.Module):
         """Numbers in a style vector; 0 where it cannot be split off."""
         return 0 if self._stylizer.split is None else self._stylizer.split.size
 
-    @tf.function(input_signature=[_floats("placeholder"), _floats("placeholder_1")])
+    @_function(input_signature=[_floats("placeholder"), _floats("placeholder_1")])
     def __call__(self, placeholder: tf.Tensor, placeholder_1: tf.Tensor) -> list[tf.Tensor]:
         """Return a list of one float32 [B, H, W, 3], as the Hub module does: `tensorflow_hub.load` calls it."""
         return [self._hub(placeholder, placeholder_1)["output_0"]]

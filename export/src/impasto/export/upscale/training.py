@@ -233,7 +233,7 @@ class Trainer:
             return absolute
 
         signature = [tf.TensorSpec(sides, tf.uint8), tf.TensorSpec(large, tf.uint8)]
-        compiled: Callable[..., tf.Tensor] = tf.function(step, input_signature=signature)
+        compiled: Callable[..., tf.Tensor] = tf.function(step, autograph=False, input_signature=signature)
         return compiled
 
 
@@ -249,7 +249,7 @@ def enlarging(network: UpscalingNetwork) -> dict[int, Upscale]:
 
 
 def _enlarging(network: UpscalingNetwork, factor: int) -> Upscale:
-    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
     def enlarge(low: tf.Tensor) -> tf.Tensor:
         result = tf.clip_by_value(network(tf.cast(low, tf.float32), factor), 0.0, 255.0)
         return tf.cast(tf.round(result), tf.uint8)
