@@ -50,9 +50,10 @@ types: setup-dev
 
 unit: setup-dev
 	@# A file's tests stay together, as they share its servers; the files in their order, as the slow ones are not last.
-	@# One process more than processors, as a third of a process's time is spent waiting for servers. With two more, all
-	@# of them together took half as much of the processors' time again.
-	$(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 1))') \
+	@# Two processes more than processors, as they wait for servers a fifth of the time. Bytecode is kept, whatever the
+	@# environment says: the tests start hundreds of processes, each of which would compile the client anew.
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest \
+	    --numprocesses $$($(BIN)/python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 2))') \
 	    --dist loadfile --no-loadscope-reorder
 
 fuzz: setup-dev ## FUZZ (3000) mutated answers to each method and command, and requests to each of the local server's

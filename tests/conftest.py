@@ -32,6 +32,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # of e2e/test_replica_faults.py share their work among two.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+# As the local server has it: TensorFlow keeps the memory of its tensors for the next ones.
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+
 # No test reads the configuration file of the person who runs it.
 os.environ["XDG_CONFIG_HOME"] = os.devnull
 

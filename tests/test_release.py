@@ -9,7 +9,10 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,7 +55,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-def test_the_demonstration_runs_from_the_wheels(python: Path, tmp_path: Path) -> None:
+def test_the_demonstration_from_the_wheels_enlarges_each_example_better_than_bicubic(
+    python: Path, tmp_path: Path
+) -> None:
     told = run(
         *(
             python,
@@ -67,11 +72,31 @@ def test_the_demonstration_runs_from_the_wheels(python: Path, tmp_path: Path) ->
         cwd=tmp_path,
     )
     assert "impasto upscale" in told
-    assert sorted(path.name for path in (tmp_path / "demo").glob("upscale-*.png")) == [
-        "upscale-astronaut.png",
-        "upscale-chelsea.png",
-        "upscale-coffee.png",
-    ]
+    photos = sorted((ROOT / "examples" / "photos").glob("*.png"))
+    assert photos
+    for photo in photos:
+        sheet = Path("demo", f"upscale-{photo.name}")
+        assert str(sheet) in told
+        assert read(tmp_path / sheet).width == 6 * 288 + 7 * 12
+        for model, factor, least in (
+            ("srcnn", 2, 1.0),
+            ("upscaler-small", 2, 1.3),
+            ("upscaler-small", 4, 0.5),
+        ):
+            enlarged = read(tmp_path / "demo" / f"{model}-{factor}x" / photo.name)
+            original = read(photo).crop((0, 0, *enlarged.size))
+            small = read(tmp_path / "demo" / f"low-{factor}x" / photo.name)
+            bicubic = small.resize(original.size, Image.Resampling.BICUBIC)
+            assert psnr(original, enlarged) > psnr(original, bicubic) + least
+
+
+def read(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
+def psnr(original: Image.Image, other: Image.Image) -> float:
+    return float(peak_signal_noise_ratio(np.asarray(original), np.asarray(other)))
 
 
 @pytest.mark.parametrize("package", ["client", "export", "serving"])

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, needs_proc]
 
 CLIENTS = 64
 STRETCHES = 5
-CALLS = 30
+CALLS = 20
 """Of each client in each stretch."""
 
 LEAK = 1024 * CLIENTS * CALLS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import random
 import re
@@ -26,6 +27,7 @@ from impasto.client import PictureWarning, errors, read_picture
 XMP = b"XML:com.adobe.xmp\0"
 
 
+@functools.cache
 def long_texts() -> dict[str, bytes]:
     text = b"a long text " * 400_000
     return {

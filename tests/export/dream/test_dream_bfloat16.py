@@ -132,7 +132,7 @@ def test_it_is_served_and_steps_nearly_as_float32(
     module = _small_dream(compute)
     save(module, tmp_path / "model", module.functions, contract=DREAM)
     assert_stateless(tmp_path / "model")
-    with load_as_server(tmp_path / "model") as served:
+    with load_as_server(tmp_path / "model", optimised=False) as served:
         found = served.run("ascend", {"state": PICTURE, "steps": 1, "layer_weights": [0.0, 0.0, 1.0]})
     assert found["state"].dtype == np.float32
     change = found["state"] - PICTURE
@@ -173,6 +173,6 @@ def test_a_version_says_what_it_computes_in(tmp_path: Path) -> None:
         publish(architecture, weights, tmp_path, compute=Compute.BFLOAT16_BACKWARD)
     store = ModelRepository(tmp_path)
     assert store.manifest("dream").source["compute"] == "bfloat16-backward"
-    with load_as_server(store.latest("dream").path) as served:
+    with load_as_server(store.latest("dream").path, optimised=False) as served:
         told = served.run("describe", {})
     assert told["weights"].item() == b"drawn; licence: none needed; computes in bfloat16-backward"

@@ -131,7 +131,9 @@ def test_models_of_other_weights_that_are_loaded_together_step_as_the_recipe_doe
     }
     request |= {"first_step": 0, "seed": 0, "tile": 0}
     with ExitStack() as stack:
-        served = [stack.enter_context(load_as_server(directory)) for directory in directories]
+        served = [
+            stack.enter_context(load_as_server(directory, optimised=False)) for directory in directories
+        ]
         found = [model.run("ascend", request)["state"] for model in served]
     loaded = [tf.saved_model.load(str(directory)) for directory in directories]
     off = {

@@ -49,8 +49,9 @@ def models(tmp_path_factory: pytest.TempPathFactory, bfloat16_convolutions: None
 
 @pytest.fixture(scope="module")
 def in_float32(models: Path) -> Iterator[ServedModel]:
-    """Version 1 as a server loads it; a signature that one test has called is built for the next."""
-    with load_as_server(ModelRepository(models).version(TRANSFER.name, 1).path) as served:
+    """Version 1 in a session; it is not optimised, which takes longer than what these tests ask of it."""
+    path = ModelRepository(models).version(TRANSFER.name, 1).path
+    with load_as_server(path, optimised=False) as served:
         yield served
 
 
@@ -77,7 +78,7 @@ def test_bfloat16_halves_the_weights_and_paints_nearly_the_same(
     paths = [ModelRepository(models).version(TRANSFER.name, number).path for number in (1, 2)]
     sizes = [sum(file.stat().st_size for file in (path / "variables").iterdir()) for path in paths]
     painted = []
-    with load_as_server(paths[1]) as in_bfloat16:
+    with load_as_server(paths[1], optimised=False) as in_bfloat16:
         for served, compute in ((in_float32, b"float32"), (in_bfloat16, b"bfloat16")):
             assert served.run("describe", {})["compute"] == compute
             painted.append(served.run("serving_default", request)["image"].astype(int))
