@@ -50,8 +50,8 @@ _LOSSY_FREE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 _ONLY_AS_TOLD: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {"JPEG": frozenset(CARRIED), "BMP": frozenset(CARRIED)}
 )
-"""What Pillow writes of an image's info only if it is told to, by format. An image that has nothing else is not copied:
-of a large result that would be the most of a process's memory."""
+"""Info that Pillow writes into a file only if it is told to, by format. An image that has no other is not copied: of a
+large result that would be the most of a process's memory."""
 
 # A JPEG's EXIF data is one segment, whose length has 16 bits and counts itself.
 _LONGEST_EXIF: Final = 65_533
