@@ -21,8 +21,8 @@ class Library:
         requirements: what pip installs for it.
         module: what a program imports to use it.
         worker: the script that does its tasks.
-        upscale: its command line that doubles a picture, with `{python}`, `{bin}`, `{address}`, `{source}` and
-            `{target}` to fill in.
+        upscale: its command line that doubles a picture, with `{python}`, `{bin}`, `{address}`, `{version}`,
+            `{source}` and `{target}` to fill in.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Library:
 
 
 def _script(name: str) -> tuple[str, ...]:
-    return ("{python}", str(HERE / "clients" / name), "{address}", "{source}", "{target}")
+    return ("{python}", str(HERE / "clients" / name), "{address}", "{version}", "{source}", "{target}")
 
 
 LIBRARIES = (

@@ -135,11 +135,21 @@ def import_ms(environment: Environment) -> float:
     return float(done.stdout) * 1e3
 
 
+def newest_version() -> str:
+    """The version of the committed SRCNN that the server has: ovmsclient has to name one."""
+    return str(max(int(path.name) for path in (REPOSITORY / "models" / "srcnn").glob("[0-9]*")))
+
+
 def upscale_ms(environment: Environment, address: str, folder: Path) -> float:
     """Milliseconds from the start of a process to its end, with a small picture doubled."""
     target = folder / "doubled.png"
     target.unlink(missing_ok=True)
-    names = {"python": environment.python, "bin": str(environment.bin), "address": address}
+    names = {
+        "python": environment.python,
+        "bin": str(environment.bin),
+        "address": address,
+        "version": newest_version(),
+    }
     command = [
         part.format(**names, source=folder / "small.png", target=target)
         for part in environment.library.upscale

@@ -1,4 +1,4 @@
-"""The least that doubles a picture with tensorflow-serving-api: the arguments are address, input and output."""
+"""The least that doubles a picture with tensorflow-serving-api: the arguments are address, version, input and output."""
 
 import sys
 
@@ -8,9 +8,10 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-address, source, target = sys.argv[1:]
+address, version, source, target = sys.argv[1:]
 request = predict_pb2.PredictRequest()
 request.model_spec.name = "srcnn"
+request.model_spec.version.value = int(version)
 image = np.asarray(Image.open(source).convert("RGB"))[None]
 request.inputs["image"].CopyFrom(tf.make_tensor_proto(image))
 with grpc.insecure_channel(address) as channel:
