@@ -1,4 +1,4 @@
-"""The least that doubles a picture with tensorflow-serving-api: the arguments are address, version, input and output."""
+"""The least that doubles a picture with tensorflow-serving-api. Arguments: address, version, input and output."""
 
 import sys
 
