@@ -50,7 +50,7 @@ types: setup-dev
 
 unit: setup-dev
 	@# A file's tests stay together, as they share its servers; the files in their order, as the slow ones are not last.
-	@# Two processes more than processors, as they wait for servers a fifth of the time. Bytecode is kept, whatever the
+	@# Two processes more than processors, as they wait for servers: so hardly any is idle. Bytecode is kept, whatever the
 	@# environment says: the tests start hundreds of processes, each of which would compile the client anew.
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest \
 	    --numprocesses $$($(BIN)/python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 2))') \
