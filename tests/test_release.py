@@ -72,6 +72,11 @@ def test_the_demonstration_from_the_wheels_enlarges_each_example_better_than_bic
         cwd=tmp_path,
     )
     assert "impasto upscale" in told
+    assert sorted(path.name for path in (tmp_path / "demo").glob("upscale-*.png")) == [
+        "upscale-astronaut.png",
+        "upscale-chelsea.png",
+        "upscale-coffee.png",
+    ]
     photos = sorted((ROOT / "examples" / "photos").glob("*.png"))
     assert photos
     for photo in photos:
