@@ -377,3 +377,14 @@ def test_transparent_pictures_of_every_factor_keep_their_transparency() -> None:
                 (11 * factor, 9 * factor), Image.Resampling.BICUBIC
             )
             assert np.array_equal(alpha, np.asarray(whole))
+
+
+@pytest.mark.parametrize("size", [(555, 700), (845, 1065), (200, 252)])
+def test_transparency_at_a_size_that_is_no_multiple_is_what_pillow_makes_of_the_whole(
+    size: tuple[int, int],
+) -> None:
+    picture = pixels(420, 333, 4)
+    with enlarging() as (_, client):
+        enlarged = client.upscale(picture, size=size)
+    whole = Image.fromarray(picture[..., 3]).resize(enlarged.size, Image.Resampling.BICUBIC)
+    assert np.array_equal(np.asarray(enlarged)[..., 3], np.asarray(whole))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -56,7 +56,7 @@ class ToImage:
     """
 
     def __init__(self, picture: Picture, size: Size) -> None:
-        self._picture = picture
+        self._picture, self._opaque = picture, replace(picture, alpha=None)
         self._image = Image.new(picture.mode, (size[1], size[0]))
         self._top = 0
 
@@ -64,11 +64,14 @@ class ToImage:
         """Take the next rows."""
         for first in range(0, len(rows), _PASTED):  # or a row of tiles would be in memory once more
             part = rows[first : first + _PASTED]
-            self._image.paste(self._picture.rebuild_rows(part, self._top, self._image.size), (0, self._top))
+            self._image.paste(self._opaque.rebuild_rows(part, self._top, self._image.size), (0, self._top))
             self._top += len(part)
 
     def result(self) -> Image.Image:
         """Return the image."""
+        if (alpha := self._picture.alpha) is not None:
+            # Whole: in pieces it is rounded differently where the sizes are no multiples.
+            self._image.putalpha(Image.fromarray(alpha).resize(self._image.size, Image.Resampling.BICUBIC))
         self._image.info.update(self._picture.info_for(self._picture.mode))
         return self._image
 
