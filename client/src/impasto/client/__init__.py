@@ -25,10 +25,10 @@ from impasto.client._models import (
     Transfer,
     Upscale,
 )
-from impasto.client._models.dream.ascent import DreamProgress, zoom_in
-from impasto.client._models.dream.plan import DreamDescription
+from impasto.client._models.dream.description import DreamDescription
+from impasto.client._models.dream.progress import DreamProgress
 from impasto.client._models.styles import StyleSource, StyleVector
-from impasto.client._models.transfer.plan import TransferDescription
+from impasto.client._models.transfer.description import TransferDescription
 from impasto.client._models.transfer.progress import TransferProgress
 from impasto.client._models.upscale.description import UpscaleDescription
 from impasto.client._transport.channel import open_channel
@@ -48,6 +48,7 @@ from impasto.client.pictures import (
     read_picture,
     write_animation,
     write_picture,
+    zoom_in,
 )
 from impasto.client.settings import Retries, Settings, Timeouts, TlsOptions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from importlib.util import find_spec
@@ -28,12 +29,15 @@ def main() -> None:
     for package in _PACKAGES_OF_CLI:  # rich is imported only where a bar is drawn, which is late to miss it
         if find_spec(package) is None:
             sys.exit(f"impasto: the command line needs {package}: pip install 'impasto-client[cli]'")
+    gc.disable()  # imports make no garbage, and looking for it took a tenth of a small picture's time
     from impasto.client.cli import exit_codes, run
 
+    gc.enable()
     for ending in _ENDING:
         if signal.getsignal(ending) is signal.SIG_DFL:  # `nohup` ignores one
             signal.signal(ending, _end_by)
     code = run(sys.argv[1:])
+    gc.freeze()  # nor does the interpreter look for any at its end, which took as long
     sys.exit(128 + _received[0] if _received and code == exit_codes.INTERRUPTED else code)
 
 

@@ -72,13 +72,13 @@ LONGEST: Final = 4000
 
 # C0, DEL and C1; what sets the direction of writing; separators that end a line for some programs; the byte order mark
 # and its kin; and surrogates, which no encoding takes. The joiners of emoji and of Persian are not among them.
-_UNSAFE: Final = re.compile(
+_UNSAFE: Final = (
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
-_PASSWORD: Final = re.compile(r"\b([a-z][a-z0-9+.-]{0,15}:/{1,2})[^\s/]{1,1000}@", re.IGNORECASE)
+_USER_IN_URL: Final = r"(?i)\b([a-z][a-z0-9+.-]{0,15}:/{1,2})[^\s/]{1,1000}@"
 """The user and the password in a URL; pathlib makes one slash of the two."""
 
-_UNSAFE_BUT_LINES: Final = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+_UNSAFE_BUT_LINES: Final = _UNSAFE.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f")
 
 
 def printable(text: str, *, longest: int | None = None) -> str:
@@ -91,12 +91,12 @@ def printable(text: str, *, longest: int | None = None) -> str:
         text: of any origin; surrogates, by which Python stands for bytes that are no text, are escaped too.
         longest: the number of characters that are shown at most; of a longer text, the middle is left out.
     """
-    return _UNSAFE.sub(_escaped, cut(without_password(text), longest))
+    return re.sub(_UNSAFE, _escaped, cut(without_password(text), longest))
 
 
 def printable_lines(text: str) -> str:
     """Return what `printable` does, but keep lines and tabs: for a text that this program has put together."""
-    return _UNSAFE_BUT_LINES.sub(_escaped, without_password(text))
+    return re.sub(_UNSAFE_BUT_LINES, _escaped, without_password(text))
 
 
 def printable_message(text: str) -> str:
@@ -110,7 +110,7 @@ def printable_message(text: str) -> str:
 
 def without_password(text: str) -> str:
     """Return a text with `***` in the place of the user and the password of each URL in it."""
-    return _PASSWORD.sub(r"\1***@", text)
+    return re.sub(_USER_IN_URL, r"\1***@", text)
 
 
 def cut(text: str, longest: int | None) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.driver import JobContext, OnProgress
 from impasto.client._jobs.job import Job, Verb
+from impasto.client._jobs.pinning import Knowledge
 from impasto.client._jobs.steps import ENDED, Learning, Pause, Progress, Snapshot, Step, Steps, Together
 from impasto.client._jobs.strands import AsyncStrands, Lanes
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client._transport.calls import Call
+from impasto.client._transport.observing import Span
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import CallError
 
@@ -32,11 +33,11 @@ def runs(job: Callable[FieldsP, Job[ResultT, Any]]) -> Verb[FieldsP, Coroutine[A
     return Verb(job, method)
 
 
-@dataclass(frozen=True, eq=False)
 class Finished(Generic[ResultT]):
     """The last thing that a driven job gives: an async generator returns nothing."""
 
-    result: ResultT
+    def __init__(self, result: ResultT) -> None:
+        self.result = result
 
 
 async def drive(
@@ -70,7 +71,7 @@ async def drive(
         except StopIteration as end:  # which no future may raise
             return Finished(cast(ResultT, end.value))
 
-    given = context or JobContext()
+    given = context or JobContext(Knowledge(), Span)
     with given.begin() as span:
 
         async def send_in_span(call: Call[Any]) -> Any:

@@ -17,10 +17,9 @@ import re
 import stat
 import struct
 import time
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +28,19 @@ from impasto.client._jobs.steps import Snapshot
 from impasto.client.errors import CheckpointError
 from impasto.client.pictures import write_bytes
 
+if TYPE_CHECKING:
+    import zipfile
+
 _MOST_ARRAYS: Final = 64
 _BLOCK: Final = 1 << 20
+_STORED: Final = 0  # zipfile's number for it
 
 # What numpy.save writes of a contiguous array of plain numbers, format 1.0.
 _MAGIC: Final = b"\x93NUMPY\x01\x00"
 _LENGTH: Final = struct.Struct("<H")
-_NPY_HEADER: Final = re.compile(
-    rb"\{'descr': '([<>|][bfiu][1248])', 'fortran_order': False, 'shape': \(((?:\d{1,18}(?:, ?|,?(?=\))))*)\), \} *\n"
+_NPY_HEADER: Final = (
+    rb"\{'descr': '([<>|][bfiu][1248])', "
+    rb"'fortran_order': False, 'shape': \(((?:\d{1,18}(?:, ?|,?(?=\))))*)\), \} *\n"
 )
 
 
@@ -46,6 +50,8 @@ class _ArchiveError(Exception):
 
 def packed(arrays: Mapping[str, NDArray[Any]]) -> memoryview:
     """Return an archive of arrays of numbers, as numpy.savez writes it."""
+    import zipfile
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
@@ -60,6 +66,8 @@ def unpacked(file: BinaryIO) -> dict[str, NDArray[Any]]:
     Raises:
         _ArchiveError: it is none of those that `packed` makes, or is damaged.
     """
+    import zipfile
+
     size = file.seek(0, io.SEEK_END)
     try:
         with zipfile.ZipFile(_InBlocks(file)) as archive:
@@ -102,9 +110,7 @@ def _check_listing(infos: list[zipfile.ZipInfo], size: int) -> None:
         raise _ArchiveError(f"{len(infos)} arrays are too many, or two have one name")
     if not all(re.fullmatch(r"\w{1,100}\.npy", name, re.ASCII) for name in names):
         raise _ArchiveError("an array's name is none")
-    if any(
-        info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size for info in infos
-    ):
+    if any(info.compress_type != _STORED or info.compress_size != info.file_size for info in infos):
         raise _ArchiveError("an array is compressed")
     if (
         min((info.header_offset for info in infos), default=0) != 0
@@ -120,7 +126,7 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise _ArchiveError(f"{info.filename} is no array")
         (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
-        found = _NPY_HEADER.fullmatch(file.read(length))
+        found = re.fullmatch(_NPY_HEADER, file.read(length))
         if found is None:
             raise _ArchiveError(f"{info.filename} is no array of plain numbers")
         dtype = np.dtype(found[1].decode())

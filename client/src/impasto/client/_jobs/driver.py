@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
-from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+from dataclasses import replace
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 from impasto.client._jobs.checkpoint import CheckpointFile
 from impasto.client._jobs.job import Job, Verb
@@ -76,8 +76,7 @@ def _check_job(job: object) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobContext:
+class JobContext(NamedTuple):
     """The things that a client gives to each of its jobs.
 
     Attributes:
@@ -85,8 +84,8 @@ class JobContext:
         begin: begins the span of the job.
     """
 
-    knowledge: Knowledge = field(default_factory=Knowledge)
-    begin: Callable[[], Span] = Span
+    knowledge: Knowledge
+    begin: Callable[[], Span]
 
 
 def drive(
@@ -114,7 +113,7 @@ def drive(
     answer: Any = None
     failure: CallError | None = None
     strands: Strands | None = None
-    given = context or JobContext()
+    given = context or JobContext(Knowledge(), Span)
     with given.begin() as span:
 
         def send_in_span(call: Call[Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -175,12 +176,8 @@ class Verb(Generic[FieldsP, ReturnT]):
         self._method = method
 
     def __set_name__(self, owner: type, name: str) -> None:
-        signature = inspect.signature(self._job)
-        client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         method: Any = self._method
-        method.__signature__ = signature.replace(
-            parameters=[client, *signature.parameters.values()], return_annotation=_result(self._job)
-        )
+        method.__signature__ = _signature(self._job)
         method.__name__ = name
         method.__qualname__ = f"{owner.__qualname__}.{name}"
         method.__module__ = self._job.__module__
@@ -194,6 +191,14 @@ class Verb(Generic[FieldsP, ReturnT]):
         @overload
         def __get__(self, client: object, owner: type) -> Callable[FieldsP, ReturnT]: ...
         def __get__(self, client: object, owner: type) -> Any: ...
+
+
+@functools.cache  # of both clients
+def _signature(job: Callable[..., Job[Any, Any]]) -> inspect.Signature:
+    """The signature of the method that runs a kind of job."""
+    own = inspect.signature(job)
+    client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return own.replace(parameters=[client, *own.parameters.values()], return_annotation=_result(job))
 
 
 def _result(job: Any) -> Any:

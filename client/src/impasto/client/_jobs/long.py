@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +32,7 @@ ProgressT_co = TypeVar("ProgressT_co", bound=LongProgress, covariant=True)
 _PICTURE: Final = "picture"
 
 
-@dataclass(frozen=True, eq=False)
-class Position:
+class Position(NamedTuple):
     """The point that a long job has reached.
 
     Attributes:
@@ -170,7 +168,7 @@ class _Run(Generic[ProgressT_co]):
             opened = yield from work.open(stage, position.picture)
             if work.OPENS_AT_ONCE:
                 self._pace.opened(self._areas[stage])
-            return replace(position, state=opened, picture=None)
+            return position._replace(state=opened, picture=None)
         if position.step == work.steps[stage]:
             return Position(stage + 1, picture=(yield from work.close(state, stage)))
         count = self._count(position)
@@ -183,7 +181,7 @@ class _Run(Generic[ProgressT_co]):
         self._pace.start()
         state = yield from work.change(state, stage, position.step, count)
         self._pace.stop(self._areas[stage], count)
-        return replace(position, step=position.step + count, state=state)
+        return position._replace(step=position.step + count, state=state)
 
     def _watch(self) -> None:
         """Know that somebody looks at a picture on the way. With `every` no others are wanted."""

@@ -11,8 +11,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _KEPT: Final = 8
 """Calls that are looked at: more would be of a server that may have changed."""
@@ -31,8 +30,7 @@ _RECENT: Final = 3
 _TINY: Final = 1e-9
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(NamedTuple):
     """The seconds that a call of so many steps took."""
 
     steps: int

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
@@ -33,15 +33,13 @@ class Progress:
     note: str = field(default="", kw_only=True, compare=False)
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(NamedTuple):
     """Wait this many seconds before the next step."""
 
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The state of a job, from which the same job can go on in another process.
 
     Attributes:
@@ -58,7 +56,6 @@ class Snapshot:
 ResultT = TypeVar("ResultT")
 
 
-@dataclass(frozen=True, eq=False)
 class Together(Generic[ResultT]):
     """Carry out several strands at once, and receive the result of the next one, in their order; ENDED after the last.
 
@@ -70,26 +67,27 @@ class Together(Generic[ResultT]):
     begun at any time, and few results wait. When one fails, the others are stopped, and its exception is thrown in
     after the results that were there before it.
 
-    Attributes:
+    Args:
         strands: the steps of each. They yield only what calls need: a Call, a Pause or a PatienceWanted; and they touch
             nothing that another strand does, for each may be in a thread of its own.
     """
 
-    strands: Iterator[Steps[ResultT]]
+    def __init__(self, strands: Iterator[Steps[ResultT]]) -> None:
+        self.strands = strands
 
 
-@dataclass(frozen=True, eq=False)
 class Learning(Generic[ResultT]):
     """Carry out steps while no other job of the client learns of the same model, and receive their result.
 
-    Attributes:
+    Args:
         model: the model's name.
         steps: takes what the client's jobs have learnt of the model, a dict to read and to change, and returns the
             steps, which yield what calls need.
     """
 
-    model: str
-    steps: Callable[[dict[Any, Any]], Steps[ResultT]]
+    def __init__(self, model: str, steps: Callable[[dict[Any, Any]], Steps[ResultT]]) -> None:
+        self.model = model
+        self.steps = steps
 
 
 class Ended:

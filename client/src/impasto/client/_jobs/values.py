@@ -7,8 +7,7 @@ import math
 import operator
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +90,7 @@ def real(name: str, value: Any, least: float, most: float) -> float:
     return number
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(NamedTuple):
     """The numbers that a job's field takes.
 
     Attributes:
@@ -104,7 +102,6 @@ class Range:
 
     least: float
     most: float
-    _: KW_ONLY
     whole: bool = False
     optional: bool = False
 

@@ -16,7 +16,7 @@ Layers: TypeAlias = Mapping[str, float] | Sequence[str | tuple[str, float]]
 
 LARGEST_WEIGHT: Final = 1e6
 
-_LEAST_NORMAL: Final = np.finfo(np.float32).tiny
+_LEAST_NORMAL: Final = 2.0**-126
 """TensorFlow takes anything smaller for zero."""
 
 

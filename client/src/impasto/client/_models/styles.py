@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,7 @@ StyleSource: TypeAlias = ImageSource | StyleVector
 Style: TypeAlias = Picture | StyleVector
 
 
-@dataclass(frozen=True, eq=False)
-class Blend:
+class Blend(NamedTuple):
     """A style that is mixed of others.
 
     Attributes:

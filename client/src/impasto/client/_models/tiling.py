@@ -12,8 +12,7 @@ and then as small as so few can be: a picture slightly larger than a tile is not
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,7 @@ FULL_SHARE: Final = 256
 """The sum of the shares that tiles have of a pixel, along one axis."""
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """One tile along one axis, in pixels: start to stop is sent, and core_start to core_stop of it is kept."""
 
     start: int
@@ -44,8 +42,7 @@ class Span:
         return Span(self.start, self.stop, self.start, self.stop)
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """One tile: its rows and its columns."""
 
     rows: Span

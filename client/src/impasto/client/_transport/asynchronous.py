@@ -50,7 +50,7 @@ async def in_thread(function: Callable[[], ResultT]) -> ResultT:
         raise
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Connection:
     """A channel, and what belongs to the event loop and the process that it is used in."""
 

@@ -11,9 +11,8 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from impasto.client.settings.addresses import DEFAULT_PORT, REST_PORT
 from impasto.client.settings.tls import TlsOptions
@@ -46,8 +45,7 @@ _FRAME_HEADER: Final = 9
 _SETTINGS: Final = 4
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A reason against a connection to an endpoint.
 
     Attributes:

@@ -245,7 +245,6 @@ class Wait:
         return pause
 
 
-@dataclass(frozen=True)
 class PatienceWanted:
     """The step that a job yields to receive its Patience."""
 

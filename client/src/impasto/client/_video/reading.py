@@ -7,11 +7,10 @@ import importlib.util
 import os
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(NamedTuple):
     """A kind of file that holds a video.
 
     Attributes:
@@ -44,8 +42,7 @@ class Container:
     copied: frozenset[str] | None = None
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """The form of a video's frames.
 
     Attributes:
@@ -146,8 +143,7 @@ _LINES_OF_ITU709: Final = 720
 _USUAL_RATE: Final = Fraction(25)
 
 
-@dataclass(frozen=True, eq=False)
-class VideoFrame:
+class VideoFrame(NamedTuple):
     """A frame.
 
     Attributes:

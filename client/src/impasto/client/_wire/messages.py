@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import grpc
 
@@ -91,8 +91,7 @@ def status_request(spec: bytes) -> bytes:
     return delimited(1, spec)
 
 
-@dataclass
-class Prediction:
+class Prediction(NamedTuple):
     """A PredictResponse.
 
     Attributes:
@@ -183,7 +182,7 @@ def is_internal(name: str) -> bool:
     return name.startswith("__saved_model_")
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _ModelSpec:
     """The parts of a ModelSpec that a response tells: the model's name and the version that answered."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ from impasto.client._wire.format import (
 Coding = Literal["fixed", "varint", "strings", "blob"]
 
 
-@dataclass(frozen=True)
-class ValueField:
+class ValueField(NamedTuple):
     """A field of TensorProto that carries elements.
 
     Attributes:
@@ -57,8 +56,7 @@ UINT64_VAL: Final = ValueField(17, "uint64_val", "varint", VARINT)
 FLOAT8_VAL: Final = ValueField(18, "float8_val", "blob", LENGTH)
 
 
-@dataclass(frozen=True)
-class WireType:
+class WireType(NamedTuple):
     """An element type on the wire.
 
     Attributes:
@@ -143,7 +141,7 @@ MOST_DIMENSIONS = 254
 """TensorFlow's own limit."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class TensorMessage:
     """The parts of a TensorProto; all are slices of the message.
 

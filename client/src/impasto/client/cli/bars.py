@@ -8,10 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from impasto.client import LongProgress, Progress, Waiting
 from impasto.client.cli.output import logs_are_shown, logs_said_by, note, print_path
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 _SURE: Final = 0.8
 
 
-@dataclass(frozen=True)
-class Reached:
+class Reached(NamedTuple):
     """The part of a job that is done, and what the call under way will add.
 
     Attributes:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import click
 from PIL import Image
@@ -62,8 +62,7 @@ Place: TypeAlias = Path | Pipe
 Result: TypeAlias = Image.Image | Animation[Image.Image]
 
 
-@dataclass(frozen=True)
-class Writing:
+class Writing(NamedTuple):
     """The options of `write_picture` for every result of a run; one whose format has no such option goes without.
 
     Attributes:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 import click
 
@@ -332,8 +332,7 @@ def picture_options(
     return decorate
 
 
-@dataclass(frozen=True)
-class Keep:
+class Keep(NamedTuple):
     """The things to keep of a picture while a long job makes it.
 
     Attributes:

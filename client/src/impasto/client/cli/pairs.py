@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -24,24 +23,21 @@ _THE_SYSTEMS: Final = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 _MOST_NAMED: Final = 10
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """A file of a folder that is not read, and why."""
 
     path: Path
     reason: str
 
 
-@dataclass(frozen=True)
-class Repeated:
+class Repeated(NamedTuple):
     """A file that was named before, perhaps by another name: it is done once."""
 
     path: Path
     first: Path
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """The files that inputs stand for.
 
     Attributes:
@@ -220,16 +216,14 @@ def _tails(folders: Iterable[Path]) -> dict[Path, PurePath]:
             lengths[folder] += 1
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """One picture to read and where its result goes."""
 
     source: Place
     output: Place
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """All pairs of a run.
 
     Attributes:

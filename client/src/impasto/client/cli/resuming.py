@@ -7,10 +7,10 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from impasto.client import Client, Job, Model, Progress, errors
 from impasto.client.cli.files import Pipe, Place
@@ -30,8 +30,7 @@ _OF_THE_RUN: Final = ("inputs", "output", "as_folder", "overwrite", "resume", "c
 """The fields of Pictures that do not change a result."""
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """The things that results depend on, apart from their pictures: make it before any of them is read.
 
     Attributes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from impasto.client import Client, Model, ModelMetadata, Settings, State, TensorInfo, VersionStatus, errors
 from impasto.client._transport.patience import Patience, Wait
@@ -82,8 +82,7 @@ def _words(value: Any) -> str:
 _NOBODY_THERE = (errors.ServerUnavailable, errors.TlsError, errors.DeadlineExceeded)
 
 
-@dataclass(frozen=True)
-class Served:
+class Served(NamedTuple):
     """A model on a server.
 
     Attributes:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from impasto.client import DescribeTransfer, Model, Transfer, TransferProgress, signatures
-from impasto.client._models.transfer import job, materials
-from impasto.client._models.transfer.recipes import RECIPES
+from impasto.client._models.transfer import job
+from impasto.client._models.transfer.recipes import CONTENT, NOISE, RECIPES
 from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
 from impasto.client.cli.options import (
     Common,
@@ -31,12 +31,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def _start(_context: click.Context, _option: click.Parameter, value: str) -> str | Path:
     """A word, or a file."""
-    if value in (materials.CONTENT, materials.NOISE):
+    if value in (CONTENT, NOISE):
         return value
     if not Path(value).is_file():
-        raise click.BadParameter(
-            f"{value!r} is neither {materials.CONTENT!r} nor {materials.NOISE!r} nor a file"
-        )
+        raise click.BadParameter(f"{value!r} is neither {CONTENT!r} nor {NOISE!r} nor a file")
     return Path(value)
 
 
@@ -134,7 +132,7 @@ _OPTIONS = (
     ),
     click.option(
         "--start",
-        default=materials.CONTENT,
+        default=CONTENT,
         show_default=True,
         callback=_start,
         metavar="content|noise|PICTURE",

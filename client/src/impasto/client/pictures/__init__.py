@@ -31,7 +31,7 @@ from impasto.client.pictures._deflate import PngCompression
 from impasto.client.pictures._encoding import flattened, format_options, in_srgb
 from impasto.client.pictures._extensions import VIDEOS, NamedPicture, named_picture, readable_extensions
 from impasto.client.pictures._notes import PictureWarning, warn
-from impasto.client.pictures._picture import Picture, keep_colours
+from impasto.client.pictures._picture import Picture, keep_colours, zoom_in
 from impasto.client.pictures._reading import ImageSource, read_picture
 from impasto.client.pictures._writing import (
     WRITABLE,
@@ -84,4 +84,5 @@ __all__ = [
     "write_animation",
     "write_bytes",
     "write_picture",
+    "zoom_in",
 ]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -274,8 +274,7 @@ def encode_animation(
     return data
 
 
-@dataclass(frozen=True)
-class _How:
+class _How(NamedTuple):
     """Pillow's name of the format, and those options of `write_animation` that change the file."""
 
     kind: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Generator
 from pathlib import Path
@@ -63,7 +62,7 @@ def written_aside(
     """
     target = resolved(path)
     # Without the target's name, which may be as long as the system allows.
-    aside = target.with_name(f".impasto-{secrets.token_hex(8)}.part")
+    aside = target.with_name(f".impasto-{os.urandom(8).hex()}.part")
     with _told(path):
         present = replaceable(target) if overwrite else None
         with _synced(aside, replaced=present, private=private) as file:

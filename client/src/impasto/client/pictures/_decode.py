@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from PIL import Image, ImageFile
 
@@ -34,8 +33,7 @@ _PREFIX: Final = 16
 _OPAQUE: Final = 255
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """An image file that is opened and not decoded yet.
 
     Attributes:

@@ -10,11 +10,11 @@ ISA-L packs some five times as fast as zlib's level 1. Where it is not installed
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,9 +105,13 @@ def _differences(rows: Bytes) -> NDArray[np.uint64]:
     return np.asarray(sizes.sum(axis=1, dtype=np.uint64))
 
 
-isal_zlib: Any = None
-with contextlib.suppress(ImportError):  # it is of an extra, and there are machines that it is not built for
-    isal_zlib = importlib.import_module("isal.isal_zlib")
+@functools.cache
+def isal_zlib() -> Any:
+    """ISA-L's module, or None: it is of an extra, and there are machines that it is not built for."""
+    with contextlib.suppress(ImportError):
+        return importlib.import_module("isal.isal_zlib")
+    return None
+
 
 PngCompression: TypeAlias = Literal["fast", "small"]
 """The ways to pack a PNG: as fast as possible, or to fewer bytes, in some four times that time."""
@@ -126,8 +130,7 @@ _SAMPLE: Final = 2**13
 _SAMPLES: Final = 8
 
 
-@dataclass(frozen=True)
-class Band:
+class Band(NamedTuple):
     """Packed rows.
 
     Attributes:
@@ -168,7 +171,7 @@ def joined_checksum(first: int, second: int, length: int) -> int:
 
 
 def _fast(data: memoryview) -> bytes:
-    if isal_zlib is not None:
+    if isal_zlib() is not None:
         return _isal(data)
     parts = range(0, len(data), max(_SAMPLE, len(data) // _SAMPLES))
     sample = memoryview(b"".join(data[start : start + _SAMPLE] for start in parts))
@@ -183,7 +186,7 @@ def _small(changed: memoryview, plain: memoryview) -> Band:
     In drawings and screenshots they do pay, often more without a filter.
     """
     runs = _runs(changed)
-    quick = _quick_zlib(changed) if isal_zlib is None else _isal(changed)
+    quick = _quick_zlib(changed) if isal_zlib() is None else _isal(changed)
     if len(runs) < _CLEARLY * len(quick):
         return _band(runs, changed)
     pieces = ((runs, changed), (_thorough_zlib(changed), changed), (_thorough_zlib(plain), plain))
@@ -195,7 +198,7 @@ def _band(packed: bytes, data: memoryview) -> Band:
 
 
 def _isal(data: memoryview) -> bytes:
-    return _flushed(isal_zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, _MOST_MEMORY), data)
+    return _flushed(isal_zlib().compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, _MOST_MEMORY), data)
 
 
 def _zlib(level: int, strategy: int) -> Callable[[memoryview], bytes]:

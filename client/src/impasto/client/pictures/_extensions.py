@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image
 
@@ -84,8 +83,7 @@ _LATER: Final[Mapping[str, str]] = MappingProxyType({".avif": "AVIF", ".avifs": 
 """Formats that a Pillow may have been built without."""
 
 
-@dataclass(frozen=True)
-class NamedPicture:
+class NamedPicture(NamedTuple):
     """The kind of file that a name stands for.
 
     Attributes:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from PIL import Image, ImageCms
+from PIL import Image
 
 from impasto.client.pictures._exif import kept_exif
 from impasto.client.pictures._notes import Notes
@@ -122,6 +122,8 @@ def _is_sound(profile: bytes) -> bool:
         return False
     if int.from_bytes(profile[:4], "big") > len(profile):
         return False
+    from PIL import ImageCms
+
     try:
         ImageCms.ImageCmsProfile(io.BytesIO(profile))
     except (ImageCms.PyCMSError, OSError, TypeError):
@@ -131,6 +133,8 @@ def _is_sound(profile: bytes) -> bool:
 
 def to_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image | None:
     """The image's colours through its profile, as sRGB of `mode`, RGB or RGBA; None if that is not possible."""
+    from PIL import ImageCms
+
     convert: Callable[..., Image.Image | None] = ImageCms.profileToProfile
     try:
         return convert(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), _srgb(), outputMode=mode)
@@ -140,6 +144,8 @@ def to_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image | None
 
 def lab_to_srgb(image: Image.Image) -> Image.Image | None:
     """An image of mode LAB as sRGB; None if that is not possible."""
+    from PIL import ImageCms
+
     convert: Callable[..., Image.Image | None] = ImageCms.profileToProfile
     lab: Any = ImageCms.createProfile("LAB")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     try:
@@ -149,5 +155,7 @@ def lab_to_srgb(image: Image.Image) -> Image.Image | None:
 
 
 def _srgb() -> Any:
+    from PIL import ImageCms
+
     # Pillow leaves the type of its C module's profiles open.
     return ImageCms.createProfile("sRGB")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from impasto.client.pictures._notes import Notes
 
@@ -26,8 +25,7 @@ _TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")
 _USED_TEXTS: Final = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0\0")
 
 
-@dataclass(frozen=True)
-class TidyPng:
+class TidyPng(NamedTuple):
     """A PNG file without what would stop its reader.
 
     Attributes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from impasto.client.errors import AddressError
 
@@ -20,8 +19,7 @@ _SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:")
 _NUMERIC: Final = ("ipv4:", "ipv6:")
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(NamedTuple):
     """The form in which gRPC is told an address.
 
     Attributes:

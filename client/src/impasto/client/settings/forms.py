@@ -8,9 +8,9 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from itertools import starmap
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from impasto.client.errors import SettingsError
 
@@ -20,7 +20,7 @@ MOST_SECONDS: Final = 1_000_000
 ClassT = TypeVar("ClassT")
 
 _SETTING, _PART = "setting", "part"
-_METADATA_KEY: Final = re.compile(r"(?!grpc-)[0-9a-z_.-]+")
+_METADATA_KEY: Final = r"(?!grpc-)[0-9a-z_.-]+"
 _RESERVED_KEYS: Final = ("content-type", "te", "user-agent")
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -127,12 +127,11 @@ def _is_number(value: Any, kind: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def _matches(value: Any, pattern: str | re.Pattern[str]) -> bool:
+def _matches(value: Any, pattern: str) -> bool:
     return isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting: where it may be set, what it may be, and what it means.
 
     Attributes:
@@ -221,7 +220,7 @@ def settings_of(kind: type, before: str = "") -> Iterator[Setting]:
     for held in fields(kind):
         if own := held.metadata.get(_SETTING):
             name = own.name or before + held.name
-            yield replace(own, name=name, key=own.key or name)
+            yield own._replace(name=name, key=own.key or name)
         if part := held.metadata.get(_PART):
             yield from settings_of(part, f"{held.name}.")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict, TypeGuard
 
 from impasto.client.errors import SettingsError
 from impasto.client.settings.forms import Setting
@@ -77,8 +77,7 @@ def resolve(
     return replace(settings, **given)
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """A setting's value.
 
     Attributes:
@@ -87,9 +86,12 @@ class Given:
         key: in the file.
     """
 
-    value: Any = field(repr=False)
+    value: Any
     source: str
     key: str = ""
+
+    def __repr__(self) -> str:
+        return f"Given({self.place})"
 
     @property
     def place(self) -> str:

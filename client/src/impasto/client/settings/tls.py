@@ -19,7 +19,7 @@ from impasto.client.texts import MARKS
 AUTHORIZATION: Final = "authorization"
 
 # Headers of HTTP, of API gateways and of clouds; rather one too many than one too few.
-_CREDENTIAL: Final = re.compile(
+_CREDENTIAL: Final = (
     r"authorization|cookie|credential|jwt|key|pass(code|phrase|wd|word)|secret|signature|token"
     r"|(^|[-_.])(auth|pwd|session|sid)([-_.]|$)|^x-goog-iam-"
 )
@@ -27,7 +27,7 @@ _CREDENTIAL: Final = re.compile(
 
 def is_credential(name: str) -> bool:
     """Return whether metadata of this name, in lower case, is a credential: nobody else may read its value."""
-    return _CREDENTIAL.search(name) is not None
+    return re.search(_CREDENTIAL, name) is not None
 
 
 @documented

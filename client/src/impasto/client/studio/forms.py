@@ -13,7 +13,7 @@ from impasto.client._jobs.values import Range
 from impasto.client._models.dream.job import RANGES as DREAM_RANGES
 from impasto.client._models.dream.recipes import RECIPES as DREAM_RECIPES
 from impasto.client._models.transfer.job import RANGES as TRANSFER_RANGES
-from impasto.client._models.transfer.materials import CONTENT, NOISE
+from impasto.client._models.transfer.recipes import CONTENT, NOISE
 from impasto.client._models.transfer.recipes import RECIPES as TRANSFER_RECIPES
 from impasto.client._models.upscale.enlargement import MOST_MEGAPIXELS
 from impasto.client.studio.refusals import Refusal, refusal_of

@@ -1,83 +1,42 @@
-"""The calls of a dream: an octave is opened, climbs by gradient steps, and is closed; and the pictures on the way."""
+"""The calls of a dream: an octave is opened, climbs by gradient steps, and is closed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.client._answers import output
-from impasto.client._jobs import Arrays, LongProgress, Optimisation, PinnedModel, Steps
-from impasto.client._models.dream.plan import TILE, DreamPlan
-from impasto.client.pictures import Picture, keep_colours
+from impasto.client._jobs import Arrays, Optimisation, PinnedModel, Steps
+from impasto.client._models.dream.description import describe_dream
+from impasto.client._models.dream.plan import TILE, DreamPlan, complete, fit, octave_sizes
+from impasto.client._models.dream.progress import DreamCanvas, DreamProgress
+from impasto.client.pictures import Picture
+
+if TYPE_CHECKING:
+    from impasto.client._models.dream.job import Dream
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DreamProgress(LongProgress):
-    """The progress of a dream.
+def ascent(job: Dream, picture: Picture, guide: Picture | None, model: PinnedModel) -> Steps[Ascent]:
+    """Plan a dream by what the model says of itself.
 
-    Attributes:
-        done: gradient steps done, of all octaves.
-        total: gradient steps in all.
-        octave: the current one, counted from 1.
-        octaves: the number of octaves.
-        step: gradient steps done at this octave.
-        steps: gradient steps at each octave.
-        loss: the loss that the last step saw and raises; None before the first.
-        seconds_left: an estimate; None before the first step.
-        fraction: the part of the work that is done, 0 to 1. Steps at large octaves are more work than at small ones.
-        next_fraction: the part that will be done at the next progress.
-        next_seconds: an estimate of when that will be; None before the first step, and at the end.
+    Raises:
+        InvalidInput: a field does not suit the model or the picture's size.
+        DecodeError, CallError: of what the model is asked.
     """
-
-    octave: int
-    octaves: int
-    loss: float | None
-    _canvas: DreamCanvas = field(repr=False)
-    _pixels: NDArray[Any] | None = field(repr=False)
-
-    def _picture(self) -> Image.Image:
-        return self._canvas.image(self._pixels)
-
-    def __str__(self) -> str:
-        loss = () if self.loss is None else (f"loss {self.loss:.4g}",)
-        return self.words(f"octave {self.octave}/{self.octaves}", f"step {self.step}/{self.steps}", *loss)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DreamCanvas:
-    """Makes pictures for people from a dream's state.
-
-    Attributes:
-        picture: the original.
-        preserve_color: whether to keep its colours.
-    """
-
-    picture: Picture
-    preserve_color: bool
-
-    def image(self, pixels: NDArray[Any] | None) -> Image.Image:
-        """Return an image like the original: of its size, gray if it was gray, with its transparency.
-
-        Args:
-            pixels: uint8 [h, w, 3], or a state float32 [h, w, 3] in -1..1, of any size; None for the original.
-        """
-        pixels = self.picture.rgb if pixels is None else pixels
-        height, width = self.picture.rgb.shape[:2]
-        if pixels.dtype != np.uint8:
-            # Where a model's numbers ran away, no pixel can tell them.
-            with np.errstate(invalid="ignore", over="ignore"):
-                pixels = np.clip(255.0 * (pixels + 1.0) / 2.0, 0, 255).astype(np.uint8)
-        if pixels.shape[:2] != (height, width):
-            sized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
-            pixels = np.asarray(sized)
-        if self.preserve_color:
-            pixels = keep_colours(self.picture.rgb, pixels)
-        return self.picture.rebuild(pixels)
+    description = yield from describe_dream(model)
+    choices = complete(job, description, guide)
+    height, width = picture.rgb.shape[:2]
+    sizes = yield from octave_sizes(
+        model, (height, width), octave_scale=choices.octave_scale, octaves=choices.octaves
+    )
+    plan = fit(choices, description, sizes)
+    canvas = DreamCanvas(picture=picture, preserve_color=job.preserve_color)
+    identity = plan.identity(job, picture, model.name)
+    return Ascent(plan, model, canvas, seed=job.seed, identity=identity)
 
 
 class Ascent(Optimisation[DreamProgress]):
@@ -188,23 +147,3 @@ class Ascent(Optimisation[DreamProgress]):
         """Return the form of the picture that an octave begins with; beyond the last, of the result."""
         original = self._canvas.picture.rgb.shape
         return np.uint8, original if stage == len(self.sizes) else (*self.sizes[stage - 1], 3)
-
-
-def zoom_in(image: Image.Image, *, factor: float) -> Image.Image:
-    """The middle of an image, enlarged to the image's size, with its colour profile, resolution and EXIF data.
-
-    Args:
-        image: of any mode.
-        factor: how much larger things become, 1 or more; at 1.05 fourteen frames double them.
-
-    Raises:
-        ValueError: the factor is less than 1, or no number.
-    """
-    if not 1.0 <= factor < float("inf"):
-        raise ValueError(f"factor is {factor}; it must be 1 or more")
-    width, height = image.size
-    left, top = (width - width / factor) / 2, (height - height / factor) / 2
-    box = (left, top, width - left, height - top)
-    zoomed = image.resize(image.size, Image.Resampling.BICUBIC, box=box)
-    zoomed.info.update({key: image.info[key] for key in ("icc_profile", "dpi", "exif") if key in image.info})
-    return zoomed

@@ -9,20 +9,13 @@ from typing import Any, ClassVar, Final, cast
 
 from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Steps, values
 from impasto.client._jobs.values import Range
-from impasto.client._models.dream.ascent import Ascent, DreamCanvas, DreamProgress
-from impasto.client._models.dream.plan import (
-    MOST_OCTAVES,
-    DreamDescription,
-    complete,
-    describe_dream,
-    fit,
-    octave_sizes,
-)
+from impasto.client._models.dream.description import MOST_OCTAVES, DreamDescription, describe_dream
+from impasto.client._models.dream.progress import DreamProgress
 from impasto.client._models.dream.recipes import FINE, RECIPES
 from impasto.client._models.layers import Layers, named_layers
 from impasto.client.errors import InvalidInput
 from impasto.client.model import Model
-from impasto.client.pictures import ImageSource, Picture, read_picture
+from impasto.client.pictures import ImageSource, read_picture
 from impasto.client.settings import CallKind
 from impasto.client.signatures import DREAM
 
@@ -121,7 +114,9 @@ class Dream(LongJob[DreamProgress]):
         """Read the pictures, and return what plans the dream."""
         picture = read_picture(self.image, max_pixels=max_pixels)
         guide = None if self.guide is None else read_picture(self.guide, max_pixels=max_pixels)
-        return lambda model: _ascent(self, picture, guide, model)
+        from impasto.client._models.dream.ascent import ascent
+
+        return lambda model: ascent(self, picture, guide, model)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -142,19 +137,6 @@ class DescribeDream(Job[DreamDescription, Progress]):
     def prepare(self, *, max_pixels: int) -> Steps[DreamDescription]:
         """Return the one step."""
         return describe_dream(PinnedModel(Model.of(self.model)))
-
-
-def _ascent(job: Dream, picture: Picture, guide: Picture | None, model: PinnedModel) -> Steps[Ascent]:
-    description = yield from describe_dream(model)
-    choices = complete(job, description, guide)
-    height, width = picture.rgb.shape[:2]
-    sizes = yield from octave_sizes(
-        model, (height, width), octave_scale=choices.octave_scale, octaves=choices.octaves
-    )
-    plan = fit(choices, description, sizes)
-    canvas = DreamCanvas(picture=picture, preserve_color=job.preserve_color)
-    identity = plan.identity(job, picture, model.name)
-    return Ascent(plan, model, canvas, seed=job.seed, identity=identity)
 
 
 def _octaves(octaves: Any) -> tuple[int, ...]:

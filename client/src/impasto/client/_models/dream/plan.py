@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,66 +13,15 @@ from PIL import Image
 from impasto.client._answers import output
 from impasto.client._jobs import PinnedModel, Size, Steps
 from impasto.client._jobs.values import digest, sent
+from impasto.client._models.dream.description import DreamDescription
 from impasto.client._models.dream.recipes import RECIPES, Recipe
 from impasto.client._models.layers import layer_weights, weights_by_name
-from impasto.client._models.planning import DESCRIBE, check_scaled, check_size, describe, identity, layers_of
-from impasto.client.errors import DecodeError, InvalidInput
+from impasto.client._models.planning import DESCRIBE, check_scaled, check_size, identity
+from impasto.client.errors import InvalidInput
 from impasto.client.pictures import Picture
-from impasto.client.signatures import DREAM
 
 if TYPE_CHECKING:
     from impasto.client._models.dream.job import Dream
-
-MOST_OCTAVES: Final = 32
-
-
-@dataclass(frozen=True)
-class DreamDescription:
-    """A served dream model.
-
-    Attributes:
-        version: the version that answered.
-        backbone: the network's name.
-        weights: where its weights are from, and their licence.
-        layers: the names of the layers that can be excited, from shallow to deep.
-        layer_weights: the weights taken when none are given, by layer; layers of no weight are left out.
-        steps: suggested gradient steps an octave.
-        step_size: the suggested one.
-        octave_scale: the suggested one.
-        octaves: the suggested ones.
-        minimum_side: least height and width of an octave, in pixels.
-        maximum_steps: most steps that one call may take.
-        maximum_pixels: most pixels of an octave.
-        maximum_tile_pixels: most pixels of a tile, and of an octave without tiles.
-    """
-
-    version: int
-    backbone: str
-    weights: str
-    layers: tuple[str, ...]
-    layer_weights: Mapping[str, float]
-    steps: int
-    step_size: float
-    octave_scale: float
-    octaves: tuple[int, ...]
-    minimum_side: int
-    maximum_steps: int
-    maximum_pixels: int
-    maximum_tile_pixels: int
-
-
-def describe_dream(model: PinnedModel) -> Steps[DreamDescription]:
-    """Ask the model for its description. Raises DecodeError, CallError."""
-    told = yield from describe(model, DREAM)
-    told["layers"] = layers_of(told, ["layer_weights"], model=model.name)
-    told["octaves"] = tuple(told["octaves"])
-    if len(told["octaves"]) > MOST_OCTAVES:
-        raise DecodeError(
-            f"{model.name} suggests {len(told['octaves'])} octaves; it must be at most {MOST_OCTAVES}",
-            model=model.name,
-        )
-    told["layer_weights"] = MappingProxyType(weights_by_name(told["layers"], told["layer_weights"]))
-    return DreamDescription(**told, version=model.version)
 
 
 def octave_sizes(
@@ -124,8 +71,7 @@ LARGEST_UNTILED: Final = 1 << 20
 """Pixels of an octave that is worked on whole unless the person says otherwise: VGG19 takes some 2.7 GB for them."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DreamChoices:
+class DreamChoices(NamedTuple):
     """A dream's numbers, complete, but not yet checked against the octaves' sizes.
 
     Attributes:
@@ -178,8 +124,7 @@ def complete(job: Dream, model: DreamDescription, guide: Picture | None = None) 
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DreamPlan:
+class DreamPlan(NamedTuple):
     """A dream that the model can run.
 
     Attributes:

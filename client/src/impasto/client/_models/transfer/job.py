@@ -8,15 +8,13 @@ from dataclasses import KW_ONLY, dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Size, Steps, values
+from impasto.client._jobs import Begin, Job, LongJob, PinnedModel, Progress, Steps, values
 from impasto.client._jobs.values import Range
 from impasto.client._models.layers import Layers, named_layers
-from impasto.client._models.transfer import plan
-from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials, read_materials
-from impasto.client._models.transfer.painting import AveragedPainting, Painting
-from impasto.client._models.transfer.plan import TransferDescription, describe_transfer, scaled_size
-from impasto.client._models.transfer.progress import TransferCanvas, TransferProgress
-from impasto.client._models.transfer.recipes import FINE, RECIPES
+from impasto.client._models.transfer.description import TransferDescription, describe_transfer
+from impasto.client._models.transfer.materials import read_materials
+from impasto.client._models.transfer.progress import TransferProgress
+from impasto.client._models.transfer.recipes import CONTENT, FINE, NOISE, RECIPES
 from impasto.client.model import Model
 from impasto.client.pictures import ImageSource
 from impasto.client.settings import CallKind
@@ -166,10 +164,12 @@ class Transfer(LongJob[TransferProgress]):
 
     def begin(self, *, max_pixels: int) -> Begin[TransferProgress]:
         """Read the pictures, and return what plans the transfer."""
+        from impasto.client._models.transfer.painting import painting
+
         materials = read_materials(
             self.content, self.styles, start=self.start, mask=self.mask, max_pixels=max_pixels
         )
-        return lambda model: _painting(self, materials, model)
+        return lambda model: painting(self, materials, model)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -190,31 +190,3 @@ class DescribeTransfer(Job[TransferDescription, Progress]):
     def prepare(self, *, max_pixels: int) -> Steps[TransferDescription]:
         """Return the one step."""
         return describe_transfer(PinnedModel(Model.of(self.model)))
-
-
-def _painting(job: Transfer, materials: Materials, model: PinnedModel) -> Steps[Painting]:
-    description = yield from describe_transfer(model)
-    choices = plan.complete(job, description)
-    levels = yield from _levels(job, materials, model, least=description.minimum_side)
-    planned = plan.fit(job, choices, description, levels)
-    size = materials.size if job.keep_size else levels[-1].size
-    canvas = TransferCanvas(materials=materials, size=size, preserve_color=job.preserve_color)
-    identity = planned.identity(job, materials, model.name)
-    kind = AveragedPainting if choices.recipe.averages else Painting
-    return kind(planned, model, canvas, seed=job.seed, identity=identity)
-
-
-def _levels(
-    job: Transfer, materials: Materials, model: PinnedModel, *, least: int
-) -> Steps[tuple[plan.Level, ...]]:
-    levels: list[plan.Level] = []
-    for side in plan.painted_sides(job, materials.size):
-        size = yield from scaled_size(model, materials.size, longest_side=side)
-        styles: list[Size] = []
-        for style in materials.styles:
-            height, width = style.shape[:2]
-            longest = plan.style_side(job, size)
-            styles.append((yield from scaled_size(model, (height, width), longest_side=longest)))
-        levels.append(plan.Level(size, tuple(styles)))
-    # Of its own accord a recipe paints at no size that the network cannot see.
-    return plan.large_enough(levels, least) if job.pyramid is None else tuple(levels)

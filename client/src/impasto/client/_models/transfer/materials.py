@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +11,14 @@ from PIL import Image
 
 from impasto.client._jobs import Size
 from impasto.client._jobs.values import digest
+from impasto.client._models.transfer.recipes import CONTENT, NOISE
 from impasto.client.pictures import ImageSource, Picture, read_picture
-
-CONTENT: Final = "content"
-"""To begin with the content."""
-
-NOISE: Final = "noise"
-"""To begin with noise."""
 
 # The model resizes bilinearly without antialiasing, as the usual recipe does. That sees every pixel down to a half.
 _LARGEST_RATIO = 2
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Materials:
+class Materials(NamedTuple):
     """The pictures that a transfer is made of.
 
     Attributes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,16 @@ from PIL import Image
 
 from impasto.client._answers import output
 from impasto.client._jobs import Arrays, Optimisation, PinnedModel, Size, Steps
-from impasto.client._models.transfer.materials import near, resized
-from impasto.client._models.transfer.plan import Level, TransferPlan
+from impasto.client._models.transfer.description import describe_transfer
+from impasto.client._models.transfer.materials import Materials, near, resized
+from impasto.client._models.transfer.plan import Level, TransferPlan, complete, fit, painted_levels
 from impasto.client._models.transfer.progress import Losses, TransferCanvas, TransferProgress, epoch_of
 from impasto.client._transport.calls import Outputs
 from impasto.client.errors import DecodeError
 from impasto.client.signatures import TRANSFER
+
+if TYPE_CHECKING:
+    from impasto.client._models.transfer.job import Transfer
 
 Array = NDArray[np.float32]
 
@@ -33,6 +37,24 @@ _LOSSES: Final = tuple(field.name for field in fields(Losses))
 _DONE: Final = "iteration"
 _DTYPES: Final = MappingProxyType({spec.name: spec.dtype for spec in TRANSFER.signatures["optimize"].inputs})
 _OUTPUTS: Final = (*_CHANGED, _DONE, *(f"{name}_loss" for name in _LOSSES))
+
+
+def painting(job: Transfer, materials: Materials, model: PinnedModel) -> Steps[Painting]:
+    """Plan a transfer by what the model says of itself.
+
+    Raises:
+        InvalidInput: a field does not suit the model or the pictures.
+        DecodeError, CallError: of what the model is asked.
+    """
+    description = yield from describe_transfer(model)
+    choices = complete(job, description)
+    levels = yield from painted_levels(job, materials, model, least=description.minimum_side)
+    planned = fit(job, choices, description, levels)
+    size = materials.size if job.keep_size else levels[-1].size
+    canvas = TransferCanvas(materials=materials, size=size, preserve_color=job.preserve_color)
+    identity = planned.identity(job, materials, model.name)
+    kind = AveragedPainting if choices.recipe.averages else Painting
+    return kind(planned, model, canvas, seed=job.seed, identity=identity)
 
 
 class Painting(Optimisation[TransferProgress]):

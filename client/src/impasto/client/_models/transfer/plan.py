@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,64 +13,14 @@ from impasto.client._answers import output
 from impasto.client._jobs import PinnedModel, Size, Steps
 from impasto.client._jobs.values import sent, shares
 from impasto.client._models.layers import layer_weights, weights_by_name
-from impasto.client._models.planning import DESCRIBE, check_scaled, check_size, describe, identity, layers_of
-from impasto.client._models.transfer.materials import CONTENT, NOISE, Materials
-from impasto.client._models.transfer.recipes import RECIPES, Recipe
+from impasto.client._models.planning import DESCRIBE, check_scaled, check_size, identity
+from impasto.client._models.transfer.description import TransferDescription
+from impasto.client._models.transfer.materials import Materials
+from impasto.client._models.transfer.recipes import CONTENT, NOISE, RECIPES, Recipe
 from impasto.client.errors import InvalidInput
-from impasto.client.signatures import TRANSFER
 
 if TYPE_CHECKING:
     from impasto.client._models.transfer.job import Transfer
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferDescription:
-    """A served transfer model.
-
-    Attributes:
-        version: the version that answered.
-        backbone: the network's name.
-        weights: where its weights are from, and their licence.
-        compute: the type that the network computes in.
-        layers: the names of the candidate layers, from shallow to deep.
-        style_layers: the style layers taken when none are given, with their weights.
-        content_layers: the same for content.
-        steps: suggested optimisation steps.
-        style_weight: the suggested one.
-        content_weight: the suggested one.
-        total_variation_weight: the suggested one.
-        learning_rate: the suggested one.
-        minimum_side: least height and width of a picture, in pixels.
-        maximum_steps: most steps that one call may take.
-        maximum_pixels: most pixels of a picture in the network.
-    """
-
-    version: int
-    backbone: str
-    weights: str
-    compute: str
-    layers: tuple[str, ...]
-    style_layers: Mapping[str, float]
-    content_layers: Mapping[str, float]
-    steps: int
-    style_weight: float
-    content_weight: float
-    total_variation_weight: float
-    learning_rate: float
-    minimum_side: int
-    maximum_steps: int
-    maximum_pixels: int
-
-
-def describe_transfer(model: PinnedModel) -> Steps[TransferDescription]:
-    """Ask the model for its description. Raises DecodeError, CallError."""
-    told = yield from describe(model, TRANSFER)
-    weights = [f"{loss}_layer_weights" for loss in ("style", "content")]
-    told["layers"] = layers = layers_of(told, weights, model=model.name)
-    for loss in ("style", "content"):
-        of_loss = told.pop(f"{loss}_layer_weights")
-        told[f"{loss}_layers"] = MappingProxyType(weights_by_name(layers, of_loss))
-    return TransferDescription(**told, version=model.version)
 
 
 def scaled_size(model: PinnedModel, size: Size, *, longest_side: int) -> Steps[Size]:
@@ -97,8 +45,7 @@ def scaled_size(model: PinnedModel, size: Size, *, longest_side: int) -> Steps[S
 _ALMOST: Final = 1e-6
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TransferChoices:
+class TransferChoices(NamedTuple):
     """A transfer's numbers, complete, but not yet checked against the pictures' sizes.
 
     Attributes:
@@ -198,8 +145,7 @@ def style_side(job: Transfer, painted: Size) -> int:
     return max(1, round(sent(job.style_scale) * max(painted)))
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(NamedTuple):
     """One size of the pyramid.
 
     Attributes:
@@ -211,8 +157,7 @@ class Level:
     styles: tuple[Size, ...]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TransferPlan:
+class TransferPlan(NamedTuple):
     """A transfer that the model can run.
 
     Attributes:
@@ -285,3 +230,30 @@ def fit(
                 if_large="lower style_scale or max_side",
             )
     return TransferPlan(choices=choices, levels=levels, model=model)
+
+
+def painted_levels(
+    job: Transfer, materials: Materials, model: PinnedModel, *, least: int
+) -> Steps[tuple[Level, ...]]:
+    """Return the sizes at which to paint, from coarse to fine, as the model rounds them.
+
+    Args:
+        job: what was asked for.
+        materials: the pictures.
+        model: the model to ask.
+        least: the smallest side that its network can see, in pixels.
+
+    Raises:
+        DecodeError, CallError: those of `scaled_size`.
+    """
+    levels: list[Level] = []
+    for side in painted_sides(job, materials.size):
+        size = yield from scaled_size(model, materials.size, longest_side=side)
+        styles: list[Size] = []
+        for style in materials.styles:
+            height, width = style.shape[:2]
+            longest = style_side(job, size)
+            styles.append((yield from scaled_size(model, (height, width), longest_side=longest)))
+        levels.append(Level(size, tuple(styles)))
+    # Of its own accord a recipe paints at no size that the network cannot see.
+    return large_enough(levels, least) if job.pyramid is None else tuple(levels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,7 @@ from impasto.client._models.transfer.materials import Materials, resized
 from impasto.client.pictures import keep_colours
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TransferCanvas:
+class TransferCanvas(NamedTuple):
     """Makes the result, and the picture so far.
 
     Attributes:

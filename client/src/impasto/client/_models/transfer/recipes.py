@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
+
+_NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(NamedTuple):
     """A way to paint.
 
     Attributes:
@@ -34,10 +34,10 @@ class Recipe:
     growth: float = 2.0
     first: int = 1
     averages: bool = False
-    weights: Mapping[str, float] = field(default_factory=dict[str, float])
+    weights: Mapping[str, float] = _NOTHING
     style_layers: Mapping[str, float] | None = None
     content_layers: Mapping[str, float] | None = None
-    inputs: Mapping[str, float] = field(default_factory=dict[str, float])
+    inputs: Mapping[str, float] = _NOTHING
 
 
 # Gatys et al. from coarse to fine, as Crowson's style-transfer-pytorch found it best: losses whose gradients are alike
@@ -73,11 +73,17 @@ _FINE: Final = Recipe(
 RECIPES: Final = MappingProxyType(
     {
         "fine": _FINE,
-        "draft": replace(_FINE, epochs=1, steps_per_epoch=20, max_side=256),
-        "gallery": replace(_FINE, max_side=1024),
+        "draft": _FINE._replace(epochs=1, steps_per_epoch=20, max_side=256),
+        "gallery": _FINE._replace(max_side=1024),
         "classic": Recipe(epochs=10, steps_per_epoch=100),
     }
 )
 """The recipes by name: `fine` paints best, `draft` in 30 s on two cores, `gallery` large; `classic` is as published."""
 
 FINE: Final = "fine"
+
+CONTENT: Final = "content"
+"""To begin with the content."""
+
+NOISE: Final = "noise"
+"""To begin with noise."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from impasto.client._jobs import Size, values
 from impasto.client._models.tiling import Tile, plan
@@ -49,8 +48,7 @@ class Asked(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """One pass of a picture through the model.
 
     Attributes:
@@ -66,8 +64,7 @@ class Pass:
     tiles: tuple[Tile, ...]
 
 
-@dataclass(frozen=True)
-class Enlargement:
+class Enlargement(NamedTuple):
     """The passes of a picture through the model, one after the other; none if it is only reduced.
 
     Attributes:

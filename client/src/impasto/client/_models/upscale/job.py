@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 from PIL import Image
 
-from impasto.client._jobs import Job, PinnedModel, Progress, Steps, begun_again
+from impasto.client._jobs import Job, PinnedModel, Progress, Steps
 from impasto.client._models.upscale.description import UpscaleDescription, upscaler
 from impasto.client._models.upscale.enlargement import (
     AUTO,
@@ -17,12 +16,9 @@ from impasto.client._models.upscale.enlargement import (
     check_factors,
     check_tile,
     checked_sizes,
-    enlargement,
 )
-from impasto.client._models.upscale.passes import Target, ToImage, ToRows, enlarged
-from impasto.client.errors import DecodeError, InvalidInput, PreconditionFailed
 from impasto.client.model import Model
-from impasto.client.pictures import ImageSource, Picture, RowSink, read_picture
+from impasto.client.pictures import ImageSource, RowSink
 from impasto.client.settings import CallKind
 from impasto.client.signatures import UPSCALE
 
@@ -86,7 +82,9 @@ class Upscale(Job[Image.Image, Progress]):
 
     def prepare(self, *, max_pixels: int) -> Steps[Image.Image]:
         """Read the picture, and return the steps that enlarge it, one Predict call a tile."""
-        return _prepared(self, self.model, ToImage, max_pixels=max_pixels)
+        from impasto.client._models.upscale import joining, passes
+
+        return passes.prepared(self, self.model, joining.ToImage, max_pixels=max_pixels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,10 +112,12 @@ class UpscaleToRows(Job[tuple[int, int], Progress]):
 
     def prepare(self, *, max_pixels: int) -> Steps[tuple[int, int]]:
         """Read the picture, and return the steps that enlarge it, one Predict call a tile."""
-        return _prepared(
+        from impasto.client._models.upscale import joining, passes
+
+        return passes.prepared(
             self.job,
             self.model,
-            lambda picture, size: ToRows(picture, size, self.sink),
+            lambda picture, size: joining.ToRows(picture, size, self.sink),
             max_pixels=max_pixels,
         )
 
@@ -150,78 +150,3 @@ def check_asked(job: Upscale, told: UpscaleDescription) -> None:
     if job.factor is not None:
         check_factors((job.factor,) if isinstance(job.factor, int) else tuple(job.factor), told, name)
     check_tile(job.tile, told, name)
-
-
-def _prepared(
-    job: Upscale,
-    model: Model | str,
-    target: Callable[[Picture, tuple[int, int]], Target[Any]],
-    *,
-    max_pixels: int,
-) -> Steps[Any]:
-    picture = read_picture(job.image, max_pixels=max_pixels)
-    work = _Work(job, picture, Model.of(model), target, max_pixels)
-    return begun_again(work.steps, work.asked)
-
-
-class OtherVersion(DecodeError):  # noqa: N818 - it says what happened, as those in errors do
-    """The first tile was answered by another version than the one that is known, and it works otherwise."""
-
-
-@dataclass(frozen=True)
-class _Work:
-    """A picture that is to be enlarged.
-
-    Attributes:
-        job: the job.
-        picture: the picture.
-        asked: the model that is asked for.
-        target: makes what takes the result, each time that the picture is begun.
-        max_pixels: the most pixels of a picture between two passes.
-    """
-
-    job: Upscale
-    picture: Picture
-    asked: Model
-    target: Callable[[Picture, tuple[int, int]], Target[Any]]
-    max_pixels: int
-
-    def steps(self, model: PinnedModel) -> Steps[Any]:
-        """Enlarge the picture by what is known of the model; and by what it says anew, if another version answers."""
-        told = yield from upscaler(model, self.asked)
-        is_new = model.version == told.version
-        try:
-            return (yield from self._enlarge(model, told))
-        except (InvalidInput, PreconditionFailed, DecodeError) as error:
-            if is_new or model.version == told.version:
-                raise
-            now = yield from upscaler(model, self.asked, but=told)
-            if now.version == told.version:
-                raise error from error.__cause__
-        return (yield from self._enlarge(model, now))
-
-    def _enlarge(self, model: PinnedModel, told: UpscaleDescription) -> Steps[Any]:
-        height, width = self.picture.rgb.shape[:2]
-        way = enlargement(self.job, (height, width), told, model=model.name, max_pixels=self.max_pixels)
-        target = self.target(self.picture, way.size)
-        yield from enlarged(
-            self.picture.rgb,
-            way,
-            told,
-            model,
-            target.write,
-            first=self.job.factor is None and self.job.size is None and self.job.megapixels is None,
-            confirm=lambda: self._confirm(model, told),
-        )
-        return target.result()
-
-    def _confirm(self, model: PinnedModel, told: UpscaleDescription) -> Steps[None]:
-        """Check that the version that has answered works as the one that is known. Raises OtherVersion."""
-        if model.version in (told.version, 0):
-            return
-        now = yield from upscaler(model, self.asked, but=told)
-        if not now.works_as(told):
-            raise OtherVersion(
-                f"version {now.version} of {model.name} answered, which does not work as version {told.version} did",
-                model=model.name,
-            )
