@@ -66,6 +66,8 @@ PAGES = (64 << 20) // resource.getpagesize()
 
 def _faults(whose: str, **variables: str) -> int:
     environment = {name: value for name, value in os.environ.items() if name != ALLOCATOR} | variables
+    # With oneDNN, TensorFlow keeps memory whatever the variable says.
+    environment["TF_ENABLE_ONEDNN_OPTS"] = "0"
     command = [sys.executable, "-c", FAULTS, whose]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return int(done.stdout)
