@@ -234,6 +234,14 @@ def without_health(kind: str, root: Path) -> str:
         return outcome(lambda: check(health_pb2.HealthCheckRequest(), timeout=60)).split(" ")[0]
 
 
+def unasked_encoding(kind: str, root: Path) -> str:
+    """The field that holds an answer's numbers where no flag says which."""
+    toy_models.half_plus_two(root)
+    with served(kind, root, enable_serialization_as_tensor_content=None) as client:
+        answer = client.predict("half", {"x": np.zeros(8, np.float32)}).outputs["y"]
+        return ", ".join(sorted({field.name for field, _ in answer.ListFields()} - {"dtype", "tensor_shape"}))
+
+
 def health_when_told_to_stop(kind: str, root: Path) -> str:
     """What a health watcher hears when the server is told to stop."""
     toy_models.half_plus_two(root)
@@ -315,6 +323,7 @@ STARTS_AND_STOPS: Final = (
     Case("threads: none", no_threads),
     Case("threads: one", one_thread),
     Case("threads: as many calls", refused_while_busy),
+    Case("answers: no flag", unasked_encoding),
     Case("health: no flag", without_health),
     Case("health: a watcher, when the server is told to stop", health_when_told_to_stop),
     Case("stop: a call that runs", call_when_told_to_stop),

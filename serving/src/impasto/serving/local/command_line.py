@@ -140,7 +140,7 @@ OPTIONS: Final = (
     _switch(
         "enable_serialization_as_tensor_content",
         "Answer with tensor_content, smaller and faster for images, rather than with typed fields.",
-        default=False,
+        default=True,
     ),
     _switch(
         "enable_reload",

@@ -33,7 +33,8 @@ class ServerOptions:
         allow_version_labels_for_unavailable_models: a new label may name a version that is not loaded; a
             configuration that has labels at the start needs it.
         enable_model_warmup: replay the warm-up records of each version before it becomes available.
-        enable_serialization_as_tensor_content: answer with `tensor_content` rather than with typed fields.
+        enable_serialization_as_tensor_content: answer with `tensor_content` rather than with typed fields, which are
+            TensorFlow Serving's default and take a server and its client some 25 ms a megapixel.
         grpc_max_threads: one more than the calls that are answered at once; further calls are refused with
             RESOURCE_EXHAUSTED, and 1 refuses every call. None stands for 4 for each CPU.
         enable_reload: answer HandleReloadConfigRequest. TensorFlow Serving has no such flag: whoever reaches its port
@@ -48,7 +49,7 @@ class ServerOptions:
     load_retry_interval_micros: int = 60_000_000
     allow_version_labels_for_unavailable_models: bool = False
     enable_model_warmup: bool = True
-    enable_serialization_as_tensor_content: bool = False
+    enable_serialization_as_tensor_content: bool = True
     grpc_max_threads: int | None = None
     enable_reload: bool = True
 
