@@ -91,6 +91,22 @@ def test_the_client_imports_neither_tensorflow_nor_protobuf_nor_the_command_line
     assert "opentelemetry" not in loaded
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        "PIL.ImageCms",
+        "isal",
+        "zipfile",
+        "impasto.client._models.dream.ascent",
+        "impasto.client._models.transfer.painting",
+        "impasto.client._models.upscale.passes",
+    ],
+)
+def test_what_few_programs_or_only_begun_jobs_need_is_not_imported_with_the_client(module: str) -> None:
+    told = run(f"import sys, impasto.client; print({module!r} in sys.modules); import {module}")
+    assert told == "False\n"
+
+
 def test_the_command_line_imports_neither_tensorflow_nor_protobuf() -> None:
     loaded = set(run("import sys, impasto.client.cli; print(*sys.modules)").split())
     assert "click" in loaded

@@ -18,8 +18,8 @@ from processes.watched_process import needs_proc
 pytestmark = [pytest.mark.slow, needs_proc]
 
 CLIENTS = 64
-STRETCHES = 5
-CALLS = 20
+STRETCHES = 6
+CALLS = 30
 """Of each client in each stretch."""
 
 LEAK = 1024 * CLIENTS * CALLS

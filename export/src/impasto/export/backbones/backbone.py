@@ -9,14 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from impasto.export.backbones.architecture import Architecture, Conv
-from impasto.export.backbones.convolutions import (
-    EPSILON,
-    Computed,
-    FastConv,
-    Parameters,
-    RecipeConv,
-    Take,
-)
+from impasto.export.backbones.convolutions import EPSILON, Computed, FastConv, Parameters, RecipeConv, Take
 from impasto.export.compute import Compute
 from impasto.export.errors import ExportError
 

@@ -12,15 +12,7 @@ from impasto.client._jobs import PinnedModel, Progress, Size, Steps, Together, b
 from impasto.client._models.tiling import Span, Tile, TileRoom
 from impasto.client._models.upscale.description import UpscaleDescription, upscaler
 from impasto.client._models.upscale.enlargement import Enlargement, Pass, enlargement
-from impasto.client._models.upscale.joining import (
-    Blend,
-    Cut,
-    Reduction,
-    Rows,
-    Target,
-    WriteRows,
-    cropped,
-)
+from impasto.client._models.upscale.joining import Blend, Cut, Reduction, Rows, Target, WriteRows, cropped
 from impasto.client._transport.calls import Outputs
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import DecodeError, InvalidInput, OutOfMemory, PreconditionFailed
