@@ -9,14 +9,12 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from impasto.client._jobs.checkpoint import CheckpointFile
-from impasto.client._jobs.driver import JobContext, OnProgress
+from impasto.client._jobs.driver import JobContext, OnProgress, new_context
 from impasto.client._jobs.job import Job, Verb
-from impasto.client._jobs.pinning import Knowledge
 from impasto.client._jobs.steps import ENDED, Learning, Pause, Progress, Snapshot, Step, Steps, Together
 from impasto.client._jobs.strands import AsyncStrands, Lanes
 from impasto.client._transport.asynchronous import in_thread
 from impasto.client._transport.calls import Call
-from impasto.client._transport.observing import Span
 from impasto.client._transport.patience import Patience, PatienceWanted
 from impasto.client.errors import CallError
 
@@ -71,7 +69,7 @@ async def drive(
         except StopIteration as end:  # which no future may raise
             return Finished(cast(ResultT, end.value))
 
-    given = context or JobContext(Knowledge(), Span)
+    given = context or new_context()
     with given.begin() as span:
 
         async def send_in_span(call: Call[Any]) -> Any:

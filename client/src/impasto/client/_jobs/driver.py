@@ -88,6 +88,11 @@ class JobContext(NamedTuple):
     begin: Callable[[], Span]
 
 
+def new_context() -> JobContext:
+    """Return the context of a client whose jobs have learnt nothing."""
+    return JobContext(Knowledge(), Span)
+
+
 def drive(
     steps: Steps[ResultT],
     send: Callable[[Call[Any]], Any],
@@ -113,7 +118,7 @@ def drive(
     answer: Any = None
     failure: CallError | None = None
     strands: Strands | None = None
-    given = context or JobContext(Knowledge(), Span)
+    given = context or new_context()
     with given.begin() as span:
 
         def send_in_span(call: Call[Any]) -> Any:

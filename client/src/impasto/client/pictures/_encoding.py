@@ -47,11 +47,9 @@ _LOSSY_FREE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {"JPEG": {"subsampling": 0}, "TIFF": {"compression": "tiff_adobe_deflate"}}
 )
 
-_ONLY_AS_TOLD: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
-    {"JPEG": frozenset(CARRIED), "BMP": frozenset(CARRIED)}
-)
-"""Info that Pillow writes into a file only if it is told to, by format. An image that has no other is not copied: of a
-large result that would be the most of a process's memory."""
+_ONLY_AS_TOLD: Final = ("JPEG", "BMP")
+"""The formats in which Pillow writes what is carried only if it is told to. An image that has nothing else is not
+copied for them: of a large result that would be the most of a process's memory."""
 
 # A JPEG's EXIF data is one segment, whose length has 16 bits and counts itself.
 _LONGEST_EXIF: Final = 65_533
@@ -249,7 +247,7 @@ def _exif(data: object, notes: Notes) -> bytes | None:
 
 def _bare(image: Image.Image, kind: str) -> Image.Image:
     """The image without anything that Pillow would write by itself: an opened file's tags, comments and profile."""
-    if type(image) is Image.Image and image.info.keys() <= _ONLY_AS_TOLD.get(kind, frozenset()):
+    if type(image) is Image.Image and image.info.keys() <= set(CARRIED if kind in _ONLY_AS_TOLD else ()):
         return image
     bare = image.copy()
     bare.info = {}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.client.pictures._metadata import fitting_profile
+from impasto.client.pictures._metadata import CARRIED, fitting_profile
 from impasto.client.pictures._notes import Notes, warn
 
 _REACH: Final = 12
@@ -199,5 +199,5 @@ def zoom_in(image: Image.Image, *, factor: float) -> Image.Image:
     left, top = (width - width / factor) / 2, (height - height / factor) / 2
     box = (left, top, width - left, height - top)
     zoomed = image.resize(image.size, Image.Resampling.BICUBIC, box=box)
-    zoomed.info.update({key: image.info[key] for key in ("icc_profile", "dpi", "exif") if key in image.info})
+    zoomed.info.update({key: image.info[key] for key in CARRIED if key in image.info})
     return zoomed

@@ -90,7 +90,7 @@ class Given(NamedTuple):
     source: str
     key: str = ""
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # without the value
         return f"Given({self.place})"
 
     @property
