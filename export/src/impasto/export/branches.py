@@ -29,6 +29,22 @@ def where_positive(number: tf.Tensor, something: Callable[[], Any], nothing: Cal
     return tf.switch_case(tf.clip_by_value(number, 0, 1), [nothing, something])
 
 
+def routed(tensor: tf.Tensor, counts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return `tensor` twice, of which only one is ever computed with: the first if `counts`, int32 [], is 0.
+
+    This is what `tf.switch_case` is made of where a server runs it, but it hands every tensor that a branch needs
+    through such a switch, and in the layout that the graph was written in. Here what is not routed costs nothing, and
+    TensorFlow's layout optimiser moves its transpositions into the branch, or does without them. See `joined`.
+    """
+    output_false, output_true = tf.raw_ops.Switch(data=tensor, pred=tf.greater(counts, 0))
+    return output_false, output_true
+
+
+def joined(*results: tf.Tensor) -> tf.Tensor:
+    """The one of these that was computed, of what comes out of the branches that `routed` leads to."""
+    return tf.raw_ops.Merge(inputs=results).output
+
+
 def place_count(x: tf.Tensor) -> tf.Tensor:
     """The count of places of an activation [1, h, w, C] or of pixels of a picture [H, W, 3]; float32 [].
 

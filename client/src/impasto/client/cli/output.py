@@ -19,6 +19,9 @@ from impasto.client.texts import json_text, printable, printable_lines
 _LONGEST_CELL: Final = 1000
 """Characters of a table's cell: all rows are as wide as the widest."""
 
+_PART: Final = 1 << 20
+"""Bytes of standard input that are asked for at once."""
+
 # Each stream's name in sys, how its substitute is opened, and which way it goes. Standard output's cannot be written
 # to: results that nobody gets are an error, while nobody misses words for the person.
 _SUBSTITUTES: Final = (
@@ -96,7 +99,13 @@ def note(text: str) -> None:
 
 def read_all() -> bytes:
     """All of standard input; nothing of a terminal. Raises OSError."""
-    return b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
+    if sys.stdin.isatty():
+        return b""
+    # Part by part: within one `read` Python asks again before it looks whether a Ctrl-C came meanwhile.
+    parts = []
+    while part := sys.stdin.buffer.read1(_PART):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _to_nowhere(stream: TextIO) -> None:

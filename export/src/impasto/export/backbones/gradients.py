@@ -19,13 +19,13 @@ Whether a term counts is said by an int32 beside its weight, as `branches` tells
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
 from impasto.export.backbones.backbone import Backbone
-from impasto.export.branches import where_positive
+from impasto.export.branches import joined, routed
 
 Prepare = Callable[[tf.Tensor], tf.Tensor]
 """From a picture [H, W, 3] to the network's own input [1, H, W, 3]."""
@@ -77,11 +77,11 @@ class Gradients(tf.Module):
         super().__init__(name="gradients")
         self._prepare = prepare
         self._layers = layers
-        add = [_function(partial(_add_terms, terms, index), **_NOT_INLINED) for index in range(len(layers))]
-        # The choice is a function as well: made anew for each depth, it would double the graph.
-        self._terms = [
-            _function(partial(_add_where_counted, terms, index, each)) for index, each in enumerate(add)
-        ]
+        self._terms = terms
+        # The graph holds each once for all depths.
+        self._computing = cache(
+            lambda index, place: _function(partial(_compute_term, terms, index, place), **_NOT_INLINED)
+        )
         at_depth = [
             _function(partial(self._compute, depth), _PICTURE, objective, **_NOT_INLINED)
             for depth in range(len(layers))
@@ -121,7 +121,12 @@ class Gradients(tf.Module):
         losses = []
         for index in reversed(range(depth + 1)):
             below, x, tape = steps.pop()
-            *found, gradient = self._terms[index](gradient, x, objective)
+            found = []
+            for place, term in enumerate(self._terms(index, objective)):
+                loss, gradient = _with_term(
+                    self._computing(index, place), term.counts, gradient, x, objective
+                )
+                found.append(loss)
             losses.append(found)
             gradient = tape.gradient(x, below, output_gradients=gradient)
         ((below, x, tape),) = steps
@@ -174,37 +179,26 @@ def deepest(weights: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.where(tf.not_equal(weights, 0.0), tf.range(weights.shape[0]), 0))
 
 
-def _add_where_counted(
-    terms: Terms, index: int, add: Callable[..., Any], gradient: tf.Tensor, x: tf.Tensor, objective: Any
-) -> list[tf.Tensor]:
-    """Return what `add` gives, called only if a term of the layer counts; else no losses, and `gradient` as it is."""
-    counts = [term.counts for term in terms(index, objective)]
-    *losses, total = where_positive(
-        sum(counts[1:], counts[0]),
-        lambda: add(gradient, x, objective),
-        lambda: [*(tf.constant(0.0) for _ in counts), gradient],
-    )
-    return [*losses, tf.ensure_shape(total, x.shape)]
+def _with_term(
+    compute: Callable[..., Any], counts: tf.Tensor, gradient: tf.Tensor, x: tf.Tensor, objective: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The loss of a term, and `gradient` with its derivative; 0, and `gradient` as it is, where it does not count.
+
+    The sum is not made within `compute`: a graph's layout ends at a function, and the gradient need not go through it.
+    """
+    without, with_term = routed(gradient, counts)
+    loss, derivative = compute(routed(x, counts)[1], objective)
+    # A function's result has no shape for the layout optimiser, which leaves alone what it is added to.
+    total = joined(without, with_term + tf.ensure_shape(derivative, derivative.shape))
+    return joined(routed(tf.constant(0.0), counts)[0], loss), total
 
 
-def _add_terms(
-    terms: Terms, index: int, gradient: tf.Tensor, x: tf.Tensor, objective: Any
-) -> list[tf.Tensor]:
-    """The losses of a layer's terms, and `gradient` with their derivatives."""
-    losses = []
-    for term in terms(index, objective):
-        loss, gradient = _with_term(term, gradient, x)
-        losses.append(loss)
-    return [*losses, tf.ensure_shape(gradient, x.shape)]
-
-
-def _with_term(term: Term, gradient: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    def added() -> tuple[tf.Tensor, tf.Tensor]:
-        loss, derivative = term.compute(tf.cast(x, tf.float32))
-        return loss, gradient + tf.cast(derivative, x.dtype)
-
-    loss, total = where_positive(term.counts, added, lambda: (tf.constant(0.0), gradient))
-    return loss, total
+def _compute_term(
+    terms: Terms, index: int, place: int, x: tf.Tensor, objective: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Loss and derivative of one of a layer's terms, in the type of the activation `x`."""
+    loss, derivative = terms(index, objective)[place].compute(tf.cast(x, tf.float32))
+    return loss, tf.cast(derivative, x.dtype)
 
 
 def layer_functions(backbone: Backbone) -> list[Layer]:

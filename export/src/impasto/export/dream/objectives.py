@@ -49,7 +49,7 @@ def terms(index: int, objective: Objective) -> tuple[Term]:
         each = weight / (place_count(x) * float(x.shape[-1]))
 
         if not objective.guide:
-            return weight * tf.reduce_mean(x), tf.reshape(each, [1, 1, 1, 1])
+            return weight * tf.reduce_mean(x), each
         guide = objective.guide[index]
         best = _best_matches(tf.reshape(x, [-1, x.shape[-1]]), guide)
         matches = tf.reshape(tf.gather(guide, best), tf.shape(x))
