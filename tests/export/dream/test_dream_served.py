@@ -164,9 +164,8 @@ def test_the_saved_model_changes_no_variable_and_holds_the_weights_once(dream_re
 def test_a_session_leaves_alone_what_a_request_may_never_call(dream_repository: Path) -> None:
     graph = read_meta_graph(dream_repository / "dream" / "1").graph_def
     apart = [function for function in graph.library.function if function.attr["_noinline"].b]
-    assert len(apart) >= 2 * 2 * len(
-        dream_models.LAYERS
-    )  # with a guide and without, each depth and its terms
+    # With a guide and without: the network, and the terms of each layer.
+    assert len(apart) >= 2 * (1 + len(dream_models.LAYERS))
     assert all(function.attr["_tf_data_function"].b for function in apart)
 
 

@@ -47,7 +47,7 @@ def gradients(backbone: Backbone) -> Gradients:
 
 @pytest.fixture(scope="module")
 def readings(backbone: Backbone) -> Readings:
-    per_layer = tf.TensorSpec([len(LAYERS)])
+    per_layer = tf.TensorSpec([len(LAYERS)], tf.int32)
     return Readings(backbone, prepare, read_targets, per_layer, per_layer)
 
 
@@ -58,7 +58,7 @@ def prepare(image: Any) -> Any:
 def targets(readings: Readings, image: Any, style: Any, content: Any) -> tuple[Any, Any]:
     """The Gram matrices and the activations of the weighted layers, one after the other."""
     weights = tf.constant(style), tf.constant(content)
-    grams, features = zip(*readings(image, deepest(sum(weights)), *weights), strict=True)
+    grams, features = zip(*readings(image, deepest(sum(weights)), *map(counted, weights)), strict=True)
     return tf.concat(grams, 0), tf.concat(features, 0)
 
 
@@ -220,15 +220,15 @@ def test_adam_is_keras_adam_with_a_clip_to_a_few_last_bits() -> None:
     image = tf.constant(RNG.uniform(0, 1, (6, 7, 3)), tf.float32)
     state, variable = adam.start(image), tf.Variable(image)
     optimizer = tf.keras.optimizers.Adam(0.02, beta_1=0.99, beta_2=0.999, epsilon=1e-1)
+    usual = adam.Adam(tf.constant(0.02), **{name: tf.constant(value) for name, value in adam.USUAL.items()})
     for step in range(1, 30):
         gradient = tf.constant(RNG.normal(0, 10.0 ** RNG.integers(-4, 5), image.shape), tf.float32)
         state = adam.update(
             state,
             gradient,
             step=tf.constant(float(step)),
-            adam=adam.Adam(
-                tf.constant(0.02), **{name: tf.constant(value) for name, value in adam.USUAL.items()}
-            ),
+            adam=usual,
+            rests=(adam.rest(usual.beta_1), adam.rest(usual.beta_2)),
             mask=tf.ones([1, 1, 1]),
         )
         optimizer.apply_gradients([(gradient, variable)])
@@ -270,7 +270,7 @@ def test_the_average_is_the_weighted_mean_of_the_pictures_so_far() -> None:
             tf.constant(pictures[5]), tf.constant(0.0)
         )  # what is there before the first does not count
         for count, image in enumerate(pictures, 1):
-            average = averaged(average, tf.constant(image), tf.constant(decay))
+            average = averaged(average, tf.constant(image), tf.constant(decay), adam.rest(tf.constant(decay)))
             weights = decay ** np.arange(count - 1, -1, -1.0)
             expected = np.tensordot(weights / weights.sum(), pictures[:count].astype(np.float64), 1)
             np.testing.assert_allclose(average.image, expected, atol=2e-6)

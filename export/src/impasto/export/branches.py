@@ -29,20 +29,31 @@ def where_positive(number: tf.Tensor, something: Callable[[], Any], nothing: Cal
     return tf.switch_case(tf.clip_by_value(number, 0, 1), [nothing, something])
 
 
-def routed(tensor: tf.Tensor, counts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return `tensor` twice, of which only one is ever computed with: the first if `counts`, int32 [], is 0.
+def routed(tensor: tf.Tensor, onward: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return `tensor` twice: what follows from the first is computed only where `onward` is false, else the second's.
 
-    This is what `tf.switch_case` is made of where a server runs it, but it hands every tensor that a branch needs
-    through such a switch, and in the layout that the graph was written in. Here what is not routed costs nothing, and
-    TensorFlow's layout optimiser moves its transpositions into the branch, or does without them. See `joined`.
+    This is what a server makes of `tf.switch_case`, which however hands on every tensor that a branch needs, in the
+    layout that the graph was written in. Here only one is handed on, and TensorFlow's layout optimiser moves its
+    transpositions into the branch, or does without them.
+
+    Args:
+        tensor: any tensor.
+        onward: bool [], of a comparison of whole numbers: see this module.
     """
-    output_false, output_true = tf.raw_ops.Switch(data=tensor, pred=tf.greater(counts, 0))
+    output_false, output_true = tf.raw_ops.Switch(data=tensor, pred=onward)
     return output_false, output_true
 
 
 def joined(*results: tf.Tensor) -> tf.Tensor:
-    """The one of these that was computed, of what comes out of the branches that `routed` leads to."""
+    """The one of these that was computed: all but one follow from tensors that `routed` gave, and are not computed."""
     return tf.raw_ops.Merge(inputs=results).output
+
+
+def computed_where(
+    onward: tf.Tensor, x: tf.Tensor, compute: Callable[[tf.Tensor], tf.Tensor], otherwise: tf.Tensor
+) -> tf.Tensor:
+    """Return `compute(x)`, which is computed only where `onward` is true, see `routed`; else `otherwise`."""
+    return joined(routed(otherwise, onward)[0], compute(routed(x, onward)[1]))
 
 
 def place_count(x: tf.Tensor) -> tf.Tensor:
@@ -50,4 +61,4 @@ def place_count(x: tf.Tensor) -> tf.Tensor:
 
     The count is made where the numbers lie. The processor knows it as well, but to bring it over, it would wait.
     """
-    return tf.reduce_sum(tf.ones_like(x[..., 0], tf.float32))
+    return tf.reduce_sum(tf.ones(tf.shape(x)[-3:-1]))

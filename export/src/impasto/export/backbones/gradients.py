@@ -9,9 +9,9 @@ TensorFlow differentiates the layers. A term states its own derivative, because 
 symmetric, so its derivative takes one matrix product instead of two. A term of weight zero costs nothing: it is neither
 computed nor added.
 
-For each depth there is one function that builds the network down to that layer and no further; a switch picks one at
-run time. A layer, and the terms of a layer, are functions as well, which the graph holds once for all depths. Those of
-the depths and of the terms are never inlined, so a server builds each only when a request first asks for it.
+The graph holds every layer once. Behind each its activation goes on to the next, or ends there if no deeper layer
+counts: what follows from an activation that did not come is not computed, nor is its gradient. A term is a function
+that is never inlined, so a server builds it only when a request first asks for it.
 
 Whether a term counts is said by an int32 beside its weight, as `branches` tells.
 """
@@ -19,13 +19,14 @@ Whether a term counts is said by an int32 beside its weight, as `branches` tells
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from impasto.export.backbones.backbone import Backbone
 from impasto.export.branches import joined, routed
+from impasto.export.functions import NOT_INLINED, graph_function
 
 Prepare = Callable[[tf.Tensor], tf.Tensor]
 """From a picture [H, W, 3] to the network's own input [1, H, W, 3]."""
@@ -37,18 +38,6 @@ Layer = Callable[[tf.Tensor], tf.Tensor]
 """From the activation of the layer below, or the network's own input, to the layer's."""
 
 _PICTURE = tf.TensorSpec([None, None, 3])
-
-_NOT_INLINED: Final = {"_noinline": True}
-"""Attributes of a function that the graph optimiser does not copy into its callers."""
-
-_OPTIMISED_LATE: Final = {"_tf_data_function": True}
-"""Attributes of a function that a session does not optimise before it is called, or has been copied into its caller.
-
-Before a signature's first call is answered, a session optimises every function that the call might reach, each with a
-copy of all that this one might reach: for sixteen depths that takes several times as long as all the rest. What is then
-really called is optimised once more, so nothing is lost. The attribute is the one by which TensorFlow knows the
-functions of its input pipelines, which have optimisers of their own; nothing else depends on it.
-"""
 
 
 class Term(NamedTuple):
@@ -78,16 +67,8 @@ class Gradients(tf.Module):
         self._prepare = prepare
         self._layers = layers
         self._terms = terms
-        # The graph holds each once for all depths.
-        self._computing = cache(
-            lambda index, place: _function(partial(_compute_term, terms, index, place), **_NOT_INLINED)
-        )
-        at_depth = [
-            _function(partial(self._compute, depth), _PICTURE, objective, **_NOT_INLINED)
-            for depth in range(len(layers))
-        ]
-        self._at_depth = _function(
-            partial(_switch, at_depth), tf.TensorSpec([], tf.int32), _PICTURE, objective
+        self._function = graph_function(
+            self._compute, _PICTURE, tf.TensorSpec([], tf.int32), objective, **NOT_INLINED
         )
 
     def __call__(
@@ -103,33 +84,36 @@ class Gradients(tf.Module):
         Returns:
             For each kind of term the sum of its losses over the layers, [], and the gradient [H, W, 3].
         """
-        *losses, gradient = self._at_depth(depth, picture, objective)
+        *losses, gradient = self._function(picture, depth, objective)
         return losses, tf.ensure_shape(gradient, [None, None, 3])
 
-    def _compute(self, depth: int, picture: tf.Tensor, objective: Any) -> list[tf.Tensor]:
+    def _compute(self, picture: tf.Tensor, depth: tf.Tensor, objective: Any) -> list[tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(picture)
             x = self._prepare(picture)
-        steps = [(picture, x, tape)]
-        for layer in self._layers[: depth + 1]:
+        first = picture, x, tape
+        steps = []
+        for index, layer in enumerate(self._layers):
             below = x
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(below)
                 x = layer(below)
-            steps.append((below, x, tape))
-        gradient = tf.zeros_like(x)
+            ended, onward = routed(x, depth > index)
+            steps.append((below, x, ended, tape))
+            x = onward
         losses = []
-        for index in reversed(range(depth + 1)):
-            below, x, tape = steps.pop()
+        gradient = None
+        for index, (below, x, ended, tape) in reversed(list(enumerate(steps))):
+            start = tf.zeros_like(ended)
+            gradient = start if gradient is None else joined(start, gradient)
             found = []
             for place, term in enumerate(self._terms(index, objective)):
-                loss, gradient = _with_term(
-                    self._computing(index, place), term.counts, gradient, x, objective
-                )
+                compute = graph_function(partial(_compute_term, self._terms, index, place), **NOT_INLINED)
+                loss, gradient = _with_term(compute, term.counts, gradient, x, objective)
                 found.append(loss)
             losses.append(found)
             gradient = tape.gradient(x, below, output_gradients=gradient)
-        ((below, x, tape),) = steps
+        below, x, tape = first
         gradient = tape.gradient(x, below, output_gradients=gradient)
         return [*(tf.add_n(each) for each in zip(*losses, strict=True)), gradient]
 
@@ -151,8 +135,8 @@ class Readings(tf.Module):
         self._backbone = backbone
         self._prepare = prepare
         self._read = read
-        self._function = _function(
-            self._compute, _PICTURE, tf.TensorSpec([], tf.int32), *more, **_NOT_INLINED
+        self._function = graph_function(
+            self._compute, _PICTURE, tf.TensorSpec([], tf.int32), *more, **NOT_INLINED
         )
 
     def __call__(self, picture: tf.Tensor, depth: tf.Tensor, *more: tf.Tensor) -> list[Any]:
@@ -164,13 +148,10 @@ class Readings(tf.Module):
         found = []
         x = self._prepare(picture)
         for index in range(len(self._backbone.channels)):
-            after = self._backbone.below(index + 1)
-            x = tf.cond(
-                index <= depth,
-                lambda index=index, below=x: self._backbone.layer(index, below),
-                lambda after=after: tf.zeros([1, 0, 0, after.shape[-1]], after.dtype),
-            )
-            found.append(self._read(index, x, *more))
+            x = self._backbone.layer(index, x)
+            beyond, _ = routed(tf.zeros([1, 0, 0, x.shape[-1]], x.dtype), depth >= index)
+            found.append(self._read(index, joined(beyond, x), *more))
+            _, x = routed(x, depth > index)
         return found
 
 
@@ -186,11 +167,12 @@ def _with_term(
 
     The sum is not made within `compute`: a graph's layout ends at a function, and the gradient need not go through it.
     """
-    without, with_term = routed(gradient, counts)
-    loss, derivative = compute(routed(x, counts)[1], objective)
+    counted = counts > 0
+    without, with_term = routed(gradient, counted)
+    loss, derivative = compute(routed(x, counted)[1], objective)
     # A function's result has no shape for the layout optimiser, which leaves alone what it is added to.
     total = joined(without, with_term + tf.ensure_shape(derivative, derivative.shape))
-    return joined(routed(tf.constant(0.0), counts)[0], loss), total
+    return joined(routed(tf.constant(0.0), counted)[0], loss), total
 
 
 def _compute_term(
@@ -204,20 +186,6 @@ def _compute_term(
 def layer_functions(backbone: Backbone) -> list[Layer]:
     """A function for each candidate layer of a network; several gradients may share them."""
     return [
-        _function(partial(backbone.layer, index), backbone.below(index))
+        graph_function(partial(backbone.layer, index), backbone.below(index))
         for index in range(len(backbone.channels))
     ]
-
-
-def _function(function: Callable[..., Any], *signature: Any, **attributes: bool) -> Callable[..., Any]:
-    wrapped: Callable[..., Any] = tf.function(
-        function,
-        autograph=False,
-        input_signature=signature or None,
-        experimental_attributes=_OPTIMISED_LATE | attributes,
-    )
-    return wrapped
-
-
-def _switch(functions: Sequence[Callable[..., Any]], index: tf.Tensor, *inputs: Any) -> Any:
-    return tf.switch_case(index, [lambda function=function: function(*inputs) for function in functions])

@@ -82,7 +82,6 @@ def tiled_gradient(
         return tf.ensure_shape(found, [None, None, 3])
 
     seen = moved(picture, 1, "SYMMETRIC")
-    pixels = place_count(picture)
 
     # A picture in one tile is not copied around, which would cost some hundredths of a step. It goes through the loop
     # all the same: with a second call of `gradient`, a server would take a quarter longer to be ready.
@@ -98,7 +97,7 @@ def tiled_gradient(
         def placed() -> tuple[tf.Tensor, tf.Tensor]:
             own = part[first[0] - start[0] :, first[1] - start[1] :]
             margins = tf.stack([first, size - last], axis=1)
-            share = place_count(own) / pixels
+            share = place_count(own) / place_count(picture)
             return loss + share * part_loss, found + tf.pad(own, tf.pad(margins, [[0, 1], [0, 0]]))
 
         loss, found = where_tiled(placed, lambda: (part_loss, part))

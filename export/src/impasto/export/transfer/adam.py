@@ -46,7 +46,15 @@ def start(image: tf.Tensor) -> State:
     return State(image, tf.zeros_like(image), tf.zeros_like(image))
 
 
-def update(state: State, gradient: tf.Tensor, *, step: tf.Tensor, adam: Adam, mask: tf.Tensor) -> State:
+def update(
+    state: State,
+    gradient: tf.Tensor,
+    *,
+    step: tf.Tensor,
+    adam: Adam,
+    rests: tuple[tf.Tensor, tf.Tensor],
+    mask: tf.Tensor,
+) -> State:
     """One step down the gradient, cut off at 0 and 1.
 
     Args:
@@ -54,11 +62,12 @@ def update(state: State, gradient: tf.Tensor, *, step: tf.Tensor, adam: Adam, ma
         gradient: the gradient of the loss, [H, W, 3].
         step: the number of this step, float32 [], from 1.
         adam: the parameters.
+        rests: the `rest` of beta_1 and of beta_2. Of many steps it is made once: a GPU starts 20 kernels for it.
         mask: the part of its step that each pixel takes; [H, W, 1] or [1, 1, 1].
     """
     rate = adam.learning_rate * tf.sqrt(1.0 - tf.pow(adam.beta_2, step)) / (1.0 - tf.pow(adam.beta_1, step))
-    m = state.m + (gradient - state.m) * rest(adam.beta_1)
-    v = state.v + (tf.square(gradient) - state.v) * rest(adam.beta_2)
+    m = state.m + (gradient - state.m) * rests[0]
+    v = state.v + (tf.square(gradient) - state.v) * rests[1]
     moved = state.image - mask * (m * rate / (tf.sqrt(v) + adam.epsilon))
     return State(tf.clip_by_value(moved, 0.0, 1.0), m, v)
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from impasto.export.branches import counted, where_positive
 from impasto.export.transfer.adam import Adam, State, rest, update
 
 
@@ -31,10 +32,17 @@ class Average(NamedTuple):
     count: tf.Tensor
 
 
-def averaged(average: Average, image: tf.Tensor, decay: tf.Tensor) -> Average:
-    """The average with one picture more; `decay` is float32 [], and at 0 the average is the last picture."""
+def averaged(average: Average, image: tf.Tensor, decay: tf.Tensor, decay_rest: tf.Tensor) -> Average:
+    """The average with one picture more.
+
+    Args:
+        average: the average before.
+        image: the picture.
+        decay: float32 []; at 0 the average is the last picture.
+        decay_rest: the `rest` of `decay`.
+    """
     count = average.count + 1.0
-    share = rest(decay) / (1.0 - tf.pow(decay, count))
+    share = decay_rest / (1.0 - tf.pow(decay, count))
     return Average(average.image * (1.0 - share) + image * share, count)
 
 
@@ -83,6 +91,17 @@ def descend(
         The state, the average, and the losses that the last step saw; zeros if there was none.
     """
 
+    rests = rest(descent.adam.beta_1), rest(descent.adam.beta_2)
+    decay_rest, fades = rest(descent.decay), counted(descent.decay)
+
+    def average_with(image: tf.Tensor, average: Average) -> Average:
+        found = where_positive(
+            fades,
+            lambda: averaged(average, image, descent.decay, decay_rest),
+            lambda: Average(image, average.count + 1.0),
+        )
+        return Average(tf.ensure_shape(found.image, [None, None, 3]), found.count)
+
     # The steps are counted twice, as there is no way from the processor's memory to a card's, nor back, for which
     # neither waits: in int32, which lies in the one, to know the end, and in float32 to compute with.
     def body(
@@ -90,8 +109,8 @@ def descend(
     ) -> tuple[tf.Tensor, tf.Tensor, State, Average, Losses]:
         losses, g = gradient(state.image)
         number = number + 1.0
-        state = update(state, g, step=number, adam=descent.adam, mask=descent.mask)
-        return done + 1, number, state, averaged(average, state.image, descent.decay), losses
+        state = update(state, g, step=number, adam=descent.adam, rests=rests, mask=descent.mask)
+        return done + 1, number, state, average_with(state.image, average), losses
 
     picture = tf.TensorShape([None, None, 3])
     scalar = tf.TensorShape([])

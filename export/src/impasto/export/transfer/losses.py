@@ -22,6 +22,7 @@ from typing import Final
 import tensorflow as tf
 
 from impasto.export.branches import place_count, where_positive
+from impasto.export.functions import graph_function
 
 _NO_DIFFERENCE: Final = 1e-8
 
@@ -43,17 +44,10 @@ def style_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
 
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows, difference = _rows(x), gram(x) - target(x)
+        loss, derivative = _of_difference(difference, tf.constant(2.0 / x.shape[-1] ** 2), weight, scaled)
+        derivative = tf.ensure_shape(derivative, difference.shape)
         # A target that a client sent need not be symmetric.
-
-        def usual() -> tuple[tf.Tensor, tf.Tensor]:
-            scale = 2.0 * weight / (place_count(x) * float(x.shape[-1]) ** 2)
-            return weight * _mean_square(difference), scale * (difference + tf.transpose(difference))
-
-        def in_scale() -> tuple[tf.Tensor, tf.Tensor]:
-            loss, derivative = _scaled(difference)
-            return weight * loss, weight / place_count(x) * (derivative + tf.transpose(derivative))
-
-        loss, both = where_positive(scaled, in_scale, usual)
+        both = (derivative + tf.transpose(derivative)) / place_count(x)
         return loss, tf.reshape(tf.matmul(rows, both), tf.shape(x))
 
     return compute
@@ -64,17 +58,9 @@ def content_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
 
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         difference = x - target(x)
-
-        def usual() -> tuple[tf.Tensor, tf.Tensor]:
-            scale = 2.0 * weight / (place_count(x) * float(x.shape[-1]))
-            return weight * _mean_square(difference), scale * difference
-
-        def in_scale() -> tuple[tf.Tensor, tf.Tensor]:
-            loss, derivative = _scaled(difference)
-            return weight * loss, weight * derivative
-
-        loss, derivative = where_positive(scaled, in_scale, usual)
-        return loss, derivative
+        share = (2.0 / x.shape[-1]) / place_count(x)
+        loss, derivative = _of_difference(difference, share, weight, scaled)
+        return loss, tf.ensure_shape(derivative, difference.shape)
 
     return compute
 
@@ -105,15 +91,35 @@ def _squared_variation(picture: tf.Tensor) -> tf.Tensor:
     return sums / (place_count(picture) * float(picture.shape[-1]))
 
 
+def _of_differences(
+    difference: tf.Tensor, share: tf.Tensor, weight: tf.Tensor, scaled: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The loss of differences, and its derivative by them: see this module. `share` is 2 over their count."""
+
+    def usual() -> tuple[tf.Tensor, tf.Tensor]:
+        each = weight * share
+        return each * tf.nn.l2_loss(difference), each * difference
+
+    def in_scale() -> tuple[tf.Tensor, tf.Tensor]:
+        loss, derivative = _scaled(difference)
+        return weight * loss, weight * derivative
+
+    loss, derivative = where_positive(scaled, in_scale, usual)
+    return loss, derivative
+
+
+_NUMBER = tf.TensorSpec([])
+_of_difference = graph_function(
+    _of_differences, tf.TensorSpec(None), _NUMBER, _NUMBER, tf.TensorSpec([], tf.int32)
+)
+"""The same, of which the graph holds one for all layers."""
+
+
 def _scaled(difference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The sum of squares over the sum of absolute values, and its derivative; both 0 where there is no difference."""
     total = tf.reduce_sum(tf.abs(difference)) + _NO_DIFFERENCE
     loss = tf.reduce_sum(tf.square(difference)) / total
     return loss, (2.0 * difference - loss * tf.sign(difference)) / total
-
-
-def _mean_square(difference: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(tf.square(difference))
 
 
 def _rows(activation: tf.Tensor) -> tf.Tensor:

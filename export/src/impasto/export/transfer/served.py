@@ -14,7 +14,7 @@ from impasto.export import checks
 from impasto.export.backbones import Backbone
 from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
 from impasto.export.backbones.vgg19 import preprocess
-from impasto.export.branches import counted, where_positive
+from impasto.export.branches import computed_where, counted, where_positive
 from impasto.export.contract import Tensors, contract_functions, open_list
 from impasto.export.resizing import bilinear
 from impasto.export.transfer import limits as bounds
@@ -49,7 +49,7 @@ class Transfer(tf.Module):
         self._backbone = backbone
         self._layer_names = backbone.architecture.layers
         """Each is a convolution with its ReLU."""
-        per_layer = tf.TensorSpec([len(self._layer_names)])
+        per_layer = tf.TensorSpec([len(self._layer_names)], tf.int32)
         self._targets = Readings(backbone, _prepare, read_targets, per_layer, per_layer)
         self._gradients = Gradients(
             layer_functions(backbone), _prepare, objectives.terms, Objective.specs(len(self._layer_names))
@@ -153,7 +153,7 @@ class Transfer(tf.Module):
         """The Gram matrices and the activations of the layers of non-zero weight, one after the other."""
         none = tf.zeros([len(self._layer_names)])
         style, content = (none if weights is None else weights for weights in (style, content))
-        found = self._targets(picture, deepest(style + content), style, content)
+        found = self._targets(picture, deepest(style + content), counted(style), counted(content))
         grams, features = (tf.concat(each, axis=0) for each in zip(*found, strict=True))
         return grams, features
 
@@ -164,12 +164,15 @@ class Transfer(tf.Module):
 
         def gradient(picture: tf.Tensor) -> tuple[Losses, tf.Tensor]:
             (style, content), of_layers = self._gradients(picture, depth, objective)
-            variation, smoothing = where_positive(
-                variation_counts,
-                lambda: total_variation(picture, variation_weight, objective.scaled),
-                lambda: (tf.constant(0.0), tf.zeros_like(picture)),
+
+            def smoothed() -> tuple[tf.Tensor, tf.Tensor]:
+                loss, smoothing = total_variation(picture, variation_weight, objective.scaled)
+                return loss, of_layers + smoothing
+
+            variation, found = where_positive(
+                variation_counts, smoothed, lambda: (tf.constant(0.0), of_layers)
             )
-            return Losses(style, content, variation), of_layers + smoothing
+            return Losses(style, content, variation), tf.ensure_shape(found, [None, None, 3])
 
         state, average, losses = descend(state, gradient, descent)
         return bounds.check_result(state), average, losses
@@ -228,15 +231,22 @@ def _prepare(picture: tf.Tensor) -> tf.Tensor:
 def read_targets(
     index: int, x: tf.Tensor, style: tf.Tensor, content: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The Gram matrix and the activation of a layer, flat; empty where its weight is zero."""
+    """The Gram matrix and the activation of a layer, flat; empty where it does not count.
 
-    def flat(read: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[], tf.Tensor]:
-        return lambda: tf.reshape(read(tf.cast(x, tf.float32)), [-1])
+    Args:
+        index: the layer's.
+        x: its activation.
+        style: int32 [n], the layers whose style counts, see `branches.counted`.
+        content: int32 [n], those whose content does.
+    """
 
-    return (
-        where_positive(counted(style[index]), flat(gram), lambda: tf.zeros([0])),
-        where_positive(counted(content[index]), flat(tf.identity), lambda: tf.zeros([0])),
-    )
+    def flat(read: Callable[[tf.Tensor], tf.Tensor], counts: tf.Tensor) -> tf.Tensor:
+        def compute(x: tf.Tensor) -> tf.Tensor:
+            return tf.reshape(read(tf.cast(x, tf.float32)), [-1])
+
+        return computed_where(counts[index] > 0, x, compute, tf.zeros([0]))
+
+    return flat(gram, style), flat(tf.identity, content)
 
 
 def _to_bytes(image: tf.Tensor) -> tf.Tensor:
