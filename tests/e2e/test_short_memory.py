@@ -29,12 +29,11 @@ def server(server_kind: str, committed_models: Path) -> Iterator[Server]:
     with ExitStack() as stack:
 
         def start(**variables: str) -> ServerProcess:
-            started = ServerProcess(committed_models, kind=server_kind)
+            started = ServerProcess(committed_models, kind=server_kind, forked=False)
             stack.callback(started.stop)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setenv(
-                    "TF_ENABLE_ONEDNN_OPTS", "0"
-                )  # its convolutions crash where they are refused memory
+                # Where they are refused memory, oneDNN's convolutions crash.
+                patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
                 for name, value in variables.items():
                     patch.setenv(name, value)
                 started.ensure_running()

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from images.pictures import pixels
 from impasto.export.backbones import Backbone, BackboneError
-from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
+from impasto.export.backbones.gradients import Gradients, Readings, deepest
 from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.branches import counted
 from impasto.export.compute import Compute
@@ -42,7 +42,7 @@ def backbone() -> Backbone:
 
 @pytest.fixture(scope="module")
 def gradients(backbone: Backbone) -> Gradients:
-    return Gradients(layer_functions(backbone), prepare, terms, Objective.specs(len(LAYERS)))
+    return Gradients(backbone, prepare, terms, Objective.specs(len(LAYERS)))
 
 
 @pytest.fixture(scope="module")

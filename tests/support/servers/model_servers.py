@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import weakref
@@ -115,13 +116,22 @@ class ServerProcess:
         flags: further words of the local server's command line.
         kind: `local` or `real`.
         log: a file that gets what it says; a temporary one if None.
+        forked: fork the local server from a process that has imported TensorFlow, which reads some variables of the
+            environment only then. It starts sooner.
         changes: flags by name, other than the shipped ones; None drops a flag.
     """
 
     def __init__(
-        self, models: Path, *flags: str, kind: str = "local", log: Path | None = None, **changes: Any
+        self,
+        models: Path,
+        *flags: str,
+        kind: str = "local",
+        log: Path | None = None,
+        forked: bool = True,
+        **changes: Any,
     ) -> None:
         self.kind = kind
+        self._forked = forked and kind == "local"
         folder = Path(tempfile.mkdtemp(prefix="server-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.log = log or folder / "server.log"
@@ -146,12 +156,14 @@ class ServerProcess:
 
     def start(self) -> None:
         """Starts the process; it listens some seconds later."""
-        if self.kind == "local":
+        if self._forked:
             self._process = ForkedCommand(["local", *self._flags], log=self.log)
             return
+        local = [sys.executable, "-m", "impasto.serving", "local"]
+        command = local if self.kind == "local" else shlex.split(os.environ[VARIABLE])
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*shlex.split(os.environ[VARIABLE]), *self._flags],
+                [*command, *self._flags],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},

@@ -34,9 +34,6 @@ Prepare = Callable[[tf.Tensor], tf.Tensor]
 Terms = Callable[[int, Any], "Sequence[Term]"]
 """From a layer's index and the objective, which is any structure of tensors, to the layer's terms."""
 
-Layer = Callable[[tf.Tensor], tf.Tensor]
-"""From the activation of the layer below, or the network's own input, to the layer's."""
-
 _PICTURE = tf.TensorSpec([None, None, 3])
 
 
@@ -56,16 +53,16 @@ class Gradients(tf.Module):
     """The losses of a picture and the gradient of their sum.
 
     Args:
-        layers: those of the network, see `layer_functions`.
+        backbone: the network.
         prepare: see `Prepare`.
         terms: see `Terms`; as many for each layer.
         objective: the tf.TensorSpecs of the objective.
     """
 
-    def __init__(self, layers: Sequence[Layer], prepare: Prepare, terms: Terms, objective: Any) -> None:
+    def __init__(self, backbone: Backbone, prepare: Prepare, terms: Terms, objective: Any) -> None:
         super().__init__(name="gradients")
+        self._backbone = backbone
         self._prepare = prepare
-        self._layers = layers
         self._terms = terms
         self._function = graph_function(
             self._compute, _PICTURE, tf.TensorSpec([], tf.int32), objective, **NOT_INLINED
@@ -93,11 +90,11 @@ class Gradients(tf.Module):
             x = self._prepare(picture)
         first = picture, x, tape
         steps = []
-        for index, layer in enumerate(self._layers):
+        for index in range(len(self._backbone.channels)):
             below = x
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(below)
-                x = layer(below)
+                x = self._backbone.layer(index, below)
             ended, onward = routed(x, depth > index)
             steps.append((below, x, ended, tape))
             x = onward
@@ -181,11 +178,3 @@ def _compute_term(
     """Loss and derivative of one of a layer's terms, in the type of the activation `x`."""
     loss, derivative = terms(index, objective)[place].compute(tf.cast(x, tf.float32))
     return loss, tf.cast(derivative, x.dtype)
-
-
-def layer_functions(backbone: Backbone) -> list[Layer]:
-    """A function for each candidate layer of a network; several gradients may share them."""
-    return [
-        graph_function(partial(backbone.layer, index), backbone.below(index))
-        for index in range(len(backbone.channels))
-    ]

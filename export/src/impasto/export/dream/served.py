@@ -15,7 +15,7 @@ import tensorflow as tf
 from impasto.client.signatures import DREAM, SERVING_DEFAULT
 from impasto.export import checks
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
+from impasto.export.backbones.gradients import Gradients, Readings, deepest
 from impasto.export.branches import counted
 from impasto.export.contract import Tensors, contract_functions, open_list
 from impasto.export.dream import limits as bounds
@@ -106,11 +106,10 @@ class DeepDream(tf.Module):
     ) -> None:
         super().__init__(name="deep_dream")
         self._backbone = backbone
-        computed = layer_functions(backbone)
         # Apart, as a server builds all that a signature may come to, before its first call is answered.
         self._gradients, self._guided_gradients = (
             Gradients(
-                computed,
+                backbone,
                 self._network_input,
                 objectives.terms,
                 objectives.specs(backbone.channels, guided=guided),

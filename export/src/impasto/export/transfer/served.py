@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from impasto.client.signatures import SERVING_DEFAULT, TRANSFER
 from impasto.export import checks
 from impasto.export.backbones import Backbone
-from impasto.export.backbones.gradients import Gradients, Readings, deepest, layer_functions
+from impasto.export.backbones.gradients import Gradients, Readings, deepest
 from impasto.export.backbones.vgg19 import preprocess
 from impasto.export.branches import computed_where, counted, where_positive
 from impasto.export.contract import Tensors, contract_functions, open_list
@@ -52,7 +52,7 @@ class Transfer(tf.Module):
         per_layer = tf.TensorSpec([len(self._layer_names)], tf.int32)
         self._targets = Readings(backbone, _prepare, read_targets, per_layer, per_layer)
         self._gradients = Gradients(
-            layer_functions(backbone), _prepare, objectives.terms, Objective.specs(len(self._layer_names))
+            backbone, _prepare, objectives.terms, Objective.specs(len(self._layer_names))
         )
         self._weights = weights
         self._suggestions = suggestions or TransferSuggestions()
