@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
+import signal
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
 
@@ -101,11 +103,34 @@ def read_all() -> bytes:
     """All of standard input; nothing of a terminal. Raises OSError."""
     if sys.stdin.isatty():
         return b""
-    # Part by part: within one `read` Python asks again before it looks whether a Ctrl-C came meanwhile.
-    parts = []
-    while part := sys.stdin.buffer.read1(_PART):
-        parts.append(part)
-    return b"".join(parts)
+    if os.name == "nt":  # where a pipe cannot be waited for
+        return sys.stdin.buffer.read()
+    parts: list[bytes] = []
+    with _signals_as_input() as signals:
+        while True:
+            select.select([sys.stdin, signals], [], [])
+            part = os.read(sys.stdin.fileno(), _PART)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+
+
+@contextlib.contextmanager
+def _signals_as_input() -> Iterator[int]:
+    """What can be read once a signal has come.
+
+    Python looks for signals between its own steps. One that comes just before a read, or to another thread, it would
+    see only when the read ends.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield reading
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reading)
+        os.close(writing)
 
 
 def _to_nowhere(stream: TextIO) -> None:
