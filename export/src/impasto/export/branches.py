@@ -1,11 +1,11 @@
 """Branches and counts that a GPU does not wait for.
 
 TensorFlow chooses a branch on the processor. What a card computes must come to it first, so the processor waits until
-the card has done all that it was given, and the card then waits for what comes next. Only whole numbers of 32 bits, and
-what is computed from these alone, TensorFlow keeps in the processor's memory, also where a GPU runs the graph. A truth
-value made from them is there too, but `tf.cond` sends it to the card, and all that follows waits for that. So a branch
-within a step is chosen by an int32, which `tf.switch_case` sends nowhere, or by `routed`. In a trace of dream on an H100 there were 22
-copies of a few bytes in each step, about as many as it had `tf.cond`s.
+the card has done all that it was given, and the card then waits for what comes next. Only whole numbers of 32 bits,
+and what is computed from these alone, TensorFlow keeps in the processor's memory, also where a GPU runs the graph. A
+truth value made from them is there too, but `tf.cond` sends it to the card, and all that follows waits for that. So a
+branch within a step is chosen by an int32, which `tf.switch_case` sends nowhere, or by `routed`. In a trace of dream
+on an H100 there were 22 copies of a few bytes in each step, about as many as it had `tf.cond`s.
 """
 
 from __future__ import annotations
