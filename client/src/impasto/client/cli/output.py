@@ -117,7 +117,7 @@ def read_all() -> bytes:
 
 @contextlib.contextmanager
 def _signals_as_input() -> Iterator[int]:
-    """What can be read once a signal has come.
+    """A descriptor that can be read once a signal has come.
 
     Python looks for signals between its own steps. One that comes just before a read, or to another thread, it would
     see only when the read ends.

@@ -19,7 +19,6 @@ Whether a term counts is said by an int32 beside its weight, as `branches` tells
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -104,9 +103,8 @@ class Gradients(tf.Module):
             start = tf.zeros_like(ended)
             gradient = start if gradient is None else joined(start, gradient)
             found = []
-            for place, term in enumerate(self._terms(index, objective)):
-                compute = graph_function(partial(_compute_term, self._terms, index, place), **NOT_INLINED)
-                loss, gradient = _with_term(compute, term.counts, gradient, x, objective)
+            for term in self._terms(index, objective):
+                loss, gradient = _with_term(term, gradient, x)
                 found.append(loss)
             losses.append(found)
             gradient = tape.gradient(x, below, output_gradients=gradient)
@@ -157,24 +155,19 @@ def deepest(weights: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.where(tf.not_equal(weights, 0.0), tf.range(weights.shape[0]), 0))
 
 
-def _with_term(
-    compute: Callable[..., Any], counts: tf.Tensor, gradient: tf.Tensor, x: tf.Tensor, objective: Any
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _with_term(term: Term, gradient: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The loss of a term, and `gradient` with its derivative; 0, and `gradient` as it is, where it does not count.
 
-    The sum is not made within `compute`: a graph's layout ends at a function, and the gradient need not go through it.
+    The sum is not made within the function: a graph's layout ends there, and the gradient need not go through it.
     """
-    counted = counts > 0
+
+    def computed(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        loss, derivative = term.compute(tf.cast(x, tf.float32))
+        return loss, tf.cast(derivative, x.dtype)
+
+    counted = term.counts > 0
     without, with_term = routed(gradient, counted)
-    loss, derivative = compute(routed(x, counted)[1], objective)
+    loss, derivative = graph_function(computed, **NOT_INLINED)(routed(x, counted)[1])
     # A function's result has no shape for the layout optimiser, which leaves alone what it is added to.
     total = joined(without, with_term + tf.ensure_shape(derivative, derivative.shape))
     return joined(routed(tf.constant(0.0), counted)[0], loss), total
-
-
-def _compute_term(
-    terms: Terms, index: int, place: int, x: tf.Tensor, objective: Any
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Loss and derivative of one of a layer's terms, in the type of the activation `x`."""
-    loss, derivative = terms(index, objective)[place].compute(tf.cast(x, tf.float32))
-    return loss, tf.cast(derivative, x.dtype)
