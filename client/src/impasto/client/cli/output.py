@@ -8,7 +8,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
 
@@ -116,7 +116,7 @@ def read_all() -> bytes:
 
 
 @contextlib.contextmanager
-def _signals_as_input() -> Iterator[int]:
+def _signals_as_input() -> Generator[int]:
     """A descriptor that can be read once a signal has come.
 
     Python looks for signals between its own steps. One that comes just before a read, or to another thread, it would
