@@ -95,7 +95,7 @@ gallery-dream: setup ## contact sheets of dreams in docs/images/gallery, of the 
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python examples/gallery/dream.py --models models --out docs/images/gallery
 
 bench-gpu: setup ## what a GPU does with the models: wall, kernels, repeatability, memory, PyTorch beside; skipped without one
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/gpu.py --models models --server --peer
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python export/benchmarks/gpu.py --models models --server --ready --peer
 
 bench-gzip: setup ## what gzip saves and costs on pictures
 	$(BIN)/python client/benchmarks/compression.py

@@ -4,7 +4,7 @@ For each: the first call of the process and at that size, a call (median) and th
 were and how often something was copied between host and card (one waits for the other each time), the operations that
 took longest on either, whether the same call repeats bit for bit, whether two calls of half the steps equal one, and
 the peak of the allocator. With --peer, the same steps in PyTorch; with --server, the same jobs through the local server
-and the client.
+and the client; with --ready, the seconds until a server that has only this model listens, its warm-up done.
 
 TF_DETERMINISTIC_OPS=1, NVIDIA_TF32_OVERRIDE=0 and TF_XLA_FLAGS are read from the environment: run it once with each.
 
@@ -18,6 +18,8 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,6 +49,9 @@ _SETTINGS: Final = ("TF_DETERMINISTIC_OPS", "NVIDIA_TF32_OVERRIDE", "TF_XLA_FLAG
 _MOST_OPS: Final = 6
 _ONE_AFTER_THE_OTHER: Final = "stream:all"
 """The part of a traced device's name that stands for all of its streams: each kernel once."""
+
+_LISTENS: Final = "Listening on "
+"""The beginning of what a local server says once it is ready."""
 
 _COPYING: Final = ("<MemcpyH2D>", "<MemcpyD2H>")
 """The ends of the names of its streams that copy to the card and back."""
@@ -87,6 +92,7 @@ class Row:
     peak: int | None = None
     peers: dict[str, float] = field(default_factory=dict)
     served: float | None = None
+    ready: float | None = None
     failed: str = ""
 
 
@@ -239,6 +245,29 @@ def through_a_server(models: Path, rows: Iterable[Row], runs: int) -> None:
             row.served = statistics.median(walls[1:])  # the first one meets a new size
 
 
+def ready(models: Path, model: str) -> float:
+    """The milliseconds in which a local server of the model alone comes up in a process of its own.
+
+    Raises:
+        click.ClickException: it did not.
+    """
+    own = ["--model_name", model, "--model_base_path", str((models / model).resolve()), "--port", "0"]
+    command = [sys.executable, "-m", "impasto.serving", "local", *own]
+    # This process has a part of the card, too.
+    environment = os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as server:
+        assert server.stdout is not None
+        for line in server.stdout:
+            if line.startswith(_LISTENS):
+                took = time.perf_counter() - started
+                server.terminate()
+                return 1000 * took
+    raise click.ClickException(f"a server of {model} ended before it listened: {' '.join(command)} says why")
+
+
 def show(rows: Iterable[Row]) -> None:
     """Print the table."""
     header = (
@@ -249,6 +278,7 @@ def show(rows: Iterable[Row]) -> None:
         "kernels",
         "wall/kernels",
         "served",
+        "ready",
         "repeats",
         "chunks",
         "peak MB",
@@ -261,7 +291,7 @@ def show(rows: Iterable[Row]) -> None:
         trace = row.trace
         ratio = row.wall / trace.kernels if trace and trace.kernels else None
         cells: tuple[Any, ...] = (row.size, _ms(row.first), _ms(row.wall), _ms(trace and trace.kernels))
-        cells += (_told(ratio, ".2f"), _ms(row.served), _yes(row.repeats), _yes(row.chunks))
+        cells += (_told(ratio, ".2f"), _ms(row.served), _ms(row.ready), _yes(row.repeats), _yes(row.chunks))
         peak = None if row.peak is None else row.peak / 1e6
         told = "  ".join(f"{cell!s:>12}" for cell in (*cells, _told(peak, ".0f")))
         click.echo(f"{row.model:>{_WIDTH}}  {told}")
@@ -307,6 +337,12 @@ def _yes(value: bool | None) -> str:
     "--server", is_flag=True, help="Measure the same jobs through a local server and the client, too."
 )
 @click.option(
+    "--ready",
+    "until_ready",
+    is_flag=True,
+    help="Measure how long a server of each model alone takes to be ready.",
+)
+@click.option(
     "--peer",
     is_flag=True,
     help="Measure the same steps in PyTorch, eager and compiled, where it is installed.",
@@ -319,6 +355,7 @@ def main(
     sizes: tuple[int, ...],
     runs: int,
     server: bool,
+    until_ready: bool,
     peer: bool,
     processor: bool,
     as_json: bool,
@@ -338,6 +375,12 @@ def main(
     rows = list(measured(models, names, sizes or (256, 512, 1024), runs, torch_peer() if peer else None))
     if server:
         through_a_server(models, rows, runs)
+    if until_ready:
+        for name in {row.model for row in rows}:
+            took = ready(models, name)
+            for row in rows:
+                if row.model == name:
+                    row.ready = took
     if as_json:
         told = {"device": device, "tensorflow": tf.__version__, "settings": settings}
         click.echo(json.dumps({**told, "rows": [asdict(row) for row in rows]}, indent=2))

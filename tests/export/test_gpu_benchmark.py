@@ -47,7 +47,8 @@ def test_without_a_gpu_it_says_why_it_is_skipped(benchmark: Any, exported: Path)
 def test_on_a_processor_every_model_is_measured_repeats_and_chunks_equal_one_call(
     benchmark: Any, exported: Path
 ) -> None:
-    words = ["--models", str(exported), "--processor", "--size", "64", "--runs", "1", "--server", "--json"]
+    words = ["--models", str(exported), "--processor", "--size", "64", "--runs", "1"]
+    words += ["--server", "--ready", "--json"]
     result = CliRunner().invoke(benchmark.main, words, catch_exceptions=False)
     told = json.loads(result.stdout)
     assert told["device"] == "processor"
@@ -55,7 +56,7 @@ def test_on_a_processor_every_model_is_measured_repeats_and_chunks_equal_one_cal
     assert rows.keys() == {"srcnn", "stylize", "dream", "transfer"}
     for name, row in rows.items():
         assert row["failed"] == ""
-        assert row["first"] > 0 and row["wall"] > 0 and row["served"] > 0
+        assert row["first"] > 0 and row["wall"] > 0 and row["served"] > 0 and row["ready"] > 0
         assert row["repeats"] is True
         assert row["chunks"] is (True if name in ("dream", "transfer") else None)
         assert row["trace"] is None and row["peak"] is None
@@ -65,7 +66,7 @@ def test_what_a_card_did_is_told(benchmark: Any, capsys: pytest.CaptureFixture[s
     trace = benchmark.Trace(20.0, 254, 3, card={"Conv2D": 14.3}, host={"Cast": 0.2})
     benchmark.show([benchmark.Row("dream", 512, wall=30.0, trace=trace, repeats=True, peak=658_000_000)])
     told = " ".join(capsys.readouterr().out.split())
-    assert "dream 512 0.0 30.0 20.0 1.50 - yes - 658 254 kernels, 3 copies between host and card" in told
+    assert "dream 512 0.0 30.0 20.0 1.50 - - yes - 658 254 kernels, 3 copies between host and card" in told
     assert told.endswith("on the card: Conv2D 14.3 ms on the host: Cast 0.2 ms")
 
 
@@ -73,4 +74,4 @@ def test_a_card_that_may_not_be_traced_is_measured_all_the_same(
     benchmark: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     benchmark.show([benchmark.Row("dream", 512, wall=30.0, trace=benchmark.Trace(0.0, 0, 0, {}, {}))])
-    assert "dream 512 0.0 30.0 0.0 - -" in " ".join(capsys.readouterr().out.split())
+    assert "dream 512 0.0 30.0 0.0 - - -" in " ".join(capsys.readouterr().out.split())
