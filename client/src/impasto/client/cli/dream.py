@@ -17,22 +17,11 @@ from impasto.client import Client, DescribeDream, Dream, DreamProgress, Model, e
 from impasto.client._models.dream import job
 from impasto.client._models.dream.recipes import FINE, RECIPES
 from impasto.client._video import WRITABLE_VIDEOS, Form, Parts, video_suffix, without_package
+from impasto.client.cli import options
 from impasto.client.cli.bars import Reached
 from impasto.client.cli.files import Pipe, Place, is_folder, make_folder, refuse_inputs
 from impasto.client.cli.frames import frames_of
 from impasto.client.cli.long_jobs import Growing, LongJobs, run_growing, run_long_jobs
-from impasto.client.cli.options import (
-    Common,
-    Keep,
-    Number,
-    Pictures,
-    common_options,
-    job_options,
-    layers,
-    long_job_options,
-    number,
-    picture_options,
-)
 from impasto.client.pictures import Animation, ImageSource, Picture, to_frame, write_animation, write_picture
 
 _ZOOM_FORM: Final = Form(rate=Fraction(10), tick=Fraction(1, 10))
@@ -63,7 +52,7 @@ _OPTIONS = (
     ),
     click.option(
         "--layers",
-        callback=layers,
+        callback=options.layers,
         metavar="NAME[=WEIGHT],...",
         help="The layers to excite, such as mixed3,mixed5=0.5. `impasto models -s` lists them.",
     ),
@@ -75,19 +64,19 @@ _OPTIONS = (
     ),
     click.option(
         "--octave-scale",
-        type=number(job.RANGES["octave_scale"]),
+        type=options.number(job.RANGES["octave_scale"]),
         metavar="RATIO",
         help="How much larger each octave is.",
     ),
     click.option(
         "--steps",
-        type=number(job.RANGES["steps"]),
+        type=options.number(job.RANGES["steps"]),
         metavar="N",
         help="Gradient steps at each octave.",
     ),
     click.option(
         "--step-size",
-        type=number(job.RANGES["step_size"]),
+        type=options.number(job.RANGES["step_size"]),
         metavar="SIZE",
         help="How far each step goes.",
     ),
@@ -104,14 +93,14 @@ _OPTIONS = (
     ),
     click.option(
         "--tile",
-        type=number(job.RANGES["tile"]),
+        type=options.number(job.RANGES["tile"]),
         metavar="PIXELS",
         help="Take gradients in pieces of this size, which needs less memory on the server; 0 for none.  "
         "[default: 512 for pictures above a megapixel]",
     ),
     click.option(
         "--seed",
-        type=number(job.RANGES["seed"]),
+        type=options.number(job.RANGES["seed"]),
         default=0,
         show_default=True,
         metavar="N",
@@ -121,9 +110,9 @@ _OPTIONS = (
 
 
 @click.command(short_help="Let a picture dream (DeepDream).")
-@picture_options(model=signatures.DREAM.name, concurrency=1)
-@job_options(Dream, _OPTIONS, besides=("image", "model"))
-@long_job_options
+@options.picture_options(model=signatures.DREAM.name, concurrency=1)
+@options.job_options(Dream, _OPTIONS, besides=("image", "model"))
+@options.long_job_options
 @click.option(
     "--zoom",
     "frames",
@@ -134,20 +123,20 @@ _OPTIONS = (
 )
 @click.option(
     "--zoom-factor",
-    type=Number(min=1.0, max=10.0),
+    type=options.Number(min=1.0, max=10.0),
     default=1.05,
     show_default=True,
     metavar="RATIO",
     help="How far --zoom goes in from frame to frame.",
 )
-@common_options
+@options.common_options
 def dream(
     *,
-    common: Common,
-    pictures: Pictures,
+    common: options.Common,
+    pictures: options.Pictures,
     model: Model,
-    options: dict[str, Any],
-    keep: Keep,
+    fields: dict[str, Any],
+    keep: options.Keep,
     frames: int | None,
     zoom_factor: float,
 ) -> int:
@@ -166,10 +155,10 @@ def dream(
       impasto dream photo.jpg -o frames/ --zoom 30 --steps 10
       impasto dream holiday/ -o dreams/ --resume
     """
-    guide = options.get("guide")
+    guide = fields.get("guide")
     others = (guide,) if isinstance(guide, Path) else ()
     if frames is not None:
-        if keep != Keep(None, None) or pictures.resume:
+        if keep != options.Keep(None, None) or pictures.resume:
             raise click.UsageError(
                 "--zoom keeps frames, and takes neither --every, --checkpoint nor --resume"
             )
@@ -178,12 +167,12 @@ def dream(
             return run_zoom(
                 client,
                 zoom,
-                lambda picture, pinned: Dream(picture, model=pinned, **options),
+                lambda picture, pinned: Dream(picture, model=pinned, **fields),
                 common=common,
                 model=model,
             )
     jobs = LongJobs(
-        lambda picture: Dream(picture, model=model, **options),
+        lambda picture: Dream(picture, model=model, **fields),
         describe=DescribeDream(model=model),
         where=_where,
         measures=_measures,
@@ -219,14 +208,14 @@ class Zoom:
     kind: Literal["video", "gif", "folder"]
     frames: int
     factor: float
-    pictures: Pictures
+    pictures: options.Pictures
 
     def frame_path(self, number: int) -> Path:
         """Where frame `number`, from 1, goes."""
         return self.output / (FRAME_NAME % number)
 
 
-def zoom_of(pictures: Pictures, *, others: tuple[Path, ...], frames: int, factor: float) -> Zoom:
+def zoom_of(pictures: options.Pictures, *, others: tuple[Path, ...], frames: int, factor: float) -> Zoom:
     """Return what the options ask for. UsageError if they do not name one picture, and what a zoom goes to."""
     source, output = pictures.inputs[0], pictures.output
     if len(pictures.inputs) > 1 or not isinstance(source, Path) or is_folder(source):
@@ -255,7 +244,12 @@ def zoom_of(pictures: Pictures, *, others: tuple[Path, ...], frames: int, factor
 
 
 def run_zoom(
-    client: Client, zoom: Zoom, dream: Callable[[ImageSource, Model], Dream], *, common: Common, model: Model
+    client: Client,
+    zoom: Zoom,
+    dream: Callable[[ImageSource, Model], Dream],
+    *,
+    common: options.Common,
+    model: Model,
 ) -> int:
     """Make and write the frames, and return the exit code.
 
@@ -297,7 +291,7 @@ class _GrowingZoom(Growing):
         zoom: Zoom,
         first: Picture,
         dream: Callable[[ImageSource, Callable[[DreamProgress], None]], Image.Image],
-        common: Common,
+        common: options.Common,
     ) -> None:
         self._zoom = zoom
         self._first = first

@@ -12,22 +12,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import click
 from PIL import Image
 
+from impasto.client import pictures
 from impasto.client.cli.output import print_bytes, read_all
 from impasto.client.errors import UnwritableOutput
-from impasto.client.pictures import (
-    ANIMATED,
-    WRITABLE,
-    Animation,
-    ImageSource,
-    PngCompression,
-    check_animation_output,
-    check_output,
-    encode_animation,
-    encode_picture,
-    format_options,
-    write_animation,
-    write_picture,
-)
 
 _DASH: Final = "-"
 
@@ -59,7 +46,7 @@ class Pipe:
 Place: TypeAlias = Path | Pipe
 
 
-Result: TypeAlias = Image.Image | Animation[Image.Image]
+Result: TypeAlias = Image.Image | pictures.Animation[Image.Image]
 
 
 class Writing(NamedTuple):
@@ -73,16 +60,18 @@ class Writing(NamedTuple):
 
     strip: bool = False
     quality: int | None = None
-    compress: PngCompression | None = None
+    compress: pictures.PngCompression | None = None
 
     def check(self, suffixes: Iterable[str]) -> None:
         """UsageError if an option is given that none of the formats has."""
         found = sorted({suffix.lower() for suffix in suffixes})
         for name, value in (("quality", self.quality), ("compress", self.compress)):
-            if value is None or any(name in format_options(suffix) for suffix in found):
+            if value is None or any(name in pictures.format_options(suffix) for suffix in found):
                 continue
             able = [
-                suffix for suffix in dict.fromkeys((*WRITABLE, *ANIMATED)) if name in format_options(suffix)
+                suffix
+                for suffix in dict.fromkeys((*pictures.WRITABLE, *pictures.ANIMATED))
+                if name in pictures.format_options(suffix)
             ]
             raise click.UsageError(
                 f"--{name} {value}: {' and '.join(found)} has no such option; it is for {', '.join(able)}"
@@ -91,7 +80,7 @@ class Writing(NamedTuple):
     def options(self, suffix: str) -> dict[str, Any]:
         """Return the keyword arguments for a result with this extension."""
         given = {"quality": self.quality, "compress": self.compress}
-        return {"strip": self.strip, **{name: given[name] for name in format_options(suffix)}}
+        return {"strip": self.strip, **{name: given[name] for name in pictures.format_options(suffix)}}
 
 
 def place(text: str) -> Place:
@@ -150,7 +139,7 @@ def name_of(source: Place) -> str:
     return "standard input" if isinstance(source, Pipe) else str(source)
 
 
-def read_input(source: Place) -> ImageSource:
+def read_input(source: Place) -> pictures.ImageSource:
     """The path, or what standard input holds.
 
     Raises:
@@ -178,11 +167,11 @@ def check_result(output: Place, *, overwrite: bool, as_json: bool, moving: bool 
 
     Raises:
         click.ClickException: standard output is a terminal, or JSON goes there.
-        OutputError: see check_output.
+        OutputError: see pictures.check_output.
     """
-    moving = moving and suffix_of(output) in ANIMATED
+    moving = moving and suffix_of(output) in pictures.ANIMATED
     if not isinstance(output, Pipe):
-        check = check_animation_output if moving else check_output
+        check = pictures.check_animation_output if moving else pictures.check_output
         check(output, overwrite=overwrite)
         return
     if as_json:
@@ -190,23 +179,24 @@ def check_result(output: Place, *, overwrite: bool, as_json: bool, moving: bool 
     if sys.stdout.isatty():
         raise click.UsageError(f"-o {output}: standard output is a terminal; send it to a file or a program")
     if not moving:
-        encode_picture(Image.new("L", (1, 1)), output.suffix)  # raises for a format that cannot be written
+        # Raises for a format that cannot be written.
+        pictures.encode_picture(Image.new("L", (1, 1)), output.suffix)
 
 
 def write_result(output: Place, result: Result, *, overwrite: bool, writing: Writing) -> None:
     """Write the result; to standard output in the main thread, the only one that Ctrl-C interrupts.
 
     Raises:
-        OutputError: see write_picture, or standard output cannot be written to.
+        OutputError: see pictures.write_picture, or standard output cannot be written to.
         ReaderGone: nobody reads standard output any more.
     """
     options = writing.options(suffix_of(output))
-    if isinstance(result, Animation):
+    if isinstance(result, pictures.Animation):
         if isinstance(output, Pipe):
-            print_bytes(encode_animation(result, output.suffix, **options))
+            print_bytes(pictures.encode_animation(result, output.suffix, **options))
         else:
-            write_animation(output, result, overwrite=overwrite, **options)
+            pictures.write_animation(output, result, overwrite=overwrite, **options)
     elif isinstance(output, Pipe):
-        print_bytes(encode_picture(result, output.suffix, **options))
+        print_bytes(pictures.encode_picture(result, output.suffix, **options))
     else:
-        write_picture(output, result, overwrite=overwrite, **options)
+        pictures.write_picture(output, result, overwrite=overwrite, **options)

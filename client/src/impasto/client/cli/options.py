@@ -378,7 +378,7 @@ def long_job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def job_options(
     job: type[Any], options: Sequence[Callable[..., Any]], *, besides: Sequence[str]
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of a job; it receives them as `options`, fields of the job's class.
+    """Give a command the options of a job; it receives them as `fields`, those of the job's class.
 
     Args:
         job: the class, a dataclass.
@@ -390,7 +390,7 @@ def job_options(
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def wrapped(**values: Any) -> Any:
-            return command(options={name: values.pop(name) for name in names}, **values)
+            return command(fields={name: values.pop(name) for name in names}, **values)
 
         for option in reversed(options):
             wrapped = option(wrapped)

@@ -12,19 +12,8 @@ import click
 from impasto.client import DescribeTransfer, Model, Transfer, TransferProgress, signatures
 from impasto.client._models.transfer import job
 from impasto.client._models.transfer.recipes import CONTENT, NOISE, RECIPES
+from impasto.client.cli import options
 from impasto.client.cli.long_jobs import LongJobs, run_long_jobs
-from impasto.client.cli.options import (
-    Common,
-    Keep,
-    Number,
-    Pictures,
-    common_options,
-    job_options,
-    layers,
-    long_job_options,
-    number,
-    picture_options,
-)
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -47,7 +36,7 @@ def _weights(
 def _weight(name: str, what: str) -> Callable[[Any], Any]:
     return click.option(
         name,
-        type=number(job.RANGES[f"{what}_weight"]),
+        type=options.number(job.RANGES[f"{what}_weight"]),
         metavar="NUMBER",
         help=f"Of the {what} in the loss.  [default: the recipe's; classic: what the model suggests]",
     )
@@ -56,7 +45,7 @@ def _weight(name: str, what: str) -> Callable[[Any], Any]:
 def _layers(name: str, what: str) -> Callable[[Any], Any]:
     return click.option(
         name,
-        callback=layers,
+        callback=options.layers,
         metavar="NAME[=WEIGHT],...",
         help=f"The layers whose {what}. `impasto models -s` lists them.",
     )
@@ -72,13 +61,13 @@ _OPTIONS = (
     ),
     click.option(
         "--epochs",
-        type=number(job.RANGES["epochs"]),
+        type=options.number(job.RANGES["epochs"]),
         metavar="N",
         help="Epochs at each size; but in classic, twice as many at the first.  [default: the recipe's]",
     ),
     click.option(
         "--steps-per-epoch",
-        type=number(job.RANGES["steps_per_epoch"]),
+        type=options.number(job.RANGES["steps_per_epoch"]),
         metavar="N",
         help="Optimisation steps in each.  [default: the recipe's]",
     ),
@@ -87,14 +76,14 @@ _OPTIONS = (
         "--weight",
         "weights",
         multiple=True,
-        type=Number(min=0, max=math.inf, max_open=True),
+        type=options.Number(min=0, max=math.inf, max_open=True),
         callback=_weights,
         metavar="NUMBER",
         help="The share of each style, in their order.  [default: the same for all]",
     ),
     click.option(
         "--style-scale",
-        type=number(job.RANGES["style_scale"]),
+        type=options.number(job.RANGES["style_scale"]),
         default=Transfer.style_scale,
         show_default=True,
         metavar="RATIO",
@@ -105,7 +94,7 @@ _OPTIONS = (
     click.option(
         "--tv-weight",
         "total_variation_weight",
-        type=number(job.RANGES["total_variation_weight"]),
+        type=options.number(job.RANGES["total_variation_weight"]),
         metavar="NUMBER",
         help="Of the differences between neighbouring pixels in the loss; more is smoother.",
     ),
@@ -113,19 +102,19 @@ _OPTIONS = (
     _layers("--content-layers", "activations are the content"),
     click.option(
         "--learning-rate",
-        type=number(job.RANGES["learning_rate"]),
+        type=options.number(job.RANGES["learning_rate"]),
         metavar="RATE",
         help="How far each step goes.",
     ),
     click.option(
         "--max-side",
-        type=number(job.RANGES["max_side"]),
+        type=options.number(job.RANGES["max_side"]),
         metavar="PIXELS",
         help="Paint larger pictures in this size; 0 in their own.  [default: 512; draft 256, gallery 1024]",
     ),
     click.option(
         "--pyramid",
-        type=number(job.RANGES["pyramid"]),
+        type=options.number(job.RANGES["pyramid"]),
         metavar="SIZES",
         help="Paint at so many sizes, from coarse to fine, each 1.41 times the one before; in classic, twice.  "
         "[default: down to 128 pixels; in classic 1]",
@@ -140,7 +129,7 @@ _OPTIONS = (
     ),
     click.option(
         "--seed",
-        type=number(job.RANGES["seed"]),
+        type=options.number(job.RANGES["seed"]),
         default=Transfer.seed,
         show_default=True,
         metavar="N",
@@ -166,7 +155,7 @@ _OPTIONS = (
 
 
 @click.command(short_help="Paint a picture like another by optimisation (Gatys et al.).")
-@picture_options(model=signatures.TRANSFER.name, concurrency=1)
+@options.picture_options(model=signatures.TRANSFER.name, concurrency=1)
 @click.option(
     "-s",
     "--style",
@@ -177,17 +166,17 @@ _OPTIONS = (
     type=_FILE,
     help="The picture to paint like; give it again to mix several.",
 )
-@job_options(Transfer, _OPTIONS, besides=("content", "style", "model"))
-@long_job_options
-@common_options
+@options.job_options(Transfer, _OPTIONS, besides=("content", "style", "model"))
+@options.long_job_options
+@options.common_options
 def transfer(
     *,
-    common: Common,
+    common: options.Common,
     styles: tuple[Path, ...],
-    pictures: Pictures,
+    pictures: options.Pictures,
     model: Model,
-    options: dict[str, Any],
-    keep: Keep,
+    fields: dict[str, Any],
+    keep: options.Keep,
 ) -> int:
     """Paint a picture in the style of another: change its pixels until a network sees the one's content and the
     other's style.
@@ -201,12 +190,12 @@ def transfer(
       impasto transfer photo.jpg -s waves.jpg -w 2 -s stars.jpg -w 1 --recipe draft -o painted.png
       impasto transfer photo.jpg -s painting.jpg -o painted.png --every 100 --checkpoint painted.checkpoint
     """
-    weights = options.get("weights")
+    weights = fields.get("weights")
     if weights is not None and len(weights) != len(styles):
         raise click.UsageError(f"{len(weights)} --weight for {len(styles)} --style: give one for each")
-    further = (path for path in (options.get("start"), options.get("mask")) if isinstance(path, Path))
+    further = (path for path in (fields.get("start"), fields.get("mask")) if isinstance(path, Path))
     jobs = LongJobs(
-        lambda picture: Transfer(picture, styles, model=model, **options),
+        lambda picture: Transfer(picture, styles, model=model, **fields),
         describe=DescribeTransfer(model=model),
         where=_where,
         measures=_measures,
