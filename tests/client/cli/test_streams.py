@@ -139,6 +139,42 @@ def test_ctrl_c_ends_a_command_that_reads_a_picture_from_a_pipe_that_stays_open(
     assert not Path("large.png").exists()
 
 
+READING = """
+import signal, threading, time
+from pathlib import Path
+from impasto.client.cli.output import read_all
+
+def interrupt():
+    while not Path("reads").exists():
+        time.sleep(0.01)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    read_all()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@needs_proc
+def test_ctrl_c_that_another_thread_gets_ends_the_reading_of_a_pipe_all_the_same() -> None:
+    process = subprocess.Popen([sys.executable, "-c", READING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None
+    pipe = process.stdin
+    pipe.write(b"the beginning of a picture")
+    pipe.flush()
+    wait_until(lambda: has_read_all(process.pid, pipe))
+    Path("reads").touch()
+    try:
+        assert process.wait(60) == 0
+        assert process.stdout.read() == b"interrupted\n"
+    finally:
+        process.kill()
+        process.stdin.close()
+        process.stdout.close()
+
+
 def test_ctrl_c_ends_a_command_whose_picture_nobody_takes_from_the_pipe() -> None:
     save(Path("photo.png"), np.zeros((200, 300, 3), np.uint8))
     process = subprocess.Popen(

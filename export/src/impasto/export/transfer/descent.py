@@ -94,6 +94,7 @@ def descend(
     rests = rest(descent.adam.beta_1), rest(descent.adam.beta_2)
     decay_rest, fades = rest(descent.decay), counted(descent.decay)
 
+    # Without a decay the average is the picture, for which a GPU need not start eight kernels at each step.
     def average_with(image: tf.Tensor, average: Average) -> Average:
         found = where_positive(
             fades,

@@ -44,7 +44,7 @@ def style_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
 
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows, difference = _rows(x), gram(x) - target(x)
-        loss, derivative = _of_difference(difference, tf.constant(2.0 / x.shape[-1] ** 2), weight, scaled)
+        loss, derivative = _loss_of(difference, tf.constant(2.0 / x.shape[-1] ** 2), weight, scaled)
         derivative = tf.ensure_shape(derivative, difference.shape)
         # A target that a client sent need not be symmetric.
         both = (derivative + tf.transpose(derivative)) / place_count(x)
@@ -59,7 +59,7 @@ def content_loss(weight: tf.Tensor, target: Target, scaled: tf.Tensor) -> Loss:
     def compute(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         difference = x - target(x)
         share = (2.0 / x.shape[-1]) / place_count(x)
-        loss, derivative = _of_difference(difference, share, weight, scaled)
+        loss, derivative = _loss_of(difference, share, weight, scaled)
         return loss, tf.ensure_shape(derivative, difference.shape)
 
     return compute
@@ -91,7 +91,7 @@ def _squared_variation(picture: tf.Tensor) -> tf.Tensor:
     return sums / (place_count(picture) * float(picture.shape[-1]))
 
 
-def _of_differences(
+def _of_difference(
     difference: tf.Tensor, share: tf.Tensor, weight: tf.Tensor, scaled: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The loss of differences, and its derivative by them: see this module. `share` is 2 over their count."""
@@ -109,10 +109,8 @@ def _of_differences(
 
 
 _NUMBER = tf.TensorSpec([])
-_of_difference = graph_function(
-    _of_differences, tf.TensorSpec(None), _NUMBER, _NUMBER, tf.TensorSpec([], tf.int32)
-)
-"""The same, of which the graph holds one for all layers."""
+_loss_of = graph_function(_of_difference, tf.TensorSpec(None), _NUMBER, _NUMBER, tf.TensorSpec([], tf.int32))
+"""`_of_difference`, of which the graph holds one for all layers."""
 
 
 def _scaled(difference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
