@@ -102,8 +102,13 @@ def picture_size(name: str, size: tf.Tensor, limits: Limits, *, least: int = 1) 
 
 def numbers(name: str, value: tf.Tensor, good: tf.Tensor, wanted: str) -> tf.Tensor:
     """`value`, if each of its numbers is `good`."""
-    # Counted by what is good: "not (x <= y)" is optimised into "x > y", which lets NaN through.
-    bad = tf.size(value, tf.int64) - tf.math.count_nonzero(good)
+    # Asked of what is good: "not (x <= y)" is optimised into "x > y", which lets NaN through. Counted only for the message,
+    # as the numbers of a count take twice the memory of the value.
+    bad = tf.cond(
+        tf.reduce_all(good),
+        lambda: tf.constant(0, tf.int64),
+        lambda: tf.size(value, tf.int64) - tf.math.count_nonzero(good),
+    )
     return require(value, tf.equal(bad, 0), f"{name} must be {wanted}; numbers that are not:", shown=bad)
 
 
