@@ -139,6 +139,8 @@ def _in_8bit(image: Image.Image, info: dict[str, Any], notes: Notes) -> Image.Im
     if not gray and image.mode != "RGB":
         return image.convert(_plain_mode(image, notes.name))
     hidden = _hidden(image, notes)
+    if hidden is None and image.mode in ("L", "RGB"):
+        return image
     plain = (
         Image.fromarray(tones(image, notes)) if image.mode in WIDE else image.convert("L" if gray else "RGB")
     )

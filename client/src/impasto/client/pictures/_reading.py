@@ -167,7 +167,7 @@ def take_apart(
 ) -> Picture:
     """A Picture of an image of mode L, LA, RGB or RGBA."""
     gray = image.mode in ("L", "LA")
-    rgb = np.asarray(image.convert("RGB"))
+    rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     alpha = None
     if image.mode in ("LA", "RGBA"):
         alpha = np.asarray(image.getchannel("A"))

@@ -51,18 +51,25 @@ class ToImage:
 
     def __init__(self, picture: Picture, size: Size) -> None:
         self._picture, self._opaque = picture, replace(picture, alpha=None)
-        self._image = Image.new(picture.mode, (size[1], size[0]))
+        self._size = size[1], size[0]
+        self._image: Image.Image | None = None
         self._top = 0
 
     def write(self, rows: NDArray[np.uint8]) -> None:
         """Take the next rows."""
+        if len(rows) == self._size[1]:
+            self._image = self._opaque.rebuild_rows(rows, 0, self._size)
+            return
+        if self._image is None:
+            self._image = Image.new(self._picture.mode, self._size)
         for first in range(0, len(rows), _PASTED):  # or a row of tiles would be in memory once more
             part = rows[first : first + _PASTED]
-            self._image.paste(self._opaque.rebuild_rows(part, self._top, self._image.size), (0, self._top))
+            self._image.paste(self._opaque.rebuild_rows(part, self._top, self._size), (0, self._top))
             self._top += len(part)
 
     def result(self) -> Image.Image:
         """Return the image."""
+        assert self._image is not None  # every picture has rows
         if (alpha := self._picture.alpha) is not None:
             # Whole: in pieces it is rounded differently where the sizes are no multiples.
             self._image.putalpha(Image.fromarray(alpha).resize(self._image.size, Image.Resampling.BICUBIC))
@@ -162,6 +169,9 @@ class Cut:
         """Take what the next tile keeps; tiles come row by row."""
         first, last, factor = self._columns.core_start, self._columns.core_stop, self._factor
         start, stop = piece.columns.core_start, piece.columns.core_stop
+        if (start, stop) == (first, last):  # no other tile in this row
+            self._write(part)
+            return
         if start == first:
             self._band = np.empty((len(part), (last - first) * factor, 3), np.uint8)
         self._band[:, (start - first) * factor : (stop - first) * factor] = part
