@@ -26,6 +26,8 @@ from impasto.client.model import Model, ModelMetadata, VersionStatus
 from impasto.client.settings import MOST_SECONDS, CallKind, Timeouts
 from impasto.client.signatures import MODELS, SERVING_DEFAULT
 
+_ARRAYS: Final = (np.ndarray, np.generic)
+
 # What numpy raises for a value that is no array, and what other libraries raise for tensors that numpy cannot see.
 _REFUSALS: Final = (ValueError, TypeError, RuntimeError, BufferError, OverflowError)
 
@@ -46,7 +48,7 @@ def as_array(model: str, signature: str, name: str, value: object) -> NDArray[An
         InvalidInput: numpy cannot make an array of the value (a ragged list, a tensor on a GPU), or the array has
             masked values.
     """
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, _ARRAYS):
         return _unmasked(model, name, cast("NDArray[Any]", value))
     try:
         array = _of_others(value)
@@ -84,8 +86,8 @@ def _of_others(value: object) -> NDArray[Any] | None:
 
 def _unmasked(model: str, name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Return the array as a plain one. Raises InvalidInput where values are masked, which no tensor can say."""
-    masked = int(np.count_nonzero(getattr(array, "mask", False)))
-    if masked:
+    mask = getattr(array, "mask", None)
+    if mask is not None and (masked := int(np.count_nonzero(mask))):
         raise InvalidInput(
             f"input {name!r} has masked values ({masked}), which no request can say; fill them: array.filled(0)",
             model=model,

@@ -60,7 +60,7 @@ class Place:
 
     def inside(self, levels: int = 1) -> Place:
         """Return the place so many messages further in, which counts its fields with this one's."""
-        inner = Place()
+        inner = Place.__new__(Place)  # __init__ would make a count of its own
         inner.level, inner._fields = self.level + levels, self._fields
         return inner
 
@@ -81,8 +81,8 @@ def fields(message: memoryview, place: Place) -> Iterator[Field]:
     Raises:
         WireError: the bytes are not a message, or have too many fields. Fields before that have been given by then.
     """
-    position = 0
-    while position < len(message):
+    position, end = 0, len(message)
+    while position < end:
         place.count()
         number, kind, position = _tag(message, position)
         if kind == START_GROUP:
@@ -95,6 +95,8 @@ def fields(message: memoryview, place: Place) -> Iterator[Field]:
 def integer(value: memoryview) -> int:
     """The number in a varint field's value, as protobuf reads an int64: from -2**63 to 2**63 - 1."""
     unsigned, _ = _varint(value, 0, _LONGEST)
+    if unsigned < 1 << 63:
+        return unsigned
     unsigned &= 2**64 - 1
     return unsigned - 2**64 if unsigned >> 63 else unsigned
 
@@ -135,6 +137,8 @@ def map_entry(entry: memoryview, place: Place) -> tuple[str, list[memoryview]]:
 
 def varint(value: int) -> bytes:
     """An integer from -2**63 to 2**64 - 1 in base 128, lowest first; a negative one as two's complement of 64 bits."""
+    if 0 <= value < 0x80:
+        return bytes((value,))
     value &= 2**64 - 1
     out = bytearray()
     while value >= 0x80:
@@ -151,7 +155,7 @@ def number(field: int, value: int) -> bytes:
 
 def delimited(field: int, payload: bytes) -> bytes:
     """A field that holds bytes, UTF-8 text or a finished message."""
-    return b"".join(nested(field, [payload]))
+    return varint(field << 3 | LENGTH) + varint(len(payload)) + payload
 
 
 def nested(field: int, pieces: Pieces) -> Pieces:
@@ -160,11 +164,15 @@ def nested(field: int, pieces: Pieces) -> Pieces:
 
 
 def _tag(message: memoryview, position: int) -> tuple[int, int, int]:
-    tag, position = _varint(message, position, _LONGEST_TAG)
-    number, kind = tag >> 3, tag & 7
+    tag = message[position]
+    if tag < 0x80:  # as those of numbers up to 15 are
+        position += 1
+    else:
+        tag, position = _varint(message, position, _LONGEST_TAG)
+    number = tag >> 3
     if not 0 < number < 1 << 29:
         raise WireError(f"a field has the number {number}")
-    return number, kind, position
+    return number, tag & 7, position
 
 
 def _value(message: memoryview, position: int, kind: int) -> tuple[int, int]:
@@ -191,6 +199,8 @@ def _after_group(message: memoryview, position: int, number: int, place: Place) 
         if place.level + len(open_groups) > _MOST_LEVELS:
             raise WireError(f"more than {_MOST_LEVELS} levels of groups")
         place.count()
+        if position == len(message):
+            raise WireError("a group has no end")
         number, kind, position = _tag(message, position)
         if kind == START_GROUP:
             open_groups.append(number)

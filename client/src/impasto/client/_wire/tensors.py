@@ -155,15 +155,19 @@ def decode(name: str, message: TensorMessage, repeats: Repeats | None = None) ->
     kind = BY_NUMBER.get(message.dtype)
     if kind is None:
         raise DecodeError(f"output {name!r} has dtype {type_name(message.dtype)}, which cannot be read")
-    if message.unknown_rank or any(size < 0 for size in message.sizes):
+    if message.unknown_rank or min(message.sizes, default=0) < 0:
         raise DecodeError(f"output {name!r} has an unknown or negative dimension: {_shape(message)}")
     count = math.prod(message.sizes)
     if count > _MOST_ELEMENTS:
         raise DecodeError(
             f"output {name!r} has the shape {_shape(message)}, more elements than any message can hold"
         )
-    typed = _typed(name, message, kind)
-    values = _content(name, message.content, kind, count) if message.content else typed
+    if message.content:
+        values = _content(name, message.content, kind, count)
+        if message.values:  # which are not taken then, but protobuf refuses a message for damage in any
+            _typed(name, message, kind)
+    else:
+        values = _typed(name, message, kind)
     if values.size != count:
         values = _splat(name, values, kind, count, repeats or Repeats())
     if values.nbytes <= _SMALL:
