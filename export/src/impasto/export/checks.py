@@ -102,8 +102,8 @@ def picture_size(name: str, size: tf.Tensor, limits: Limits, *, least: int = 1) 
 
 def numbers(name: str, value: tf.Tensor, good: tf.Tensor, wanted: str) -> tf.Tensor:
     """`value`, if each of its numbers is `good`."""
-    # Asked of what is good: "not (x <= y)" is optimised into "x > y", which lets NaN through. Counted only for the message,
-    # as the numbers of a count take twice the memory of the value.
+    # Asked of what is good: "not (x <= y)" is optimised into "x > y", which lets NaN through. Counted only for the
+    # message, as what is counted takes twice the memory of the value.
     bad = tf.cond(
         tf.reduce_all(good),
         lambda: tf.constant(0, tf.int64),
