@@ -14,9 +14,8 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from impasto.serving.errors import StatusError, invalid_argument
-from impasto.serving.local import tensors
+from impasto.serving.local import requests, tensors
 from impasto.serving.local.repetition import RepetitionBudget
-from impasto.serving.local.requests import Elements
 from impasto.serving.local.servable import Servable, Taken
 from impasto.serving.wire import Pieces, delimited, nested
 
@@ -30,7 +29,7 @@ def predict(
     servable: Servable,
     request: predict_pb2.PredictRequest,
     *,
-    elements: Mapping[str, Elements] = MappingProxyType({}),
+    elements: Mapping[str, requests.Elements] = MappingProxyType({}),
     timeout_ms: int | None = None,
     as_content: bool = False,
     what_can_be_sent: bool = False,
@@ -81,7 +80,7 @@ def _feeds(
     servable: Servable,
     signature: meta_graph_pb2.SignatureDef,
     request: predict_pb2.PredictRequest,
-    elements: Mapping[str, Elements],
+    elements: Mapping[str, requests.Elements],
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays to feed, by tensor name: the request's, else the signature's defaults."""
     sent, wanted = set(request.inputs), set(signature.inputs)
@@ -98,7 +97,7 @@ def _feeds(
     feeds = {}
     for alias in sorted(wanted):
         feed_name = signature.inputs[alias].name
-        taken_out: Elements = {}
+        taken_out: requests.Elements = {}
         if alias in sent:
             proto, taken_out = request.inputs[alias], elements.get(alias, {})
         elif alias in signature.defaults:
@@ -124,7 +123,7 @@ def _feeds(
 def _array(
     taken: Taken | None,
     proto: tensor_pb2.TensorProto,
-    elements: Elements,
+    elements: requests.Elements,
     max_rank: int,
     budget: RepetitionBudget,
 ) -> NDArray[Any]:

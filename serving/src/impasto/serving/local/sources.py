@@ -8,10 +8,8 @@ from typing import ClassVar, Protocol
 
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.serving import model_config
+from impasto.serving import model_config, text_files, versions
 from impasto.serving.errors import ConfigError, StatusError
-from impasto.serving.text_files import read_text_file
-from impasto.serving.versions import scan_repository
 
 
 class ModelSource(Protocol):
@@ -68,7 +66,7 @@ class Repository:
 
     def read(self) -> config_pb2.ModelServerConfig:
         """Return an entry for each model, or raise RepositoryError."""
-        found = scan_repository(self.root, only=self.only)
+        found = versions.scan_repository(self.root, only=self.only)
         root = self.root.absolute()
         return model_config.listing(*(model_config.one_model(name, str(root / name)) for name in found))
 
@@ -93,7 +91,7 @@ class ConfigFile:
         Raises:
             ConfigError: the file cannot be read, is not a ModelServerConfig, or holds a custom configuration.
         """
-        config = read_text_file(self.path, config_pb2.ModelServerConfig())
+        config = text_files.read_text_file(self.path, config_pb2.ModelServerConfig())
         if config.WhichOneof("config") == "custom_model_config":
             raise ConfigError(f"{self.path}: ModelServer does not yet support custom model config.")
         return config

@@ -11,8 +11,7 @@ from typing import Final
 from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from impasto.client import TlsOptions, errors
-from impasto.client.texts import MARKS
+from impasto.client import TlsOptions, errors, texts
 from impasto.serving import model_config, quiet, text_files
 from impasto.serving.errors import ConfigError, reason
 from impasto.serving.rollout.checks import VersionChecks
@@ -179,7 +178,7 @@ def _pem(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {reason(error)}") from error
-    if content.startswith(MARKS):
+    if content.startswith(texts.MARKS):
         raise ConfigError(
             f"{path} begins with a byte order mark, which OpenSSL does not read; save it without"
         )
