@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from impasto.export.errors import ExportError
 from impasto.export.upscale import presets
@@ -92,6 +93,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory, pictures: TrainingPictures
 def test_a_training_teaches_each_factor(trained: tuple[Path, list[Epoch]]) -> None:
     _, epochs = trained
     assert [(epoch.number, epoch.progress) for epoch in epochs] == [(1, 0.5), (2, 1.0)]
+    for factor in FACTORS:
+        assert mean_gain([score for score in epochs[-1].scores if score.factor == factor]) > 0.01
+
+
+def test_a_training_in_bfloat16_teaches_weights_of_float32(tmp_path: Path, photos: list[Photo]) -> None:
+    epochs = train(tmp_path, TrainingPictures(photos, replace(TOY, compute="bfloat16"), FACTORS))
+    network, record = load_network(tmp_path)
+    assert record["recipe"]["compute"] == "bfloat16"
+    assert {variable.dtype for variable in network.trainable_variables} == {tf.float32}
     for factor in FACTORS:
         assert mean_gain([score for score in epochs[-1].scores if score.factor == factor]) > 0.01
 

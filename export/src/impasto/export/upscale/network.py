@@ -50,20 +50,21 @@ class UpscalingNetwork(tf.Module):
             for factor in factors
         }
 
-    def __call__(self, image: tf.Tensor, factor: int) -> tf.Tensor:
+    def __call__(self, image: tf.Tensor, factor: int, *, compute: tf.DType = tf.float32) -> tf.Tensor:
         """Enlarge pictures.
 
         Args:
             image: float32 [B, H, W, 3], pixel values 0..255.
             factor: one of `factors`.
+            compute: the dtype of the convolutions.
 
         Returns:
             float32 [B, factor * H, factor * W, 3], around 0..255, not clipped.
         """
-        features = tf.nn.relu(self.body[0](image / _WHITE - 0.5))
+        features = tf.nn.relu(self.body[0](tf.cast(image / _WHITE - 0.5, compute)))
         for first, second in zip(self.body[1::2], self.body[2::2], strict=True):
             features += second(tf.nn.relu(first(features)))
-        detail = self.tails[str(factor)](features)
+        detail = tf.cast(self.tails[str(factor)](features), tf.float32)
         return tf.nn.depth_to_space(bicubic_channels(image, factor) + _WHITE * detail, factor)
 
     def variables_of(self, factor: int) -> list[tf.Variable]:
@@ -79,11 +80,11 @@ class _Convolution(tf.Module):
         self.bias = tf.Variable(np.zeros(kernel.shape[-1], np.float32), name="bias")
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        kernel: tf.Tensor = self.kernel
+        kernel, bias = (tf.cast(variable, x.dtype) for variable in (self.kernel, self.bias))
         if lacking := -x.shape[3] % PACKET:
             x = tf.pad(x, [(0, 0), (0, 0), (0, 0), (0, lacking)])
             kernel = tf.pad(kernel, [(0, 0), (0, 0), (0, lacking), (0, 0)])
-        return tf.nn.bias_add(tf.nn.conv2d(x, kernel, strides=1, padding="SAME"), self.bias)
+        return tf.nn.bias_add(tf.nn.conv2d(x, kernel, strides=1, padding="SAME"), bias)
 
 
 def _he(rng: np.random.Generator, fan: int, filters: int) -> NDArray[np.float32]:

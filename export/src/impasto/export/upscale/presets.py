@@ -70,9 +70,22 @@ class Size:
 
 
 SIZES: Final[Mapping[str, Size]] = MappingProxyType(
-    {"small": Size("small", channels=16, layers=12), "base": Size("base", channels=32, layers=12)}
+    {
+        size.name: size
+        for size in (
+            Size("small", channels=16, layers=12),
+            Size("base", channels=32, layers=12),
+            Size("large", channels=64, layers=20),
+        )
+    }
 )
-"""Sizes by name: `small` takes at most a third of SRCNN's time for factor 2, `base` at most its time."""
+"""Sizes by name: `small` takes at most a third of SRCNN's time for factor 2, `base` at most its time, `large` five
+times it, for worn pictures above all: to tell what JPEG did from what was there takes a wider look."""
+
+
+_WIDE: Final = 16
+"""The reach in pixels above which patches are larger, so that most of a patch's pixels have all that they look at, and
+steps smaller, as deep networks need them."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,8 @@ class Recipe:
         warm_up: the part of the training in which the step size rises.
         alone: the part of the training, at its beginning, that sees only the first factor.
         first_share: the part of the later steps that train the first factor; the other factors share the rest.
+        compute: the dtype in which convolutions are trained: "float32", or "bfloat16", which processors that have it
+            compute several times as fast. Weights are float32 either way, and so is what is exported.
         absolute: the part of the training, at its beginning, that lowers absolute errors, which is quicker; the rest
             lowers squared ones, which PSNR measures, and which sharpen dense detail with more care.
     """
@@ -112,6 +127,7 @@ class Recipe:
     alone: float = 0.6
     first_share: float = 0.5
     absolute: float = 0.5
+    compute: str = "float32"
 
     def as_dict(self) -> dict[str, object]:
         """The recipe as plain values for the manifest."""
@@ -128,6 +144,8 @@ def recipe(size: str, degradation: str, *, is_continued: bool = False) -> Recipe
             from the beginning.
     """
     whole = Recipe(size, degradation)
+    if SIZES[size].reach > _WIDE:
+        whole = replace(whole, patch_size=48, learning_rate=8e-4)
     return replace(whole, epochs=8, steps=2000, learning_rate=7e-4, alone=0.0) if is_continued else whole
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import tensorflow as tf
 
@@ -22,7 +22,10 @@ from impasto.export.upscale.presets import model_name
 from impasto.export.upscale.publish import publish as publish_upscaler
 from impasto.export.upscale.served import ServedUpscaler
 from impasto.export.upscale.training import load_network
-from impasto.export.upscale.upscaler import Enlarger, Upscaler
+from impasto.export.upscale.upscaler import MAXIMUM_PIXELS, Enlarger, Upscaler
+
+_MOST_FEATURES: Final = 1 << 29
+"""The numbers that a layer may give for one call: 2 GiB of float32."""
 
 
 def upscaler_of(network: UpscalingNetwork, training: Mapping[str, Any] | None = None) -> Upscaler:
@@ -42,6 +45,7 @@ def upscaler_of(network: UpscalingNetwork, training: Mapping[str, Any] | None = 
         weights=trained_here(training or {}),
         module=network,
         enlargers={factor: Enlarger(enlarging(factor), size.reach) for factor in network.factors},
+        maximum_pixels=min(MAXIMUM_PIXELS, _MOST_FEATURES // size.channels),
     )
 
 

@@ -224,7 +224,10 @@ class Trainer:
 
         def step(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
-                error = self.network(tf.cast(inputs, tf.float32), factor) - tf.cast(targets, tf.float32)
+                made = self.network(
+                    tf.cast(inputs, tf.float32), factor, compute=tf.as_dtype(self.recipe.compute)
+                )
+                error = made - tf.cast(targets, tf.float32)
                 absolute = tf.reduce_mean(tf.abs(error))
                 loss = (
                     tf.reduce_mean(tf.square(error)) / _TYPICAL_ERROR if is_squared else absolute
