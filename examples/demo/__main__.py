@@ -19,7 +19,7 @@ from job import Job
 
 from impasto.client.cli import run
 from impasto.serving import LocalServer
-from impasto.serving.quiet import quiet_tensorflow
+from impasto.serving.importing import quiet_tensorflow
 
 EXAMPLES = Path(__file__).resolve().parent.parent
 

@@ -26,7 +26,7 @@ from PIL import Image
 
 from impasto.client import Client
 from impasto.serving import LocalServer
-from impasto.serving.quiet import quiet_tensorflow
+from impasto.serving.importing import quiet_tensorflow
 
 EXAMPLES: Final = Path(__file__).resolve().parent.parent
 sys.path.append(str(EXAMPLES / "demo"))

@@ -83,7 +83,7 @@ def local(options: LocalOptions) -> None:
         check_source(options.source)  # before TensorFlow, whose import takes seconds
         click.echo(f"Loading the models of {printable(options.what)}")
         if not options.verbose:
-            from impasto.serving.quiet import quiet_tensorflow
+            from impasto.serving.importing import quiet_tensorflow
 
             quiet_tensorflow()
         server.start()

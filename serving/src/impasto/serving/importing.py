@@ -7,6 +7,8 @@ tensor.
 Results. On a GPU TensorFlow's gradients differ from call to call, unless it is told to be deterministic. A processor
 repeats without it, so there it stays off: deterministic, TensorFlow refuses models that draw random numbers without a
 seed, which models of others do.
+
+Programs start it without its notes about processors, GPUs and future removals.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import logging
 import os
 import sys
 from typing import Final
+
+from impasto.client.native_stderr import start_up_notes_dropped
 
 ALLOCATOR: Final = "TF_CPU_ALLOCATOR_USE_BFC"
 """The variable of the environment that has TensorFlow, and TensorFlow Serving, keep a processor's memory: true."""
@@ -37,6 +41,24 @@ def import_tensorflow() -> None:
     import tensorflow as tf
 
     decide(on_gpu=bool(tf.config.list_physical_devices("GPU")), is_ours=is_ours)
+
+
+def quiet_tensorflow() -> None:
+    """Import TensorFlow and run a first session without the start-up notes; for programs, not for libraries.
+
+    A real failure still raises an exception. With TF_CPP_MIN_LOG_LEVEL at 0 or 1 in the environment, all notes are
+    shown.
+    """
+    with start_up_notes_dropped():
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        import_tensorflow()
+        import tensorflow as tf
+
+        # As the models' sessions are: the first one of a process decides how much of a GPU's memory is taken.
+        options = tf.compat.v1.GPUOptions(allow_growth=True)
+        config = tf.compat.v1.ConfigProto(gpu_options=options)
+        with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
+            session.run(tf.constant(0))
 
 
 def decide(*, on_gpu: bool, is_ours: bool) -> None:

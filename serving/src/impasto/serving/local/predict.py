@@ -15,7 +15,6 @@ from tensorflow_serving.apis import predict_pb2
 
 from impasto.serving.errors import StatusError, invalid_argument
 from impasto.serving.local import requests, tensors
-from impasto.serving.local.repetition import RepetitionBudget
 from impasto.serving.local.servable import Servable, Taken
 from impasto.serving.wire import Pieces, delimited, nested
 
@@ -23,6 +22,12 @@ SERVING_DEFAULT: Final = "serving_default"
 
 _UNSENDABLE: Final = {types_pb2.DT_VARIANT: "variant", types_pb2.DT_RESOURCE: "resource"}
 """The dtypes of outputs that numpy has no arrays for: lists of tensors, and handles of variables."""
+
+_MAX_REPEATED_BYTES: Final = 1 << 26
+"""The most bytes that a whole request may leave to repetition: 2**24 float32 numbers."""
+
+_MAX_UNFITTING_BYTES: Final = 1 << 20
+"""The most bytes that a tensor of another shape than the model's may leave to repetition."""
 
 
 def predict(
@@ -93,7 +98,7 @@ def _feeds(
     # An output may have as many dimensions as an input.
     has_strings = any(output.dtype == types_pb2.DT_STRING for output in signature.outputs.values())
     max_rank = tensors.MAX_RANK_WITH_STRINGS if has_strings else tensors.MAX_RANK
-    budget = RepetitionBudget()
+    budget = _RepetitionBudget()
     feeds = {}
     for alias in sorted(wanted):
         feed_name = signature.inputs[alias].name
@@ -120,12 +125,41 @@ def _feeds(
     return feeds
 
 
+class _RepetitionBudget:
+    """The bytes that one request may still leave to repetition, over all of its inputs.
+
+    A message of 100 bytes can ask for any number of gigabytes. TensorFlow Serving tries to allocate them, and is
+    killed if there is too little memory.
+    """
+
+    def __init__(self) -> None:
+        self._left = _MAX_REPEATED_BYTES
+
+    def take(self, size: int, *, fits: bool) -> None:
+        """Use up the budget before memory is allocated.
+
+        Args:
+            size: the bytes that repetition would fill.
+            fits: the tensor has the shape that the model takes.
+
+        Raises:
+            tensors.TensorParseError: these are too many bytes.
+        """
+        if not fits and size > _MAX_UNFITTING_BYTES:
+            raise tensors.TensorParseError(
+                "too many elements are left to repetition in a shape that the model does not take"
+            )
+        if size > self._left:
+            raise tensors.TensorParseError("the request leaves too many elements to repetition")
+        self._left -= size
+
+
 def _array(
     taken: Taken | None,
     proto: tensor_pb2.TensorProto,
     elements: requests.Elements,
     max_rank: int,
-    budget: RepetitionBudget,
+    budget: _RepetitionBudget,
 ) -> NDArray[Any]:
     """Return an input's array; values are repeated only for the dtype, and in bulk only for the shape, of the model."""
     fits = taken is None

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
 from impasto.client import TlsOptions, errors, texts
-from impasto.serving import model_config, quiet, text_files
+from impasto.serving import importing, model_config, text_files
 from impasto.serving.errors import ConfigError, reason
 from impasto.serving.rollout.checks import VersionChecks
 from impasto.serving.rollout.config_options import ConfigOptions
@@ -93,7 +93,7 @@ def write_configuration(options: ConfigOptions) -> None:
     files: dict[str, Message] = {MODELS_FILE: model_config.listing(*entries)}
     if options.tls_cert or options.tls_key or options.tls_client_ca:
         files[TLS_FILE] = _ssl_config(options.tls_cert, options.tls_key, options.tls_client_ca)
-    quiet.quiet_tensorflow()
+    importing.quiet_tensorflow()
     files |= {
         "monitoring.config": MonitoringConfig(
             prometheus_config=PrometheusConfig(enable=True, path=METRICS_PATH)
