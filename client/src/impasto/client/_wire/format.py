@@ -34,6 +34,7 @@ Pieces = list[bytes | memoryview]
 
 _MOST_LEVELS: Final = 100
 _LONGEST_TAG: Final = 5
+_TOO_MANY: Final = "it has more fields than any honest one"
 _LONGEST: Final = 10  # bytes of a 64-bit value
 
 
@@ -51,24 +52,19 @@ class Place:
         most_fields: the fields of all these messages together.
     """
 
-    __slots__ = ("_fields", "level")
+    __slots__ = ("left", "level")
 
     def __init__(self, most_fields: int = 1 << 20) -> None:
         self.level = 0
         """The number of messages that it is inside of."""
-        self._fields = [most_fields]
+        self.left = [most_fields]
+        """The number of fields that may still come, in a list that these messages share."""
 
     def inside(self, levels: int = 1) -> Place:
         """Return the place so many messages further in, which counts its fields with this one's."""
         inner = Place.__new__(Place)  # __init__ would make a count of its own
-        inner.level, inner._fields = self.level + levels, self._fields
+        inner.level, inner.left = self.level + levels, self.left
         return inner
-
-    def count(self) -> None:
-        """Count a field. Raises WireError if it is one too many."""
-        self._fields[0] -= 1
-        if self._fields[0] < 0:
-            raise WireError("it has more fields than any honest one")
 
 
 def fields(message: memoryview, place: Place) -> Iterator[Field]:
@@ -81,9 +77,11 @@ def fields(message: memoryview, place: Place) -> Iterator[Field]:
     Raises:
         WireError: the bytes are not a message, or have too many fields. Fields before that have been given by then.
     """
-    position, end = 0, len(message)
+    position, end, left = 0, len(message), place.left
     while position < end:
-        place.count()
+        left[0] -= 1
+        if left[0] < 0:
+            raise WireError(_TOO_MANY)
         number, kind, position = _tag(message, position)
         if kind == START_GROUP:
             position = _after_group(message, position, number, place)
@@ -198,7 +196,9 @@ def _after_group(message: memoryview, position: int, number: int, place: Place) 
     while open_groups:
         if place.level + len(open_groups) > _MOST_LEVELS:
             raise WireError(f"more than {_MOST_LEVELS} levels of groups")
-        place.count()
+        place.left[0] -= 1
+        if place.left[0] < 0:
+            raise WireError(_TOO_MANY)
         if position == len(message):
             raise WireError("a group has no end")
         number, kind, position = _tag(message, position)
