@@ -1,7 +1,8 @@
 """Upscalers through a server, beside what people would pick instead, in one run: quality, and megapixels a second.
 
 The graph alone, onnxruntime and ncnn compute the same network; Pillow and OpenCV interpolate. All take turns, so that a
-busy machine slows each of them; compare the ratios of the medians. What is not installed is named as skipped.
+busy machine slows each of them; compare the ratios of the medians. What is not installed is named as skipped. A second
+table has a large photo from file to file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from upscale_peers import Enlarge, Pixels, resizers, runtimes
+from upscale_files import FACTOR as FILES_FACTOR
+from upscale_files import from_file_to_file
+from upscale_peers import RUNTIMES, Enlarge, Pixels, resizers, runtimes
 
 from impasto.client import Client
 from impasto.client.signatures import UPSCALE
@@ -35,6 +38,8 @@ from impasto.serving import LocalServer
 SERVED, GRAPH = "Impasto, through the client", "Impasto, the graph alone"
 _PROBE = 64
 _LEAST_SIDE = 64
+_LONGEST = 60.0
+"""The seconds up to which a large photo is enlarged from file to file."""
 _REST = 0.2
 """Seconds before each run: the threads of the one before may still spin, waiting for more."""
 
@@ -71,7 +76,22 @@ class Row:
 @click.option(
     "--seconds", type=float, default=10.0, show_default=True, help="Halve sides for which a run takes longer."
 )
-def main(models: Path, names: tuple[str, ...], tile: int, picture: int, repeats: int, seconds: float) -> None:
+@click.option(
+    "--file-width",
+    type=click.IntRange(_LEAST_SIDE),
+    default=4000,
+    show_default=True,
+    help="Width of the photo from file to file; it is left out for networks that would take a minute.",
+)
+def main(
+    models: Path,
+    names: tuple[str, ...],
+    tile: int,
+    picture: int,
+    repeats: int,
+    seconds: float,
+    file_width: int,
+) -> None:
     """Measure each upscaler of a repository, and Real-ESRGAN's, and print a table for factors 2 and 4, else for 3."""
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -84,6 +104,11 @@ def main(models: Path, names: tuple[str, ...], tile: int, picture: int, repeats:
                     programs = _programs(client, graph, repository, factor)
                     rows = _measured(programs, factor, (tile, picture), repeats, seconds)
                     console.print(_table(model, factor, rows))
+                    if factor == FILES_FACTOR and _expected(rows[SERVED], file_width) < _LONGEST:
+                        peers = {name: programs[name] for name in RUNTIMES}
+                        console.print(
+                            from_file_to_file(model, server.address, peers, width=file_width, repeats=repeats)
+                        )
 
 
 def _gathered(models: Path, folder: Path, names: Sequence[str], console: Console) -> ModelRepository:
@@ -151,6 +176,12 @@ def _measured(
         for name, times in found.items():
             rows[name].seconds[side] = float(np.median(times))
     return rows
+
+
+def _expected(row: Row, width: int) -> float:
+    """Return the seconds for a photo of this width, by those for a square one."""
+    side, seconds = max(row.seconds.items())
+    return seconds * width * width * 3 / 4 / side**2
 
 
 def _fitting(side: int, each: float, limit: float) -> int:

@@ -20,6 +20,9 @@ Pixels: TypeAlias = NDArray[np.uint8]
 Enlarge: TypeAlias = Callable[[Pixels], Pixels]
 """From uint8 [H, W, 3] to the larger picture."""
 
+RUNTIMES = ("onnxruntime", "ncnn")
+"""The names of the programs that run the same network."""
+
 _CORES = len(os.sched_getaffinity(0))
 
 
@@ -30,7 +33,9 @@ def resizers(factor: int) -> Mapping[str, Enlarge | str]:
 
 def runtimes(version: Version, training: Any, factor: int) -> Mapping[str, Enlarge | str]:
     """Return the programs that run the same network, on the same pixels."""
-    found = {"onnxruntime": _onnxruntime(version, training, factor), "ncnn": _ncnn(version, factor)}
+    found = dict(
+        zip(RUNTIMES, (_onnxruntime(version, training, factor), _ncnn(version, factor)), strict=True)
+    )
     if not version.name.startswith("realesrgan-"):
         return found
     return {name: run if isinstance(run, str) else _mirrored(run, factor) for name, run in found.items()}
