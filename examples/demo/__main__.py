@@ -23,7 +23,7 @@ from impasto.serving.importing import quiet_tensorflow
 
 EXAMPLES = Path(__file__).resolve().parent.parent
 
-UPSCALERS = tuple(dict.fromkeys(model for models in upscale.MODELS.values() for model in models))
+UPSCALERS = tuple(dict.fromkeys(model for case in upscale.CASES for model in case.models))
 
 JOBS = {
     job.name: job
