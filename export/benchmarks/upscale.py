@@ -106,9 +106,15 @@ def main(
                     console.print(_table(model, factor, rows))
                     if factor == FILES_FACTOR and _expected(rows[SERVED], file_width) < _LONGEST:
                         peers = {name: programs[name] for name in RUNTIMES}
-                        console.print(
-                            from_file_to_file(model, server.address, peers, width=file_width, repeats=repeats)
+                        table = from_file_to_file(
+                            model,
+                            server.address,
+                            peers,
+                            overlap=client.describe_upscale(model=model).overlap,
+                            width=file_width,
+                            repeats=repeats,
                         )
+                        console.print(table)
 
 
 def _gathered(models: Path, folder: Path, names: Sequence[str], console: Console) -> ModelRepository:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from processes.watched_process import needs_proc
 
 pytestmark = needs_proc
 
+TICK = 1 / os.sysconf("SC_CLK_TCK")
 SLEEP = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(3600)"]
 
 
@@ -28,6 +30,7 @@ def started() -> subprocess.Popen[str]:
 def test_processes_that_were_started_since_a_moment_are_ended_and_waited_for() -> None:
     before = started()
     try:
+        time.sleep(3 * TICK)  # a quick machine's Python is up in one, and starts are told in ticks
         moment = leftovers.now()
         since = started()
         leftovers.end_processes(since=moment)

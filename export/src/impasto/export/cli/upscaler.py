@@ -83,7 +83,7 @@ def upscaler() -> None:
     type=click.Choice(list(SIZES)),
     default="small",
     show_default=True,
-    help="The network's size: `small` takes a third of srcnn's time, `base` as long as srcnn, `large` five times as "
+    help="The network's size: `small` takes a third of srcnn's time, `base` as long as srcnn, `large` four times as "
     "long.",
 )
 @click.option(

@@ -79,8 +79,8 @@ SIZES: Final[Mapping[str, Size]] = MappingProxyType(
         )
     }
 )
-"""Sizes by name: `small` takes at most a third of SRCNN's time for factor 2, `base` at most its time, `large` five
-times it, for worn pictures above all: to tell what JPEG did from what was there takes a wider look."""
+"""Sizes by name: `small` takes at most a third of SRCNN's time for factor 2, `base` at most its time, `large` some
+four times it, for worn pictures above all: to tell what JPEG did from what was there takes a wider look."""
 
 
 _WIDE: Final = 16
