@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from command import impasto
 from PIL import Image
 from sheet import Panel, contact_sheet
 
-from impasto.export.upscale.evaluate import psnr
+from impasto.export.upscale.evaluate import psnr, saved_as_jpeg
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def _enlarged(
         sides = (original.width // case.factor, original.height // case.factor)
         small = original.resize(sides, Image.Resampling.BICUBIC)
         if case.quality is not None:
-            small = saved_as_jpeg(small, case.quality)
+            small = Image.fromarray(saved_as_jpeg(np.asarray(small), level=case.quality))
         small.save(low / f"{name}.png")
         plain = {"pixels": Image.Resampling.NEAREST, "bicubic": Image.Resampling.BICUBIC}
         found[name] = {title: small.resize(original.size, method) for title, method in plain.items()}
@@ -83,13 +82,6 @@ def _enlarged(
             with Image.open(results / f"{name}.png") as image:
                 found[name][model] = image.convert("RGB")
     return found
-
-
-def saved_as_jpeg(image: Image.Image, quality: int) -> Image.Image:
-    """Return what is left of an image after it was saved as a JPEG, as most photos on the web are."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality)
-    return Image.open(file).convert("RGB")
 
 
 def _sheet(
