@@ -83,14 +83,15 @@ def test_the_demonstration_from_the_wheels_enlarges_each_example_better_than_bic
         sheet = Path("demo", f"upscale-{photo.name}")
         assert str(sheet) in told
         assert read(tmp_path / sheet).width == 6 * 288 + 7 * 12
-        for model, factor, least in (
-            ("srcnn", 2, 1.0),
-            ("upscaler-small", 2, 1.3),
-            ("upscaler-small", 4, 0.5),
+        for model, case, least in (
+            ("srcnn", "2x", 1.0),
+            ("upscaler-small", "2x", 1.3),
+            ("upscaler-small", "4x", 0.5),
+            ("upscaler-large-real", "2x-jpeg", 0.2),
         ):
-            enlarged = read(tmp_path / "demo" / f"{model}-{factor}x" / photo.name)
+            enlarged = read(tmp_path / "demo" / f"{model}-{case}" / photo.name)
             original = read(photo).crop((0, 0, *enlarged.size))
-            small = read(tmp_path / "demo" / f"low-{factor}x" / photo.name)
+            small = read(tmp_path / "demo" / f"low-{case}" / photo.name)
             bicubic = small.resize(original.size, Image.Resampling.BICUBIC)
             assert psnr(original, enlarged) > psnr(original, bicubic) + least
 
